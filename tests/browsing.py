@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixmill.web.browser import find_browser, open_browser
-from pixmill.web.fetch import Network
-from pixmill.web.fetch.proxy import Proxy
+from pixmill.fetch import Network
+from pixmill.fetch.browser import find_browser, open_browser
+from pixmill.fetch.proxy import Proxy
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver

@@ -150,7 +150,7 @@ def _hides(*more: str) -> bool:
 
 def _lack_of(kind: str) -> str | None:
     from pixmill.core.errors import BrowserError
-    from pixmill.web.browser import find_browser
+    from pixmill.fetch.browser import find_browser
 
     try:
         find_browser(environ={**os.environ, "PIXMILL_BROWSER": kind})
@@ -213,7 +213,7 @@ def repository() -> Path:
 def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled images as ``<class>/<file>``: ``data/``, or a new copy if ``data/`` has other images."""
     from pixmill.core.repository.dvc import folder_md5
-    from pixmill.project.bundled import DATA_MD5, make_data
+    from pixmill.dataset.bundled import DATA_MD5, make_data
 
     if folder_md5(repository / "data") == DATA_MD5:
         return repository / "data"

@@ -19,7 +19,7 @@ from PIL import Image, PngImagePlugin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pixmill.web.shop.server import Shop
+from pixmill.local.shop.server import Shop
 from tests.browsing import open_chrome
 from tests.version_control import git
 

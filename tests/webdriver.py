@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pixmill.web.browser import Browser
-from pixmill.web.browser.session import running_driver
+from pixmill.fetch.browser import Browser
+from pixmill.fetch.browser.session import running_driver
 from tests.ports import unused_port
 
 __all__ = ["DriverServer"]

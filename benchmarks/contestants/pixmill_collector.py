@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from work import arguments, timed
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import FetchLimits, Network, Politeness
+from pixmill.fetch.fetcher import Fetcher
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal
-from pixmill.web.fetch import FetchLimits, Network, Politeness
-from pixmill.web.fetch.fetcher import Fetcher
 
 options = arguments()
 folder = Path(options.folder)

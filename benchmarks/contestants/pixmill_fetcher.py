@@ -6,8 +6,8 @@ from pathlib import Path
 
 from work import arguments, timed
 
-from pixmill.web.fetch import Fetched, FetchLimits, Network, Politeness
-from pixmill.web.fetch.fetcher import Fetcher
+from pixmill.fetch import Fetched, FetchLimits, Network, Politeness
+from pixmill.fetch.fetcher import Fetcher
 
 options = arguments()
 folder = Path(options.folder)

@@ -16,7 +16,7 @@ import pytest
 from pixmill import __version__, cli
 from pixmill.cli import GROUPS, VERBS, make_parser
 from pixmill.core.provenance.lock import installed_lock, write_lock
-from pixmill.project.dataset.columns import to_option
+from pixmill.dataset.columns import to_option
 from tests.command import run_pixmill
 
 PNG = base64.b64decode(

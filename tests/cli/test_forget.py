@@ -7,7 +7,7 @@ import pytest
 from pixmill.cli import main
 from pixmill.core.files.writing import file_digest
 from pixmill.core.metadata import Facts, write_metadata
-from pixmill.project.dataset import purging
+from pixmill.dataset import purging
 
 
 def test_forgets_a_file_and_names_the_next_command(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pixmill.cli.summary import summary as summary_of
+from pixmill.dataset.decision_log import DecisionLog
+from pixmill.dataset.inbox import Inbox
 from pixmill.project.state import read_project_state
-from pixmill.review.decision_log import DecisionLog
-from pixmill.serve.inbox import Inbox
 from tests.command import run_pixmill
 from tests.version_control import commit, start_repository
 

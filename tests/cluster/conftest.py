@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.web.browser import find_browser
+from pixmill.fetch.browser import find_browser
 from tests.end_to_end.conftest import copy_of_finished as copy_of_finished
 from tests.end_to_end.conftest import finished as finished
 from tests.servers import MlflowServer, Postgresql, Storage

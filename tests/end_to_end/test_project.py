@@ -15,8 +15,8 @@ from pixmill import __version__
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
 from pixmill.core.params import load_params
+from pixmill.dataset.inbox import Inbox
 from pixmill.experiments.compare.comparing import compare
-from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import read_decisions
 from tests.browsing import open_chrome
 from tests.end_to_end.conftest import Project

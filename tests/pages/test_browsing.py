@@ -7,9 +7,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import show
 from tests.evaluate.page.test_page import MISTAKES, page
 

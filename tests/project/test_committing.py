@@ -20,7 +20,7 @@ def root(tiny_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def commit(root: Path, message: str = "Why") -> set[str]:
     """Commit, and return the committed files."""
-    state = read_project_state(root, whole=False)
+    state = read_project_state(root, full=False)
     found = find_commit(state)
     assert found is not None
     make_commit(state, found.paths, message)
@@ -30,7 +30,7 @@ def commit(root: Path, message: str = "Why") -> set[str]:
 
 def test_results_with_their_params_but_no_other_files(root: Path) -> None:
     change_param(root, "epochs: 3", "epochs: 4")
-    assert find_commit(read_project_state(root, whole=False)).paths == ("params.yaml",)
+    assert find_commit(read_project_state(root, full=False)).paths == ("params.yaml",)
     (root / "data/cat/2.jpg").write_bytes(b"another")
     assert repro(root) == 0
     (root / "notes: 'mine'.txt").write_text("mine")
@@ -38,7 +38,7 @@ def test_results_with_their_params_but_no_other_files(root: Path) -> None:
     assert {"params.yaml", "dvc.lock", "data.dvc", "metrics/train.json"} <= done
     assert "notes: 'mine'.txt" not in done
     assert commit(root) == {"notes: 'mine'.txt"}
-    assert find_commit(read_project_state(root, whole=False)) is None
+    assert find_commit(read_project_state(root, full=False)) is None
 
 
 def test_images_and_decisions(root: Path) -> None:
@@ -63,7 +63,7 @@ def test_first_commit_leaves_out_large_files(root: Path) -> None:
 def test_refusals_commit_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = git(root, "rev-parse", "HEAD")
     (root / "$(one).txt").write_text("1")
-    state = read_project_state(root, whole=False)
+    state = read_project_state(root, full=False)
     assert (
         find_commit(state).command == "git add '$(one).txt' && git commit"
     )  # a shell runs nothing of it
@@ -85,5 +85,5 @@ def test_refusals_commit_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         make_commit(state, ["$(one).txt"], "Why")
     (root / ".git/MERGE_HEAD").write_text(before)
     with pytest.raises(PixmillError, match="merge is in progress"):
-        make_commit(read_project_state(root, whole=False), ["$(one).txt"], "Why")
+        make_commit(read_project_state(root, full=False), ["$(one).txt"], "Why")
     assert git(root, "rev-parse", "HEAD") == before

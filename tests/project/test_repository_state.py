@@ -39,7 +39,7 @@ def test_the_first_step_is_that_git_can_read_the_repository(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    found = state.read_project_state(project, stages=False, whole=False)
+    found = state.read_project_state(project, stages=False, full=False)
     assert [step.command for step in next_steps(found)] == [
         f"git config --global --add safe.directory {project}"
     ]

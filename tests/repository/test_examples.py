@@ -19,7 +19,7 @@ INTERFACES = {
     "pixmill.scrape.sources.source_list",
     "pixmill.scrape.sources.source",
     "pixmill.train.training_key",
-    "pixmill.web.fetch.guard",
+    "pixmill.fetch.guard",
 }
 """Modules with an interface for other modules, each of which has an example."""
 

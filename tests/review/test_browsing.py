@@ -8,9 +8,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pixmill.core.files.workspace import Workspace
+from pixmill.dataset.inbox import Inbox
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.review.serving import ReviewSite
-from pixmill.serve.inbox import Inbox
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
 from tests.review.browsing import Page
 from tests.review.conftest import Project, jpeg

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import DataError, StorageError
+from pixmill.dataset.decision_log import Accepted, DecisionLog
+from pixmill.dataset.inbox import Inbox
 from pixmill.review.cases import find_cases
-from pixmill.review.decision_log import Accepted, DecisionLog
 from pixmill.review.feedback import DecisionStore, ReviewImages
 from pixmill.review.recovery import DecisionStatus, describe_lost
 from pixmill.review.review_session import Choice, DecisionError, Session
-from pixmill.serve.inbox import Inbox
 from tests.disk import limit_file_size
 from tests.review.conftest import CLASSES, jpeg
 

@@ -7,8 +7,8 @@ import pytest
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
+from pixmill.dataset.inbox import Inbox
 from pixmill.scrape import stage as scrape
-from pixmill.serve.inbox import Inbox
 from pixmill.validate import stage as validate
 from tests.review.conftest import jpeg
 

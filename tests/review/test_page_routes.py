@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from pixmill.images.compute import RowLimits
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.review.cases import find_cases
 from pixmill.review.page_routes import routes
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.review_session import Session
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.review.conftest import CLASSES, Project
 from tests.visitor import Visitor
 

@@ -6,11 +6,11 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.repository.git import GitError
+from pixmill.dataset.decision_log import DecisionLog
+from pixmill.dataset.inbox import Inbox
 from pixmill.review import review_file as review_file_module
-from pixmill.review.decision_log import DecisionLog
 from pixmill.review.feedback import DecisionStore, ReviewImages
 from pixmill.review.recovery import check_decisions, restore
-from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision
 from tests.review.conftest import CLASSES, jpeg
 from tests.version_control import git, start_repository

@@ -7,10 +7,10 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.dataset.inbox import Inbox
 from pixmill.review.review_session import Choice
 from pixmill.review.reviewing import ReviewProject, default_name
 from pixmill.review.serving import ReviewSite
-from pixmill.serve.inbox import Inbox
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.projects import record
 from tests.experiments.compare.tables import read_here

@@ -13,9 +13,9 @@ import pytest
 
 from pixmill.cli import main
 from pixmill.core.files.workspace import Workspace
+from pixmill.dataset.inbox import Inbox
 from pixmill.review.recovery import restore
 from pixmill.review.serving import ReviewSite
-from pixmill.serve.inbox import Inbox
 from tests.review.conftest import Project, Review, jpeg
 from tests.version_control import dvc_repo, start_repository
 

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import FetchLimits
+from pixmill.fetch.fetcher import Fetcher
 from pixmill.scrape.candidate import Sighting
 from pixmill.scrape.collection import run as stage
 from pixmill.scrape.collection.access import NetworkAccess
@@ -20,8 +22,6 @@ from pixmill.scrape.collection.run import Harvest, scrape
 from pixmill.scrape.collection.searches import FailedSearch, plan_searches
 from pixmill.scrape.journal import ImageStore, Journal
 from pixmill.scrape.sources.source_list import OpenSources
-from pixmill.web.fetch import FetchLimits
-from pixmill.web.fetch.fetcher import Fetcher
 from tests.scrape.invented import Invented, Web
 
 

@@ -1,9 +1,9 @@
 """Fake sources and the web server with their images."""
 
+from pixmill.fetch import Network
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources import SearchError
-from pixmill.web.fetch import Network
-from tests.web.fetch.conftest import Site
+from tests.fetch.conftest import Site
 
 __all__ = ["HOST", "Invented", "Web", "url_of"]
 

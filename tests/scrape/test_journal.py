@@ -9,9 +9,9 @@ import pytest
 
 from pixmill.core.errors import StorageError
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import Refused, Validators
 from pixmill.scrape.candidate import Candidate, StoredImage
 from pixmill.scrape.journal import Journal, SearchResults, hold_journal, read_journal
-from pixmill.web.fetch import Refused, Validators
 
 TODAY, TOMORROW = (ScrapeParams(snapshot=day) for day in ("2026-11-20", "2026-11-21"))
 COAT = "coat of a shop"

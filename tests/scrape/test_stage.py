@@ -16,8 +16,8 @@ import pytest
 from pixmill.core.files import workspace as core
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
 from pixmill.core.params import load_params
+from pixmill.local.shop.catalogue import ORIGIN
 from pixmill.scrape.stage import main
-from pixmill.web.shop.catalogue import ORIGIN
 
 TIMEOUT_SECONDS = 240
 """A run takes ten seconds on an idle machine."""

@@ -14,8 +14,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the browser and driver, or the remote driver."""
+    from pixmill.fetch.browser import install_browser
     from pixmill.project.doctor import CHECKS, render
-    from pixmill.web.browser import install_browser
 
     if arguments.install and not os.environ.get("PIXMILL_WEBDRIVER_URL"):
         install_browser(report=announce)

@@ -23,7 +23,7 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.project.state import read_project_state
 
     root = project_root()
-    state = read_project_state(root, stages=False, whole=False)
+    state = read_project_state(root, stages=False, full=False)
     if state.repository.conflicts:
         step = next_steps(state)[0]
         raise DataError(step.sentence, next=step.command)

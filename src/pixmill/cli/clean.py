@@ -18,7 +18,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print sizes and suggestions; delete scratch files with ``--yes``."""
-    from pixmill.project.disk.cleaning import advice, find_scratch, remove
+    from pixmill.core.files.scratch import remove_scratch
+    from pixmill.project.disk.cleaning import advice, find_scratch
     from pixmill.project.disk.usage import measure, show, size_of
 
     workspace = project_workspace()
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     with find_scratch(workspace) as paths:
         total = show(sum(map(size_of, paths)))
         if arguments.yes:
-            remove(paths)
+            remove_scratch(paths)
     print(
         f"\nScratch: {total} "
         f"{'deleted' if arguments.yes else 'can be deleted: pixmill clean --yes'}"

@@ -14,7 +14,7 @@ def run(_: argparse.Namespace) -> None:
     root = project_root()
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
-    from pixmill.project.bundled import commit_data, make_data
+    from pixmill.dataset.bundled import commit_data, make_data
 
     make_data(root, report=announce)
     # Even if data/ exists: an earlier call may have been interrupted in between.

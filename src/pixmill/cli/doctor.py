@@ -41,7 +41,7 @@ def _fix(root: Path) -> None:
 
     add_drivers(root)
     merged = merge_again(
-        root, read_project_state(root, stages=False, whole=False).repository.conflicts
+        root, read_project_state(root, stages=False, full=False).repository.conflicts
     )
     if merged:
         print(f"Merged: {first_of(merged, 3)}")

@@ -104,8 +104,8 @@ def _export_data(arguments: argparse.Namespace) -> None:
             "formats of the model and --output are not for the images", next="leave out --data"
         )
     from pixmill.core.params import load_params
-    from pixmill.project.dataset.handing_on.choosing import NEXT, choose, describe, parse_licences
-    from pixmill.project.dataset.handing_on.writing import export_data
+    from pixmill.dataset.exporting.choosing import NEXT, choose, describe, parse_licences
+    from pixmill.dataset.exporting.writing import export_data
 
     root = project_root()
     params = load_params(root)

@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Forget images, or purge forgotten ones."""
-    from pixmill.project.dataset.forgetting import forget
+    from pixmill.dataset.forgetting import forget
     from pixmill.project.disk.cleaning import find_scratch
     from pixmill.review.reviewing import default_name
 
@@ -109,7 +109,7 @@ def _host(text: str) -> str:
 
 
 def _purge(arguments: argparse.Namespace) -> None:
-    from pixmill.project.dataset.purging import plan_purge
+    from pixmill.dataset.purging import plan_purge
 
     purge = plan_purge(project_workspace().root)
     again = f"pixmill forget --purge --yes{' --shared' * bool(purge.others)}"

@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
     from pixmill.core.names import to_slug
-    from pixmill.project.dataset.recognising import introduce, recognise, refuse_overlap
-    from pixmill.project.dataset.taking_in import import_into, scratch_of
+    from pixmill.dataset.detection import introduce, recognise, refuse_overlap
+    from pixmill.dataset.importing import import_into, scratch_of
 
     refuse_overlap(arguments.source, root / "data")
     with scratch_of(root) as scratch:

@@ -13,7 +13,7 @@ from pixmill.core.words import did_you_mean
 from pixmill.project.api import find_project
 
 if TYPE_CHECKING:
-    from pixmill.project.dataset.recognising import Options
+    from pixmill.dataset.detection import Options
 
 N = TypeVar("N", int, float)
 
@@ -115,7 +115,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 def reading_options(arguments: argparse.Namespace) -> "Options":
     """Return the options declared by :func:`add_reading_options`, and ``--classes``."""
-    from pixmill.project.dataset.recognising import Options
+    from pixmill.dataset.detection import Options
 
     return Options(
         split_option(arguments.classes or ""),

@@ -21,6 +21,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve the shop until Ctrl-C."""
-    from pixmill.web.shop.server import serve
+    from pixmill.local.shop.server import serve
 
     serve(project_root() / "data", port=arguments.port, open_browser=arguments.open)

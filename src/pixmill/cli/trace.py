@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Trace an image and print the result."""
-    from pixmill.project.dataset.tracing import trace
+    from pixmill.dataset.tracing import trace
 
     found = trace(project_workspace(), arguments.image)
     print(

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.open:
         recipe = recipe.with_open_sources()
     recipe, notes = pin_preset(root, recipe)
-    done = use(root, recipe, whole=arguments.all)
+    done = use(root, recipe, full=arguments.all)
     what = "values" if arguments.all else "model"
     content = (
         f"'{recipe.name}' as the backbone"

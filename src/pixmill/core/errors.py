@@ -2,44 +2,44 @@
 
 All exceptions of Pixmill; those not defined here name their module::
 
-    PixmillError                        the user can fix it: shown as a message, never as a
-    traceback ├── ParamsError                     params.yaml has a wrong key or value
-    ├── PluginError                     a plugin in the project's src/ is not registered or breaks
-    its interface ├── DataError                       data/ is missing, unreadable or malformed
-    │   └── UnreadError                 a file exceeds limits, or a table has no header
-    (project.dataset.table_files) ├── ManifestError                   an artifact of an earlier
-    stage is missing or malformed ├── ReviewError                     review.csv has a malformed
-    line ├── DecisionError                   a decision cannot be written (review.review_session)
-    ├── ChangedError                    images changed since the grid showed them
-    (review.grid.actions) ├── BrowserError                    no browser, no driver, or incompatible
-    versions │   └── BrowserLostError            a browser crashed or hangs; a new one may work
-    ├── UnreachableError                a browser shows no page for a URL (web.browser.visit)
-    ├── LoadTimeoutError                a page does not finish loading (web.browser.visit)
-    ├── ScrapeError                     a source or query returned too few images
-    │   └── SearchError                 a search failed, in one word for tables
-    (scrape.sources.source) ├── GateError                       the gate of validate or split
-    stopped the pipeline ├── SplitError                      a class would have an empty part, or an
-    image cannot be packed ├── TrainError                      training cannot start, or it failed
-    │   └── DownloadError               weights cannot be downloaded
-    ├── StoreError                      MLflow refuses or cannot be reached (tracking.store)
-    ├── StorageError                    a disk or folder is full, read-only or not permitted
-    ├── GitError                        Git cannot read the repository, or fails
-    (core.repository.git) ├── InboxFullError                  the inbox is full until it is reviewed
-    (serve.inbox) └── LockedError                     another process holds the workspace
+    PixmillError                      the user can fix it: shown as a message, never as a traceback
+    ├── ParamsError                   params.yaml has a wrong key or value
+    ├── PluginError                   a plugin in the project's src/ is not registered or breaks its interface
+    ├── DataError                     data/ is missing, unreadable or malformed
+    │   └── UnreadError               a file exceeds limits, or a table has no header (dataset.table_files)
+    ├── ManifestError                 an artifact of an earlier stage is missing or malformed
+    ├── ReviewError                   review.csv has a malformed line
+    ├── DecisionError                 a decision cannot be written (review.review_session)
+    ├── ChangedError                  images changed since the grid showed them (review.grid.actions)
+    ├── BrowserError                  no browser, no driver, or incompatible versions
+    │   └── BrowserLostError          a browser crashed or hangs; a new one may work
+    ├── UnreachableError              a browser shows no page for a URL (fetch.browser.visit)
+    ├── LoadTimeoutError              a page does not finish loading (fetch.browser.visit)
+    ├── ScrapeError                   a source or query returned too few images
+    │   └── SearchError               a search failed, in one word for tables (scrape.sources.source)
+    ├── GateError                     the gate of validate or split stopped the pipeline
+    ├── SplitError                    a class would have an empty part, or an image cannot be packed
+    ├── TrainError                    training cannot start, or it failed
+    │   └── DownloadError             weights cannot be downloaded
+    ├── StoreError                    MLflow refuses or cannot be reached (tracking.store)
+    ├── StorageError                  a disk or folder is full, read-only or not permitted
+    ├── GitError                      Git cannot read the repository, or fails (core.repository.git)
+    ├── InboxFullError                the inbox is full until it is reviewed (dataset.inbox)
+    └── LockedError                   another process holds the workspace
 
-    Exception                           handled by the caller
-    ├── UndecodableError                bytes are not a usable image (images.verified_reading)
-    ├── ServiceFullError                the queue of a service is full (images.compute.scheduler)
-    ├── RemoteError                     carries the traceback of an exception in a worker
-    (images.compute.worker) ├── ProblemError                    a refused HTTP request, answered by
-    RFC 9457 (web.problems) ├── Abandoned                       a callback stops a training for good
-    (train.history) ├── StoppedError                    a search stops because the run stops
-    (scrape.collection.access) ├── MalformedError                  a file of a revision is malformed
-    (core.repository.documents) ├── NotComparableError              two revisions cannot be compared
-    (experiments.compare.comparison) ├── OSError
-    │   └── ForbiddenHostError          a host or address is not public (web.fetch.guard)
+    Exception                         handled by the caller
+    ├── UndecodableError              bytes are not a usable image (images.verified_reading)
+    ├── ServiceFullError              the queue of a service is full (images.compute.scheduler)
+    ├── RemoteError                   carries the traceback of an exception in a worker (images.compute.worker)
+    ├── ProblemError                  a refused HTTP request, answered by RFC 9457 (local.problems)
+    ├── Abandoned                     a callback stops a training for good (train.history)
+    ├── StoppedError                  a search stops because the run stops (scrape.collection.access)
+    ├── MalformedError                a file of a revision is malformed (core.repository.documents)
+    ├── NotComparableError            two revisions cannot be compared (experiments.compare.comparison)
+    ├── OSError
+    │   └── ForbiddenHostError        a host or address is not public (fetch.guard)
     └── ValueError
-        └── InvalidURLError             a text is not a fetchable URL (web.fetch.location)
+        └── InvalidURLError           a text is not a fetchable URL (fetch.location)
 
 Any other exception is a bug and keeps its traceback.
 """

@@ -4,6 +4,10 @@ import difflib
 import os
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""First characters of a text that a spreadsheet evaluates as a formula."""
 
 _MAX_TAIL = 30
 """Number of characters that :func:`shorten` keeps at the end."""
@@ -127,3 +131,18 @@ def shorten(text: str, limit: int = 90) -> str:
     """
     tail = min(_MAX_TAIL, limit // 2)
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def spreadsheet_cell(value: Any) -> str:
+    """Return a value as text that no spreadsheet evaluates as a formula."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.6g}"
+        case str() if value.startswith(FORMULA_PREFIXES):
+            value = f"'{value}"
+    # The writers leave a carriage return without quotes, so it would begin another row.
+    return str(value).replace("\r", " ")

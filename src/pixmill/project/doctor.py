@@ -226,7 +226,7 @@ def _data(root: Path) -> Iterator[Finding]:
     from pixmill.project.next_steps import next_steps
     from pixmill.project.state import read_project_state
 
-    state = read_project_state(root, stages=False, whole=False)
+    state = read_project_state(root, stages=False, full=False)
     if state.repository.conflicts:
         step = next_steps(state)[0]
         yield Finding("data", Status.BAD, step.sentence, next=step.command)
@@ -311,7 +311,7 @@ def _disk(root: Path) -> Iterator[Finding]:
 
 def _browser(_: Path) -> Iterator[Finding]:
     """Find the browser and driver, or contact the remote driver."""
-    from pixmill.web.browser import RemoteDriver, check_remote, choose_browser
+    from pixmill.fetch.browser import RemoteDriver, check_remote, choose_browser
 
     browser = choose_browser()
     if not isinstance(browser, RemoteDriver):
@@ -324,7 +324,7 @@ def _browser(_: Path) -> Iterator[Finding]:
 
 def _proxy(_: Path) -> Iterator[Finding]:
     """Name a proxy that a scrape does not use."""
-    from pixmill.web.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
+    from pixmill.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
 
     if remark := ignored_proxy():
         yield Finding(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.files.writing import read_json
+from pixmill.dataset.decision_log import MIN_ID_DIGITS, DecisionLog
+from pixmill.dataset.inbox import Inbox
 from pixmill.metrics.growth import Growth
-from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
-from pixmill.serve.inbox import Inbox
 
 
 def find_undecodable(root: Path) -> dict[str, str]:

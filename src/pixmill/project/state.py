@@ -25,8 +25,8 @@ from pixmill.core.repository.stage_inputs import (
     stages_of,
     workspace_stages,
 )
-from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommitted, read_data
 from pixmill.core.words import count
+from pixmill.dataset.uncommitted import Data, Uncommitted, find_uncommitted, read_data
 from pixmill.metrics.growth import Growth
 from pixmill.project.committing import OWN
 from pixmill.project.disk.usage import measure
@@ -247,14 +247,14 @@ class ProjectState:
         }
 
 
-def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -> ProjectState:
+def read_project_state(root: Path, *, stages: bool = True, full: bool = True) -> ProjectState:
     """Read the state of a project; only a cache of hashes in ``.pixmill/`` is written.
 
     Args:
         root: Project folder.
         stages: Whether to read the states of the stages, which hashes changed files, and findings
             in their outputs.
-        whole: Whether to measure the disk and query MLflow, which may take seconds.
+        full: Whether to measure the disk and query MLflow, which may take seconds.
     """
     faults: dict[str, str] = {}
     fixes: dict[str, str] = {}
@@ -277,7 +277,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         )
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
         data = part("data", lambda: read_data(root, hashes.files("data")), None)
-    champion = part(PRODUCTION, lambda: _champion(workspace), None) if whole else None
+    champion = part(PRODUCTION, lambda: _champion(workspace), None) if full else None
     images = [name for name in hashes.files("data") if not name.endswith(".csv")]
     is_empty = data is not None and data.is_new
     is_unlabelled = bool(images) and all(name.startswith("unlabelled/") for name in images)
@@ -286,7 +286,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
     current, gone = ([champion.commit], champion.rolled_back) if champion else ([], ())
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
     has_store = (
-        whole
+        full
         and PRODUCTION not in faults
         and part("MLflow", lambda: _has_store(workspace), default=False)
     )
@@ -321,7 +321,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         undecodable=part("images", lambda: find_undecodable(root), {}) if stages else {},
         growth=part("learning curve", lambda: read_growth(root), None) if stages else None,
         series=part("series", lambda: find_series(root), None) if params else None,
-        disk=part("disk", lambda: measure(root), {}) if whole else {},
+        disk=part("disk", lambda: measure(root), {}) if full else {},
         wrong_params=wrong_params,
         faults=faults,
         fixes=fixes,

@@ -14,13 +14,13 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import place_within, storage_errors, write_durably
 from pixmill.core.manifest import CORRECTION
 from pixmill.core.names import class_folder
+from pixmill.dataset.decision_log import DecisionLog
+from pixmill.dataset.inbox import Correction, Entry
+from pixmill.dataset.review_file import ReviewFile
 from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.review.cases import Case
-from pixmill.review.decision_log import DecisionLog
 from pixmill.review.recovery import DecisionStatus, check_decisions
-from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_tables import ReviewTables
-from pixmill.serve.inbox import Correction, Entry
 from pixmill.validate.decisions import Decision
 
 _NONE = "none of the classes"

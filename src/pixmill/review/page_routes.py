@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from pixmill.local.private_server import answer_json, expect_json, page_routes
+from pixmill.local.problems import ProblemError
 from pixmill.pages import page_head
 from pixmill.review.review_session import Choice, Session
-from pixmill.web.private_server import answer_json, expect_json, page_routes
-from pixmill.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from pixmill.review.serving import ReviewSite

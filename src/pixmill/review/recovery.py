@@ -29,11 +29,11 @@ from pixmill.core.repository.dvc import (
     read_record,
 )
 from pixmill.core.repository.git import git
-from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
+from pixmill.dataset.decision_log import Accepted, Changed, DecisionLog, Line, make_line
+from pixmill.dataset.inbox import Inbox
+from pixmill.dataset.uncommitted import commit_command
 from pixmill.images.listing import files_below
-from pixmill.review.decision_log import Accepted, Changed, DecisionLog, Line, make_line
-from pixmill.serve.inbox import Inbox
 
 _MAX_NAMED = 3
 """Maximum number of images that a message names."""
@@ -238,7 +238,7 @@ def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accept
 
 
 def _restore_lines(workspace: Workspace, params: Params, lost: Sequence[Changed]) -> None:
-    from pixmill.review.review_file import lock_decisions  # imports pandas, as do decisions
+    from pixmill.dataset.review_file import lock_decisions  # imports pandas, as do decisions
     from pixmill.validate.decisions import Decision, read_decisions, render_decisions
 
     if not lost:

@@ -12,20 +12,20 @@ from pixmill.core.files.writing import file_digest
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import Params
 from pixmill.core.repository.git import git
-from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count
+from pixmill.dataset.decision_log import MIN_ID_DIGITS, DecisionLog
+from pixmill.dataset.inbox import Inbox
+from pixmill.dataset.review_file import ReviewFile
+from pixmill.dataset.uncommitted import commit_command
 from pixmill.experiments.compare.comparison import NotComparableError
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
 from pixmill.review.cases import Kind, find_cases
-from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.review.feedback import DecisionStore, ReviewImages
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.recovery import describe_lost
-from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_session import Session
 from pixmill.review.review_tables import load_tables
-from pixmill.serve.inbox import Inbox
 
 
 class ReviewProject:

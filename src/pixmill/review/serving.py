@@ -12,12 +12,12 @@ from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count
+from pixmill.dataset.inbox import Inbox
 from pixmill.images.listing import files_below
 from pixmill.review.grid import grid_routes
 from pixmill.review.grid.grid import Grid
 from pixmill.review.page_routes import routes
 from pixmill.review.reviewing import ReviewProject, default_name
-from pixmill.serve.inbox import Inbox
 
 _TABLES = (
     "params.yaml",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import Refused
 from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.web.fetch import Refused
 
 _UNTRUSTED_FIELDS = (
     "image_url",

@@ -20,10 +20,10 @@ from pixmill.core.errors import ScrapeError, StorageError
 from pixmill.core.files.writing import file_digest, remove_temporary, replacing, write_bytes
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import announce
+from pixmill.fetch import Refused, Validators
 from pixmill.images.decode import header_size
 from pixmill.images.verified_reading import UndecodableError
 from pixmill.scrape.candidate import Candidate, StoredImage
-from pixmill.web.fetch import Refused, Validators
 
 Outcome = StoredImage | Refused
 

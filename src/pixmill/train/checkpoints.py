@@ -132,9 +132,8 @@ class Checkpoints:
         arrays = {f"state/{name}": array for name, array in checkpoint.state.items()}
         arrays |= {f"best/{name}": array for name, array in checkpoint.best.items()}
         with replacing(self._path) as temporary:
-            np.savez(
-                temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays
-            )  # type: ignore[arg-type]
+            text = np.frombuffer(json.dumps(record).encode(), np.uint8)
+            np.savez(temporary, record=text, **arrays)  # type: ignore[arg-type]
         pinned = pinned_keys(self._path.parent)
         others = (
             path

@@ -218,7 +218,7 @@ def test_one_command_sets_up_a_clone_and_merges_again(
 def test_record_that_a_person_resolved_is_kept(project: Path) -> None:
     attempt(project, "merge", "other")
     assert (
-        next_steps(read_project_state(project, stages=False, whole=False))[0].command
+        next_steps(read_project_state(project, stages=False, full=False))[0].command
         == "pixmill doctor --fix"
     )
     git(project, "checkout", "-q", "--ours", "data.dvc")
@@ -228,7 +228,7 @@ def test_record_that_a_person_resolved_is_kept(project: Path) -> None:
     (project / "params.yaml").write_text("a: both\n")
     git(project, "add", "params.yaml")
     assert (
-        next_steps(read_project_state(project, stages=False, whole=False))[0].command
+        next_steps(read_project_state(project, stages=False, full=False))[0].command
         == "git add data.dvc"
     )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.disk import limit_file_size
 from tests.project.page.conftest import copy_project
 from tests.version_control import PERSON, git, hold, living_dvc

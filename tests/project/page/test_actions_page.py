@@ -8,10 +8,10 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
 from tests.tiny_project import copy_project
 from tests.version_control import PERSON, git

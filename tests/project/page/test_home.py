@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.pages.page import render_page
 from pixmill.project.page.home import Home, find_report, list_reports, routes
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import ProjectState, Repository
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.visitor import Visitor
 from tests.waiting import until
 
@@ -160,17 +160,17 @@ def test_links_to_an_mlflow_server(served, monkeypatch):
 
 @dataclass
 class Reader:
-    """Reads a state and records which reads were whole."""
+    """Reads a state and records which reads were full."""
 
-    whole: list[bool] = field(default_factory=list)
+    full: list[bool] = field(default_factory=list)
     fault: str = ""
 
-    def __call__(self, root: Path, *, whole: bool) -> ProjectState:
-        self.whole.append(whole)
+    def __call__(self, root: Path, *, full: bool) -> ProjectState:
+        self.full.append(full)
         if self.fault:
             raise OSError(self.fault)
-        faults: dict[str, Any] = {"model in production": "down"} if whole else {}
-        return ProjectState(root, disk={"data/": 5} if whole else {}, faults=faults)
+        faults: dict[str, Any] = {"model in production": "down"} if full else {}
+        return ProjectState(root, disk={"data/": 5} if full else {}, faults=faults)
 
 
 def test_whole_reads_follow_the_first_read_and_new_results(tmp_path):
@@ -187,10 +187,10 @@ def test_whole_reads_follow_the_first_read_and_new_results(tmp_path):
     assert all(each["state"]["disk"] == {"data/": 5} for each in later)
     (tmp_path / "mlflow.db").touch()
     read()
-    assert reader.whole == [False, True, False, False, True]
+    assert reader.full == [False, True, False, False, True]
     # An immediate request gets the same state.
     page.document()
-    assert len(reader.whole) == 5
+    assert len(reader.full) == 5
     reader.fault = "the disk is gone"
     assert (document := read())["fault"] == "the disk is gone"
     assert document["state"]["disk"] == {"data/": 5}

@@ -14,14 +14,14 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import read_json, write_json
 from pixmill.core.params import load_params
+from pixmill.dataset.inbox import Inbox
+from pixmill.local.private_server import PrivateServer, make_app, page_routes
+from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Classifier
 from pixmill.project.page import explaining
 from pixmill.project.page.images import Images, routes
 from pixmill.review.grid.pile import Pile
 from pixmill.serve.http.models import LoadedModel
-from pixmill.serve.inbox import Inbox
-from pixmill.web.private_server import PrivateServer, make_app, page_routes
-from pixmill.web.problems import ProblemError
 from tests.browsing import open_chrome
 from tests.experiments.compare.projects import table
 from tests.images.samples import encoded, shapes

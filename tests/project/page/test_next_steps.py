@@ -15,7 +15,7 @@ import pytest
 from pixmill.core.process.progress import StageProgress
 from pixmill.core.repository.dvc import RunningDvc
 from pixmill.core.repository.merging import add_drivers
-from pixmill.core.repository.uncommitted import Uncommitted
+from pixmill.dataset.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
 from pixmill.metrics.growth import Growth
 from pixmill.project.next_steps import NextStep, next_steps

@@ -6,11 +6,11 @@ import hashlib
 import pytest
 
 from pixmill.core.errors import LockedError, PixmillError
+from pixmill.local.problems import ProblemError
 from pixmill.project.page.home import Home
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview, read_history, read_images, read_model
 from pixmill.project.state import ProjectState
-from pixmill.web.problems import ProblemError
 from tests.project.page.conftest import draw, evaluate, record, write, write_rows
 from tests.version_control import commit, git, start_repository
 

@@ -7,10 +7,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import ProjectState
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
 from tests.project.page.conftest import draw, evaluate, progress, record, write_rows
 from tests.tiny_project import change_param, copy_project

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.repository.dvc import DEFAULT_CACHE
+from pixmill.dataset.inbox import Inbox
 from pixmill.experiments.promotion.report import Champion
 from pixmill.project import state as project_state
 from pixmill.project.findings import count_corrections, find_series, find_undecodable
 from pixmill.project.state import ProjectState, read_project_state
-from pixmill.serve.inbox import Inbox
 from tests.project.page.conftest import progress
 from tests.tiny_project import change_param, copy_begun, copy_project
 from tests.version_control import commit, git, hold, living_dvc
 
 
 def read(root: Path) -> ProjectState:
-    return read_project_state(root, whole=False)
+    return read_project_state(root, full=False)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_unreadable_parts_are_faults(project: Path) -> None:
 
 
 def test_quick_read(project: Path) -> None:
-    state = read_project_state(project, whole=False)
+    state = read_project_state(project, full=False)
     assert state.disk == {}
     assert state.champion is None
     assert state.is_fresh
@@ -75,7 +75,7 @@ def test_decided_label_issues_do_not_count(project: Path) -> None:
     pq.write_table(table, project / "artifacts/evaluate/labels.parquet")
     lines = [f"{digit * 8},keep,,,\n" for digit in "12"]
     (project / "review.csv").write_text("image,decision,label,by,why\n" + "".join(lines))
-    assert read_project_state(project, whole=False).doubtful_labels == 1
+    assert read_project_state(project, full=False).doubtful_labels == 1
 
 
 @pytest.mark.parametrize("is_this_one", [True, False])
@@ -220,12 +220,12 @@ def test_shared_cache_is_found(project: Path) -> None:
     (project / ".dvc/cache").rename(project.parent / "cache")
     (project / ".dvc/config.local").write_text("[cache]\n    dir = ../../cache\n")
     shutil.rmtree(project / "artifacts")
-    assert read_project_state(project, whole=False).is_cached
+    assert read_project_state(project, full=False).is_cached
 
 
 def test_undecodable_file_name(project: Path) -> None:
     Path(os.fsdecode(os.fsencode(project) + b"/\xff")).touch()
-    text = json.dumps(read_project_state(project, whole=False).document())
+    text = json.dumps(read_project_state(project, full=False).document())
     assert json.loads(text.encode())["repository"]["changed"] == ["\udcff"]
 
 

@@ -37,13 +37,13 @@ def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
 
 def test_replaces_params_with_comments(project: Path) -> None:
     recipe = find_recipe(project, "garments")
-    done = use(project, recipe, whole=True)
+    done = use(project, recipe, full=True)
     assert recipe.text in (project / "params.yaml").read_text(encoding="utf-8")
     assert done.changes["split.image_size"][1] == 300
     assert done.changes["train.cnn.blocks.0.padding"] == ("same", "valid")
     assert done.backup is None
     assert done.following == ("pixmill scrape --dry-run", "dvc repro")
-    again = use(project, recipe, whole=True)
+    again = use(project, recipe, full=True)
     assert (again.rewritten, again.changes) == (False, {})
 
 
@@ -216,7 +216,7 @@ def test_invalid_params_can_be_replaced_entirely(project: Path) -> None:
     edit(project, "epochs:", "epoch:")
     with pytest.raises(ParamsError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
         use(project, find_recipe(project, "digits"))
-    assert use(project, find_recipe(project, "digits"), whole=True).backup is not None
+    assert use(project, find_recipe(project, "digits"), full=True).backup is not None
     load_params(project)
 
 
@@ -236,7 +236,7 @@ def test_invalid_recipe_changes_nothing(project: Path) -> None:
 
 
 def test_names_the_folders_for_images(project: Path) -> None:
-    done = use(project, find_recipe(project, "scenes"), whole=True)
+    done = use(project, find_recipe(project, "scenes"), full=True)
     assert (
         "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set "
         in done.lines()[-3]
@@ -246,7 +246,7 @@ def test_names_the_folders_for_images(project: Path) -> None:
 
 def test_fresh_clone(project: Path) -> None:
     (project / "data").rmdir()
-    lines = use(project, find_recipe(project, "digits"), whole=True).lines()
+    lines = use(project, find_recipe(project, "digits"), full=True).lines()
     assert lines[-2:] == [
         "data/ is missing, and dvc needs it for all stages\nNext: pixmill data",
         "Next: dvc repro",
@@ -258,7 +258,7 @@ def test_keeps_the_section_compare(project: Path) -> None:
         project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy "
     )
     before = load_params(project).compare
-    done = use(project, find_recipe(project, "digits"), whole=True)
+    done = use(project, find_recipe(project, "digits"), full=True)
     text = (project / "params.yaml").read_text(encoding="utf-8")
     assert load_params(project).compare == before
     assert "  min: {accuracy: 0.85}  # as agreed\n" in text
@@ -268,7 +268,7 @@ def test_keeps_the_section_compare(project: Path) -> None:
     own.write_text(
         "# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20'}\ncompare: {margin: 0.5}\n"
     )
-    use(project, find_recipe(project, "own"), whole=True)
+    use(project, find_recipe(project, "own"), full=True)
     assert load_params(project).classes == ("a", "b")
     assert load_params(project).compare == before
 
@@ -281,7 +281,7 @@ def test_keeps_what_people_excluded(project: Path) -> None:
     own.write_text(
         "# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20', opt_out: [b.example]}\n"
     )
-    use(project, find_recipe(project, "own"), whole=True)
+    use(project, find_recipe(project, "own"), full=True)
     scrape = load_params(project).scrape
     assert (scrape.opt_out, scrape.exclude_ids) == (
         ("b.example", "a.example"),

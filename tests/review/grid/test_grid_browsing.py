@@ -7,9 +7,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.core.files.workspace import Workspace
+from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.review.grid.pile import Pile
 from pixmill.review.serving import ReviewSite
-from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
 from tests.review.conftest import jpeg
 

@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
-from pixmill.web.fetch.fetcher import USER_AGENT
+from pixmill.fetch.fetcher import USER_AGENT
 
 __all__ = ["BROUGHT", "MIB", "Done", "Project", "is_image"]
 

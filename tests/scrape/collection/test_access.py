@@ -8,9 +8,9 @@ import pytest
 
 from pixmill.core.errors import BrowserError
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch.fetcher import Fetcher
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.collection.access import NetworkAccess, StoppedError, open_access
-from pixmill.web.fetch.fetcher import Fetcher
 from tests.scrape.invented import HOST, url_of
 
 QUERY = Query("hat", "hat", url_of("page"))

@@ -8,12 +8,12 @@ import pytest
 from aiohttp import web as server
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import FetchLimits
+from pixmill.fetch.fetcher import Fetcher
 from pixmill.scrape.candidate import Candidate, Query, StoredImage
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import ImageStore, Journal
-from pixmill.web.fetch import FetchLimits
-from pixmill.web.fetch.fetcher import Fetcher
 from tests.scrape.invented import url_of
 
 FOUND = Search(SimpleNamespace(name="source"), Query("hat", "hat", "u"), "")

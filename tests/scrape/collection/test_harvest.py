@@ -3,13 +3,13 @@ import pytest
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, write_table
 from pixmill.core.metadata import Facts, write_metadata
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import Refused
 from pixmill.scrape.candidate import Candidate, Sighting, StoredImage
 from pixmill.scrape.collection.collector import Judge, address_of
 from pixmill.scrape.collection.run import Harvest, manifest_frame, manifest_row, sighting_row
 from pixmill.scrape.collection.searches import plan_searches
 from pixmill.scrape.journal import ImageStore, Journal, SearchResults
 from pixmill.scrape.sources.folder import FolderSource
-from pixmill.web.fetch import Refused
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import Refused
 from pixmill.scrape.candidate import Candidate, Query, StoredImage
 from pixmill.scrape.collection.collector import LEFT_ALONE, Judge, accept, address_of
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal
-from pixmill.web.fetch import Refused
 
 URL = "http://x.test/large"
 SMALL = "http://x.test/small"

@@ -1,10 +1,10 @@
 import pytest
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import Refused
 from pixmill.scrape.candidate import Candidate, Query, Sighting, StoredImage
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.collection.tally import ScrapeTally, remarks, summary
-from pixmill.web.fetch import Refused
 from tests.scrape.invented import Invented
 
 A = StoredImage("aa" * 32, 10, "png")

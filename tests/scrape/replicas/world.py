@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from pixmill.web.fetch.values import Network
+from pixmill.fetch.values import Network
 from tests.certificates import Authority
 from tests.connections import ConnectionServer
 from tests.scrape.replicas.cdn import Cdn

@@ -2,8 +2,8 @@
 
 import contextlib
 
+from pixmill.fetch import Refused
 from pixmill.scrape.sources.source import save_evidence
-from pixmill.web.fetch import Refused
 
 
 class OneBrowser:

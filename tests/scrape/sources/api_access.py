@@ -5,8 +5,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from pixmill.web.fetch import Fetched, FetchLimits, Network, Refused
-from pixmill.web.fetch.fetcher import Fetcher
+from pixmill.fetch import Fetched, FetchLimits, Network, Refused
+from pixmill.fetch.fetcher import Fetcher
 
 __all__ = ["ApiAccess"]
 

@@ -5,14 +5,14 @@ from urllib.parse import unquote
 import pytest
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch.browser import visit
+from pixmill.fetch.values import Network
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.collection.preview import probe
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.definition import parse_site
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import SearchError
-from pixmill.web.browser import visit
-from pixmill.web.fetch.values import Network
 from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
 from tests.servers import Handler, serve

@@ -72,7 +72,7 @@ src="data:image/gif;base64,R0"></a><div class="OSrXXb">A tabby cat</div></div>""
 GOOGLE_CHIPS = """<div role="list"><a href="/search?q=red"><img alt="Red" width="120" src="https://x.test/1.jpg"></a></div>
 <div class="ivg-i my5z3d" data-docid="R"><img alt="Related" width="120" src="https://x.test/2.jpg"></div>
 <div data-docid="ICON"><img alt="" width="320" src="https://x.test/3.jpg"><img alt="star" width="18" src="x"></div>"""
-GOOGLE_LINK = "/imgres?imgurl=https%3A%2F%2Fcdn.test%2Fcat.jpg&imgrefurl=https%3A%2F%2Fsite.test%2Fp&tbnid=T1&w=1920&h=1080"
+GOOGLE_LINK = "/imgres?imgurl=https%3A%2F%2Fcdn.test%2Fcat.jpg&imgrefurl=https%3A%2F%2Fsite.test%2Fp&tbnid=T1&w=1920&h=1080"  # noqa: E501
 
 
 @pytest.fixture(scope="module")

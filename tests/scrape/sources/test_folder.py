@@ -6,11 +6,11 @@ import pytest
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts, write_metadata
 from pixmill.core.names import class_by_name, to_slug
+from pixmill.fetch import Fetched
 from pixmill.images.read_errors import reason_of
 from pixmill.scrape.sources import folder
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.scrape.sources.source import SearchError
-from pixmill.web.fetch import Fetched
 
 
 @pytest.fixture

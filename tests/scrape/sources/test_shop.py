@@ -3,10 +3,10 @@
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.fetch import Network
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.shop import ShopSource
 from pixmill.scrape.sources.source import SearchError
-from pixmill.web.fetch import Network
 from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
 

@@ -9,14 +9,14 @@ import psutil
 import pytest
 
 from pixmill.core.errors import BrowserLostError, ScrapeError
+from pixmill.fetch.browser import visit
+from pixmill.fetch.values import Network
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.collection.preview import probe
 from pixmill.scrape.sources.definition import Buttons, Offset, parse_site
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import SearchError
 from pixmill.scrape.sources.tile import Tile
-from pixmill.web.browser import visit
-from pixmill.web.fetch.values import Network
 from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
 from tests.scrape.sources.site_pages import CARD, OVERRIDES, PAGES, numbered

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from pixmill.fetch import Fetched
 from pixmill.scrape.licences import parse_licence
 from pixmill.scrape.sources.search_api import WikimediaSource, plain_text
 from pixmill.scrape.sources.source import SearchError
-from pixmill.web.fetch import Fetched
 from tests.scrape.replicas.apis import CommonsApi, licence_of
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.api_access import ApiAccess

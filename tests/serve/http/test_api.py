@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from pixmill import __version__
-from pixmill.serve.inbox import Inbox
+from pixmill.dataset.inbox import Inbox
 from tests.serve.http.conftest import BOUNDARY, Client, b64, multipart, picture
 from tests.serve.http.load.server import Running
 

@@ -14,10 +14,10 @@ import pytest
 from starlette.datastructures import Headers
 
 from pixmill.core.manifest import write_table
+from pixmill.dataset.inbox import Inbox
 from pixmill.evaluate.mistakes import VECTORS
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.serve.http.api import Endpoints, nearest
-from pixmill.serve.inbox import Inbox
 from tests.images.packed import pack_images
 from tests.serve.http.conftest import Client, picture
 from tests.serve.http.load.server import Running

@@ -34,7 +34,7 @@ SERVER = """
 import sys
 from pathlib import Path
 from pixmill.serve.http.server import Settings, run
-from pixmill.web.fetch import Network
+from pixmill.fetch import Network
 root, port, keys, held = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 settings = Settings(
     root=root, workers=1, held_bytes=held, inbox=root / "inbox", inbox_bytes=500_000, url_rate=60,

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from pixmill.local.problems import ProblemError
 from pixmill.serve.http.quota import Quota
-from pixmill.web.problems import ProblemError
 
 
 def test_counts_per_client_and_period() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.fetch import Network, Refused
+from pixmill.local.problems import ProblemError
 from pixmill.serve.http.url_fetcher import UrlFetcher
-from pixmill.web.fetch import Network, Refused
-from pixmill.web.problems import ProblemError
 
 
 def test_an_ipv6_network_counts_as_one_client() -> None:

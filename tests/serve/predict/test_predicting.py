@@ -10,7 +10,7 @@ from pixmill.core.errors import DataError
 from pixmill.models.classifier import Classifier
 from pixmill.serve.predict.inputs import Input, find_images
 from pixmill.serve.predict.predicting import Output, check_outputs, predict, predict_to_files
-from tests.web.fetch.conftest import NAME, Site
+from tests.fetch.conftest import NAME, Site
 
 
 def written(model, words, *outputs, **options):

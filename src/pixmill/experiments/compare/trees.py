@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.core.repository.dvc import DEFAULT_CACHE
 from pixmill.core.repository.git import git
-from pixmill.core.repository.uncommitted import commit_first
+from pixmill.dataset.uncommitted import commit_first
 from pixmill.experiments.compare.git_revisions import GitRevision
 
 T = TypeVar("T")

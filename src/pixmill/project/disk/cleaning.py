@@ -2,11 +2,10 @@
 
 import contextlib
 import json
-import shutil
 import time
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ import psutil
 from pixmill.core.errors import LockedError
 from pixmill.core.files.workspace import STAGES, Workspace
 from pixmill.core.files.writing import hold_lock
-from pixmill.core.process.progress import track
 from pixmill.core.repository.dvc import cache_folder, read_listing, read_record
 from pixmill.tracking.store import database_file, tracking_uri, without_password
 from pixmill.train.checkpoints import pinned_keys
@@ -68,19 +66,6 @@ def find_scratch(workspace: Workspace) -> Iterator[list[Path]]:
                 hold_lock(workspace.scratch(folder) / "lock", LockedError(reason, next=then))
             )
         yield stale_scratch(workspace.home)
-
-
-def remove(paths: Sequence[Path]) -> None:
-    """Delete scratch files and folders; after an interruption, the next call deletes the rest.
-
-    Args:
-        paths: Paths from :func:`find_scratch`, within its block.
-    """
-    for path in track(paths, "Delete scratch", len(paths), unit="file"):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def advice(workspace: Workspace) -> list[str]:

@@ -20,10 +20,9 @@ from pixmill.core.repository.dvc import dvc, has_remote
 from pixmill.core.repository.git import FIRST_COMMIT, change, git, require_git
 from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
-from pixmill.images.listing import files_below
-from pixmill.project.bundled import CLASSES, holds_files, make_data
-from pixmill.project.dataset.found import Found
-from pixmill.project.dataset.recognising import (
+from pixmill.dataset.bundled import CLASSES, holds_files, make_data
+from pixmill.dataset.detected import Detected
+from pixmill.dataset.detection import (
     Options,
     introduce,
     labels_of,
@@ -31,7 +30,8 @@ from pixmill.project.dataset.recognising import (
     recognise,
     refuse_overlap,
 )
-from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
+from pixmill.dataset.importing import scratch_of, set_params, take_in
+from pixmill.images.listing import files_below
 from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
 from pixmill.project.new.template import install_project, managed_files, project_names, render
@@ -269,7 +269,7 @@ def _check_params(text: str, problem: str, fix: str) -> None:
         ) from None
 
 
-def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
+def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Detected | None:
     """Return the images to use: those of ``--from``, or those already in ``data/``."""
     data = root / "data"
     if spec.source is not None:
@@ -286,7 +286,7 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
 
 
 def _choose_recipe(
-    spec: ProjectSpec, root: Path, found: Found | None, report: Callable[[str], None]
+    spec: ProjectSpec, root: Path, found: Detected | None, report: Callable[[str], None]
 ) -> Recipe | None:
     """Return the recipe with the project's classes and source; ``None`` if the project has valid params."""
     if (root / _PARAMS).exists():
@@ -310,7 +310,7 @@ def _list_name(spec: ProjectSpec) -> str:
     return "urls" if spec.source is None else to_slug(spec.source.stem)
 
 
-def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: Path) -> Recipe:
+def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Detected | None, root: Path) -> Recipe:
     # The template's params have commonly changed keys, too; the caller checks the classes.
     _, _, text = render("", "", Supply(Origin(".")))[_PARAMS].partition("\n")
     whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
@@ -340,7 +340,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: P
     return whole
 
 
-def _layout_of(found: Found, data: Path) -> str:
+def _layout_of(found: Detected, data: Path) -> str:
     """Return the layout of the images in ``data/``, a value of ``scrape.folder.layout``."""
     places = {
         (item.facts, to_nfc(item.path.parent.relative_to(data).as_posix())) for item in found.items
@@ -368,7 +368,7 @@ def _ensure_browser(report: Callable[[str], None]) -> bool:
     """Return whether a browser for the bundled shop is available, installing one if needed."""
     if os.environ.get("PIXMILL_WEBDRIVER_URL"):
         return True
-    from pixmill.web.browser import install_browser
+    from pixmill.fetch.browser import install_browser
 
     try:
         install_browser(report=report)
@@ -382,7 +382,11 @@ def _ensure_browser(report: Callable[[str], None]) -> bool:
 
 
 def _fill_data(
-    root: Path, spec: ProjectSpec, found: Found | None, scratch: Path, report: Callable[[str], None]
+    root: Path,
+    spec: ProjectSpec,
+    found: Detected | None,
+    scratch: Path,
+    report: Callable[[str], None],
 ) -> list[str]:
     """Fill ``data/`` unless it has files; return lines that count the copied images, if any."""
     if spec.demo:

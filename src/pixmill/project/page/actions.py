@@ -16,13 +16,13 @@ from starlette.routing import BaseRoute, Route
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import running_dvc
+from pixmill.local.private_server import answer_json, expect_json
+from pixmill.local.problems import ProblemError
 from pixmill.project.committing import find_commit, make_commit
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.params_form import ParamsForm
 from pixmill.project.state import ProjectState
-from pixmill.web.private_server import answer_json, expect_json
-from pixmill.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from pixmill.project.page.home import Home

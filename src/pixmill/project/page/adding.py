@@ -9,10 +9,10 @@ from starlette.requests import Request
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import replacing, storage_errors
+from pixmill.dataset.table_files import SUFFIXES
 from pixmill.images.read_errors import reason_of
-from pixmill.project.dataset.table_files import SUFFIXES
+from pixmill.local.problems import ProblemError
 from pixmill.project.page.jobs import Job
-from pixmill.web.problems import ProblemError
 
 MAX_FILE_BYTES = 100 << 20
 """Maximum size of an uploaded file."""

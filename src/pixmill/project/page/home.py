@@ -23,6 +23,14 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import STAGES, Workspace
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.process.progress import announce
+from pixmill.local.private_server import (
+    PrivateServer,
+    answer_json,
+    make_app,
+    page_routes,
+    wait_for_end,
+)
+from pixmill.local.problems import ProblemError
 from pixmill.project.page import actions, images
 from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
@@ -30,14 +38,6 @@ from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
 from pixmill.tracking.store import tracking_uri, view_hint
-from pixmill.web.private_server import (
-    PrivateServer,
-    answer_json,
-    make_app,
-    page_routes,
-    wait_for_end,
-)
-from pixmill.web.problems import ProblemError
 
 _MIN_INTERVAL_SECONDS = 1.0
 """Time for which a state is reused."""
@@ -46,7 +46,7 @@ _WHOLE_SECONDS = 120.0
 """Time after which the disk is measured and MLflow is queried again."""
 
 _RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db")
-"""Files that a commit, run or promotion writes; a change triggers a whole read of the state."""
+"""Files that a commit, run or promotion writes; a change triggers a full read of the state."""
 
 _REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")
 
@@ -158,9 +158,9 @@ class Home:
             path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()
         ]
         # The first read is quick; the second one adds the slow parts.
-        whole = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
-        state = self._read(self.root, whole=whole)
-        if whole:
+        full = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
+        state = self._read(self.root, full=full)
+        if full:
             self._whole_at = now + _WHOLE_SECONDS
             self._mtimes = mtimes
         elif known is not None:

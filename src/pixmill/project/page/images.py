@@ -16,21 +16,21 @@ from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import EvaluateParams, ValidateParams, load_params
+from pixmill.dataset.inbox import Inbox
+from pixmill.dataset.tracing import Row, find_rows, read_facts, trace
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
 from pixmill.images.read_errors import remedy
 from pixmill.images.verified_reading import UndecodableError, read_verified
+from pixmill.local.private_server import answer_json, page_answer
+from pixmill.local.problems import ProblemError
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import page_head
-from pixmill.project.dataset.tracing import Row, find_rows, read_facts, trace
 from pixmill.project.findings import read_rows
 from pixmill.project.page.explaining import Explainer
 from pixmill.review.grid.pile import find_hashed
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.serve.http.schemas import MAX_BYTES
-from pixmill.serve.inbox import Inbox
-from pixmill.web.private_server import answer_json, page_answer
-from pixmill.web.problems import ProblemError
 
 _MAX_TRIED_BYTES = 64 << 20
 """Total size of the uploads in memory; the last one is always kept."""
@@ -144,7 +144,7 @@ class Images:
         }
 
     def history(self, name: str) -> Row:
-        """Return the result of :func:`pixmill.project.dataset.tracing.trace`."""
+        """Return the result of :func:`pixmill.dataset.tracing.trace`."""
         return trace(Workspace(self.root, self.root), name)
 
     def close(self) -> None:

@@ -20,11 +20,11 @@ from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
+from pixmill.dataset.bundled import missing_data
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.decode import header_size
 from pixmill.images.listing import files_below
 from pixmill.images.verified_reading import UndecodableError, read_image
-from pixmill.project.bundled import missing_data
 
 _MAX_OPENED = 100
 """Images whose headers are read."""
@@ -81,9 +81,9 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             from pixmill.models.presets import input_side
 
             side = params.split.image_size
-            yield from _attempt(
-                lambda: input_side(pinned_folder(backbone, root), side, backbone.image_size)
-            )  # type: ignore[arg-type]
+            pinned = pinned_folder(backbone, root)
+            own = backbone.image_size
+            yield from _attempt(lambda: input_side(pinned, side, own))  # type: ignore[arg-type]
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # A fresh clone: the params are fine, so nothing stops here.

@@ -51,13 +51,13 @@ class Replacement:
         return [*lines, *map(str, self.issues), *(f"Next: {command}" for command in self.following)]
 
 
-def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
+def use(root: Path, recipe: Recipe, *, full: bool = False) -> Replacement:
     """Put the model of a recipe into ``params.yaml``; without that file, the whole recipe becomes it.
 
     Args:
         root: Project folder.
         recipe: The recipe.
-        whole: Whether to replace all of ``params.yaml``, with classes and sources, except its
+        full: Whether to replace all of ``params.yaml``, with classes and sources, except its
             section ``compare`` and the hosts, authors and images that ``scrape`` excludes.
 
     Raises:
@@ -69,7 +69,7 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
     if before is None:
         after = recipe.file(root)
     else:
-        after = recipe.with_limits_of(before).file(root) if whole else recipe.merge_into(before)
+        after = recipe.with_limits_of(before).file(root) if full else recipe.merge_into(before)
     now = parse_params(after)
     kept = now.classes != content.classes
     issues = tuple(find_issues(root, now))

@@ -21,7 +21,7 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import file_digest, place_within
 from pixmill.core.metadata import Cells
 from pixmill.core.names import to_nfc, to_text
-from pixmill.review.decision_log import Accepted, Line
+from pixmill.dataset.decision_log import Accepted, Line
 
 _MAX_BYTES = 64 * 2**20
 """Size of the journal from which it is deleted when nobody uses it: some 100,000 images."""

@@ -9,11 +9,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from pixmill.local.private_server import answer_json, expect_json, page_routes
+from pixmill.local.problems import ProblemError
 from pixmill.pages import page_head
 from pixmill.review.grid.grid import View
 from pixmill.review.grid.suggesting import DROPPED
-from pixmill.web.private_server import answer_json, expect_json, page_routes
-from pixmill.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from pixmill.review.serving import ReviewSite

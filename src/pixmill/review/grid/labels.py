@@ -18,9 +18,11 @@ from pixmill.core.metadata import Cells, MetadataTable
 from pixmill.core.names import class_by_name, class_folder, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
-from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
-from pixmill.review.decision_log import DecisionLog
+from pixmill.dataset.decision_log import DecisionLog
+from pixmill.dataset.inbox import Inbox
+from pixmill.dataset.review_file import ReviewFile
+from pixmill.dataset.uncommitted import commit_command
 from pixmill.review.grid.actions import (
     RECENT_SECONDS,
     Action,
@@ -35,8 +37,6 @@ from pixmill.review.grid.actions import (
 from pixmill.review.grid.pile import Pile
 from pixmill.review.grid.suggesting import DROPPED
 from pixmill.review.recovery import check_decisions, describe_lost
-from pixmill.review.review_file import ReviewFile
-from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import UNLABELLED, Decision, Names
 
 _LOCK_SECONDS = 10.0

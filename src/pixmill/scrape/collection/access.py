@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import announce
+from pixmill.fetch import Fetched, FetchLimits, Network, Politeness, Refused
+from pixmill.fetch.fetcher import Fetcher
+from pixmill.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.source import save_evidence
-from pixmill.web.fetch import Fetched, FetchLimits, Network, Politeness, Refused
-from pixmill.web.fetch.fetcher import Fetcher
-from pixmill.web.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-    from pixmill.web.browser import Browser, RemoteDriver
-    from pixmill.web.fetch.proxy import Proxy
+    from pixmill.fetch.browser import Browser, RemoteDriver
+    from pixmill.fetch.proxy import Proxy
 
 Result = TypeVar("Result")
 
@@ -84,7 +84,7 @@ class NetworkAccess:
             BrowserLostError: The browser does not start, although an earlier one did.
             StoppedError: The run is ending; also raised by each command of the browser.
         """
-        from pixmill.web.browser import open_browser
+        from pixmill.fetch.browser import open_browser
 
         browser = self.choose_browser()
         profile = self._scratch / "browser"
@@ -117,8 +117,8 @@ class NetworkAccess:
                 driver.execute = execute  # closing the browser needs it
 
     def _open_proxy(self, browser: Browser | RemoteDriver) -> Proxy:
-        from pixmill.web.browser import RemoteDriver
-        from pixmill.web.fetch.proxy import Proxy
+        from pixmill.fetch.browser import RemoteDriver
+        from pixmill.fetch.proxy import Proxy
 
         port = browser.proxy_port if isinstance(browser, RemoteDriver) else 0
         try:
@@ -188,7 +188,7 @@ class NetworkAccess:
         Raises:
             BrowserError: No browser was found, or its driver does not fit.
         """
-        from pixmill.web.browser import choose_browser
+        from pixmill.fetch.browser import choose_browser
 
         with self._lock:
             self._browser = self._browser or choose_browser()

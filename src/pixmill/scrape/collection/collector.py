@@ -5,14 +5,14 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import Fetched, Refused, Unchanged, Validators
+from pixmill.fetch.fetcher import Fetcher
+from pixmill.fetch.location import InvalidURLError, host_of, is_on, parse_url
 from pixmill.images.formats import OTHER_FORMATS, sniff
 from pixmill.scrape.candidate import Candidate, Sighting, StoredImage
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
-from pixmill.web.fetch import Fetched, Refused, Unchanged, Validators
-from pixmill.web.fetch.fetcher import Fetcher
-from pixmill.web.fetch.location import InvalidURLError, host_of, is_on, parse_url
 
 LEFT_ALONE = frozenset(
     {"crawl_delay", "no_training", "opted_out", "robots", "robots_unreachable", "x_robots_tag"}

@@ -22,6 +22,8 @@ from pydantic import TypeAdapter
 from pixmill.core.errors import ScrapeError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.words import count, printable
+from pixmill.fetch import Network
+from pixmill.fetch.location import is_within
 from pixmill.scrape.candidate import Candidate, Query, limit_candidates
 from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import address_of
@@ -33,8 +35,6 @@ from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file
 from pixmill.scrape.sources.site import NO_DETAIL, SiteSource
 from pixmill.scrape.sources.source import save_evidence
 from pixmill.scrape.sources.source_list import make_sources, open_sources
-from pixmill.web.fetch import Network
-from pixmill.web.fetch.location import is_within
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver

@@ -18,6 +18,7 @@ from pixmill.core.files.writing import remove_temporary
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, TEXT, table_writer
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import track
+from pixmill.fetch import Network, Refused
 from pixmill.scrape.candidate import Candidate, Quota, Sighting, StoredImage
 from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import Collector, Judge
@@ -27,7 +28,6 @@ from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
 from pixmill.scrape.journal import ImageStore, Journal, hold_journal
 from pixmill.scrape.sources import LocalSource, SearchError, is_local
 from pixmill.scrape.sources.source_list import open_sources
-from pixmill.web.fetch import Network, Refused
 
 _COMMON_FIELDS = ("label", "query", "page_url", "licence", "author", "given_split")
 """Fields of a candidate that are columns of both tables."""

@@ -9,6 +9,7 @@
 - ``urls``, ``folder``, ``keras``: local lists and images
 """
 
+from pixmill.fetch import Fetched, Refused
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.search_api import ApiSource, ask_json
 from pixmill.scrape.sources.source import (
@@ -20,7 +21,6 @@ from pixmill.scrape.sources.source import (
     Source,
     is_local,
 )
-from pixmill.web.fetch import Fetched, Refused
 
 __all__ = [
     "Access",

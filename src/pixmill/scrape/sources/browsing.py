@@ -278,7 +278,7 @@ class Page:
     def _visit(self) -> None:
         from selenium.common import WebDriverException
 
-        from pixmill.web.browser import LoadTimeoutError, UnreachableError, visit
+        from pixmill.fetch.browser import LoadTimeoutError, UnreachableError, visit
 
         try:
             visit(self.driver, self.url)

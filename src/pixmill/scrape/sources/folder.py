@@ -12,11 +12,11 @@ from pixmill.core.files.writing import target_within
 from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import fold, to_nfc, to_slug, to_text
 from pixmill.core.words import count, first_of
+from pixmill.fetch import Fetched, Refused
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
-from pixmill.web.fetch import Fetched, Refused
 
 Layout = Literal["classes", "fixed"]
 """``classes``: ``data/<class>/``; ``fixed``: a split of the user in ``data/train/<class>/``, ``data/test/<class>/`` and

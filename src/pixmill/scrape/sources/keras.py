@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import DataError
+from pixmill.fetch import Fetched, Refused
 from pixmill.images.idx import read_labelled
 from pixmill.images.png import png_bytes
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
-from pixmill.web.fetch import Fetched, Refused
 
 Array = npt.NDArray[np.uint8]
 Parts: TypeAlias = Mapping[str, tuple[Array, Array]]

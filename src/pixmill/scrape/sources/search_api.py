@@ -8,10 +8,10 @@ from html import unescape
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from pixmill.fetch import Refused
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.licences import parse_licence
 from pixmill.scrape.sources.source import Access, Failure, Kind, SearchError, Source
-from pixmill.web.fetch import Refused
 
 _FAILURES: dict[str, Failure] = {
     "busy": "blocked",

@@ -7,11 +7,11 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pixmill.core.files.writing import file_digest
+from pixmill.local.shop.catalogue import ORIGIN, Catalogue
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Access, SearchError
-from pixmill.web.shop.catalogue import ORIGIN, Catalogue
 
 
 class ShopSource(SiteSource):
@@ -35,7 +35,7 @@ class ShopSource(SiteSource):
         Catalogue(data)
 
     def __enter__(self) -> Self:
-        from pixmill.web.shop.server import Shop
+        from pixmill.local.shop.server import Shop
 
         self._shop = Shop(self._data).__enter__()
         self.served = {f"{urlsplit(ORIGIN).hostname}:80": self._shop.port}

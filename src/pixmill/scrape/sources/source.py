@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 from pixmill.core.errors import ScrapeError
 from pixmill.core.files.writing import fresh_folder
 from pixmill.core.words import printable
+from pixmill.fetch import Fetched, Refused
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.web.fetch import Fetched, Refused
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver

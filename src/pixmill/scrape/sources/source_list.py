@@ -91,7 +91,7 @@ class OpenSources:
 
     Args:
         sources: Sources by name.
-        served: Local ports by served origin, for :class:`pixmill.web.fetch.Network`.
+        served: Local ports by served origin, for :class:`pixmill.fetch.Network`.
     """
 
     sources: Mapping[str, Source]

@@ -1,7 +1,5 @@
 """The model card of an export: ``README.md`` in the format of model hubs."""
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pixmill.evaluate.page import sentences
 from pixmill.models.exported import Exported
 from pixmill.models.networks import describe_model
 from pixmill.models.preset_files import describe_preset
+from pixmill.pages.markdown import in_markdown
 from pixmill.pages.page import make_environment
 from pixmill.scrape.licences import parse_licence
 from pixmill.serve.export.agreement import Agreement
@@ -120,30 +119,6 @@ def _licence(text: object) -> str | None:
         return None
     known = parse_licence(text)
     return text.strip() if known is None else str(known)
-
-
-def escape(text: object) -> str:
-    r"""Escape untrusted text for Markdown, on one line.
-
-    >>> print(escape("[T-shirt](http://a.test) <b>|\n# top"))
-    \[T-shirt\](http\://a.test) \<b\>\| \# top
-    """
-    # Category Cf can reverse text; Indic scripts need its joiners.
-    kept = (
-        letter
-        if letter in "\u200c\u200d" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
-        else " "
-        for letter in str(text)
-    )
-    line = " ".join("".join(kept).split())
-    line = re.sub(r"[\\`*_\[\]<>#|~$@&]|:(?=//)|(?<=www)\.", r"\\\g<0>", line, flags=re.IGNORECASE)
-    # Marks that begin a list.
-    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
-
-
-def in_markdown(value: object) -> object:
-    """Escape text for Markdown, except what templates mark as safe."""
-    return escape(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def render_card(

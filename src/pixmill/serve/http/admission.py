@@ -4,10 +4,10 @@ import time
 from collections.abc import Collection
 from dataclasses import KW_ONLY, dataclass, field
 
+from pixmill.local.bounded_request import Application, Receive, Scope, Send, run_bounded
+from pixmill.local.problems import ProblemError, answer
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.schemas import MAX_BYTES
-from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
-from pixmill.web.problems import ProblemError, answer
 
 _HEADERS = {
     "cache-control": "no-store",

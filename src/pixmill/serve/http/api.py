@@ -18,7 +18,10 @@ from fastapi.security import HTTPBearer
 
 from pixmill import __version__
 from pixmill.core.errors import PixmillError
+from pixmill.dataset.inbox import Inbox, InboxFullError
+from pixmill.fetch import Refused
 from pixmill.images.formats import EXTENSIONS, sniff
+from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
@@ -30,9 +33,6 @@ from pixmill.serve.http.models import LoadedModel, Models, answer_row
 from pixmill.serve.http.quota import Quota
 from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.serve.http.worker import UNEXPLAINED
-from pixmill.serve.inbox import Inbox, InboxFullError
-from pixmill.web.fetch import Refused
-from pixmill.web.problems import ProblemError
 
 _LOG = logging.getLogger("pixmill.serve")
 

@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
 from pixmill.images.compute import ServiceFullError
+from pixmill.local.problems import ProblemError, answer
 from pixmill.serve.http import api, schemas
-from pixmill.web.problems import ProblemError, answer
 
 _FILES = Path(str(resources.files("pixmill.serve.http")))
 _SWAGGER = Path(fastapi_offline.__file__).parent / "static"

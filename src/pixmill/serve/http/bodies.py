@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from pixmill.local.bounded_request import check_size
+from pixmill.local.problems import ProblemError
 from pixmill.serve.http import schemas
-from pixmill.web.bounded_request import check_size
-from pixmill.web.problems import ProblemError
 
 _MAX_JSON_MARKS = 100_000
 """Maximum number of commas, colons and opening brackets in JSON, those in strings included.

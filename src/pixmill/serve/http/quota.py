@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field
 from time import monotonic
 
-from pixmill.web.problems import ProblemError
+from pixmill.local.problems import ProblemError
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from pixmill.web.problems import MEDIA_TYPE
+from pixmill.local.problems import MEDIA_TYPE
 
 MAX_IMAGES = 16
 """Maximum number of images in a request."""

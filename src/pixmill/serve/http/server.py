@@ -14,7 +14,10 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pixmill.core.errors import PixmillError
+from pixmill.dataset.inbox import Inbox
+from pixmill.fetch import Network
 from pixmill.images.compute import default_workers
+from pixmill.local.bounded_request import HEAD_BYTES
 from pixmill.serve.http.admission import Admission
 from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.app import create_app
@@ -23,9 +26,6 @@ from pixmill.serve.http.models import Models
 from pixmill.serve.http.quota import network_of
 from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.serve.http.url_fetcher import UrlFetcher
-from pixmill.serve.inbox import Inbox
-from pixmill.web.bounded_request import HEAD_BYTES
-from pixmill.web.fetch import Network
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Host names of this machine's loopback interface."""

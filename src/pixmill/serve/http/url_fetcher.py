@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from pixmill.fetch import Fetched, FetchLimits, Network, Politeness, Refused
+from pixmill.fetch.fetcher import Fetcher
 from pixmill.serve.http.quota import Quota
-from pixmill.web.fetch import Fetched, FetchLimits, Network, Politeness, Refused
-from pixmill.web.fetch.fetcher import Fetcher
 
 _TIMEOUT_SECONDS = 10.0
 _MAX_CONCURRENT = 8

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import DataError
+from pixmill.core.words import FORMULA_PREFIXES
 from pixmill.images.listing import files_below, path_text
 from pixmill.models.inference import Located
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
-
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""First characters of a text that a spreadsheet evaluates as a formula."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import GitError, git
 from pixmill.core.repository.stage_inputs import hashes_of, is_committed, workspace_stages
-from pixmill.core.repository.uncommitted import commit_first
+from pixmill.dataset.uncommitted import commit_first
 from pixmill.metrics.calibration import calibration_verdict, min_answers
 from pixmill.models.exported import read_exported
 from pixmill.models.model_folder import classifier_files, read_description

@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import replacing, write_text
 from pixmill.core.process.progress import track
+from pixmill.core.words import spreadsheet_cell
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import predict_images
-from pixmill.serve.predict.inputs import FORMULA_PREFIXES, Input, InputStream
+from pixmill.serve.predict.inputs import Input, InputStream
 from pixmill.serve.predict.model import Model
 
 if TYPE_CHECKING:
+    from pixmill.fetch import Network
     from pixmill.models.inference import Row as Image
-    from pixmill.web.fetch import Network
 
 FORMATS = ("csv", "jsonl", "parquet", "html")
 """Formats of output files."""
@@ -131,8 +132,8 @@ def _wait_for(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _fetch(urls: Iterable[str], network: Network | None) -> list[Image]:
-    from pixmill.web.fetch import Fetched
-    from pixmill.web.fetch.fetcher import Fetcher
+    from pixmill.fetch import Fetched
+    from pixmill.fetch.fetcher import Fetcher
 
     async with Fetcher(network=network) as fetcher:
         found = await asyncio.gather(*(fetcher.fetch(url) for url in urls))
@@ -252,19 +253,3 @@ def _write_html(path: Path, rows: Rows, model: Model) -> None:
 def _columns(model: Model) -> list[str]:
     probabilities = [f"p_{label}" for label in model.labels]
     return ["path", "id", "predicted", "confidence", "sure", "unlike", *probabilities, "reason"]
-
-
-def spreadsheet_cell(value: Any) -> str:
-    """Return a value as text that no spreadsheet evaluates as a formula."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return f"{value:.6g}"
-        case str() if value.startswith(FORMULA_PREFIXES):
-            value = f"'{value}"
-    return str(value).replace(
-        "\r", " "
-    )  # the writers leave it without quotes, so it would begin another row

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fetch.inner import Trap
 from tests.images.samples import encoded
 from tests.serve.http.load.server import Running
-from tests.web.fetch.inner import Trap
 
 WORKERS = 2
 WAITING = 32

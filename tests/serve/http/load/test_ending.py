@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from benchmarks.load import Sender
-from pixmill.serve.inbox import Inbox
+from pixmill.dataset.inbox import Inbox
 from tests.serve.http.conftest import Client, picture
 from tests.serve.http.load.server import Running, upload
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from benchmarks.load import load, post
+from tests.fetch.inner import INNER_HOSTS
 from tests.images.samples import chunk, encoded, png_header, shapes
 from tests.serve.http.load.conftest import WAITING, WORKERS
 from tests.serve.http.load.server import Running, upload
-from tests.web.fetch.inner import INNER_HOSTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 

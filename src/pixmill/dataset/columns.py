@@ -1,0 +1,210 @@
+"""Guess which columns of a table have images, labels and facts, from names and contents."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+
+from pixmill.core.errors import DataError
+from pixmill.core.metadata import COLUMNS, SPLITS
+from pixmill.core.names import fold
+from pixmill.core.words import first_of, join_names, shell_word
+from pixmill.dataset.layout import role_of
+from pixmill.dataset.table_files import SEPARATOR, Table, UnreadError
+
+ROLES = ("image", *COLUMNS[1:])
+"""What columns can be; the names that ``--columns`` takes."""
+
+_NAMES = {
+    "image": (
+        "filename file image imagename imagepath filepath path img imgpath imageid id "
+        "imagefile imageurl url"
+    ),
+    "label": "label labels class classname category categoryname species breed choice target "
+    "diagnosis labelname "
+    "classid categoryid labelid",
+    "group": "group groupid patient patientid subject subjectid clip clipid video videoid product "
+    "productid lesionid "
+    "individualid sequenceid",
+    "licence": "licence license licenceurl licenseurl rights",
+    "author": "author artist creator photographer owner credit rightsholder",
+    "page_url": "pageurl page sourceurl landingurl originallandingurl url link",
+}
+"""Names of columns without case and punctuation, in order of preference."""
+
+_NO_LABEL = {
+    *(
+        "width",
+        "height",
+        "size",
+        "filesize",
+        "bytes",
+        "channels",
+        "depth",
+        "x",
+        "y",
+        "w",
+        "h",
+        "xmin",
+        "ymin",
+    ),
+    *("isvalid", "istest", "istrain"),
+}
+"""Names of columns that are never taken as labels."""
+
+_SAMPLE = 200
+"""Cells of a sample."""
+
+_URL = re.compile(r"https?://(?!.*/data/(?:upload|local-files)/)", re.IGNORECASE)
+"""Beginning of a URL, except for those of Label Studio on files."""
+
+_FRACTION = re.compile(r"-?\d*\.(?=\d*[1-9])\d+(?:e-?\d+)?", re.IGNORECASE)
+
+
+ONE_HOT = "one-hot"
+"""Name of a column of labels that stands for one column for each class."""
+
+_ONES = {"1", "1.0", "true", "True", "TRUE"}
+_BITS = _ONES | {"0", "0.0", "false", "False", "FALSE"}
+_MAX_NONE = 0.1
+"""Share of the rows of such a table that may have no class."""
+
+
+def is_url(cell: str) -> bool:
+    """Return whether a cell is a URL to fetch."""
+    return _URL.match(cell) is not None
+
+
+def guess_columns(
+    table: Table,
+    chosen: Mapping[str, str],
+    has_file: Callable[[str], bool],
+    folders: Collection[str],
+) -> dict[str, str]:
+    """Return the columns of a table by role; without ``image`` where none names images.
+
+    Args:
+        table: The table.
+        chosen: Columns by role that a person chose. Roles whose columns the table lacks are
+            guessed.
+        has_file: Whether a cell names a file.
+        folders: Folders that may be the classes, if no column is named like one of labels.
+
+    Raises:
+        DataError: Several columns, or a column and the folders, may be the label.
+    """
+    columns = table.columns
+    roles = {**table.sure}
+    roles |= {
+        role: name for role, name in chosen.items() if name in columns or name in roles.values()
+    }
+    names = {re.sub(r"[\W_]+", "", fold(name)): name for name in columns if any(columns[name])}
+
+    def free() -> dict[str, str]:
+        return {plain: name for plain, name in names.items() if name not in roles.values()}
+
+    def named(role: str) -> str:
+        return next(filter(None, map(free().get, _NAMES[role].split())), "")
+
+    def holds_splits(name: str) -> bool:
+        return all(cell.isalpha() and role_of(cell) in SPLITS for cell in columns[name] if cell)
+
+    for role in ("group", "licence", "author"):
+        roles.setdefault(role, named(role))
+    roles.setdefault("split", next(filter(holds_splits, free().values()), ""))
+    roles.setdefault("image", _guess_image(table, free(), has_file))
+    roles.setdefault("page_url", named("page_url"))
+    if "label" not in roles and roles["image"]:
+        others = [name for plain, name in free().items() if plain not in _NO_LABEL]
+        roles["label"] = (
+            named("label")
+            or _join_one_hot(table, others)
+            or _guess_label(table, others, roles["image"], folders)
+        )
+    return {role: roles[role] for role in ROLES if roles.get(role)}
+
+
+def to_option(roles: Mapping[str, str]) -> str:
+    r"""Return the option of the command line that chooses the columns.
+
+    >>> to_option({"image": "id", "label": "the breed"})
+    "--columns 'image=id,label=the breed'"
+    >>> to_option({"label": "breed, sex"})
+    '--columns \'"label=breed, sex"\''
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(f"{role}={name}" for role, name in roles.items())
+    return f"--columns {shell_word(text.getvalue())}"
+
+
+def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str], bool]) -> str:
+    """Return the column that names files; if there is none, one of URLs; or an empty text."""
+    known = _NAMES["image"].split()
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for plain in sorted(
+        names, key=lambda plain: known.index(plain) if plain in known else len(known)
+    ):
+        name = names[plain]
+        cells = [*filter(None, table.columns[name])]
+        sample = cells[:: -(-len(cells) // _SAMPLE)]
+        least = len(sample) / 2
+        is_label = 2 * len({*sample}) <= len(sample) > 2
+        if not is_label and (
+            sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least
+        ):
+            if plain not in known and (has_file(name) or is_url(name)):
+                raise UnreadError(
+                    f"{table.path} has no header: its first line names an image, {name}",
+                    next="add a first line that names the columns, such as: image,label",
+                )
+            found[is_url(sample[0])].append(name)
+    return next(iter(found[False] + found[True]), "")
+
+
+def _join_one_hot(table: Table, names: Collection[str]) -> str:
+    """Replace a column for each class, which is 1 in the rows of its images, by one of labels, and return its name.
+
+    Args:
+        table: The table.
+        names: Columns that may name a class.
+
+    Returns:
+        An empty text if there are no such columns.
+    """
+    bits = [name for name in names if _BITS.issuperset(table.columns[name])]
+    rows = zip(*(table.columns[name] for name in bits), strict=True)
+    labels = [
+        SEPARATOR.join(name for name, cell in zip(bits, row, strict=True) if cell in _ONES)
+        for row in rows
+    ]
+    if len(bits) < 2 or labels.count("") > _MAX_NONE * len(labels):
+        return ""
+    for name in bits:
+        del table.columns[name]
+    table.columns[ONE_HOT] = labels
+    return ONE_HOT
+
+
+def _guess_label(table: Table, names: Collection[str], image: str, folders: Collection[str]) -> str:
+    """Return the only column whose values repeat, or an empty text."""
+    counts = {name: Counter(filter(None, table.columns[name])) for name in names}
+    choices = [
+        name
+        for name, values in counts.items()
+        if len(values) > 1
+        and len(values) <= values.total() / 2
+        and not any(is_url(value) or _FRACTION.fullmatch(value) for value in values)
+    ]
+    places = [f"{name} ({len(counts[name]):,} values)" for name in choices]
+    if len(folders) > 1:
+        places.append(f"the folder ({first_of(sorted(folders), 3)}; --pattern '([^/]+)/[^/]+$')")
+    if choices and len(places) > 1:
+        problem = (
+            f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads "
+            "one column of labels"
+        )
+        raise DataError(
+            problem, next=f"choose one: {to_option({'image': image, 'label': choices[0]})}"
+        )
+    return choices[0] if choices else ""

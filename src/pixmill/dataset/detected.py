@@ -1,0 +1,59 @@
+"""Images that an import has found, before they are copied."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixmill.core.metadata import Facts
+
+PRECEDENCE = ("test", "val", "train", None)
+"""The first of these that an image is given is its split, so none of several splits is in training.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An image to take in.
+
+    Args:
+        file: Path of the file, as text: a set may have a million.
+        name: Its name for people, relative to the imported folder or archive, with slashes; the
+            name of the copy is derived from it.
+        facts: Label, split, group and origin; an image without a label goes to
+            ``data/unlabelled/``.
+    """
+
+    file: str
+    name: str
+    facts: Facts
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.file)
+
+
+@dataclass(frozen=True)
+class Detected:
+    """The result of looking at a folder, archive or table.
+
+    Args:
+        items: Images to take in.
+        recognised: What was recognised, as a clause without counts, such as ``a table, labels.csv:
+            image = id``.
+        urls: Facts by URL, of images that the source ``urls`` is to fetch.
+        remarks: Sentences on assumptions and on what was left out, with counts.
+        options: Options of the command line that would overrule what was guessed, such as
+            ``--columns``.
+    """
+
+    items: list[Item]
+    recognised: str
+    urls: Mapping[str, Facts] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    @property
+    def by_source(self) -> dict[str, list[Facts]]:
+        """Facts of all images by the source that is to read them, ``folder`` or ``urls``."""
+        return {"folder": [item.facts for item in self.items], "urls": [*self.urls.values()]}

@@ -1,0 +1,108 @@
+"""Texts of an exported data set: card, attributions, Croissant, and the labelling configuration of Label Studio."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixmill import __version__
+from pixmill.core.metadata import EXPORTED
+from pixmill.core.params import Params
+from pixmill.core.repository.git import git
+from pixmill.dataset.exporting.choosing import Choice
+from pixmill.pages.markdown import in_markdown
+from pixmill.pages.page import make_environment
+from pixmill.split import straddling
+from pixmill.validate import reasons
+from pixmill.validate.decisions import read_decisions
+
+MARK = (
+    "# Written by `pixmill export --data`, which replaces this folder as long as this line is "
+    "in it."
+)
+"""A comment in the front matter, by which a later export recognizes the folder."""
+
+CARD = "README.md"
+
+TEMPLATES = {
+    CARD: "card.md",
+    "ATTRIBUTION.md": "attribution.md",
+    "croissant.json": "croissant.json",
+}
+"""Templates of the files of every export."""
+
+_HUB_LICENCES = re.compile(
+    r"unknown|cc0-1\.0|cc-by-(2\.[05]|[34]\.0|(sa|nc-nd)-[34]\.0|nc(-sa)?-[234]\.0|nd-4\.0)"
+)
+"""Creative Commons licences in the list of Hugging Face's hub, and its ``unknown``; others are ``other`` there."""
+
+_URL = re.compile(r"https?://[^\s<>]+")
+"""URLs that Markdown links between ``<`` and ``>``."""
+
+_NOT_FETCHED = ("folder", "keras")
+"""Sources whose images were collected before ``scrape.snapshot``, on unknown days."""
+
+_SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+"""Values of ``size_categories`` on the hub, by their upper limits."""
+
+
+def render_texts(
+    choice: Choice,
+    templates: Mapping[str, str],
+    *,
+    tables: Mapping[str, str],
+    name: str,
+    root: Path,
+    params: Params,
+) -> dict[str, str]:
+    """Return the texts of files of an export; those in Markdown have every value escaped.
+
+    Args:
+        choice: The exported images, and those left out.
+        templates: Template by file name, such as :data:`TEMPLATES`.
+        tables: SHA-256 of each table of metadata, by its path in the export.
+        name: Name of the data set.
+        root: Project folder, with ``review.csv``.
+        params: Its params.
+    """
+    images = choice.images
+    days = images["snapshot"].mask(images["source"].isin(_NOT_FETCHED), "")
+    licences = Counter(images["terms"])
+    codes = [terms.lower().replace(" ", "-") for terms in licences]
+    meanings = reasons.REASONS | straddling.REASONS
+    content = {
+        "mark": MARK,
+        "name": name,
+        "version": __version__,
+        "commit": (git(root, "rev-parse", "HEAD") or "").strip(),
+        "hub_licences": sorted(
+            {code if _HUB_LICENCES.fullmatch(code) else "other" for code in codes}
+        ),
+        "size": next((text for limit, text in _SIZES if len(images) < limit), "1M<n<10M"),
+        "images": images,
+        "labels": sorted(set(images["label"])),
+        "balance": Counter(zip(images["label"], images["split"], strict=True)),
+        "sources": days.groupby(images["source"]).agg(["min", "max", "count"]).itertuples(),
+        "queries": sorted(set(images["query"]) - {""}),
+        "dropped": [
+            (meanings.get(name, name), number) for name, number in choice.dropped.most_common()
+        ],
+        "withheld": choice.withheld.most_common(),
+        "decisions": Counter(
+            item.verb for item in read_decisions(root / "review.csv", params.classes)
+        ),
+        "licences": licences.most_common(),
+        "credits": images[images["terms"].str.startswith("CC BY")].groupby(["author", "terms"]),
+        "tables": tables,
+        "columns": EXPORTED,
+        "endings": sorted({path.suffix for path in images["original"]}),
+    }
+    environment = make_environment(
+        "pixmill.dataset.exporting", autoescape=False, finalize=in_markdown
+    )
+    safe = environment.filters["safe"]
+    environment.filters["link"] = lambda text: safe(f"<{text}>") if _URL.fullmatch(text) else text
+    return {
+        file: environment.get_template(template).render(content)
+        for file, template in templates.items()
+    }

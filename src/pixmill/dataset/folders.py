@@ -1,0 +1,278 @@
+"""Recognise folders of images: classes, splits, masks, and labels in file names."""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.metadata import Facts
+from pixmill.core.names import fold, to_nfc
+from pixmill.core.process.progress import track
+from pixmill.core.words import count, first_of
+from pixmill.dataset.detected import Detected, Item
+from pixmill.dataset.layout import File, Layout, read_layout
+from pixmill.images.formats import OTHER_FORMATS
+from pixmill.images.listing import files_below
+from pixmill.images.read_errors import explain, reason_of
+
+MAX_NAMED = 5
+"""Files or classes listed in a message."""
+
+_JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}
+"""Folders of copies and thumbnails that systems leave behind."""
+
+_PROMISED = {"lfs", "annex", "svg", *OTHER_FORMATS}
+"""Reasons of files that are images elsewhere or otherwise; a class of such files is refused, not left out."""
+
+_PATTERN = r"(?:^|/)(?:\d+[ ._-]+)?([^\W\d_][^/]*?)[ ._(-]*\d*\)?\.\w+$"
+"""A pattern to propose: the label, with a number before or after it."""
+
+
+def find_in_folder(
+    top: Path,
+    classes: Sequence[str] = (),
+    *,
+    pattern: str | None = None,
+    no_splits: bool = False,
+    least: int = 2,
+) -> Detected:
+    """Find labelled images in class folders, in the class folders of splits, or by their file names.
+
+    Folders that only wrap others are entered; images in subfolders of a class belong to it. Names
+    of items are relative to the class folder. ``classes`` and ``pattern`` come first; of the rest,
+    masks are left out, and images in folders such as ``unlabelled`` have no label.
+
+    Args:
+        top: Folder to search.
+        classes: Folders to take as classes, at any depth; default: the outermost ones. Without
+            class folders, all images are taken without a label.
+        pattern: Regular expression, searched in the paths relative to ``top``, with slashes; its
+            first group, or all of it without groups, is the label; images that it does not match
+            have none. Default: the folder is the label.
+        no_splits: Whether to ignore that folders are named after splits.
+        least: Minimum number of classes.
+
+    Raises:
+        DataError: There are no images, fewer classes than ``least``, no readable image of a class,
+            or none in ``train``.
+    """
+    if not top.is_dir():
+        raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
+    files, remarks = _look(top)
+    wanted = {*map(to_nfc, classes)}
+    layout = read_layout(files, wanted, pattern)
+    if not layout.labels:
+        if pattern or not wanted:
+            raise _propose(top, [file.name for file in layout.images])
+        return replace(find_all(top, None), options=("--pattern",))
+    every = {*layout.labels.values()}
+    taken = wanted or every
+    items, outside = _choose(layout, taken, has_pattern=bool(pattern))
+    labels = {item.facts.label for item in items if item.facts.label}
+    if lacking := sorted(taken - labels):
+        has = first_of(sorted(every.difference(lacking))) or "none"
+        problem = f"{top} has no images of {first_of(lacking)}; it has {has}"
+        raise DataError(
+            "\n".join([problem, *remarks]), next="put right what is left out, or correct --classes"
+        )
+    remarks += _left_out("images in no class folder", outside, "to label them: --pattern")
+    remarks += _left_out("other classes", every - taken, "to take them: --classes")
+    remarks += _left_out(
+        "masks", layout.masks, f"to take them: --pattern '{layout.pattern_of_folders()}'"
+    )
+    if without := [item.path for item in items if not item.facts.label]:
+        such = (
+            f"{count(len(without), 'image')} without a label, such as "
+            f"{without[0].relative_to(top).as_posix()}"
+        )
+        remarks.append(
+            f"{such}: predicted, never learned from; if their folder is a class, list it in "
+            "--classes, too"
+        )
+    if len(labels) < least:
+        text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
+        fix = (
+            f"put the images into {top}/<class>/, or give a pattern of the label: --pattern "
+            "'([a-z]+)_'"
+        )
+        raise DataError("\n".join([text, *remarks]), next=fix)
+    items, more, has_splits = _settle(items, no_splits=no_splits)
+    remarks += more
+    if not (pattern or wanted) and layout.has_subfolders():
+        remarks.append(
+            "subfolders belong to their class; to take the innermost as classes: --pattern "
+            "'([^/]+)/[^/]+$'"
+        )
+    if has_splits and not no_splits and not layout.has_train_folder():
+        remarks.append(
+            "images that are in no folder of a split are used as train; to draw the splits: "
+            "--ignore-splits"
+        )
+    recognised = f"labels in file names, pattern {pattern}" if pattern else "class folders"
+    options = ["--classes", "--pattern"]
+    if has_splits:
+        recognised += ", by split"
+        options.append("--ignore-splits")
+    return Detected(items, recognised, remarks=tuple(remarks), options=tuple(options))
+
+
+def find_all(top: Path, label: str | None) -> Detected:
+    """Find all images in a folder tree, whatever their folders and names are.
+
+    Args:
+        top: Folder to search.
+        label: Label of all of them; ``None``: they have none.
+
+    Raises:
+        DataError: There are no images.
+    """
+    files, remarks = _look(top)
+    items = [Item(str(file.path), file.name, Facts(label)) for file in files if not file.is_lost]
+    return Detected(
+        items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks)
+    )
+
+
+def _look(top: Path) -> tuple[list[File], list[str]]:
+    """Return images, and lines on what is not read, each with the next step.
+
+    Raises:
+        DataError: There are no images.
+    """
+    files: list[File] = []
+    reasons: list[str] = []
+    links: list[str] = []
+    broken: list[str] = []
+    others: list[str] = []
+    every = [(name, path) for name, path in files_below(top) if _JUNK.isdisjoint(name.split("/"))]
+    for name, path in track(every, "Look at files", len(every), unit="file"):
+        reason = reason_of(path)
+        if reason in ("unknown", "not_a_file"):
+            left_out = broken if not path.exists() else links if path.is_dir() else others
+            left_out.append(name)
+        elif reason and reason != "no_decoder":
+            reasons.append(reason)
+        if reason in (None, "no_decoder", *_PROMISED):
+            place = tuple(to_nfc(folder).strip() for folder in name.split("/")[:-1])
+            files.append(File(place, name, path, reason in _PROMISED))
+    remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
+    fix = f"cp -rL {shlex.quote(str(top))} COPY (follows links), and give COPY"
+    remarks += _left_out("folders that are links or locked", links, fix)
+    remarks += _left_out("broken links", broken, "restore the files that they name")
+    remarks += _left_out("other files", others, "convert those that are images to PNG or JPEG")
+    if all(file.is_lost for file in files):
+        fix = "put right what is left out, or give a folder that has images"
+        raise DataError("\n".join([f"{top} has no images", *remarks]), next=fix)
+    return files, remarks
+
+
+def _left_out(kind: str, names: Collection[str], fix: str) -> list[str]:
+    return (
+        [f"left out: {kind} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}; {fix}"]
+        if names
+        else []
+    )
+
+
+def _choose(
+    layout: Layout, taken: Collection[str], *, has_pattern: bool
+) -> tuple[list[Item], list[str]]:
+    """Return the images to import, and the names of those that have no label but would need one.
+
+    Args:
+        layout: What folders and names say.
+        taken: Classes to import.
+        has_pattern: Whether a pattern gives the labels.
+    """
+    # Outside training, images need no label; with a pattern, nowhere but beside the splits.
+    blank: set[str | None] = {"val", "test", "unlabelled"}
+    if has_pattern:
+        blank |= {"", "train"}
+    items: list[Item] = []
+    outside: list[str] = []
+    for file in layout.images:
+        label = layout.labels.get(file.name)
+        spot = layout.spots[file.place]
+        if label is None and spot.split not in blank:
+            outside.append(file.name)
+        elif not file.is_lost and (label is None or label in taken):
+            name = "/".join((*spot.inner, file.name.rpartition("/")[2]))
+            items.append(Item(str(file.path), name, Facts(label, spot.split)))
+    return items, outside
+
+
+def _propose(top: Path, names: Sequence[str]) -> DataError:
+    """Return the refusal of a folder without class folders, with a pattern of labels in names of files."""
+    labels = [to_nfc(match[1]) for name in names if (match := re.search(_PATTERN, name))]
+    advice = "give a pattern of the label: --pattern '([a-z]+)_'"
+    if 1 < len({*labels}) < len(labels):
+        advice = (
+            f"repeat the command with --pattern '{_PATTERN}' (gives "
+            f"{first_of(sorted({*labels}), MAX_NAMED)})"
+        )
+    problem = f"{top}: neither class folders nor --pattern label files such as {first_of(names, 3)}"
+    otherwise = (
+        f"put the images into {top}/<class>/, or name the classes, folders or labels to "
+        "give later: --classes A,B"
+    )
+    return DataError(problem, next=f"{advice}, or {otherwise}")
+
+
+def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list[str], bool]:
+    """Return the images with the splits to record, remarks, and whether splits are given.
+
+    Args:
+        items: Images with the splits of their folders.
+        no_splits: Whether to ignore splits.
+    """
+    labels: dict[str | None, set[str]] = defaultdict(set)
+    for facts in {item.facts for item in items}:
+        if facts.label:
+            labels[facts.split].add(facts.label)
+    every = set().union(*labels.values())
+    given, remarks = settle_splits(labels)
+    splits = {} if no_splits else given
+    for split in splits:
+        absent = sorted(every - labels[split])
+        if absent and split == "train":
+            has = (
+                f"{first_of(absent, MAX_NAMED)}, only of "
+                f"{first_of(sorted(labels['train']), MAX_NAMED)}"
+            )
+            why = "a class is learned from those in train"
+            fix = (
+                "draw train, val and test from all images: --ignore-splits; or leave classes "
+                "out: --classes"
+            )
+            if not {*map(fold, absent)}.isdisjoint(map(fold, labels["train"])):
+                why = "names differ in upper and lower case"
+                fix = "rename folders, so that the name of a class is the same in each split"
+            raise DataError(f"the given train has no images of {has}; {why}", next=fix)
+        if absent:
+            gap = "nothing is measured on these classes there; add some, or use --ignore-splits"
+            remarks.append(f"the given {split} has no images of {first_of(absent)}: {gap}")
+    final = [
+        replace(each.facts, split=splits.get(each.facts.split) if each.facts.label else None)
+        for each in items
+    ]
+    items = [replace(item, facts=facts) for item, facts in zip(items, final, strict=True)]
+    return items, [] if no_splits else remarks, bool(given)
+
+
+def settle_splits(given: Iterable[str | None]) -> tuple[dict[str | None, str], list[str]]:
+    """Return the splits to use by those that labelled images have, none unless one is to test; and a remark.
+
+    Args:
+        given: Splits of labelled images; those without a name count for nothing.
+    """
+    names = {split for split in given if split}
+    if not {"train"} < names:
+        return {}, []
+    if "test" not in names:
+        return {"train": "train", "val": "test"}, [
+            "there is no test split: val is used as test; train gives val"
+        ]
+    return {name: name for name in names}, []

@@ -1,0 +1,290 @@
+"""Read tables of people and tools as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports.
+
+They may come from the web, and a few kilobytes of Parquet may stand for gigabytes, so a process
+with limits reads them.
+"""
+
+import csv
+import io
+import json
+import re
+import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pixmill.core.errors import DataError
+from pixmill.core.metadata import EXPORTED
+from pixmill.core.process.progress import track
+from pixmill.core.words import first_of
+from pixmill.dataset.archives import Room
+from pixmill.images.compute import RowLimits, map_batches
+from pixmill.images.formats import EXTENSIONS, sniff
+
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+"""Endings of tables, in lower case."""
+
+SEPARATOR = "\n"
+"""Joins the values of a cell that has several; no label has line ends."""
+
+_MAX_CELLS = 20_000_000
+"""Cells of a table: a million rows of twenty columns."""
+
+_MEMORY = 4 << 30
+"""Bytes that the process that reads tables and archives may take."""
+
+_SECONDS = 60
+_BYTES_A_SECOND = 10**6
+"""Its time: so many seconds, and one more for so many bytes of the files."""
+
+_SMALLER = (
+    "of a table, save the columns of images and labels alone, as CSV, or move it away; "
+    "unpack an archive"
+)
+
+_NO_TABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error)
+"""Raised for files that are no tables."""
+
+_Result = TypeVar("_Result")
+
+_BATCH_ROWS = 16
+"""Images of Parquet in memory."""
+
+
+class UnreadError(DataError):
+    """A file exceeds limits, or a table has no header; without it, folders may label the images."""
+
+    @property
+    def remark(self) -> str:
+        """The problem if others give images."""
+        return f"left out: {self.message}; {self.next}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Args:
+        path: The file.
+        columns: Cells by name of the column; all columns have the same length, and empty cells are
+            empty.
+        sure: Columns by role, where the format defines them; ``image`` is not in ``columns`` if it
+            has images as bytes.
+        kind: What the file is, such as ``a table``.
+    """
+
+    path: Path
+    columns: dict[str, list[str]]
+    sure: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "a table"
+
+
+def within_limits(act: Callable[[], _Result], paths: Sequence[Path]) -> _Result:
+    """Return the result of a call in a process with limits of time and memory.
+
+    Args:
+        act: Reads the files; it must be picklable, and its result no text.
+        paths: The files.
+
+    Raises:
+        UnreadError: It exceeds the limits.
+        DataError: The call raises this.
+    """
+    seconds = _SECONDS + sum(path.stat().st_size for path in paths) / _BYTES_A_SECOND
+    limits = RowLimits(seconds, _MEMORY)
+    (result,) = map_batches(
+        _call, [act], workers=1, limits=limits, lost=lambda _, loss: loss, local=True
+    )
+    if isinstance(result, str):
+        problem = f"cannot be read in {seconds:,.0f} s with {_MEMORY >> 30} GB of memory"
+        raise UnreadError(f"{first_of([*map(str, paths)], 3)} {problem}", next=_SMALLER)
+    return result  # type: ignore[no-any-return]
+
+
+def _call(rows: Sequence[Callable[[], Any]]) -> list[Any]:
+    return [act() for act in rows]
+
+
+def read_tables(paths: Sequence[Path], *, skips: bool) -> tuple[list[Table], list[UnreadError]]:
+    """Read tables, except for images in them, and return why others are too large.
+
+    Args:
+        paths: Files with one of :data:`SUFFIXES`.
+        skips: Whether to leave out files that are no tables.
+
+    Raises:
+        DataError: One is not a table.
+    """
+    tables: list[Table] = []
+    problems: list[UnreadError] = []
+    for path in paths:
+        try:
+            tables.append(
+                _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+            )
+        except UnreadError as error:
+            problems.append(error)
+        except _NO_TABLE as error:
+            if not skips:
+                raise DataError(
+                    f"{path} cannot be read as a table: {error}", next="save it as CSV"
+                ) from None
+    return tables, problems
+
+
+def _check_size(path: Path, cells: int) -> None:
+    if cells > _MAX_CELLS:
+        raise UnreadError(
+            f"{path} has too many cells; at most {_MAX_CELLS:,} are read", next=_SMALLER
+        )
+
+
+def _read_text(path: Path) -> Table:
+    content = path.read_bytes()
+    try:
+        text = content.decode(
+            "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+        )
+    except UnicodeDecodeError:
+        text = content.decode("cp1252")  # of Excel in Western Europe and America
+    rows: list[dict[str, Any]]
+    match path.suffix.lower():
+        case ".json":
+            rows = json.loads(text)
+        case ".jsonl" | ".ndjson":
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+        case _:
+            head = text.partition("\n")[0]
+            delimiter = max(
+                ",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ()))
+            )
+            lines = io.StringIO(text, newline="")
+            reader = csv.DictReader(
+                lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval=""
+            )
+            rows = [row for row in reader if any(row.values())]
+    if not isinstance(rows, list):
+        raise TypeError("no list of objects")
+    if rows and {"data", "annotations"} <= rows[0].keys():
+        return _read_label_studio(path, rows)
+    columns = _to_columns(path, rows)
+    if {*EXPORTED} <= columns.keys():  # There, formulas begin with an apostrophe.
+        columns = {
+            name: [re.sub("^'(?=[=+@-])", "", cell) for cell in cells]
+            for name, cells in columns.items()
+        }
+    return Table(path, columns)
+
+
+def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a row for each annotation, whose choices are empty if it was skipped."""
+    rows: list[dict[str, Any]] = []
+    questions: set[str] = set()
+    for task in tasks:
+        for annotation in task["annotations"] or [{"result": []}]:
+            results = [] if annotation.get("was_cancelled") else annotation["result"]
+            chosen = {
+                each["from_name"]: each["value"] for each in results if each["type"] == "choices"
+            }
+            rows.append(task["data"] | chosen)
+            questions |= chosen.keys()
+    sure = {"label": questions.pop()} if len(questions) == 1 else {}
+    return Table(path, _to_columns(path, rows), sure, "an export of Label Studio")
+
+
+def _to_columns(path: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    names = dict.fromkeys(chain.from_iterable(rows))
+    _check_size(path, len(names) * len(rows))
+    return {name: [_to_text(row.get(name)) for row in rows] for name in names}
+
+
+def _to_text(value: Any) -> str:
+    match value:
+        case {"choices": choices}:  # of Label Studio
+            return _to_text(choices)
+        case list():
+            return SEPARATOR.join(filter(None, map(_to_text, value)))
+        case float() if value.is_integer():  # of pandas, where some rows have no value
+            return str(int(value))
+    is_missing = value is None or value != value
+    return (
+        "" if is_missing else sys.intern(" ".join(str(value).splitlines()).strip())
+    )  # most values repeat
+
+
+def _read_parquet(path: Path) -> Table:
+    """Read all columns without bytes, with the class names that Hugging Face's ``datasets`` keeps in the schema."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        images = [item.name for item in schema if _has_bytes(item.type)]
+        names = [name for name in schema.names if name not in images]
+        _check_size(path, len(names) * file.metadata.num_rows)
+        columns = {name: [*map(_to_text, file.read([name])[name].to_pylist())] for name in names}
+    features = (
+        json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        .get("info", {})
+        .get("features", {})
+    )
+    sure = {"image": min(images, key=lambda name: name not in ("image", "img"))} if images else {}
+    for name in names:
+        match features.get(name):
+            case {"_type": "ClassLabel", "names": classes}:
+                labels = {str(number): label.strip() for number, label in enumerate(classes)}
+                columns[name] = [labels.get(cell, "") for cell in columns[name]]
+                sure["label"] = name
+    return Table(path, columns, sure, "Parquet with images" if images else "a table")
+
+
+def _has_bytes(kind: Any) -> bool:
+    """Return whether a column of a type of pyarrow holds bytes, or structs of bytes and their path."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0 and _has_bytes(kind.field("bytes").type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def unpack_images(
+    path: Path, column: str, folder: Path, room: Room
+) -> list[tuple[str, str] | None]:
+    """Write the images in Parquet as files. Only a page of it and a few images are in memory.
+
+    Args:
+        path: The Parquet file.
+        column: The column of bytes, or of structs of ``bytes`` and ``path``.
+        folder: Target.
+        room: Bytes that may be written.
+
+    Returns:
+        For each row the written file and the name of the image; ``None`` if it has no image.
+
+    Raises:
+        DataError: There is no room.
+    """
+    import pyarrow.parquet as pq
+
+    files: list[tuple[str, str] | None] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+        batches = file.iter_batches(_BATCH_ROWS, columns=[column])
+        values = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
+        for number, value in enumerate(
+            track(values, f"Unpack {path.name}", file.metadata.num_rows)
+        ):
+            image = value if isinstance(value, dict) else {"bytes": value}
+            content = image["bytes"]
+            if content is None:
+                files.append(None)
+                continue
+            ending = EXTENSIONS.get(sniff(content[:4096]), "")
+            place = folder / f"{number}{ending}"
+            room.take(len(content))
+            place.write_bytes(content)
+            name = (image.get("path") or "").replace("\\", "/").rpartition("/")[2]
+            files.append((str(place), name or f"{path.stem}-{number}{ending}"))
+    return files

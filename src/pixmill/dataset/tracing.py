@@ -1,0 +1,340 @@
+"""Everything that a project knows about an image: origin, decisions, prediction, and the commits and runs with it."""
+
+import csv
+import functools
+import hashlib
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder, object_file, read_listing
+from pixmill.core.repository.git import git
+from pixmill.core.words import first_of
+from pixmill.dataset.inbox import Inbox
+from pixmill.tracking.store import tagged_runs
+
+_MANIFESTS = ("split/manifest", "validate/manifest", "scrape/manifest")
+"""Tables in ``artifacts/`` with a row for each image, from the most columns to the fewest."""
+
+_PREDICTIONS = ("evaluate/predictions", "evaluate/unlabelled")
+
+_FACTS = (
+    *(
+        "label",
+        "page_url",
+        "author",
+        "licence",
+        "source",
+        "query",
+        "path",
+        "snapshot",
+        "given_split",
+    ),
+    *("verdict", "reason", "group", "split", "fold"),
+)
+"""Columns of the manifest to show; the others are measurements."""
+
+_IDS = ("id", "a", "b")
+_PLACES = ("path", "image_url", "page_url")
+"""Columns that name an image by its id, and by its path or URL."""
+
+_PLAIN = ("--no-color", "--no-line-number", "--no-column", "--no-full-name", "--basic-regexp")
+"""Options of ``git grep`` that undo the user's settings."""
+
+_BATCH = 500
+"""Commits in the arguments of a command; Windows takes 32,767 characters."""
+
+Row = dict[str, Any]
+
+
+def trace(workspace: Workspace, name: str) -> Row:
+    """Return what the project knows about an image, ready for JSON.
+
+    Args:
+        workspace: The project.
+        name: Beginning of an id, a file (known by its SHA-256), a path as in ``artifacts/scrape``,
+            or the URL of a sighting or its page.
+
+    Returns:
+        ``id``; ``image``: whether the project has it; :data:`_FACTS` of the manifest, or of the
+        newest split in a commit that has one, with the verdict ``forgotten`` after ``pixmill
+        forget``; ``sightings``, ``near_duplicates``, ``prediction``, ``corrections`` (of the
+        inbox), and ``decisions`` with the commit that made them; ``commits`` whose split has the
+        image, and ``runs`` that read such a split, newest first; ``unavailable``: how many others
+        have a split that is not in DVC's cache; ``runs_fault``: why no run is known; ``nearest``:
+        the most similar training images of a file that the project does not have.
+
+    Raises:
+        DataError: The name matches no image, or several.
+    """
+    root = workspace.root
+    content = named_bytes(root, name)
+    key = (
+        name.removeprefix("artifacts/scrape/")
+        if content is None
+        else hashlib.sha256(content).hexdigest()
+    )
+    runs, fault = _runs(workspace)
+    uses = [*_commits(root), *runs]
+    splits = _splits(root, [use["split_md5"] for use in uses])
+    if content is None:
+        ids = find_ids(root, key) | {
+            row["id"] for path in splits.values() for row in find_rows(path, key)
+        }
+        key = only_id(name, ids | {each for each in _noted_ids(root) if each.startswith(key)})
+    rows = {md5: found[0] for md5, path in splits.items() if (found := find_rows(path, key))}
+    here = read_facts(root, key, rows.values())
+    facts: Row = next(iter((*here["manifest"], *rows.values())), {})
+    made = here["decisions"]
+    known = "no longer in this project" if rows or made else "not in this project"
+    if made and _is_forgotten(made):
+        facts = facts | {"verdict": "forgotten", "reason": None}
+        known = "forgotten, but in the results until dvc repro" if here["manifest"] else known
+    elif here["manifest"]:
+        known = "in this project"
+    parts = {
+        md5: {"split": row["split"] or "dropped", "label": row["label"]}
+        for md5, row in rows.items()
+    }
+    seen = [use | parts[use["split_md5"]] for use in uses if use["split_md5"] in parts]
+    absent = sum(use["split_md5"] not in splits for use in uses)
+    return {
+        "id": key,
+        "image": known,
+        **{column: facts.get(column) for column in _FACTS},
+        "sightings": here["sightings"],
+        "near_duplicates": here["near_duplicates"],
+        "prediction": [
+            {
+                "label": row["predicted"],
+                "confidence": row.get(f"p_{row['predicted']}"),
+                "held_out": row.get("held_out"),
+            }
+            for row in here["predictions"]
+        ],
+        "corrections": here["corrections"],
+        "decisions": [row | _last_change(root, row["image"]) for row in made],
+        "commits": [use for use in seen if "commit" in use],
+        "runs": [use for use in seen if "run" in use],
+        "runs_fault": fault,
+        "unavailable": f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A"
+        if absent
+        else None,
+        "nearest": []
+        if content is None or rows or here["manifest"] or made
+        else _nearest(root, content),
+    }
+
+
+def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
+    """Return what the project's files say about an image, without its history.
+
+    Args:
+        root: Project folder.
+        key: Id of the image.
+        before: Its rows of earlier manifests, whose paths decisions may name.
+
+    Returns:
+        ``manifest``: its row of the manifest with the most columns that has it; ``sightings``;
+        ``near_duplicates``; ``predictions``: rows of evaluate; ``corrections`` of the inbox;
+        ``decisions`` of ``review.csv``.
+    """
+
+    def find(table: str) -> list[Row]:
+        return find_rows(root / f"artifacts/{table}.parquet", key)
+
+    manifest = next(filter(None, map(find, _MANIFESTS)), [])
+    sightings = find("scrape/sightings")
+    places = {
+        row[column]
+        for row in (*manifest, *before, *sightings)
+        for column in ("path", "image_url")
+        if row.get(column)
+    }
+    twins = [
+        (({row["a"], row["b"]} - {key}).pop(), row["similarity"]) for row in find("validate/pairs")
+    ]
+    inbox = [
+        entry for entry in Inbox(root / "inbox").entries()[0] if key in (entry.id, entry.original)
+    ]
+    return {
+        "manifest": manifest,
+        "sightings": sightings,
+        "near_duplicates": [{"id": twin, "similarity": similarity} for twin, similarity in twins],
+        "predictions": [row for table in _PREDICTIONS for row in find(table)],
+        "corrections": [
+            each.model_dump(mode="json") for entry in inbox for each in entry.corrections
+        ],
+        "decisions": [
+            row
+            for row in _decisions(root)
+            if key.startswith(row["image"].lower()) or row["image"] in places
+        ],
+    }
+
+
+def _decisions(root: Path) -> list[Row]:
+    path = root / "review.csv"
+    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.exists() else []
+    return [row for row in csv.DictReader(lines) if row.get("image")]
+
+
+def _noted_ids(root: Path) -> list[str]:
+    """Return the ids of images in the inbox and in decisions."""
+    ids = [row["image"] for row in _decisions(root) if len(row["image"]) == 64]
+    return [*(entry.id for entry in Inbox(root / "inbox").entries()[0]), *ids]
+
+
+def named_bytes(root: Path, name: str) -> bytes | None:
+    """Return the content of a file, of a correction in ``inbox/`` that of its image; ``None`` if there is no file.
+
+    Args:
+        root: Project folder.
+        name: Path, from the current folder or that of the project.
+    """
+    path = next((path for path in (Path(name), root / name) if path.is_file()), None)
+    content = path.read_bytes() if path else None
+    if path and content and path.resolve().parent == (root / "inbox/corrections").resolve():
+        return content.partition(b"\n")[2]
+    return content
+
+
+def find_ids(root: Path, name: str) -> set[str]:
+    """Return the ids in ``artifacts/`` that begin with a name, or whose path or URL it is."""
+    tables = (*_MANIFESTS, "scrape/sightings", "evaluate/unlabelled")
+    return {
+        row["id"]
+        for table in tables
+        for row in find_rows(root / f"artifacts/{table}.parquet", name)
+        if row["id"]
+    }
+
+
+def only_id(name: str, ids: Collection[str]) -> str:
+    """Return the one id of a name.
+
+    Raises:
+        DataError: There is none, or several.
+    """
+    if len(ids) == 1:
+        return next(iter(ids))
+    found = (
+        f"matches {first_of(sorted(ids), 5)}"
+        if ids
+        else "is no file, and no image of artifacts/ or DVC's cache"
+    )
+    raise DataError(
+        f"{name} {found}", next="name a file, a URL or a longer id; for older commits: dvc fetch -A"
+    )
+
+
+def find_rows(path: Path, name: str, columns: Sequence[str] | None = None) -> list[Row]:
+    """Return the rows of a table whose id begins with a name, or whose path or URL it is; none without the table.
+
+    Args:
+        path: The table.
+        name: Beginning of an id, or another name of an image if the columns have it.
+        columns: Columns to read; default: all.
+    """
+    if not path.exists():
+        return []
+    with pq.ParquetFile(
+        path
+    ) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
+        table = file.read(columns)
+    masks = [pc.starts_with(table[column], name) for column in _IDS if column in table.column_names]
+    exact = rf"\A{re.escape(name)}\z"  # pc.equal imports pandas
+    masks += [
+        pc.match_substring_regex(table[column], exact)
+        for column in _PLACES
+        if column in table.column_names
+    ]
+    rows: list[Row] = table.filter(functools.reduce(pc.or_kleene, masks)).to_pylist()
+    return rows
+
+
+def _commits(root: Path) -> list[Row]:
+    """Return the commits of all branches that change ``dvc.lock``, newest first, with DVC's hash of their split."""
+    log = (
+        git(root, "log", "--all", "--full-history", "--format=%H%x09%as%x09%s", "--", "dvc.lock")
+        or ""
+    )
+    commits = [
+        dict(zip(("commit", "date", "subject"), line.split("\t", 2), strict=True))
+        for line in log.splitlines()
+    ]
+    # The output comes first in the file, then the dependencies of later stages; parsing the YAML
+    # would take seconds.
+    batches = [commits[start : start + _BATCH] for start in range(0, len(commits), _BATCH)]
+    command = ("grep", *_PLAIN, "-A2", "path: artifacts/split$")
+    found = [
+        git(root, *command, *(each["commit"] for each in batch), "--", "dvc.lock") or ""
+        for batch in batches
+    ]
+    hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", "".join(found), re.MULTILINE)
+    split = dict(reversed(hashes))
+    return [
+        each | {"split_md5": split[each["commit"]]} for each in commits if each["commit"] in split
+    ]
+
+
+def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
+    """Return the runs with DVC's hash of their split, newest first, and why they are unknown, if so."""
+    try:
+        found = tagged_runs(workspace, "pixmill.dvc.artifacts/split")
+    except (PixmillError, sqlite3.Error) as error:
+        return [], str(error)
+    dated = (
+        (run, name, datetime.fromtimestamp(start / 1000, UTC).isoformat(), md5)
+        for run, name, start, md5 in found
+    )
+    return [
+        dict(zip(("run", "name", "date", "split_md5"), row, strict=True)) for row in dated
+    ], None
+
+
+def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
+    """Return the manifests of splits in DVC's cache, by DVC's hash of the split."""
+    cache = root / DEFAULT_CACHE if (root / DEFAULT_CACHE).is_dir() else cache_folder(root)
+    if cache is None:
+        return {}
+    listings = {
+        md5: listing for md5 in dict.fromkeys(hashes) if (listing := read_listing(cache, md5))
+    }
+    paths = {
+        md5: object_file(cache, listing["manifest.parquet"]) for md5, listing in listings.items()
+    }
+    return {md5: path for md5, path in paths.items() if path.is_file()}
+
+
+def _is_forgotten(decisions: Iterable[Row]) -> bool:
+    from pixmill.validate.decisions import FORGOTTEN  # imports pandas, which takes half a second
+
+    return any((row.get("why") or "").startswith(FORGOTTEN) for row in decisions)
+
+
+def _last_change(root: Path, image: str) -> Row:
+    """Return commit and date of the last change to the decision on an image; empty if it is not committed."""
+    cell = rf'(^|[",]){re.escape(image)}([",]|$)'
+    found = git(root, "log", "-1", f"-G{cell}", "--format=%H %as", "--", "review.csv") or ""
+    return dict(zip(("commit", "date"), found.split(), strict=False))
+
+
+def _nearest(root: Path, content: bytes) -> list[Row]:
+    """Return the most similar training images; see :func:`pixmill.models.nearest.most_similar`."""
+    from pixmill.models.classifier import Classifier
+    from pixmill.models.nearest import load_training, most_similar, vector_of
+
+    trained = root / "artifacts" / "train"
+    training = load_training(root, trained)
+    vector = vector_of(content, Classifier.load(trained), trained) if training else None
+    found = most_similar(training, vector) if training and vector else []
+    return [{name: value for name, value in each.items() if name != "row"} for each in found]

@@ -1,0 +1,209 @@
+"""Exported images keep ids, labels, splits and provenance; others may not be handed on."""
+
+import csv
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from pixmill.cli import main
+from pixmill.core.errors import DataError
+from pixmill.core.manifest import SPLIT, read_table, write_table
+from pixmill.core.metadata import COLUMNS, Facts
+from pixmill.dataset.exporting.choosing import choose, parse_licences
+from pixmill.dataset.exporting.writing import DATA_FORMATS, export_data
+from pixmill.dataset.tables import find_table
+from tests.evaluate.conftest import completed
+from tests.images.samples import encoded, shapes
+
+BY = "https://creativecommons.org/licenses/by/4.0/"
+LICENCES = [BY, "https://creativecommons.org/publicdomain/zero/1.0/", None]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of eight images, two of them of an unknown licence and one dropped."""
+    root = tmp_path / "pets"
+    rows = []
+    for number in range(9):
+        content = encoded(shapes(number, 16, 16), "png")
+        name = hashlib.sha256(content).hexdigest()
+        path = root / "artifacts/scrape/images" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        rows.append(
+            {
+                "id": name,
+                "label": ["metadata.cat", "dog / wolf"][number % 2],
+                "path": f"images/{name}.png",
+                "licence": LICENCES[number % 3],
+                "author": "A | *B*",
+                "page_url": f"http://a.test/{number}",
+                "image_url": f"data/cat/e\u0301/{number}.png",
+                "snapshot": "2026-11-20",
+                "split": None if number == 8 else ["train", "val", "test"][number // 3],
+                "verdict": "drop" if number == 8 else "keep",
+                "reason": "straddles:x" if number == 8 else None,
+            }
+        )
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    (root / "artifacts/split").mkdir()
+    write_table(root / "artifacts/split/manifest.parquet", completed(frame), SPLIT)
+    (root / "data").mkdir()
+    (root / "data/metadata.csv").write_text(
+        "file_name,group\ncat/\u00e9/0.png,patient 1\n", encoding="utf-8"
+    )
+    return root
+
+
+@pytest.mark.parametrize("form", DATA_FORMATS)
+def test_ids_labels_splits_and_origins_are_found_by_an_import(project, tmp_path, params, form):
+    choice = choose(project, params, include_unknown=True)
+    for _ in range(2):  # The second replaces the first.
+        export_data(choice, tmp_path / "out", form=form, root=project, params=params)
+    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
+    assert not any("not used" in remark for remark in found.remarks)
+    manifest = pd.read_parquet(project / "artifacts/split/manifest.parquet")
+    manifest["group"] = [
+        "patient 1" if url.endswith("/0.png") else None for url in manifest["image_url"]
+    ]
+    kept = manifest[manifest["verdict"] == "keep"].astype(object)
+    kept = kept.where(kept.notna(), None).to_dict("records")
+    assert {
+        hashlib.sha256(item.path.read_bytes()).hexdigest(): item.facts for item in found.items
+    } == {row["id"]: Facts(*(row[name] for name in COLUMNS[1:])) for row in kept}
+
+
+def test_an_export_without_test_images_keeps_its_splits_and_pages(project, tmp_path, params):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    url = "http://a.test/" + manifest["image_url"]
+    manifest = manifest[manifest["split"].isin(["train", "val"])].assign(
+        page_url=None, image_url=url
+    )
+    write_table(path, completed(manifest), SPLIT)
+    (tmp_path / "out.part").mkdir()
+    export_data(choose(project, params), tmp_path / "out", form="csv", root=project, params=params)
+    assert (tmp_path / "out.part").exists()
+    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
+    known = manifest[manifest["licence"].notna()]
+    assert sorted((item.facts.split, item.facts.page_url) for item in found.items) == sorted(
+        zip(known["split"], known["image_url"], strict=True)
+    )
+    assert "--ignore-splits" in " ".join(found.remarks)
+
+
+@pytest.mark.parametrize("form", DATA_FORMATS)
+def test_signs_in_labels_are_found_by_an_import(project, tmp_path, params, form):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    write_table(
+        path, completed(manifest.assign(author="@jane", label=["-1", "+1", "'a"] * 3)), SPLIT
+    )
+    export_data(
+        choose(project, params, include_unknown=True),
+        tmp_path / "out",
+        form=form,
+        root=project,
+        params=params,
+    )
+    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
+    assert {item.facts.label for item in found.items} == {"-1", "+1", "'a"}
+    assert {item.facts.author for item in found.items} == {"@jane"}
+
+
+@pytest.mark.parametrize("form", ["csv", "label-studio"])
+def test_the_table_has_no_formulas(project, tmp_path, params, form):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    authors = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a\r=1", "a\n=1", "=x"]
+    write_table(path, completed(manifest.assign(author=authors, label="=cat")), SPLIT)
+    choice = choose(project, params, include_unknown=True)
+    export_data(choice, tmp_path / "out", form=form, root=project, params=params)
+    with (tmp_path / "out/metadata.csv").open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert cells.count("'=cat") == 8
+
+
+def test_licences_of_the_export(project, params):
+    assert choose(project, params).withheld == {"unknown": 2}
+    choice = choose(project, params, licences=parse_licences("cc-by-4.0"))
+    assert set(choice.images["licence"]) == {BY}
+    assert choice.withheld == {"unknown": 2, "CC0 1.0": 3}
+    assert choice.dropped == {"straddles": 1}
+    assert choice.absent == []
+    assert len(choose(project, params, licences=parse_licences("cc-by,cc0")).images) == 6
+    with pytest.raises(DataError, match=r"3 CC BY 4\.0"):
+        choose(project, params, licences=parse_licences("cc-by-2.0,by-sa"))
+
+
+def test_nothing_was_dropped(project, params):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    write_table(path, manifest[manifest["verdict"] == "keep"], SPLIT)
+    assert not choose(project, params).dropped
+
+
+def test_card_attribution_and_croissant(project, tmp_path, params):
+    out = tmp_path / "out"
+    export_data(choose(project, params), out, form="imagefolder", root=project, params=params)
+    head = yaml.safe_load((out / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    assert head["license"] == ["cc-by-4.0", "cc0-1.0"]
+    assert head["size_categories"] == ["n<1K"]
+    attribution = (out / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    assert attribution.count("\n- ") == 3
+    assert r"A \| \*B\*" in attribution
+    assert f"Licence: <{BY}>\n" in attribution
+    assert "`: <http://a.test/0>\n" in attribution
+    described = json.loads((out / "croissant.json").read_text(encoding="utf-8"))
+    for item in described["distribution"]:
+        if "sha256" in item:
+            assert (
+                hashlib.sha256((out / item["contentUrl"]).read_bytes()).hexdigest()
+                == item["sha256"]
+            )
+    assert len(described["recordSet"]) == len(list(out.glob("*/metadata.jsonl")))
+
+
+def test_days_of_collection_are_those_of_fetched_images(project, tmp_path, params):
+    choice = choose(project, params, include_unknown=True)
+    choice.images["source"] = ["folder", "bing"] * 4
+    export_data(choice, tmp_path / "out", form="csv", root=project, params=params)
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "| bing | 2026-11-20 | 2026-11-20 | 4 |\n| folder |  |  | 4 |\n" in card
+
+
+def test_lost_classes_are_named(project, monkeypatch, capsys):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    newts = manifest["label"].mask(manifest["licence"].isna(), "newt")
+    write_table(path, manifest.assign(label=newts), SPLIT)
+    (project / "params.yaml").write_text("classes: [cat, newt]\nscrape: {snapshot: '2026-11-20'}\n")
+    monkeypatch.chdir(project)
+    main(["export", "--data", "out"])
+    message = capsys.readouterr().err
+    assert "left of: newt\n" in message
+    assert "--include-unknown" in message.partition("Next: ")[2]
+
+
+def test_other_folders_are_refused(project, tmp_path, params):
+    choice = choose(project, params)
+    (tmp_path / "mine.txt").touch()
+    for folder in (tmp_path, project / "data" / "out", project):
+        with pytest.raises(DataError):
+            export_data(choice, folder, form="csv", root=project, params=params)
+    assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "words", ["--format csv", "--include-unknown", "litert --data out", "--data out --licence mit"]
+)
+def test_options_that_do_not_fit(words, monkeypatch, project):
+    monkeypatch.chdir(project)
+    (project / "params.yaml").write_text("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\n")
+    with pytest.raises(SystemExit):
+        main(["export", *words.split()])
+    assert not (project / "out").exists()

@@ -1,0 +1,124 @@
+"""Folders as people have them are recognised, and all of their images are counted."""
+
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.dataset import table_files
+from pixmill.dataset.detection import Options, recognise
+
+PNG = b"\x89PNG\r\n\x1a\n"
+KINDS = ("cat", "dog")
+PLANTS = ("Corn_(maize)___healthy", "Pepper,_bell___healthy")
+DEEP = "/".join(letter * 90 for letter in "abc")
+
+
+def names(form: str, kinds: Sequence[str] = KINDS, count: int = 6) -> list[str]:
+    return [form.format(kind=kind, n=n) for kind in kinds for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (names("train/{kind}/{n}.png") + names("test/{n}.png", ["?"]),
+         {("cat", None): 6, ("dog", None): 6, (None, None): 6}),
+        (names("train/{kind}/{n}.png") + names("val/{kind}/{n}.png", count=2) + names("test/cat/{n}.png", ["?"], 3),
+         {(kind, split): n for kind in KINDS for split, n in (("train", 6), ("val", 2))} | {("cat", "test"): 3}),
+        (names("Train/Train/{kind}/{n}.png") + names("Test/Test/{kind}/{n}.png", count=2),
+         {(kind, split): n for kind in KINDS for split, n in (("train", 6), ("test", 2))}),
+        (names("{kind}/images/{n}.png") + names("{kind}/masks/{n}.png"), {("cat", None): 6, ("dog", None): 6}),
+        ([*names("images/{kind}/{n}.png"), "meta/classes.txt"], {("cat", None): 6, ("dog", None): 6}),
+        (names("{kind}/{n}.png", PLANTS), {(kind, None): 6 for kind in PLANTS}),
+        (names("{kind}/" + DEEP + "/{n}.png"), {("cat", None): 6, ("dog", None): 6}),
+        ([*names("images/{kind}{n}.png"), "labels.csv"], {("cat", None): 6, ("dog", None): 6}),
+    ],
+    ids=["flat test", "partial test", "doubled", "masks", "images and meta", "plants", "deep", "table"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_usual_layouts(
+    files: Sequence[str],
+    expected: Mapping[tuple[str | None, str | None], int],
+    is_packed: bool,
+    tmp_path: Path,
+) -> None:
+    for name in files:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(
+            PNG + name.encode() if name.endswith("png") else b"cat\ndog\n"
+        )
+    if "labels.csv" in files:
+        rows = [f"{kind}{n},{kind}" for kind in KINDS for n in range(6)]
+        (tmp_path / "set" / "labels.csv").write_text("\n".join(["id,breed", *rows]))
+    source = tmp_path / "set"
+    if is_packed:
+        source = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", source))
+    found = recognise(source, tmp_path / "scratch", Options())
+    assert Counter((item.facts.label, item.facts.split) for item in found.items) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (["train.zip", "cat/1.txt"], "set.tm has archives inside: train.zip"),
+        (["notes.zip", "cat/1.png"], "set.tm has too few classes"),
+        (["[Content_Types].xml", "xl/workbook.xml", "xl/media/1.png"], "set.tm is a document"),
+        (["cat/1.png"], "set.tm has too few classes"),
+        (["C:/1.png", *names("{kind}/{n}.png")], None),
+    ],
+)
+def test_archives_are_known_by_their_bytes_and_named(
+    files: Sequence[str], named: str | None, tmp_path: Path
+) -> None:
+    source = tmp_path / "set.tm"
+    with zipfile.ZipFile(source, "w") as packed:
+        for name in files:
+            packed.writestr(
+                name, {".zip": b"PK\3\4", ".txt": b"-"}.get(name[-4:], PNG + name.encode())
+            )
+    if named is None:
+        found = recognise(source, tmp_path / "scratch", Options())
+        assert {item.facts.label for item in found.items} == {*KINDS}
+    else:
+        with pytest.raises(DataError, match=named):
+            recognise(source, tmp_path / "scratch", Options())
+
+
+def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "list.csv").write_text(
+        "".join(f"{name},1\n" for name in names("{kind}/{n}.png"))
+    )
+    for name in names("{kind}/{n}.png", ["cat"]):
+        (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(PNG)
+    with pytest.raises(DataError, match=r"list\.csv has no header.*\n.*too few classes"):
+        recognise(tmp_path / "set", tmp_path / "scratch", Options())
+    shutil.copytree(tmp_path / "set/cat", tmp_path / "set/dog")
+    found = recognise(tmp_path / "set", tmp_path / "scratch", Options())
+    assert Counter(item.facts.label for item in found.items) == {"cat": 6, "dog": 6}
+    assert "list.csv has no header" in found.remarks[0]
+
+
+@pytest.mark.linux
+def test_archives_that_fill_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_files, "_MEMORY", 20 << 20)
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+        info = tarfile.TarInfo("1.png")
+        info.pax_headers = {"comment": "x" * (100 << 20)}
+        tar.addfile(info)
+    with pytest.raises(DataError, match=r"a\.tgz cannot be read in .* memory"):
+        recognise(tmp_path / "a.tgz", tmp_path / "scratch", Options())
+
+
+def test_a_table_takes_no_label(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n")
+    with pytest.raises(DataError, match="without --label"):
+        recognise(tmp_path / "labels.csv", tmp_path / "scratch", Options(label="cat"))

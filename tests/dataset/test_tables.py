@@ -1,0 +1,435 @@
+"""Images are found by tables as people and tools write them."""
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.core.metadata import Facts, write_metadata
+from pixmill.dataset import archives, table_files
+from pixmill.dataset.detected import Detected
+from pixmill.dataset.tables import find_table
+
+PNG = b"\x89PNG\r\n\x1a\n"
+BREEDS = ("pug", "corgi", "boxer")
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(PNG + name.encode())
+
+
+def as_csv(rows: list[dict[str, str]], delimiter: str = ",") -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def labels(found: Detected | None) -> dict[str, str | None]:
+    assert found is not None
+    return {item.name.rpartition("/")[2]: item.facts.label for item in found.items}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path / "scratch"
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    put(tmp_path / "top", *(f"images/{number}.png" for number in range(12)))
+    return tmp_path / "top"
+
+
+ROWS = [{"id": str(number), "breed": BREEDS[number % 3]} for number in range(12)]
+WANTED: Mapping[str, str | None] = {f"{number}.png": BREEDS[number % 3] for number in range(12)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.csv", as_csv(ROWS).encode()),
+        ("labels.tsv", as_csv(ROWS, "\t").encode()),
+        ("labels.csv", as_csv(ROWS, ";").encode("utf-16")),
+        ("labels.csv", as_csv(ROWS, ";").encode("utf-8-sig")),
+        ("labels.jsonl", "\n".join(map(json.dumps, ROWS)).encode()),
+        ("labels.json", json.dumps(ROWS).encode()),
+        (
+            "labels.csv",
+            as_csv(
+                [{"file": rf"D:\dogs\{row['id']}.png", "label": row["breed"]} for row in ROWS]
+            ).encode(),
+        ),
+        (
+            "sub/labels.csv",
+            as_csv(
+                [{"x": f"../images/{row['id']}.png", "z": row["breed"]} for row in ROWS]
+            ).encode(),
+        ),
+    ],
+)
+def test_formats(name: str, content: bytes, top: Path, scratch: Path) -> None:
+    (top / name).parent.mkdir(exist_ok=True)
+    (top / name).write_bytes(content)
+    for source in (top, top / name) if "/" not in name else (top,):
+        assert labels(found := find_table(source, scratch=scratch)) == WANTED
+        assert found is not None
+        assert (found.remarks, len(found.options)) == ((), 1)
+
+
+def test_kaggle_with_test_images(tmp_path: Path, scratch: Path) -> None:
+    put(
+        tmp_path / "top",
+        *(f"{split}/{number}.png" for split in ("train", "test") for number in range(6)),
+    )
+    rows = [{"id": str(n), "label": "ab"[n % 2]} for n in range(6)]
+    (tmp_path / "top/train.csv").write_text(as_csv(rows))
+    (tmp_path / "top/sample_submission.csv").write_text(
+        as_csv([row | {"label": "0"} for row in rows])
+    )
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert {item.name: item.facts.label for item in found.items} == {
+        **{f"train/{n}.png": "ab"[n % 2] for n in range(6)},
+        **{f"test/{n}.png": None for n in range(6)},
+    }
+    assert {item.facts.split for item in found.items} == {None}
+
+
+def test_own_table_is_restored(tmp_path: Path, scratch: Path) -> None:
+    facts = {
+        f"{split}/{label}/{n}.png": Facts(
+            label, split, f"g{n}", "CC0", f"Ann {n}", f"https://a.test/{n}"
+        )
+        for split in ("train", "val", "test")
+        for label in ("cat / dog", "bird", "bird|cat / dog")
+        for n in range(2)
+    }
+    put(tmp_path / "top", *facts)
+    write_metadata(tmp_path / "top", facts)
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert {item.name: item.facts for item in found.items} == facts
+
+
+def test_left_out(top: Path, scratch: Path) -> None:
+    rows = [*ROWS, {"id": "gone", "breed": "pug"}, ROWS[0], {"id": "1", "breed": "pug"}]
+    (top / "images/2.png").write_bytes(b"")
+    (top / "labels.csv").write_text(as_csv(rows))
+    found = find_table(top, scratch=scratch)
+    assert labels(found) == {
+        name: label for name, label in WANTED.items() if name not in ("1.png", "2.png")
+    }
+    assert found is not None
+    broken, left_out = found.remarks
+    assert broken.startswith("1 file: the file is empty")
+    assert re.findall(r"(\d) \(([^)]+)", left_out) == [("1", "gone"), ("1", "images/1.png")]
+
+
+def test_labels_may_have_spaces_and_any_form(top: Path, scratch: Path) -> None:
+    breeds = ("café", "noir", "café noir")
+    rows = [
+        {"id": row["id"], "breed": unicodedata.normalize("NFD", breeds[int(row["id"]) % 3])}
+        for row in ROWS
+    ]
+    (top / "labels.csv").write_text(as_csv(rows))
+    assert labels(find_table(top, scratch=scratch)) == {
+        f"{n}.png": breeds[n % 3] for n in range(12)
+    }
+
+
+def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
+    rows = [row | {"patient": row["id"]} for row in ROWS]
+    (top / "labels.csv").write_text(as_csv([*rows, rows[0], rows[1] | {"patient": "7"}]))
+    found = find_table(top, scratch=scratch)
+    assert labels(found) == {name: label for name, label in WANTED.items() if name != "1.png"}
+    assert found is not None
+    assert re.findall(r"(\d) \(([^)]+)", found.remarks[0]) == [("1", "images/1.png")]
+
+
+@pytest.mark.parametrize("order", [("train", "test"), ("test", "train")])
+def test_an_image_in_two_splits_stays_out_of_training(
+    order: tuple[str, str], top: Path, scratch: Path
+) -> None:
+    rows = [row | {"split": ("train", "test")[int(row["id"]) > 8]} for row in ROWS]
+    both = [ROWS[0] | {"split": split} for split in order]
+    (top / "labels.csv").write_text(as_csv([*both, *rows[1:]]))
+    found = find_table(top, scratch=scratch)
+    assert found is not None
+    assert next(item.facts for item in found.items if item.name == "images/0.png").split == "test"
+    assert any("second split" in remark and "images/0.png" in remark for remark in found.remarks)
+
+
+def test_labels_in_metadata_of_others_may_be_several(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", *(f"{n}.png" for n in range(6)))
+    rows = [
+        {"file_name": f"{n}.png", "label": "cat|dog" if n == 5 else ("cat", "dog")[n % 2]}
+        for n in range(6)
+    ]
+    (tmp_path / "top/metadata.csv").write_text(as_csv(rows))
+    assert "5.png" not in labels(find_table(tmp_path / "top", scratch=scratch))
+
+
+def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", "cat/1.png", "cat/2.png", "dog /3.png", "dog/masks/3.png", "masks/1.png")
+    (tmp_path / "top/metadata.csv").write_text("file_name,label\ncat/1.png,lion\ncat/2.png,\n")
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert {item.name: item.facts.label for item in found.items} == {
+        "cat/1.png": "lion",
+        "cat/2.png": "cat",
+        "dog /3.png": "dog",
+    }
+
+
+def test_ambiguous(top: Path, scratch: Path) -> None:
+    (top / "labels.csv").write_text(
+        as_csv([row | {"colour": "xy"[int(row["id"]) % 2]} for row in ROWS])
+    )
+    rows = [
+        {"id": row["id"], "kind": row["breed"], "colour": "xy"[int(row["id"]) % 2]} for row in ROWS
+    ]
+    assert labels(find_table(top, scratch=scratch)) == WANTED
+    (top / "labels.csv").write_text(as_csv(rows))
+    with pytest.raises(DataError, match="--columns image=id,label=kind"):
+        find_table(top, scratch=scratch)
+    assert labels(find_table(top, columns={"label": "kind"}, scratch=scratch)) == WANTED
+    with pytest.raises(DataError, match="no table has the column race"):
+        find_table(top, columns={"label": "race"}, scratch=scratch)
+
+
+@pytest.mark.parametrize("ones", [("1", "0"), ("1.0", "0.0"), ("True", "False")])
+def test_a_column_for_each_class(ones: tuple[str, str], top: Path, scratch: Path) -> None:
+    rows = [
+        {"image": row["id"], **{name: ones[name != row["breed"]] for name in BREEDS}}
+        for row in ROWS
+    ]
+    several = rows[0] | dict.fromkeys(BREEDS, ones[0])
+    none = rows[1] | dict.fromkeys(BREEDS, ones[1])
+    for first, second, wanted in ((rows[0], rows[1], {}), (several, none, {"1.png": None})):
+        (top / "a.csv").write_text(as_csv([first, second, *rows[2:]]).replace(",", ", "))
+        found = find_table(top, columns={"label": "one-hot"}, scratch=scratch)
+        assert found == find_table(top, scratch=scratch)
+        left = {
+            name: label for name, label in WANTED.items() if first is rows[0] or name != "0.png"
+        }
+        assert labels(found) == left | wanted
+    assert found is not None
+    assert ["images/0.png" in remark for remark in found.remarks] == [True]
+    (top / "a.csv").write_text(
+        as_csv([*rows[:1], *(several | {"image": row["image"]} for row in rows)])
+    )
+    with pytest.raises(DataError, match="12 of 12 images have several labels"):
+        find_table(top, scratch=scratch)
+    assert labels(find_table(top, columns={"label": "pug"}, scratch=scratch)) == dict.fromkeys(
+        WANTED, ones[0]
+    )
+
+
+def test_columns_of_facts_are_no_classes(top: Path, scratch: Path) -> None:
+    facts = [{"label": str(n % 2), "flipped": str(1 - n % 2)} for n in range(12)]
+    (top / "a.csv").write_text(as_csv([{"image": str(n), **facts[n]} for n in range(12)]))
+    assert labels(find_table(top, scratch=scratch)) == {f"{n}.png": str(n % 2) for n in range(12)}
+    rows = [{"image": row["id"], "is_valid": str(int(row["id"]) % 2), "new": "1"} for row in ROWS]
+    rows = [
+        row | {name: str(int(name == BREEDS[n % 3])) for name in BREEDS}
+        for n, row in enumerate(rows)
+    ]
+    (top / "a.csv").write_text(as_csv(rows))
+    assert labels(find_table(top, columns={"author": "new"}, scratch=scratch)) == WANTED
+
+
+def test_the_table_overrules_folders(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", *(f"{label}/{n}.png" for label in ("cat", "dog") for n in range(6)))
+    rows = [
+        {"id": f"{label}/{n}", "label": "dog" if n == 5 else label}
+        for label in ("cat", "dog")
+        for n in range(6)
+    ]
+    (tmp_path / "top/labels.csv").write_text(as_csv(rows))
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert labels(found)["5.png"] == "dog"
+    assert found is not None
+    assert re.findall(r"(\d) image: (.*)", found.remarks[0]) == [("1", "cat/5.png")]
+
+
+@pytest.mark.parametrize("first", ["0.png", "images/0.png", "0", "https://a.test/0.jpg"])
+def test_a_table_without_a_header_is_refused(first: str, top: Path, scratch: Path) -> None:
+    lines = [f"{first.replace('0', str(n))},{BREEDS[n % 3]}" for n in range(12)]
+    (top / "labels.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match="no header"):
+        find_table(top, scratch=scratch)
+    (top / "labels.csv").write_text("\n".join(["image,label", *lines]))
+    found = find_table(top, scratch=scratch)
+    assert found is not None
+    assert len(found.items) + len(found.urls) == 12
+
+
+def test_urls(tmp_path: Path, scratch: Path) -> None:
+    rows = [
+        {"image_url": f"https://a.test/{n}.jpg", "name": "ab"[n % 2], "License": "CC0"}
+        for n in range(6)
+    ]
+    (tmp_path / "list.csv").write_text(as_csv(rows))
+    found = find_table(tmp_path / "list.csv", scratch=scratch)
+    assert found is not None
+    assert found.items == []
+    assert found.urls == {row["image_url"]: Facts(row["name"], licence="CC0") for row in rows}
+
+
+def test_class_folders_without_a_table(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", "cat/1.png", "dog/2.png")
+    (tmp_path / "top/classes.csv").write_text("number,name\n0,cat\n1,dog\n")
+    (tmp_path / "top/coco.json").write_text('{"images": []}')
+    (tmp_path / "top/deep.json").write_text("[" * 100_000)
+    assert find_table(tmp_path / "top", scratch=scratch) is None
+
+
+@pytest.mark.parametrize("is_struct", [True, False])
+def test_embedded_images(is_struct: bool, tmp_path: Path, scratch: Path) -> None:
+    contents = [PNG + bytes([n]) for n in range(6)]
+    images: Any = [{"bytes": content, "path": f"a/{n}.png"} for n, content in enumerate(contents)]
+    table = pa.table({"image": images if is_struct else contents, "label": [0, 1, 0, 1, -1, 1]})
+    feature = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat ", "dog"]}}}}
+    table = table.replace_schema_metadata({"huggingface": json.dumps(feature)})
+    for split in ("train", "test"):
+        for part in (0, 1):
+            path = tmp_path / f"top/data/{split}-0000{part}-of-00002.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, path)
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert [item.path.read_bytes() for item in found.items] == contents * 4
+    assert [item.facts.label for item in found.items] == [
+        "cat",
+        "dog",
+        "cat",
+        "dog",
+        None,
+        "dog",
+    ] * 4
+    assert {item.facts.split for item in found.items if item.facts.label} == {"train", "test"}
+    if is_struct:
+        assert found.items[1].name == "1.png"
+
+
+def test_embedded_images_have_the_limits_of_archives(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 2**20)
+    table = pa.table({"image": [PNG + bytes(2**16)] * 32, "label": ["cat", "dog"] * 16})
+    pq.write_table(table, tmp_path / "images.parquet")
+    with pytest.raises(DataError, match="bomb"):
+        find_table(tmp_path / "images.parquet", scratch=scratch)
+    assert sum(path.stat().st_size for path in scratch.rglob("*.png")) <= 2**20
+
+
+def test_small_files_that_stand_for_large_tables_are_refused(top: Path, scratch: Path) -> None:
+    (top / "a.json").write_text(
+        json.dumps([{"file": "0", str(number): 1} for number in range(5_000)])
+    )
+    with pytest.raises(DataError, match=r"a\.json has too many cells"):
+        find_table(top, scratch=scratch)
+    (top / "labels.csv").write_text(as_csv(ROWS))
+    assert labels(found := find_table(top, scratch=scratch)) == WANTED
+    assert found is not None
+    assert ["a.json" in remark for remark in found.remarks] == [True]
+    (top / "a.json").unlink()
+    pq.write_table(pa.table({"file": pa.nulls(21_000_000, pa.string())}), top / "a.parquet")
+    assert (top / "a.parquet").stat().st_size < 100_000
+    with pytest.raises(DataError, match="too many cells"):
+        find_table(top / "a.parquet", scratch=scratch)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("column", ["label", "image"])
+def test_cells_that_fill_the_memory_are_refused(
+    column: str, tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_files, "_MEMORY", 100 << 20)
+    large: Any = ["x" * 2**23] * 20 if column == "label" else [PNG + bytes(2**23)] * 20
+    rows = pa.table({"image": [PNG] * 20, "label": ["cat", "dog"] * 10} | {column: large})
+    pq.write_table(rows, tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 2**23
+    with pytest.raises(DataError, match=r"a\.parquet cannot be read in .* memory"):
+        find_table(tmp_path, scratch=scratch)
+
+
+def test_label_studio(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", *(f"{n}.png" for n in range(6)))
+
+    def answer(choice: str, **more: Any) -> dict[str, Any]:
+        return {
+            "result": [{"type": "choices", "from_name": "kind", "value": {"choices": [choice]}}],
+            **more,
+        }
+
+    tasks = [
+        {
+            "data": {"image": f"/data/upload/1/0123abcd-{n}.png"},
+            "annotations": [answer("ab"[n % 2])],
+        }
+        for n in range(5)
+    ]
+    tasks[0]["annotations"] = [answer("b", was_cancelled=True)]
+    tasks[1]["annotations"] = [answer("a"), answer("b")]
+    tasks.append(
+        {"data": {"image": "/data/local-files/?d=root%2Ftop/5.png"}, "annotations": [answer("a")]}
+    )
+    (tmp_path / "top/export.json").write_text(json.dumps(tasks))
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert labels(found) == {"0.png": None, "2.png": "a", "3.png": "b", "4.png": "a", "5.png": "a"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "classes"), [("datasets-5.2.0", ["cat", "dog"]), ("pandas-3.1.1", ["pug", "corgi"])]
+)
+def test_tables_of_tools(tool: str, classes: list[str], scratch: Path) -> None:
+    found = find_table(Path(__file__).parent / "fixtures" / tool, scratch=scratch)
+    assert found is not None
+    assert [item.facts.label for item in found.items] == classes * 3
+
+
+@pytest.mark.parametrize("name", ["json.json", "json_min.json", "csv.csv"])
+def test_exports_of_label_studio(name: str, scratch: Path) -> None:
+    export = Path(__file__).parent / "fixtures/label-studio-sdk-2.1.2" / name
+    assert labels(find_table(export, scratch=scratch)) == {
+        f"{n}.png": ("pug", "corgi")[n % 2] for n in range(6)
+    }
+
+
+@pytest.mark.parametrize("page", ["url", "link", "source_url"])
+def test_pages_and_columns_that_are_not_used(page: str, top: Path, scratch: Path) -> None:
+    rows = [
+        row | {page: f"https://a.test/{row['id']}", "terms": "CC0", "Weight": f"{row['id']}.5"}
+        for row in ROWS
+    ]
+    (top / "labels.csv").write_text(as_csv(rows))
+    found = find_table(top, columns={"label": "breed", "license": "terms"}, scratch=scratch)
+    assert found is not None
+    assert {(item.facts.page_url, item.facts.licence) for item in found.items} == {
+        (row[page], "CC0") for row in rows
+    }
+    assert found.remarks == ("not used: Weight",)
+
+
+def test_a_source_of_names_is_no_page(top: Path, scratch: Path) -> None:
+    (top / "labels.csv").write_text(
+        as_csv([row | {"source": f"shelter {row['id']}"} for row in ROWS])
+    )
+    found = find_table(top, scratch=scratch)
+    assert found is not None
+    assert found.items[0].facts.page_url is None
+    assert found.remarks == ("not used: source",)

@@ -1,0 +1,202 @@
+"""The trace of an image: origin, decisions, commits and runs."""
+
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.workspace import Workspace
+from pixmill.dataset import tracing
+from pixmill.dataset.inbox import Inbox
+from pixmill.dataset.tracing import trace
+from pixmill.models import classifier, nearest
+from pixmill.tracking.store import connect
+from tests.command import run_pixmill
+from tests.experiments.compare.projects import IDS, table, write
+from tests.version_control import commit, git
+
+URL = "https://shop.test/coat.png"
+
+
+@pytest.fixture
+def workspace(project):
+    sightings = {
+        "id": [IDS[0], None],
+        "source": "urls",
+        "rank": [0, 1],
+        "image_url": [URL, "https://shop.test/gone"],
+    }
+    table(project, "scrape/sightings", sightings)
+    return Workspace(root=project, home=project)
+
+
+def subjects(found):
+    return [each["subject"] for each in found["commits"]]
+
+
+def test_training_image(workspace):
+    write(
+        workspace.root / "review.csv",
+        f"image,decision,label,by,why\n{IDS[0][:60]},keep,,Ada,checked\n{URL},keep,,,\n",
+    )
+    found = trace(workspace, IDS[0])
+    assert (found["image"], found["label"], found["split"]) == ("in this project", "coat", "test")
+    assert [each["rank"] for each in found["sightings"]] == [0]
+    assert found["near_duplicates"] == [{"id": IDS[1], "similarity": 0.99}]
+    assert [(each["label"], each["confidence"]) for each in found["prediction"]] == [("coat", 0.5)]
+    assert subjects(found)[-2:] == ["Train longer", "Reproduce the results"]
+    assert {each["split"] for each in found["commits"]} == {"test"}
+    assert found["unavailable"] is None
+    # The beginning of the first decision is that of other ids, too; decisions need not be unique
+    # here.
+    assert [each["why"] for each in found["decisions"]] == ["checked", ""]
+
+
+@pytest.mark.parametrize("name", [URL, f"{IDS[0]}.png", f"artifacts/scrape/{IDS[0]}.png"])
+def test_names_of_an_image(workspace, name):
+    # Its bytes would name another image.
+    (workspace.root / "artifacts" / "scrape" / f"{IDS[0]}.png").unlink()
+    assert trace(workspace, name)["id"] == IDS[0]
+
+
+def test_ambiguous_and_unknown_names(workspace):
+    with pytest.raises(DataError, match="matches"):
+        trace(workspace, IDS[0][:8])
+    with pytest.raises(DataError, match="is no file"):
+        trace(workspace, "f" * 64)
+
+
+def test_forgotten_image(workspace):
+    root = workspace.root
+    gone = IDS[3]
+    for name in ("split/manifest", "evaluate/predictions"):
+        rows = pd.read_parquet(root / "artifacts" / f"{name}.parquet")
+        table(root, name, rows[rows["id"] != gone].to_dict("list"))
+    write(
+        root / "review.csv", f"image,decision,label,by,why\n{gone},drop,,Ada,asked by the author\n"
+    )
+    assert "commit" not in trace(workspace, gone)["decisions"][0]
+    commit(root, "Forget an image")
+    found = trace(workspace, gone)
+    assert (found["image"], found["label"]) == ("no longer in this project", "dress")
+    (decision,) = found["decisions"]
+    assert (decision["decision"], decision["why"]) == ("drop", "asked by the author")
+    assert decision["commit"] == git(root, "rev-parse", "HEAD").strip()
+    assert "Train longer" in subjects(found)
+    # `pixmill forget` made this decision, after the last run.
+    write(
+        root / "review.csv", f"image,decision,label,by,why\n{IDS[0]},drop,,Ada,forgotten: asked\n"
+    )
+    found = trace(workspace, IDS[0])
+    assert ("forgotten" in found["image"], found["verdict"], found["reason"]) == (
+        True,
+        "forgotten",
+        None,
+    )
+
+
+def test_splits_that_the_cache_lacks(workspace):
+    commits = trace(workspace, IDS[0])["commits"]
+    split = commits[0]["split_md5"]
+    count = len(commits)
+    (workspace.root / ".dvc" / "cache" / "files" / "md5" / split[:2] / split[2:]).unlink()
+    found = trace(workspace, IDS[0])
+    assert found["commits"] == []
+    assert found["unavailable"].startswith(f"{count} commits")
+    assert found["label"] == "coat"
+
+
+def test_runs_that_read_a_split_with_the_image(workspace):
+    split = next(each["split_md5"] for each in trace(workspace, IDS[0])["commits"])
+    client = connect(f"sqlite:///{workspace.home}/mlflow.db")
+    runs = [
+        client.create_run("0", tags={"pixmill.dvc.artifacts/split": md5}, run_name=name).info.run_id
+        for name, md5 in (("first", split), ("other", f"{'0' * 32}.dir"), ("second", split))
+    ]
+    found = trace(workspace, IDS[0])
+    assert [(each["run"], each["name"], each["split"]) for each in found["runs"]] == [
+        (runs[2], "second", "test"),
+        (runs[0], "first", "test"),
+    ]
+    assert found["unavailable"].startswith("1 ")
+
+
+def test_settings_of_git_and_batches_of_commits(workspace, monkeypatch):
+    commits = trace(workspace, IDS[0])["commits"]
+    for setting in ("grep.lineNumber", "grep.column", "grep.fullName"):
+        git(workspace.root, "config", setting, "true")
+    git(workspace.root, "config", "color.ui", "always")
+    git(workspace.root, "config", "grep.patternType", "fixed")
+    monkeypatch.setattr(tracing, "_BATCH", 1)
+    assert commits
+    assert trace(workspace, IDS[0])["commits"] == commits
+
+
+def test_commit_that_made_a_decision(workspace):
+    for rows in (f"{URL},keep,,Ada,", f"{URL},drop,,Bob,", f"{URL},drop,,Bob,\n{URL}/2,keep,,Ada,"):
+        write(workspace.root / "review.csv", f"image,decision,label,by,why\n{rows}\n")
+        commit(workspace.root, rows)
+    (decision,) = trace(workspace, IDS[0])["decisions"]
+    assert decision["commit"] == git(workspace.root, "rev-parse", "HEAD~1").strip()
+
+
+def test_unreadable_database_leaves_runs_unknown(workspace):
+    write(workspace.root / "mlflow.db", "no database at all, but long enough to have a header" * 10)
+    found = trace(workspace, IDS[0])
+    assert found["runs"] == []
+    assert found["runs_fault"]
+    assert found["commits"]
+
+
+def test_correction_in_the_inbox(workspace):
+    answer = {"label": "coat"}
+    model = {"name": "m"}
+    inbox = Inbox(workspace.root / "inbox")
+    image = inbox.add(b"bytes", extension=".png", prediction=answer, label="dress", model=model)
+    (file,) = (workspace.root / "inbox" / "corrections").glob("2*")
+    for name in (image[:12], str(file)):
+        (found,) = trace(workspace, name)["corrections"]
+        assert (found["id"], found["label"], found["prediction"]["label"]) == (
+            image,
+            "dress",
+            "coat",
+        )
+
+
+def test_unknown_file_and_command(workspace, monkeypatch, capsys):
+    monkeypatch.chdir(workspace.root)
+    write(workspace.root / "corrections/new.png", "new\nline")
+    assert run_pixmill("trace", "corrections/new.png", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["id"], found["image"], found["nearest"]) == (
+        hashlib.sha256(b"new\nline").hexdigest(),
+        "not in this project",
+        [],
+    )
+    assert run_pixmill("trace", IDS[0]) == 0
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    lines = [line[:2] for line in words]
+    assert ["label:", "coat"] in lines
+    assert ["commits:", "commit"] in lines
+    assert ["sightings:", "id"] in lines
+    assert not {"rank", "thumbnail"} & {word for line in words for word in line}
+
+
+def test_nearest_images_by_id(workspace, monkeypatch):
+    training = {
+        "id": IDS[:2],
+        "label": ["coat", "hat"],
+        "vector": [np.array(each, "<f2").tobytes() for each in np.eye(2)],
+    }
+    monkeypatch.setattr(nearest, "load_training", lambda *_: training)
+    monkeypatch.setattr(nearest, "vector_of", lambda *_: training["vector"][1])
+    monkeypatch.setattr(classifier.Classifier, "load", lambda *_: None)
+    write(workspace.root / "new.png", "new")
+    found = trace(workspace, str(workspace.root / "new.png"))["nearest"]
+    assert found == [
+        {"id": IDS[1], "label": "hat", "similarity": 1.0},
+        {"id": IDS[0], "label": "coat", "similarity": 0.0},
+    ]

@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pixmill.core.errors import ReviewError, StorageError
+from pixmill.core.errors import DecisionsError, StorageError
 from pixmill.dataset.review_file import ReviewFile
 from pixmill.validate.decisions import HEADER, Decision, Names, match_decisions, read_decisions
 from tests.review.conftest import CLASSES
@@ -76,7 +76,7 @@ def test_malformed_files_are_reported_by_line_and_kept(review_file, path, conten
     review_file.change({IDS[3]: decision(IDS[3])})
     path.write_text(content)
     for act in (review_file.read, lambda: review_file.change({IDS[2]: decision(IDS[2])})):
-        with pytest.raises(ReviewError, match=rf"review\.csv, line {line}: "):
+        with pytest.raises(DecisionsError, match=rf"review\.csv, line {line}: "):
             act()
     assert path.read_text() == content
     assert [item.name for item in path.parent.iterdir() if item.name.startswith(".part")] == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.core.errors import ReviewError
+from pixmill.core.errors import DecisionsError
 from pixmill.validate.decisions import (
     Decision,
     Names,
@@ -83,7 +83,7 @@ def test_normalises_accents_of_labels(tmp_path: Path) -> None:
     ],
 )
 def test_rejects_malformed_lines_by_number(read, content: str | bytes, message: str) -> None:
-    with pytest.raises(ReviewError) as caught:
+    with pytest.raises(DecisionsError) as caught:
         read(content)
     assert f"review.csv, {message}" in caught.value.message
     assert "dvc repro validate" in str(caught.value)
@@ -113,7 +113,7 @@ def test_returns_decisions_on_missing_images() -> None:
 )
 def test_rejects_two_decisions_on_one_image(second: Decision) -> None:
     with pytest.raises(
-        ReviewError,
+        DecisionsError,
         match=(
             f"line 3: expected one decision per image, received a second one for {ID}, already "
             "in line 2"
@@ -132,7 +132,7 @@ def test_identical_lines_count_once(name: str) -> None:
 
 def test_error_message_is_printable() -> None:
     name = "data/\x1b[2J.png"
-    with pytest.raises(ReviewError) as caught:
+    with pytest.raises(DecisionsError) as caught:
         match_decisions([Decision(2, name, "drop"), Decision(3, name, "keep")], IMAGES)
     assert caught.value.message.isprintable()
 
@@ -195,7 +195,7 @@ def test_names_of_finds_all_matching_images(names: list[str]) -> None:
     def outcome(known: list[Names]) -> object:
         try:
             return match_decisions(decisions, known)
-        except ReviewError as error:
+        except DecisionsError as error:
             return error.message
 
     assert outcome(few) == outcome(IMAGES)

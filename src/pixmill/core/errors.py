@@ -8,7 +8,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── DataError                     data/ is missing, unreadable or malformed
     │   └── UnreadError               a file exceeds limits, or a table has no header (dataset.table_files)
     ├── ManifestError                 an artifact of an earlier stage is missing or malformed
-    ├── ReviewError                   review.csv has a malformed line
+    ├── DecisionsError                decisions.csv has a malformed or contradictory line
     ├── DecisionError                 a decision cannot be written (review.review_session)
     ├── ChangedError                  images changed since the grid showed them (review.grid.actions)
     ├── BrowserError                  no browser, no driver, or incompatible versions
@@ -87,7 +87,7 @@ class ManifestError(PixmillError):
     """An artifact of an earlier stage that is missing or malformed."""
 
 
-class ReviewError(PixmillError):
+class DecisionsError(PixmillError):
     """A malformed line of ``review.csv``."""
 
 

@@ -82,7 +82,7 @@ def forget(
         LockedError: ``review.csv`` or the inbox is locked.
         ParamsError: ``params.yaml`` cannot be edited.
         DataError: A name fits no image, or several.
-        ReviewError: ``review.csv`` is malformed.
+        DecisionsError: ``review.csv`` is malformed.
     """
     root = workspace.root
     inbox = Inbox(workspace.root / "inbox")
@@ -172,7 +172,7 @@ def forgotten_ids(root: Path, classes: Texts) -> set[str]:
     """Return the ids of the images that are forgotten in ``review.csv``.
 
     Raises:
-        ReviewError: ``review.csv`` is malformed.
+        DecisionsError: ``review.csv`` is malformed.
     """
     decisions = read_decisions(root / "review.csv", classes)
     return {item.image for item in decisions if item.why.startswith(FORGOTTEN)}

@@ -50,7 +50,7 @@ class ReviewFile:
         """Return the decisions on existing images by id; the same object until the file changes.
 
         Raises:
-            ReviewError: A line is malformed, or two lines refer to the same image.
+            DecisionsError: A line is malformed, or two lines refer to the same image.
         """
         decisions = read_decisions(self._path, self._classes)
         if decisions != self._decisions:
@@ -79,7 +79,7 @@ class ReviewFile:
 
         Raises:
             LockedError: Another `pixmill review` has locked the file.
-            ReviewError: The file is malformed; nothing was written.
+            DecisionsError: The file is malformed; nothing was written.
             StorageError: The disk is full, or the file may not be written.
         """
         with (

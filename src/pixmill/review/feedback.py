@@ -164,7 +164,7 @@ class DecisionStore:
         """Return all decisions by id.
 
         Raises:
-            ReviewError: A line of ``review.csv`` is malformed.
+            DecisionsError: A line of ``review.csv`` is malformed.
         """
         return {**self._review_file.read(), **self._decided}
 
@@ -174,7 +174,7 @@ class DecisionStore:
         Raises:
             DataError: An image of the inbox has changed.
             LockedError: Another process has locked ``review.csv`` or the inbox.
-            ReviewError: A line of ``review.csv`` is malformed.
+            DecisionsError: A line of ``review.csv`` is malformed.
             StorageError: The disk is full, or a file may not be written.
         """
         others = {

@@ -167,7 +167,7 @@ def restore(workspace: Workspace, params: Params) -> None:
         DataError: A line of the log is malformed, or some decisions were not restored: their label
             is not a class, or the inbox has no intact copy of the image. The others were restored.
         LockedError: Another review has locked the inbox or ``review.csv``.
-        ReviewError: ``review.csv`` is malformed; nothing was restored there.
+        DecisionsError: ``review.csv`` is malformed; nothing was restored there.
         StorageError: The disk is full, or a file may not be written.
     """
     log = DecisionLog(Inbox(workspace.root / "inbox"), workspace.root)

@@ -123,7 +123,7 @@ class Session:
 
         Raises:
             IndexError: There is no such case.
-            ReviewError: ``review.csv`` is malformed.
+            DecisionsError: ``review.csv`` is malformed.
         """
         with self._lock:
             return self._content(number)
@@ -138,7 +138,7 @@ class Session:
 
         Raises:
             DecisionError: A choice is not possible.
-            ReviewError: ``review.csv`` is malformed; nothing was written.
+            DecisionsError: ``review.csv`` is malformed; nothing was written.
             StorageError: It cannot be written.
         """
         with self._lock:
@@ -154,7 +154,7 @@ class Session:
 
         Raises:
             DecisionError: There is none, or the same line was changed elsewhere.
-            ReviewError: ``review.csv`` is malformed; nothing was written.
+            DecisionsError: ``review.csv`` is malformed; nothing was written.
         """
         with self._lock:
             if not self._steps:

@@ -51,7 +51,7 @@ class ReviewProject:
         DataError: A line of the decision log is malformed.
         ManifestError: The tables of scrape or validate are missing, or of different runs.
         PixmillError: There is no base for ``only="flips"``.
-        ReviewError: ``review.csv`` is malformed.
+        DecisionsError: ``review.csv`` is malformed.
         StorageError: The inbox may not be used.
     """
 

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from pixmill.core.errors import ReviewError
+from pixmill.core.errors import DecisionsError
 from pixmill.core.names import to_nfc
 from pixmill.core.words import first_of
 
@@ -75,14 +75,14 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
         classes: The classes.
 
     Raises:
-        ReviewError: A line is malformed.
+        DecisionsError: A line is malformed.
     """
     try:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         return ()
     except (IsADirectoryError, UnicodeDecodeError) as error:
-        raise ReviewError(
+        raise DecisionsError(
             f"{path.name} cannot be read: {error}", next=f"save {path.name} as CSV in UTF-8"
         ) from None
     rows = _rows(text)
@@ -128,7 +128,7 @@ def match_decisions(
         Decisions by image id, and decisions whose image does not exist.
 
     Raises:
-        ReviewError: A line matches several images, or two different lines match the same image.
+        DecisionsError: A line matches several images, or two different lines match the same image.
     """
     first = list(
         {replace(decision, line=0): decision for decision in reversed(list(decisions))}.values()
@@ -215,10 +215,10 @@ def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:
     return Decision(line, image, verb, label, by, why)  # type: ignore[arg-type]
 
 
-def _refusal(line: int, expected: str, received: str) -> ReviewError:
+def _refusal(line: int, expected: str, received: str) -> DecisionsError:
     received = received if received.isprintable() else repr(received)
     shown = received if len(received) <= 120 else f"{received[:117]}..."
-    return ReviewError(
+    return DecisionsError(
         f"review.csv, line {line}: expected {expected}, received {shown}",
         next=f"edit line {line} of review.csv, then: dvc repro validate",
     )

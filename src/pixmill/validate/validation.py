@@ -138,7 +138,7 @@ def validate(
 
     Raises:
         PluginError: One of ``params.plugins`` is missing, or does not return a list of checks.
-        ReviewError: Two decisions match the same image, or one matches several.
+        DecisionsError: Two decisions match the same image, or one matches several.
     """
     rows = manifest.reset_index(drop=True)
     if surveyed is None:

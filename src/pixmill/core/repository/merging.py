@@ -1,4 +1,4 @@
-"""Merge branches: Git runs this module to merge ``data.dvc``, and takes one side of results.
+"""Merge branches: Git runs this module for ``data.dvc`` and ``decisions.csv``, and takes one side of results.
 
 ``.gitattributes`` gives these files a driver by name. Its command is in the configuration of each
 clone, because a file in Git could run code of a branch that nobody has read.
@@ -9,10 +9,19 @@ import re
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pixmill.core.decisions import (
+    FILE as DECISIONS,
+)
+from pixmill.core.decisions import (
+    merge_rows,
+    parse_rows,
+    render_rows,
+)
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.process.account import complete_account
@@ -25,16 +34,21 @@ from pixmill.core.repository.dvc import (
     read_record,
 )
 from pixmill.core.repository.git import change, git
+from pixmill.core.spellings import resolve
+from pixmill.core.words import count
 
-_DRIVERS = {"data.dvc": "pixmill-images"} | dict.fromkeys(
-    ("dvc.lock", "metrics/**", "plots/**"), "pixmill-results"
-)
+_DRIVERS = {
+    "data.dvc": "pixmill-images",
+    DECISIONS: "pixmill-decisions",
+    **dict.fromkeys(("dvc.lock", "metrics/**", "plots/**"), "pixmill-results"),
+}
 """Driver by pattern, as in ``.gitattributes``; the next run writes results again, so either side is fine."""
 
 FIX = "pixmill doctor --fix"
 """The command that adds the drivers to a clone."""
 
-_IMAGES = "merge.pixmill-images.driver"
+_IMAGES = "data.dvc"
+_MERGED = ("merge.pixmill-images.driver", "merge.pixmill-decisions.driver")
 _RESULTS = "merge.pixmill-results.driver"
 
 
@@ -48,9 +62,8 @@ def merge_problem(root: Path) -> tuple[str, str] | None:
     """
     if git(root, "rev-parse", "HEAD:./data.dvc") is None:
         return None
-    words = shlex.split(git(root, "config", _IMAGES) or "")
-    if not words or shutil.which(words[0]) is None or git(root, "config", _RESULTS) is None:
-        return "this clone cannot merge images and results of two branches", FIX
+    if not all(_runs(git(root, "config", name)) for name in (*_MERGED, _RESULTS)):
+        return "this clone cannot merge images, decisions and results of two branches", FIX
     found = (git(root, "check-attr", "merge", "--", *_DRIVERS) or "").splitlines()
     if missing := [
         name for name, driver in _DRIVERS.items() if f"{name}: merge: {driver}" not in found
@@ -58,6 +71,11 @@ def merge_problem(root: Path) -> tuple[str, str] | None:
         # It adds the file, or prints the lines that an edited one lacks.
         return f".gitattributes names no merge driver for {', '.join(missing)}", "pixmill new ."
     return None
+
+
+def _runs(command: str | None) -> bool:
+    words = shlex.split(command or "")
+    return bool(words) and shutil.which(words[0]) is not None
 
 
 def add_drivers(root: Path) -> None:
@@ -70,30 +88,31 @@ def add_drivers(root: Path) -> None:
         GitError: Git cannot write its configuration.
     """
     # -P: no modules from the current folder. Without Pixmill, there are conflict marks instead of
-    # one side's images.
+    # one side's images or decisions.
     merge = f"{shlex.quote(sys.executable)} -P -m {__name__} %O %A %B %P"
     merge += " || git merge-file -L ours -L base -L theirs %A %O %B"
     if git(root, "rev-parse", "--git-dir") is not None:
-        for name, command in ((_IMAGES, merge), (_RESULTS, "true")):
-            change(root, "config", name, command)
+        for name in _MERGED:
+            change(root, "config", name, merge)
+        change(root, "config", _RESULTS, "true")
 
 
 def is_merged(path: str) -> bool:
-    """Return whether Pixmill merges a file: images, or results, which the next run writes again."""
+    """Return whether Pixmill merges a file: images, decisions, or results, which the next run writes again."""
     return path in _DRIVERS or path.startswith(
         tuple(name.removesuffix("**") for name in _DRIVERS if "*" in name)
     )
 
 
 def is_resolved(root: Path, path: str) -> bool:
-    """Return whether a person has resolved the conflict of ``data.dvc``: it has neither marks nor one side's content.
+    """Return whether a person has resolved a conflict of images or decisions: neither marks nor one side's content.
 
     Args:
         root: Project folder.
         path: File in conflict.
     """
     sides = [git(root, "show", f":{stage}:./{path}") for stage in (2, 3)]
-    if path != "data.dvc" or not any(sides) or not (root / path).is_file():
+    if path not in (_IMAGES, DECISIONS) or not any(sides) or not (root / path).is_file():
         return False
     text = (root / path).read_text("utf-8", "replace")
     return "<<<<<<<" not in text and text not in sides
@@ -121,11 +140,12 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
         sides = base, ours, theirs = [
             git(root, "show", f":{stage}:./{path}") for stage in (1, 2, 3)
         ]
-        if not any(sides) or (path == "data.dvc" and None in (ours, theirs)):
+        if not any(sides) or (path == _IMAGES and None in (ours, theirs)):
             why = f"{path} is in conflict, but Git does not have both sides of it"
             raise DataError(why, next=f"git checkout COMMIT {path}, of: git log --all -- {path}")
-        if path == "data.dvc":
-            write_text(root / path, merge_records(root, base or "", str(ours), str(theirs)))
+        if path in (_IMAGES, DECISIONS):
+            merge = merge_records if path == _IMAGES else merge_decisions
+            write_text(root / path, merge(root, base or "", ours or "", theirs or ""))
             change(root, "add", "--", path)
         elif git(root, "cat-file", "-e", f"HEAD:./{path}") is None:  # deleted on our side
             change(root, "rm", "-q", "-f", "--", path)
@@ -202,6 +222,25 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
     return re.sub(r" *size: \d+\n", "" if size is None else f"  size: {size}\n", text)
 
 
+def merge_decisions(root: Path, base: str, ours: str, theirs: str) -> str:
+    """Return ``decisions.csv`` with the decisions of both sides; arguments as for :func:`merge_records`.
+
+    Raises:
+        DecisionsError: A side is malformed.
+    """
+    was, our, their = (parse_rows(text) for text in (base, ours, theirs))
+    ids = resolve(root, {row.image for rows in (was, our, their) for row in rows})
+    merged = merge_rows(was, our, their, ids)
+    labels = Counter(row.image for row in merged if row.answer == "yes")
+    if disputed := sum(number > 1 for number in labels.values()):
+        images = count(disputed, "image has", "images have")
+        announce(
+            f"note: {images} two labels, and validate drops such images until one is removed\n"
+            "Next: pixmill review"
+        )
+    return render_rows(merged)
+
+
 def _listing(repo: Any, text: str) -> Mapping[str, str]:
     """Return the MD5 of each image of a ``data.dvc``; the remote is asked if the cache lacks it."""
     from dvc.output import HashInfo
@@ -233,7 +272,8 @@ if __name__ == "__main__":
     complete_account()
     *files, name = map(Path, sys.argv[1:])
     try:
-        text = merge_records(name.absolute().parent, *(file.read_text("utf-8") for file in files))
+        merge = merge_decisions if name.name == DECISIONS else merge_records
+        text = merge(name.absolute().parent, *(file.read_text("utf-8") for file in files))
         files[1].write_text(text, "utf-8")
     except PixmillError as error:
         sys.exit(f"pixmill: {error}")

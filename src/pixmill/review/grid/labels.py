@@ -69,7 +69,7 @@ class Labels:
     Raises:
         DataError: A line of the decision log, or ``metadata.csv``, is malformed.
         LockedError: Another process held the lock for ten seconds.
-        ReviewError: ``review.csv`` is malformed.
+        DecisionsError: ``review.csv`` is malformed.
         StorageError: The disk is full or read-only.
     """
 

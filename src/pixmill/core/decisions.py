@@ -1,0 +1,471 @@
+"""What people decide about images: the rows of ``decisions.csv``, and what they say of each image.
+
+A row is about an image and, for ``yes`` and ``no``, one label. What came with an image (its folder,
+a table) lies in ``data/``; a row wins over it. Rows hold no file names: they would enter Git's
+history, which a purge cannot reach.
+"""
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from pixmill.core.errors import DecisionsError
+from pixmill.core.names import to_nfc
+from pixmill.core.words import first_of, printable
+
+FILE = "decisions.csv"
+
+HEADER = ("image", "label", "answer", "split", "by", "why")
+
+Answer = Literal["yes", "no", "keep", "drop"]
+
+ANSWERS = get_args(Answer)
+
+Fate = Literal["", "keep", "drop"]
+
+Key = tuple[str, str]
+"""Image and label of a row; the label of ``keep`` and ``drop`` is empty."""
+
+SPLITS = ("", "train", "val", "test")
+
+FORGOTTEN = "forgotten"
+"""Beginning of the reason of images that were forgotten; no warning says that they are gone."""
+
+MAX_ROWS = 300_000
+"""Number of rows above which a table in ``data/metadata.csv`` is the better place."""
+
+MIN_ID_LENGTH = 8
+"""Minimum length of an abbreviated id."""
+
+_ID = re.compile(rf"[0-9a-f]{{{MIN_ID_LENGTH},64}}")
+"""An id or its beginning."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A decision.
+
+    Args:
+        image: Id, at least its first 8 digits, a file such as ``data/coat/0001.png``, or a URL.
+        label: Label of ``yes`` and ``no``.
+        answer: ``yes``: the image has the label; ``no``: it has not; ``keep`` overrides all rules
+            of validate; ``drop`` drops the image.
+        split: Split of an image that came without one; only with ``yes``.
+        by: Who decided; may be empty.
+        why: Reason; may be empty.
+        line: Line of the file, from 1; 0 for a new row.
+    """
+
+    image: str
+    label: str = ""
+    answer: Answer = "yes"
+    split: str = ""
+    by: str = ""
+    why: str = ""
+    line: int = field(default=0, compare=False)
+
+    @property
+    def key(self) -> Key:
+        """Image and label."""
+        return self.image, self.label
+
+    def __str__(self) -> str:
+        return f"{self.answer} {self.label}".strip()
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of an image that a row may use.
+
+    Args:
+        id: Image id.
+        places: Path in the manifest, and all URLs or files of its sightings.
+    """
+
+    id: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """All rows of one image.
+
+    Args:
+        rows: At least one.
+    """
+
+    rows: tuple[Row, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that people gave it; several if they disagree."""
+        return tuple(row.label for row in self.rows if row.answer == "yes")
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Labels that people said it does not have."""
+        return tuple(row.label for row in self.rows if row.answer == "no")
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether it has several labels, as after a merge."""
+        return len(self.labels) > 1
+
+    @property
+    def label(self) -> str | None:
+        """The label that people gave it; ``None`` if there is none, or if they disagree."""
+        return self.labels[0] if len(self.labels) == 1 else None
+
+    @property
+    def split(self) -> str:
+        """Split of the given label; empty if there is none."""
+        return next((row.split for row in self.rows if row.split), "")
+
+    @property
+    def fate(self) -> Fate:
+        """Whether it is kept or dropped, whatever the rules say; empty: the rules decide."""
+        answers = {row.answer for row in self.rows}
+        if "drop" in answers:
+            return "drop"
+        return "keep" if "keep" in answers else ""
+
+    @property
+    def deciding(self) -> Row:
+        """The row that decides: a drop before a keep, a keep before a label."""
+        order = ("drop", "keep", "yes", "no")
+        return min(self.rows, key=lambda row: order.index(row.answer))
+
+    @property
+    def by(self) -> str:
+        """Who decided."""
+        return self.deciding.by
+
+    @property
+    def why(self) -> str:
+        """The reason."""
+        return self.deciding.why
+
+    def resolve_label(self, came: str | None) -> str | None:
+        """Return the label after decisions.
+
+        Args:
+            came: The label that came with the image; ``None`` if there was none.
+
+        Returns:
+            ``None`` if it has no label, or if people disagree.
+        """
+        if self.labels:
+            return self.label
+        return None if came in self.refused else came
+
+
+def read_rows(path: Path) -> tuple[Row, ...]:
+    """Read ``decisions.csv``; a missing file has no rows.
+
+    Raises:
+        DecisionsError: It cannot be read, or a line is malformed.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        return ()
+    except (IsADirectoryError, UnicodeDecodeError) as error:
+        raise DecisionsError(
+            f"{path.name} cannot be read: {error}", next=f"save {path.name} as CSV in UTF-8"
+        ) from None
+    return parse_rows(text)
+
+
+def parse_rows(text: str) -> tuple[Row, ...]:
+    """Return the rows of a text; an empty text has none.
+
+    Raises:
+        DecisionsError: Its header is another one, or a line is malformed.
+    """
+    lines = _lines(text)
+    number, header = next(lines, (1, list(HEADER)))
+    if tuple(header) != HEADER:
+        raise _refusal(number, f"the header {','.join(HEADER)}", repr(",".join(header)))
+    return tuple(_row(number, cells) for number, cells in lines)
+
+
+def render_rows(rows: Iterable[Row]) -> str:
+    """Return the text of ``decisions.csv``: in order, one line a row, the same bytes each time."""
+    # Rows of one key are in order, too: they are what a merge kept of two sides.
+    ordered = sorted(rows, key=lambda row: (row.key, row.answer, row.split, row.by, row.why))
+    lines = dict.fromkeys(render_row(row) for row in ordered)
+    return "".join([",".join(HEADER) + "\n", *lines])
+
+
+def render_row(row: Row) -> str:
+    """Return the line of a row; white space and invisible characters become single spaces."""
+    text = io.StringIO(newline="")
+    texts = (" ".join(printable(cell, instead=" ").split()) for cell in (row.by, row.why))
+    csv.writer(text, lineterminator="\n").writerow(
+        [row.image, row.label, row.answer, row.split, *texts]
+    )
+    return text.getvalue()
+
+
+def require_labels(rows: Iterable[Row], classes: Sequence[str]) -> None:
+    """Check that all labels are among the classes.
+
+    Raises:
+        DecisionsError: A label is not.
+    """
+    known = set(classes)
+    for row in rows:
+        if row.label and row.label not in known:
+            raise _refusal(row.line, f"one of the labels {first_of(classes)}", repr(row.label))
+
+
+def match_rows(
+    rows: Iterable[Row], images: Iterable[Names]
+) -> tuple[dict[str, Decided], list[Row]]:
+    """Find the image of each row.
+
+    Identical rows, which merging two branches may produce, count once.
+
+    Args:
+        rows: The rows.
+        images: Images that rows may refer to.
+
+    Returns:
+        What is decided by image id, and the rows whose image does not exist.
+
+    Raises:
+        DecisionsError: A row matches several images, or two rows about one image and label
+            contradict each other.
+    """
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for image in images:
+        for name in (image.id[:MIN_ID_LENGTH], *image.places):
+            by_name[name].add(image.id)
+    found: dict[str, dict[Key, Row]] = defaultdict(dict)
+    gone: dict[Key, Row] = {}
+    for row in rows:
+        ids = _ids(row.image, by_name)
+        if len(ids) > 1:
+            raise _refusal(row.line, "one image", f"{row.image!r}, which matches {len(ids)}")
+        if ids:
+            row = replace(row, image=ids.pop())
+            _add(found[row.image], row)
+        else:
+            _add(gone, row)
+    decided = {name: Decided(tuple(of.values())) for name, of in found.items() if of}
+    return decided, list(gone.values())
+
+
+def group_rows(rows: Iterable[Row], ids: Mapping[str, str]) -> dict[str, Decided]:
+    """Return what is decided by image.
+
+    Args:
+        rows: The rows.
+        ids: Ids by other spellings, from :func:`pixmill.core.spellings.resolve`; an image without
+            one is known by its spelling.
+
+    Raises:
+        DecisionsError: Two rows about one image and label contradict each other.
+    """
+    found: dict[str, dict[Key, Row]] = defaultdict(dict)
+    for row in rows:
+        name = ids.get(row.image, row.image)
+        _add(found[name], row if row.image == name else replace(row, image=name))
+    return {name: Decided(tuple(of.values())) for name, of in found.items()}
+
+
+def disputes(decided: Mapping[str, Decided]) -> dict[str, str]:
+    """Return who said what, by id of each image to which people gave several labels."""
+    return {
+        name: " and ".join(
+            f"{row.label} ({row.by or 'unknown'})" for row in of.rows if row.answer == "yes"
+        )
+        for name, of in decided.items()
+        if of.is_disputed and of.fate != "drop"
+    }
+
+
+def relabel(
+    image: str, label: str, now: Decided | None, *, by: str = "", why: str = ""
+) -> dict[Key, Row | None]:
+    """Return the changes that give an image another label and keep it, whatever the rules say.
+
+    Args:
+        image: Its id.
+        label: The label.
+        now: Its rows; ``None`` if there are none.
+        by: Who decides.
+        why: The reason.
+
+    Returns:
+        The new row by key; ``None`` removes a row.
+    """
+    split = now.split if now else ""
+    changes = set_fate(image, "keep", now, by=by, why=why)
+    return changes | label_as(image, label, now, split=split, by=by, why=why)
+
+
+def label_as(
+    image: str,
+    label: str | None,
+    now: Decided | None,
+    *,
+    split: str = "",
+    by: str = "",
+    why: str = "",
+) -> dict[Key, Row | None]:
+    """Return the changes that give an image a label, or take it; arguments as for :func:`relabel`.
+
+    Args:
+        image: As above.
+        label: The label; ``None`` takes the labels that people gave.
+        now: As above.
+        split: Split of an image that came without one.
+        by: As above.
+        why: As above.
+    """
+    changes: dict[Key, Row | None] = {
+        row.key: None for row in (now.rows if now else ()) if row.answer in ("yes", "no")
+    }
+    if label is not None:
+        changes[image, label] = Row(image, label, "yes", split, by, why)
+    return changes
+
+
+def set_fate(
+    image: str, fate: Literal["keep", "drop"], now: Decided | None, *, by: str = "", why: str = ""
+) -> dict[Key, Row | None]:
+    """Return the change that keeps or drops an image; arguments as for :func:`relabel`."""
+    del now  # its row has the same key, and labels stay
+    return {(image, ""): Row(image, "", fate, "", by, why)}
+
+
+def clear(now: Decided) -> dict[Key, Row | None]:
+    """Return the changes that remove all rows of an image."""
+    return {row.key: None for row in now.rows}
+
+
+def merge_rows(
+    base: Iterable[Row], ours: Iterable[Row], theirs: Iterable[Row], ids: Mapping[str, str]
+) -> tuple[Row, ...]:
+    """Merge the rows of two branches, by image and label.
+
+    A change or deletion by one side wins over an unchanged base, and a change over a deletion. Two
+    labels for one image are two rows. Where both sides answer one question differently, both rows
+    stay, and readers ask for a decision: no side's is lost.
+
+    Args:
+        base: Rows of the common ancestor.
+        ours: Those of our side.
+        theirs: Those of the other side.
+        ids: Ids by other spellings: two spellings of an image are one key.
+    """
+    old, here, there = (_by_key(rows, ids) for rows in (base, ours, theirs))
+    merged: list[Row] = []
+    for key in {**here, **there}:
+        was = old.get(key, ())
+        our = here.get(key, ())
+        their = there.get(key, ())
+        if their == was:
+            merged += our
+        elif our == was:
+            merged += their
+        else:
+            merged += _merge_changes(our, their)
+    return tuple(sorted(merged, key=lambda row: (row.key, row.answer)))
+
+
+def _merge_changes(ours: tuple[Row, ...], theirs: tuple[Row, ...]) -> list[Row]:
+    """Return the rows of one key that both sides changed: one for each answer.
+
+    The order of the sides does not matter, so two clones that merge each other agree. An image of
+    a random sample stays in its split, whatever another label of it was given for.
+    """
+    both: dict[str, Row] = {}
+    order = ("test", "val", "train", "")
+    for row in sorted(
+        {*ours, *theirs}, key=lambda row: (order.index(row.split), row.by, row.why, row.image)
+    ):
+        both.setdefault(row.answer, row)
+    return list(both.values())
+
+
+def _by_key(rows: Iterable[Row], ids: Mapping[str, str]) -> dict[Key, tuple[Row, ...]]:
+    found: dict[Key, dict[Row, None]] = defaultdict(dict)
+    for row in rows:
+        same = replace(row, image=ids.get(row.image, row.image))
+        found[same.key][same] = None
+    return {key: tuple(sorted(of, key=render_row)) for key, of in found.items()}
+
+
+def _add(rows: dict[Key, Row], row: Row) -> None:
+    """Add a row to those of other keys; an equal one counts once."""
+    other = rows.setdefault(row.key, row)
+    if (other.answer, other.split) != (row.answer, row.split):
+        named = f"{other} in line {other.line}" + (f" by {other.by}" if other.by else "")
+        raise _refusal(row.line, f"one answer per image and label ({named})", str(row))
+
+
+def _ids(image: str, by_name: Mapping[str, Collection[str]]) -> set[str]:
+    """Return the ids of the images that a row's text names."""
+    ids = set(by_name.get(image, ()))
+    start = image.lower()
+    if is_id(start):
+        same = by_name.get(start[:MIN_ID_LENGTH], ())
+        ids.update(name for name in same if name.startswith(start))
+    return ids
+
+
+def is_id(image: str) -> bool:
+    """Return whether a text is an id, or at least 8 digits of one."""
+    return _ID.fullmatch(image) is not None
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank with its first line number."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield line, stripped
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _refusal(line, "comma-separated values", str(error)) from None
+
+
+def _row(line: int, cells: list[str]) -> Row:
+    if cells[0].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+        raise DecisionsError(
+            f"{FILE}, line {line}: a conflict of a merge", next="pixmill doctor --fix"
+        )
+    if len(cells) != len(HEADER):
+        raise _refusal(line, f"{len(HEADER)} values ({', '.join(HEADER)})", str(len(cells)))
+    image, label, answer, split, by, why = cells
+    label = to_nfc(label)
+    if not is_id(image.lower()) and "/" not in image:
+        raise _refusal(line, "an image's id (at least 8 digits of it), path or URL", repr(image))
+    if answer not in ANSWERS:
+        raise _refusal(line, f"one of the answers {', '.join(ANSWERS)}", repr(answer))
+    if (answer in ("yes", "no")) != bool(label):
+        wanted = "a label" if not label else "no label"
+        raise _refusal(line, f"{wanted} for the answer '{answer}'", repr(label))
+    if split not in SPLITS or (split and answer != "yes"):
+        wanted = f"one of the splits {', '.join(SPLITS[1:])}" if answer == "yes" else "no split"
+        raise _refusal(line, f"{wanted} for the answer '{answer}'", repr(split))
+    return Row(image, label, answer, split, by, why, line)  # type: ignore[arg-type]
+
+
+def _refusal(line: int, expected: str, received: str) -> DecisionsError:
+    received = received if received.isprintable() else repr(received)
+    shown = received if len(received) <= 120 else f"{received[:117]}..."
+    return DecisionsError(
+        f"{FILE}, line {line}: expected {expected}, received {shown}",
+        next=f"edit line {line} of {FILE}, then: dvc repro validate",
+    )

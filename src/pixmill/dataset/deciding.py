@@ -1,0 +1,360 @@
+"""Write decisions: the one writer of ``decisions.csv``, and the log that restores lost ones.
+
+Each action replaces the file by one with its rows, in order: half a write cannot be seen, and equal
+decisions are equal bytes, whatever their order was. A person may edit the file at any time.
+
+``inbox/decided.jsonl`` has a line for each action that no commit holds yet: for undo, and because a
+checkout, ``dvc exp apply`` or a merge tool may discard uncommitted rows.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pixmill.core.decisions import (
+    FILE,
+    Decided,
+    Key,
+    Row,
+    group_rows,
+    parse_rows,
+    read_rows,
+    render_row,
+    render_rows,
+)
+from pixmill.core.errors import DataError, LockedError, PixmillError
+from pixmill.core.files.writing import (
+    file_mark,
+    hold_lock,
+    storage_errors,
+    sync_folder,
+    write_durably,
+)
+from pixmill.core.repository.git import git
+from pixmill.core.spellings import resolve
+
+LOG = "inbox/decided.jsonl"
+
+_LOCK = "inbox/.decisions.lock"
+_LOCK_TIMEOUT_SECONDS = 10.0
+
+
+class ChangedError(PixmillError):
+    """Decisions changed since an action, so it cannot be undone."""
+
+
+class Change(BaseModel):
+    """A row before and after an action.
+
+    Args:
+        before: ``None`` if there was none.
+        after: ``None`` if it was removed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    before: Row | None
+    after: Row | None
+
+    @property
+    def key(self) -> Key:
+        """Image and label."""
+        row = self.after or self.before
+        assert row is not None
+        return row.key
+
+    def __str__(self) -> str:
+        return f"{self.key[0][:12]} {self.after or 'cleared'}"
+
+
+class Accepted(BaseModel):
+    """An accepted new image.
+
+    Args:
+        image: Its id.
+        file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``. A pull
+            request may contain the log, so whoever writes a file checks that it is in ``data/``.
+        md5: MD5 of its bytes, as in DVC's cache.
+        corrections: Number of its corrections when it was accepted; later ones are reviewed
+            separately.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    image: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    file: Annotated[str, Field(pattern=r"^data/([^/:\\]+/)+[^/:\\]+$")]
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    corrections: int
+
+    @property
+    def label(self) -> str:
+        """Class of its folder."""
+        return PurePosixPath(self.file).parent.name
+
+
+class Action(BaseModel):
+    """What one key or click decided.
+
+    Args:
+        branch: Git branch; empty outside of a branch.
+        changes: Changed rows, at most one for each image and label.
+        accepted: The image that it accepted into ``data/``.
+        is_undo: Whether it undoes the last action before it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    branch: str = ""
+    changes: tuple[Change, ...] = ()
+    accepted: Accepted | None = None
+    is_undo: bool = False
+
+    def inverse(self) -> Self:
+        """Return the action that undoes it."""
+        changes = tuple(Change(before=each.after, after=each.before) for each in self.changes)
+        return self.model_copy(update={"changes": changes, "is_undo": True})
+
+
+class DecisionTable:
+    """Read and change ``decisions.csv`` of a project; several processes may.
+
+    Args:
+        root: Project folder.
+
+    Raises:
+        DataError: The log is malformed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / FILE
+        self.log = root / LOG
+        self._mark: tuple[int, ...] | None = None
+        self._rows: dict[Key, Row] = {}
+        self._lines: dict[Key, str] = {}
+        self._decided: dict[str, Decided] = {}
+        self._logged: tuple[tuple[int, ...], list[Action]] = ((), [])
+
+    @property
+    def decided(self) -> Mapping[str, Decided]:
+        """What is decided, by id, or by what a row names if there is no such image; never change it.
+
+        Raises:
+            DecisionsError: The file is malformed, or contradicts itself.
+        """
+        if (mark := file_mark(self.path)) != self._mark:
+            rows = read_rows(self.path)
+            self._decided = group_rows(rows, resolve(self.root, (row.image for row in rows)))
+            self._rows = {row.key: row for of in self._decided.values() for row in of.rows}
+            self._lines = {}
+            self._mark = mark
+        return self._decided
+
+    def decide(
+        self,
+        changes: Mapping[Key, Row | None],
+        *,
+        then: str = "decide again",
+        accepted: Accepted | None = None,
+    ) -> Action:
+        """Write decisions; once this returns, they survive SIGKILL and power loss.
+
+        Args:
+            changes: New rows by id and label; ``None`` removes one.
+            then: Next step if it fails.
+            accepted: The image that is accepted with them; its file is there already.
+
+        Returns:
+            The action, for :meth:`undo`.
+
+        Raises:
+            DecisionsError: The file is malformed; nothing was written.
+            LockedError: Another process held the lock for ten seconds.
+            StorageError: The disk is full, or a file may not be written; nothing was written.
+        """
+        with self._lock(then):
+            self.decided  # noqa: B018 (read what another process wrote)
+            made = tuple(
+                Change(before=self._rows.get(key), after=row)
+                for key, row in changes.items()
+                if self._rows.get(key) != row
+            )
+            action = Action(branch=self._branch(), changes=made, accepted=accepted)
+            if made or accepted:
+                self._write(action)
+            return action
+
+    def undo(self, action: Action, *, then: str = "decide again") -> Action:
+        """Bring back the rows before an action.
+
+        Args:
+            action: An action of :meth:`decide`.
+            then: Next step if it fails.
+
+        Returns:
+            The action that undoes it.
+
+        Raises:
+            ChangedError: One of its rows changed since; nothing was written.
+        """
+        with self._lock(then):
+            self.decided  # noqa: B018 (read what another process wrote)
+            changed = [each for each in action.changes if self._rows.get(each.key) != each.after]
+            if changed:
+                raise ChangedError(
+                    f"{changed[0].key[0][:12]} was decided again since", next="decide it anew"
+                )
+            inverse = action.inverse()
+            self._write(inverse)
+            return inverse
+
+    def undoable(self) -> list[Action]:
+        """Return the actions of this branch that no commit holds and nobody undid, the last one last."""
+        branch = self._branch()
+        stack: list[Action] = []
+        for action in self.actions():
+            if action.branch == branch and not action.is_undo:
+                stack.append(action)
+            elif action.branch == branch and stack:
+                stack.pop()
+        return stack
+
+    def actions(self) -> list[Action]:
+        """Return the logged actions.
+
+        Raises:
+            DataError: A line is malformed.
+        """
+        mark = file_mark(self.log)
+        if mark == self._logged[0]:
+            return list(self._logged[1])
+        actions = []
+        # A line without an end was never acknowledged.
+        lines = self.log.read_bytes().split(b"\n")[:-1] if mark else []
+        for number, line in enumerate(lines, 1):
+            try:
+                actions.append(Action.model_validate_json(line))
+            except ValidationError:
+                raise DataError(
+                    f"{LOG}, line {number} is malformed",
+                    next=f"delete that line to forget its decisions: {self.log}",
+                ) from None
+        self._logged = (mark, actions)
+        return list(actions)
+
+    def lost(self) -> list[Change]:
+        """Return decisions of this branch that a checkout discarded: neither here nor in the last commit."""
+        branch = self._branch()
+        pending: dict[Key, Change] = {}
+        for action in self.actions():
+            if action.branch == branch:
+                for change in action.changes:
+                    first = pending.get(change.key, change).before
+                    pending[change.key] = Change(before=first, after=change.after)
+        self.decided  # noqa: B018 (read what another process wrote)
+        head = _keyed(self._committed())
+        lost = []
+        for key, change in pending.items():
+            # A row that differs from both was decided since, by hand or elsewhere.
+            is_gone = self._rows.get(key) == change.before and change.before != change.after
+            if is_gone and head.get(key) != change.after:
+                lost.append(change)
+        return lost
+
+    def restore(self, changes: Iterable[Change]) -> Action:
+        """Write lost decisions again; see :meth:`decide`."""
+        return self.decide({each.key: each.after for each in changes}, then="pixmill review")
+
+    def release(self, is_committed: Callable[[Accepted], bool] = lambda _: False) -> None:
+        """Delete logged actions that the last commit holds.
+
+        Args:
+            is_committed: Whether it holds an accepted image.
+        """
+        if not (actions := self.actions()):
+            return
+        head = _keyed(self._committed())
+        final = {change.key: change.after for action in actions for change in action.changes}
+        kept = [
+            action
+            for action in actions
+            if any(head.get(each.key) != final[each.key] for each in action.changes)
+            or (action.accepted and not is_committed(action.accepted))
+        ]
+        self.keep(kept)
+
+    def keep(self, actions: Iterable[Action]) -> None:
+        """Log these actions alone; those after the last read stay."""
+        with self._lock("pixmill review"):
+            known = self._logged[1]
+            later = self.actions()[len(known) :]
+            lines = "".join(f"{each.model_dump_json()}\n" for each in (*actions, *later))
+            write_durably(self.log, lines.encode())
+
+    def _write(self, action: Action) -> None:
+        """Write the rows of an action, then log it: what is in the log is in the file."""
+        before = self.path.read_bytes() if self.path.exists() else b""
+        lines = self._lines or {key: render_row(row) for key, row in self._rows.items()}
+        lines = dict(lines)
+        for change in action.changes:
+            lines.pop(change.key, None)
+            if change.after is not None:
+                lines[change.key] = render_row(change.after)
+        header = render_rows(())
+        write_durably(self.path, "".join([header, *(lines[key] for key in sorted(lines))]).encode())
+        try:
+            self._append(action)
+        except OSError:
+            write_durably(self.path, before)
+            raise
+        self._lines = lines
+        for change in action.changes:
+            self._apply(change)
+        self._mark = file_mark(self.path)
+
+    def _apply(self, change: Change) -> None:
+        """Change the rows in memory."""
+        image, _ = change.key
+        self._rows.pop(change.key, None)
+        known = self._decided.pop(image, None)
+        rows = [row for row in (known.rows if known else ()) if row.key != change.key]
+        if change.after is not None:
+            self._rows[change.key] = change.after
+            rows.append(change.after)
+        if rows:
+            self._decided[image] = Decided(tuple(rows))
+
+    def _append(self, action: Action) -> None:
+        actions = self.actions()
+        with self.log.open("ab") as file:
+            # A line without an end is of a killed process, and was never acknowledged.
+            file.truncate(self.log.read_bytes().rfind(b"\n") + 1)
+            file.write(f"{action.model_dump_json()}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.log.parent)
+        self._logged = (file_mark(self.log), [*actions, action])
+
+    @contextlib.contextmanager
+    def _lock(self, then: str) -> Iterator[None]:
+        refusal = LockedError(
+            f"another process has locked {FILE} for {_LOCK_TIMEOUT_SECONDS:g} seconds", next=then
+        )
+        with storage_errors(then=then):
+            (self.root / _LOCK).parent.mkdir(exist_ok=True)
+            with hold_lock(self.root / _LOCK, refusal, timeout=_LOCK_TIMEOUT_SECONDS):
+                yield
+
+    def _branch(self) -> str:
+        return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
+
+    def _committed(self) -> tuple[Row, ...]:
+        return parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
+
+
+def _keyed(rows: Iterable[Row]) -> dict[Key, Row]:
+    return {row.key: row for row in rows}

@@ -1,6 +1,7 @@
 """Git merges branches that changed images and results, and nothing is lost."""
 
 import contextlib
+import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -8,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.decisions import FILE as DECISIONS
+from pixmill.core.decisions import Row, disputes, group_rows, parse_rows, read_rows, render_rows
+from pixmill.core.errors import DataError, DecisionsError, PixmillError
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.merging import (
     FIX,
     add_drivers,
     merge_again,
+    merge_decisions,
     merge_problem,
     merge_records,
 )
@@ -308,19 +312,42 @@ def test_modules_of_a_branch_do_not_run(project: Path) -> None:
     assert "data.dvc" not in unmerged(project)
 
 
-def test_decisions_of_both_sides_are_kept(project: Path) -> None:
-    (project / ".gitattributes").write_text("review.csv merge=union\n")
-    header = "image,decision,label,by,why\n"
-    git(project, "checkout", "-q", "-b", "first")
-    # The last line has no newline, as some editors write it.
-    (project / "review.csv").write_text(f"{header}11111111,keep,,,")
-    commit(project)
-    git(project, "checkout", "-q", "-b", "second", "first~1")
-    (project / ".gitattributes").write_text("review.csv merge=union\n")
-    (project / "review.csv").write_text(f"{header}22222222,drop,,,")
-    commit(project)
-    git(project, "merge", "-q", "--no-edit", "first")
-    lines = (project / "review.csv").read_text().split()
-    assert sorted(lines) == sorted(
-        ["image,decision,label,by,why", "11111111,keep,,,", "22222222,drop,,,"]
-    )
+def test_two_clones_that_label_the_same_images_merge(tmp_path: Path) -> None:
+    ids = [f"{number:064x}" for number in range(500)]
+    first = start_repository(tmp_path / "first")
+    add_attributes(first)
+    earlier = [Row(ids[0], "coat"), Row(ids[1], "coat"), Row("data/coat/5.png", "", "keep")]
+    (first / "data/coat").mkdir(parents=True)
+    (first / "data/coat/5.png").write_bytes(b"5")
+    (first / DECISIONS).write_text(render_rows(earlier))
+    commit(first)
+    second = tmp_path / "second"
+    git(tmp_path, "clone", "-q", str(first), str(second))
+
+    def label(root: Path, by: str, classes: list[str]) -> None:
+        add_drivers(root)
+        rows = [Row(name, label, by=by) for name, label in zip(ids[2:], classes, strict=True)]
+        (root / DECISIONS).write_text(render_rows([*rows, Row(ids[0], by, by=by), *earlier[2:]]))
+        commit(root)
+
+    # Both relabel the first image, and undo a label that the second one had.
+    label(first, "ann", ["coat"] * 498)
+    label(second, "bob", ["coat"] * 488 + ["dress"] * 10)
+    git(second, "pull", "-q", "--no-rebase", "--no-edit")
+    git(first, "pull", "-q", "--no-rebase", "--no-edit", str(second))
+    assert (first / DECISIONS).read_bytes() == (second / DECISIONS).read_bytes()
+    decided = group_rows(read_rows(first / DECISIONS), {})
+    # An image is known by its id, whatever a person wrote.
+    assert decided.keys() == {ids[0], *ids[2:], hashlib.sha256(b"5").hexdigest()}
+    said = disputes(decided)
+    assert said.keys() == {ids[0], *ids[490:]}
+    assert said[ids[0]] == "ann (ann) and bob (bob)"
+    assert said[ids[499]] == "coat (ann) and dress (bob)"
+
+
+def test_contradiction_of_both_sides_is_left_to_the_reader(tmp_path: Path) -> None:
+    sides = [render_rows([Row("a" * 64, "", answer)]) for answer in ("keep", "drop")]
+    merged = parse_rows(merge_decisions(tmp_path, "", sides[0], sides[1]))
+    assert [row.answer for row in merged] == ["drop", "keep"]
+    with pytest.raises(DecisionsError, match="line 3"):
+        group_rows(merged, {})

@@ -1,0 +1,196 @@
+"""Rows of ``decisions.csv``: their form, what they say of an image, and merging them."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.core.decisions import (
+    ANSWERS,
+    Decided,
+    Names,
+    Row,
+    disputes,
+    group_rows,
+    label_as,
+    match_rows,
+    merge_rows,
+    parse_rows,
+    relabel,
+    render_rows,
+    require_labels,
+    set_fate,
+)
+from pixmill.core.errors import DecisionsError
+
+HEADER = "image,label,answer,split,by,why\n"
+
+IDS = tuple(digit * 64 for digit in "abc")
+
+A, B, C = IDS
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    answer = draw(st.sampled_from(ANSWERS))
+    has_label = answer in ("yes", "no")
+    return Row(
+        image=draw(st.sampled_from(IDS)),
+        label=draw(st.sampled_from(["coat", "dress"])) if has_label else "",
+        answer=answer,
+        split=draw(st.sampled_from(["", "test", "train"])) if answer == "yes" else "",
+        by=draw(st.sampled_from(["ann", "bob", 'c"d, e'])),
+    )
+
+
+def tables() -> st.SearchStrategy[list[Row]]:
+    """Tables as one writer leaves them: one row for each key."""
+    return st.lists(rows(), unique_by=lambda row: row.key, max_size=6)
+
+
+@given(tables())
+def test_text_is_in_order_and_read_back(table: list[Row]) -> None:
+    text = render_rows(table)
+    assert set(parse_rows(text)) == set(table)
+    assert render_rows(reversed(parse_rows(text))) == text
+
+
+def test_missing_rows_are_none() -> None:
+    assert parse_rows("") == parse_rows(HEADER) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("coat.jpg,coat,yes,,,", "id"),
+        (f"{A},coat,maybe,,,", "yes, no, keep, drop"),
+        (f"{A},,yes,,,", "a label"),
+        (f"{A},coat,keep,,,", "no label"),
+        (f"{A},coat,yes,hold,,", "train, val, test"),
+        (f"{A},,drop,test,,", "no split"),
+        (f"{A},coat,yes,,", "6 values"),
+        ("<<<<<<< ours", "conflict"),
+    ],
+)
+def test_malformed_line_is_named(line: str, expected: str) -> None:
+    with pytest.raises(DecisionsError, match=rf"line 2: .*{expected}"):
+        parse_rows(f"{HEADER}{line}\n")
+
+
+def test_other_header_is_refused() -> None:
+    with pytest.raises(DecisionsError, match="line 1"):
+        parse_rows("image,decision,label,by,why\n")
+
+
+def test_label_that_is_no_class_is_refused() -> None:
+    with pytest.raises(DecisionsError, match=r"line 7: .*coat.*'hat'"):
+        require_labels([Row(A, "hat", line=7)], ["coat"])
+
+
+def test_images_are_matched_by_all_spellings() -> None:
+    names = [Names(A, ("data/coat/1.png",)), Names(B, ("http://shop.test/2",))]
+    table = [
+        Row(A[:8], "coat"),
+        Row("data/coat/1.png", "", "keep"),
+        Row("http://shop.test/2", "", "drop"),
+    ]
+    found, gone = match_rows([*table, Row(C, "coat")], names)
+    assert found[A].label == "coat"
+    assert found[A].fate == "keep"
+    assert found[B].fate == "drop"
+    assert gone == [Row(C, "coat")]
+
+
+@pytest.mark.parametrize(
+    "second", [Row("data/1.png", "", "drop"), Row(A[:9], "", "drop"), Row(A, "", "drop")]
+)
+def test_contradiction_names_both_lines(second: Row) -> None:
+    table = [Row(A, "", "keep", by="ann", line=2), replace(second, line=5)]
+    with pytest.raises(DecisionsError, match=r"line 5: .*keep in line 2 by ann"):
+        match_rows(table, [Names(A, ("data/1.png",))])
+
+
+def test_abbreviation_of_two_images_is_refused() -> None:
+    with pytest.raises(DecisionsError, match="matches 2"):
+        match_rows([Row("a" * 8, "", "drop")], [Names(A, ()), Names("a" * 63 + "b", ())])
+
+
+@pytest.mark.parametrize(
+    ("table", "came", "label", "fate"),
+    [
+        ([Row(A, "dress")], "coat", "dress", ""),
+        ([Row(A, "", "keep")], "coat", "coat", "keep"),
+        ([Row(A, "coat", "no")], "coat", None, ""),
+        ([Row(A, "dress", "no")], "coat", "coat", ""),
+        ([Row(A, "coat"), Row(A, "dress")], "coat", None, ""),
+        ([Row(A, "coat"), Row(A, "", "drop")], None, "coat", "drop"),
+    ],
+)
+def test_rows_win_over_what_came(
+    table: list[Row], came: str | None, label: str | None, fate: str
+) -> None:
+    decided = Decided(tuple(table))
+    assert decided.resolve_label(came) == label
+    assert decided.fate == fate
+
+
+def test_dispute_names_who_said_what() -> None:
+    table = [
+        Row(A, "coat", by="ann"),
+        Row(A, "dress", by="bob"),
+        Row(B, "coat"),
+        Row(B, "", "drop"),
+    ]
+    assert disputes(group_rows(table, {})) == {A: "coat (ann) and dress (bob)"}
+
+
+def applied(changes: dict, table: list[Row]) -> Decided:
+    kept = {row.key: row for row in table} | changes
+    return Decided(tuple(row for row in kept.values() if row is not None))
+
+
+def test_new_label_replaces_the_earlier_one_and_keeps_its_split() -> None:
+    table = [Row(A, "coat", split="test")]
+    now = applied(relabel(A, "dress", Decided(tuple(table)), by="ann"), table)
+    assert (now.label, now.split, now.fate, now.by) == ("dress", "test", "keep", "ann")
+    taken = applied(label_as(A, None, now), list(now.rows))
+    assert (taken.labels, taken.fate) == ((), "keep")
+    assert applied(set_fate(A, "drop", now), list(now.rows)).fate == "drop"
+
+
+@given(tables(), tables(), tables())
+def test_merge_loses_no_decision_and_brings_none_back(
+    base: list[Row], ours: list[Row], theirs: list[Row]
+) -> None:
+    merged = merge_rows(base, ours, theirs, {})
+    was, our, their = ({row.key: row for row in table} for table in (base, ours, theirs))
+    for key in {*was, *our, *their}:
+        answers = {row.answer for row in merged if row.key == key}
+        sides = [side.get(key) for side in (our, their)]
+        changed = [row for row in sides if row != was.get(key)]
+        # A deletion counts only beside an unchanged row.
+        expected = [row for row in changed if row] if changed else sides[:1]
+        assert answers == {row.answer for row in expected if row}
+    assert merged == merge_rows(base, theirs, ours, {})
+    assert merge_rows(base, ours, base, {}) == tuple(
+        sorted(ours, key=lambda row: (row.key, row.answer))
+    )
+
+
+def test_two_spellings_of_an_image_are_one_key_for_a_merge() -> None:
+    ids = {"data/coat/1.png": A}
+    merged = merge_rows([], [Row("data/coat/1.png", "coat")], [Row(A, "coat")], ids)
+    assert merged == (Row(A, "coat"),)
+
+
+def test_image_of_a_random_sample_stays_in_its_split() -> None:
+    ours = [Row(A, "coat", split="train", by="ann")]
+    theirs = [Row(A, "coat", split="test", by="bob")]
+    assert merge_rows([], ours, theirs, {}) == tuple(theirs)
+
+
+def test_two_labels_of_two_sides_are_kept() -> None:
+    base = [Row(A, "coat")]
+    merged = merge_rows(base, [Row(A, "dress")], [Row(A, "shirt")], {})
+    assert [row.label for row in merged] == ["dress", "shirt"]

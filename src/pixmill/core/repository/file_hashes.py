@@ -10,8 +10,9 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pixmill.core.files.cache import Cache
 from pixmill.core.files.writing import file_digest
@@ -89,12 +90,7 @@ class FileHashes:
         before, md5, old = json.loads(zlib.decompress(kept)) if kept else ("", "", {})
         if before == whole:
             return str(md5)
-        is_ignored = ignored_by_dvc(self._root) if is_folder else lambda _: False
-        hashes: dict[str, str] = {}
-        for name, mark in files.items():
-            if not is_ignored(f"{path}/{name}"):
-                known, *then = old.get(name, ("",))
-                hashes[name] = known if tuple(then) == mark else file_digest(place / name, "md5")
+        hashes = self._hash_files(path, is_folder=is_folder, known=old)
         # Times in the future, from another machine's clock, change with the next write.
         settled = {
             name for name, mark in files.items() if abs(now - mark[1] / 1e9) > _CLOCK_SECONDS
@@ -104,6 +100,21 @@ class FileHashes:
         document = (whole if len(settled) == len(files) else "", md5, content)
         self._cache.write({key: zlib.compress(json.dumps(document).encode(), 1)})
         return md5
+
+    def _hash_files(
+        self, path: str, *, is_folder: bool, known: Mapping[str, Sequence[Any]]
+    ) -> dict[str, str]:
+        """Return the MD5 of each file; that of a file with an unchanged mark is known."""
+        is_ignored = ignored_by_dvc(self._root) if is_folder else lambda _: False
+        hashes: dict[str, str] = {}
+        for name, mark in self.files(path).items():
+            if is_ignored(f"{path}/{name}"):
+                continue
+            md5, *then = known.get(name, ("",))
+            if tuple(then) != mark:
+                md5 = file_digest(self._root / path / name, "md5")
+            hashes[name] = md5
+        return hashes
 
 
 def walk(place: Path) -> Iterator[tuple[str, Mark]]:

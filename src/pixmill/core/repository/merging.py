@@ -137,21 +137,25 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
     for path in merged:
         # Marks may have been added to the index.
         git(root, "checkout", "--merge", "--", path)
-        sides = base, ours, theirs = [
-            git(root, "show", f":{stage}:./{path}") for stage in (1, 2, 3)
-        ]
-        if not any(sides) or (path == _IMAGES and None in (ours, theirs)):
+        base, ours, theirs = (git(root, "show", f":{stage}:./{path}") for stage in (1, 2, 3))
+        has_sides = ours is not None and theirs is not None
+        if not has_sides and (path == _IMAGES or (base or ours or theirs) is None):
             why = f"{path} is in conflict, but Git does not have both sides of it"
             raise DataError(why, next=f"git checkout COMMIT {path}, of: git log --all -- {path}")
         if path in (_IMAGES, DECISIONS):
-            merge = merge_records if path == _IMAGES else merge_decisions
-            write_text(root / path, merge(root, base or "", ours or "", theirs or ""))
+            text = _merge(root, path, base or "", ours or "", theirs or "")
+            write_text(root / path, text)
             change(root, "add", "--", path)
         elif git(root, "cat-file", "-e", f"HEAD:./{path}") is None:  # deleted on our side
             change(root, "rm", "-q", "-f", "--", path)
         else:
             change(root, "checkout", "HEAD", "--", path)
     return merged
+
+
+def _merge(root: Path, path: str, base: str, ours: str, theirs: str) -> str:
+    merge = merge_decisions if path == DECISIONS else merge_records
+    return merge(root, base, ours, theirs)
 
 
 def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
@@ -185,25 +189,7 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
             )
             was = dict(our.items() & their.items())
         cache = Path(repo.cache.local.path)
-    merged = dict(our)
-    for name in sorted({*was, *their}):
-        old = was.get(name)
-        here = our.get(name)
-        there = their.get(name)
-        if there in (old, here):
-            continue  # only our side changed it, or both did the same
-        if there is None:
-            if here == old:
-                del merged[name]
-        elif here in (old, None):
-            merged[name] = there
-        else:
-            path = PurePosixPath(name)
-            twin = f"{path.with_suffix('')}-{there[:8]}{path.suffix}"
-            announce(
-                f"note: both sides have a data/{name}; that of the other side is now data/{twin}"
-            )
-            merged[twin] = there
+    merged = _merge_listings(was, our, their)
     md5 = listing_md5(merged)
     if not object_file(cache, md5).exists():
         write_bytes(object_file(cache, md5), listing_text(merged).encode())
@@ -220,6 +206,32 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
     text = re.sub(r"nfiles: \d+", f"nfiles: {len(merged)}", text)
     # As in DVC, the size is left out if not all images are in the cache.
     return re.sub(r" *size: \d+\n", "" if size is None else f"  size: {size}\n", text)
+
+
+def _merge_listings(
+    was: Mapping[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the MD5 of each image of both sides by name."""
+    merged = dict(ours)
+    for name in sorted({*was, *theirs}):
+        old = was.get(name)
+        here = ours.get(name)
+        there = theirs.get(name)
+        if there in (old, here):
+            continue  # only our side changed it, or both did the same
+        if there is None:
+            if here == old:
+                del merged[name]
+        elif here in (old, None):
+            merged[name] = there
+        else:
+            path = PurePosixPath(name)
+            twin = f"{path.with_suffix('')}-{there[:8]}{path.suffix}"
+            announce(
+                f"note: both sides have a data/{name}; that of the other side is now data/{twin}"
+            )
+            merged[twin] = there
+    return merged
 
 
 def merge_decisions(root: Path, base: str, ours: str, theirs: str) -> str:
@@ -272,8 +284,8 @@ if __name__ == "__main__":
     complete_account()
     *files, name = map(Path, sys.argv[1:])
     try:
-        merge = merge_decisions if name.name == DECISIONS else merge_records
-        text = merge(name.absolute().parent, *(file.read_text("utf-8") for file in files))
+        base, ours, theirs = (file.read_text("utf-8") for file in files)
+        text = _merge(name.absolute().parent, name.name, base, ours, theirs)
         files[1].write_text(text, "utf-8")
     except PixmillError as error:
         sys.exit(f"pixmill: {error}")

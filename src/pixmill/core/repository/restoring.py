@@ -1,6 +1,7 @@
 """Put back the results that DVC removed before it started a stage."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ def put_back_results(root: Path, stage: str) -> None:
     try:
         with Repo(str(root)) as repo:
             outs = repo.stage.load_one(name=stage).outs
-            if any(out.exists and not out.persist for out in outs):
-                return  # The stage wrote results.
-            removed = [out for out in outs if out.hash_info and not out.exists]
-            if lost := [out.def_path for out in removed if not _put_back(root, out)]:
+            if _has_results(outs):
+                return
+            lost = []
+            for out in outs:
+                if out.hash_info and not out.exists and not _put_back(root, out):
+                    lost.append(out.def_path)
+            if lost:
                 announce(
                     f"warning: DVC removed {', '.join(lost)}, of which there is no copy; dvc repro "
                     "makes them again"
@@ -41,13 +45,17 @@ def put_back_results(root: Path, stage: str) -> None:
         )
 
 
+def _has_results(outs: Iterable[Any]) -> bool:
+    """Return whether the stage wrote results."""
+    return any(out.exists and not out.persist for out in outs)
+
+
 def _put_back(root: Path, out: Any) -> bool:
     """Put back an output of DVC, and return whether it was available."""
     if not out.use_cache:
         names = (git(root, "ls-files", "-z", "--", out.def_path) or "").split("\0")[:-1]
-        git(
-            root, "checkout-index", "--", *names
-        )  # Unlike `git restore`, it does not lock the index.
+        # Unlike `git restore`, it does not lock the index.
+        git(root, "checkout-index", "--", *names)
         if out.exists and out.changed_checksum():
             out.remove()  # The committed version is not that of the other results.
     elif not out.changed_cache():

@@ -63,7 +63,8 @@ def first_outdated(stages: Stages) -> str | None:
 def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | None:
     """Return the first input that changed since the results were made; ``None`` if none did.
 
-    Compares params, ``data.dvc`` and single files such as ``review.csv``, but not folders of code.
+    Compares params, ``data.dvc`` and single files such as ``decisions.csv``, but not folders of
+    code.
 
     Args:
         stages: The stages of ``dvc.lock``.
@@ -73,28 +74,28 @@ def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> s
         MalformedError: ``params.yaml`` or ``data.dvc`` is malformed.
     """
     document = functools.cache(lambda file: read_yaml(read(file) or b"", file))
-    data = functools.cache(
-        lambda: read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}]
-    )
     for stage in stages.values():
         for file, recorded in (stage.get("params") or {}).items():
             for name, value in recorded.items():
                 if document(file).get(name) != value:
                     return f"the code of {name}" if file == FILE else f"{name} in {file}"
         for dep in stage.get("deps", []):
-            path = dep["path"]
-            md5 = str(dep.get("md5"))
-            if path == "data":
-                if str(data()[0].get("md5", md5)) != md5:
-                    return "data.dvc"
-            elif not path.startswith("artifacts/") and not md5.endswith(".dir"):
-                content = read(path)
-                if (
-                    content is None
-                    or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5
-                ):  # as DVC does
-                    return str(path)
+            if changed := _changed_file(dep["path"], str(dep.get("md5")), read):
+                return changed
     return None
+
+
+def _changed_file(path: str, md5: str, read: Callable[[str], bytes | None]) -> str | None:
+    """Return the file in Git that shows that a dependency changed; ``None`` if none does."""
+    if path == "data":
+        outs = read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}]
+        return None if str(outs[0].get("md5", md5)) == md5 else "data.dvc"
+    if path.startswith("artifacts/") or md5.endswith(".dir"):
+        return None
+    content = read(path)
+    # As DVC does.
+    now = None if content is None else hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return None if now == md5 else path
 
 
 RESULTS = ("dvc.lock", "metrics", "plots")

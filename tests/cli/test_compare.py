@@ -13,7 +13,6 @@ from pixmill import load_project
 from tests.command import run_pixmill
 from tests.experiments.compare.made_revisions import write_predictions
 from tests.experiments.compare.projects import record
-from tests.experiments.compare.tables import read_here
 from tests.version_control import git, start_repository
 
 PARAMS = {
@@ -111,7 +110,6 @@ def test_failing_gate_exits_1_and_writes_files(
 def test_comparison_of_the_api_shows_itself_and_writes_nothing(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_here(monkeypatch)
     comparison = load_project(project).compare("main", "worse")
     assert comparison.verdict == "worse"
     assert repr(comparison).startswith("Worse, notably on class boot")
@@ -123,7 +121,6 @@ def test_comparison_of_the_api_shows_itself_and_writes_nothing(
 def test_undecided_gate_exits_0_and_prints_json(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_here(monkeypatch)
     text = (project / "params.yaml").read_text()
     try:
         (project / "params.yaml").write_text(

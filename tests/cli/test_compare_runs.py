@@ -9,7 +9,6 @@ import pytest
 from pixmill import load_project
 from tests.command import run_pixmill
 from tests.experiments.compare.recorded import HEAD, PIPELINE, add_experiment, answers
-from tests.experiments.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
 
@@ -30,7 +29,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_here(monkeypatch)
     monkeypatch.chdir(trained)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 

@@ -13,7 +13,6 @@ from pixmill.review.reviewing import ReviewProject, default_name
 from pixmill.review.serving import ReviewSite
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.projects import record
-from tests.experiments.compare.tables import read_here
 from tests.review.conftest import jpeg
 from tests.version_control import commit
 
@@ -76,7 +75,6 @@ def test_next_command_after_feedback(dropped, params, folder, command):
 
 
 def test_flips_compare_the_workspace_with_its_base(project, monkeypatch):
-    read_here(monkeypatch)
     first = project.fill("coat", 12)[0]
     workspace = project.write()
     with (project.root / "params.yaml").open("a") as params:

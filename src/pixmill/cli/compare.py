@@ -115,13 +115,13 @@ def _compare(
     comparison = project.compare(arguments.base, arguments.head)
     page, *others = write_reports(comparison, project.root / "reports")
     if arguments.json:
-        return comparison_json(comparison), page, comparison.gate, comparison.head.faults()
+        return comparison_json(comparison), page, comparison.gate, comparison.head.faults
     names = ", ".join(path.relative_to(project.root).as_posix() for path in (page, *others))
     return (
         f"{comparison_text(comparison)}\n\nWritten: {names}",
         page,
         comparison.gate,
-        comparison.head.faults(),
+        comparison.head.faults,
     )
 
 

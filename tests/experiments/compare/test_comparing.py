@@ -3,7 +3,6 @@
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import parse_params
 from pixmill.experiments.compare.comparing import compare
-from tests.experiments.compare.tables import read_here
 from tests.version_control import git
 
 PARAMS = parse_params(
@@ -13,7 +12,6 @@ PARAMS = parse_params(
 
 
 def test_compares_metrics_data_and_changes(workspace, monkeypatch):
-    read_here(monkeypatch)
     found = compare(workspace, PARAMS, "v1", "stronger")
     assert (found.base.name, found.head.name, found.verdict) == ("v1", "stronger", "same")
     assert found.numbers.n == 8

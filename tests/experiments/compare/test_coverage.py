@@ -1,16 +1,12 @@
 """Coverage and covered accuracy of two models at their own thresholds."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from pixmill.core.params import CompareParams, EvaluateParams
-from pixmill.core.repository.documents import MalformedError
 from pixmill.evaluate.measure import measure_confidence
 from pixmill.experiments.compare.numbers import compare_numbers, find_answered, give_verdict
-from pixmill.experiments.compare.untrusted import read_metrics
 from pixmill.experiments.compare.view import comparison_text
 from pixmill.metrics.calibration import Calibration
 from tests.experiments.compare.compared import comparison
@@ -113,27 +109,3 @@ def test_identical_models_differ_only_by_threshold():
     verdict, sentence = give_verdict(strict)
     assert verdict == "same"
     assert "both predict the same" not in sentence
-
-
-def test_reads_recorded_metrics():
-    recorded = {
-        "threshold": 0.9,
-        "coverage": 0.6,
-        "covered_accuracy": 0.97,
-        "covered_accuracy_low": None,
-    }
-    assert read_metrics(json.dumps(recorded).encode()) == {
-        "threshold": 0.9,
-        "coverage": 0.6,
-        "covered_accuracy": 0.97,
-        "covered_accuracy_low": None,
-    }
-
-
-@pytest.mark.parametrize(
-    "value", ["NaN", "Infinity", "1e400", "-0.1", "1.01", '"0.9"', "true", "[]", "{}"]
-)
-@pytest.mark.parametrize("name", ["threshold", "covered_accuracy", "covered_accuracy_low"])
-def test_rejects_shares_out_of_range(name, value):
-    with pytest.raises(MalformedError, match=name):
-        read_metrics(f'{{"{name}": {value}}}'.encode())

@@ -11,7 +11,6 @@ from pixmill.experiments.compare.comparison import NotComparableError
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.made_revisions import write_predictions
 from tests.experiments.compare.projects import record
-from tests.experiments.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
 IDS = [f"{number:064x}" for number in range(4)]
@@ -47,7 +46,6 @@ def made(tmp_path_factory):
 @pytest.fixture
 def root(made, tmp_path, monkeypatch):
     """A project with a clean workspace."""
-    read_here(monkeypatch)
     shutil.copytree(made, tmp_path / "project", symlinks=True)
     return tmp_path / "project"
 

@@ -24,14 +24,12 @@ from tests.experiments.compare.recorded import (
     answers,
     fill,
 )
-from tests.experiments.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
 
 @pytest.fixture
 def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
     """Return a function that adds runs to the empty project in ``made.root``."""
-    read_here(monkeypatch)
     start_repository(tmp_path)
     shutil.copy(empty_database, tmp_path)
     client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -106,9 +104,7 @@ def params() -> Params:
 
 @pytest.fixture(scope="module")
 def runs(project: Workspace, params: Params) -> Ranking:
-    with pytest.MonkeyPatch.context() as patch:
-        read_here(patch)
-        return compare_runs(project, params)
+    return compare_runs(project, params)
 
 
 def crown(made, run: str) -> None:

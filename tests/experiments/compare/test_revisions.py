@@ -11,7 +11,6 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
 from pixmill.experiments.compare.revisions import read_revisions
 from tests.experiments.compare.projects import IDS, record, write
-from tests.experiments.compare.tables import read_here
 from tests.ports import unused_port
 from tests.version_control import git, start_repository
 
@@ -19,7 +18,6 @@ from tests.version_control import git, start_repository
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    read_here(monkeypatch)
 
 
 def of(root, *names):
@@ -104,8 +102,8 @@ def test_ignores_results_of_another_branch(project):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"no table", "is broken; to make it again: "),
-        ({}, "lacks label, loss, predicted; to make it again: "),
+        (b"no table", "is malformed: "),
+        ({}, "lacks label, predicted, loss; to make it again: "),
         (
             {"label": "a", "predicted": "a", "loss": 0.1, "p_a": 0.9},
             "holds probabilities before calibration, which ",
@@ -123,8 +121,8 @@ def test_broken_predictions_are_missing(project, content, fault):
     _, head = of(project, "v1")
     assert head.predictions is None
     assert len(head.manifest) == 8
-    (sentence,) = (each for each in head.missing if fault in each)
-    assert head.faults() == (sentence,)
+    (sentence,) = head.faults
+    assert fault in sentence
     assert sentence.startswith("artifacts/evaluate/predictions.parquet of workspace ")
     assert sentence.endswith("to make it again: dvc repro -f evaluate.")
 

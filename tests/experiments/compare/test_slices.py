@@ -1,4 +1,4 @@
-"""Slices of the common test images, also of malformed manifests."""
+"""Slices of the common test images."""
 
 import dataclasses
 import html
@@ -19,9 +19,8 @@ from pixmill.experiments.compare.comparison import Numbers
 from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
 from pixmill.experiments.compare.slices import MIN_CLUSTERS
 from pixmill.experiments.compare.view import comparison_json, comparison_markdown, comparison_text
-from tests.experiments.compare.hostile import MANIFEST, PREDICTIONS, begin, commit_head, parquet
+from tests.experiments.compare.heads import MANIFEST, PREDICTIONS, begin, commit_head, parquet
 from tests.experiments.compare.made_revisions import make_predictions, make_revision
-from tests.experiments.compare.tables import read_here
 
 PARAMS = parse_params(
     "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: "
@@ -71,7 +70,6 @@ def by_name(numbers: Numbers) -> dict[str, Any]:
 
 
 def test_falling_source_is_named_first(project, monkeypatch):
-    read_here(monkeypatch)
     begin(project)
     before, after = falling()
     table = manifest(

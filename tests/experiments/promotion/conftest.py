@@ -11,7 +11,6 @@ from pixmill.core.params import load_params
 from pixmill.experiments.promotion.promoting import promote
 from pixmill.tracking.model_versions import Registry
 from pixmill.tracking.store import connect
-from tests.experiments.compare.tables import read_here
 from tests.experiments.promotion.projects import record_runs, start
 from tests.made_once import make_once
 
@@ -56,7 +55,6 @@ def set_author(patch):
         "GITLAB_USER_LOGIN",
     ):
         patch.delenv(name, raising=False)
-    read_here(patch)
     patch.setenv("GIT_AUTHOR_NAME", "Ada")
     patch.setenv("GIT_AUTHOR_EMAIL", "ada@example.org")
 

@@ -1,4 +1,4 @@
-"""Parse the YAML files of a revision within limits, since pull requests may come from strangers."""
+"""Parse the YAML files of a revision, which people and other versions may have written."""
 
 import functools
 from collections.abc import Mapping
@@ -9,25 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import parse_yaml
 
-TOO_LARGE = ("is larger than ", "holds more than ", "has too many ")
-"""Prefixes of :class:`MalformedError` messages about files that exceed a limit but may be valid."""
-
-_MAX_CHARACTERS = 300
-"""Maximum length of a message."""
-
-_MAX_ENTRIES = 1000
-"""Maximum number of stages in ``dvc.lock``, and of files per stage."""
-
 
 class MalformedError(Exception):
     """A malformed file of a revision.
 
     Args:
-        text: The problem, to be appended to the file's name, such as ``is larger than 1 MiB``.
+        text: The problem, to be appended to the file's name, such as ``is not UTF-8``.
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__(" ".join(text.split())[:_MAX_CHARACTERS])
+        super().__init__(" ".join(text.split()))
 
 
 class _Typed(BaseModel):
@@ -36,32 +27,27 @@ class _Typed(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-_Path = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
-
-
 class _File(_Typed):
     """A file or folder that DVC versions."""
 
-    path: _Path
+    path: str
+    # The hash is part of a path in DVC's cache.
     md5: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}(\.dir)?$")] | None = None
-
-
-_Files = Annotated[list[_File], Field(max_length=_MAX_ENTRIES)]
 
 
 class _Stage(_Typed):
     """A stage of ``dvc.lock``, with its last inputs and outputs."""
 
     cmd: str | list[str] | None = None
-    params: dict[_Path, dict[str, Any]] = {}
-    deps: _Files = []
-    outs: _Files = []
+    params: dict[str, dict[str, Any]] = {}
+    deps: list[_File] = []
+    outs: list[_File] = []
 
 
 class _Lock(_Typed):
     """A ``dvc.lock``."""
 
-    stages: Annotated[dict[str, _Stage], Field(max_length=_MAX_ENTRIES)] = {}
+    stages: dict[str, _Stage] = {}
 
 
 def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
@@ -101,11 +87,9 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
         str(key): value for key, value in read_yaml(content, file).items() if value is not None
     }
     try:
-        stages = (
-            _Lock(**document).stages
-            if file == "dvc.lock"
-            else {"": _Stage(outs=document.get("outs", []))}
-        )
+        if file != "dvc.lock":
+            document = {"stages": {"": {"outs": document.get("outs", [])}}}
+        stages = _Lock(**document).stages
         return {name: stage.model_dump(exclude_unset=True) for name, stage in stages.items()}
     except ValidationError as error:
         raise MalformedError(describe_error(error)) from None
@@ -114,5 +98,5 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
 def describe_error(error: ValidationError) -> str:
     """Describe the first error in a document, with its location."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"is malformed: {where + ': ' if where else ''}{first['msg'][:200]}"
+    where = [".".join(map(str, first["loc"]))] if first["loc"] else []
+    return ": ".join(["is malformed", *where, first["msg"]])

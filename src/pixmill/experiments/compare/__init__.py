@@ -5,7 +5,7 @@ Two revisions:
 - ``comparison``: data classes of a comparison
 - ``comparing``: entry point, and a search for only the flipped images, without metrics
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions``
-  finds its commit, ``trees`` reads its files, ``untrusted`` parses files from untrusted authors
+  finds its commit, ``trees`` reads its files, ``results`` parses them
 - ``numbers``: metrics of both models on the common images, with their significance; ``answers`` has
   their predictions, ``slices`` is a part of it
 - ``image_changes``: added, removed, relabelled and moved images, and drift

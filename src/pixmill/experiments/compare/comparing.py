@@ -20,9 +20,8 @@ from pixmill.experiments.compare.gate import judge
 from pixmill.experiments.compare.git_revisions import choose
 from pixmill.experiments.compare.image_changes import compare_data
 from pixmill.experiments.compare.numbers import compare_numbers, find_flips, give_verdict
-from pixmill.experiments.compare.revisions import read_revisions, read_tables, revision_of
+from pixmill.experiments.compare.revisions import read_predictions, read_revisions
 from pixmill.experiments.compare.trees import DvcStore, Tree
-from pixmill.experiments.compare.untrusted import TableReader
 
 
 def compare(
@@ -74,9 +73,7 @@ def compare_revisions(
     draws = params.evaluate.draws
     gate = judge(after, numbers, params.compare, confidence=level, draws=draws, obstacle=obstacle)
     revisions = (before, after) if before else (after,)
-    missing = dict.fromkeys(
-        sentence for revision in revisions for sentence in (*revision.missing, *revision.faults())
-    )
+    missing = [line for revision in revisions for line in (*revision.missing, *revision.faults)]
     return Comparison(
         before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing)
     )
@@ -104,8 +101,7 @@ def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
     before, after = map(_evaluate_outs, trees)
     if before is not None and before == after:
         return None
-    with TableReader() as reader:
-        return find_flips(*(_with_predictions(tree, reader) for tree in trees))
+    return find_flips(*map(read_predictions, trees))
 
 
 def _evaluate_outs(tree: Tree) -> list[Any] | None:
@@ -117,12 +113,3 @@ def _evaluate_outs(tree: Tree) -> list[Any] | None:
     except MalformedError as fault:
         raise NotComparableError(f"dvc.lock of {tree.revision.name} {fault}.") from None
     return outs
-
-
-def _with_predictions(tree: Tree, reader: TableReader) -> Revision:
-    """Return a revision with its predictions only."""
-    missing: list[str] = []
-    tables = read_tables(tree, missing, reader, ("predictions",))
-    if tables["predictions"] is None:
-        raise NotComparableError(missing[0])
-    return revision_of(tree, missing, **tables)

@@ -53,11 +53,11 @@ class Revision:
         run: Run in MLflow.
         outdated: Sentence with the reason why the results are older than their inputs, also in
             ``missing``; empty if they are up to date, and for a run.
-        missing: Sentences about files that could not be read, each with the command that restores
+        missing: Sentences about files that are not available, each with the command that restores
             them.
+        faults: Sentences about malformed files.
         read: Returns the bytes of a file by path, such as an image below ``artifacts/scrape``;
             ``None`` if it is not available.
-        faults: Returns one sentence for each malformed file among those read so far.
     """
 
     name: str
@@ -74,8 +74,8 @@ class Revision:
     run: MlflowRun | None = None
     outdated: str = ""
     missing: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     read: Callable[[str], bytes | None] = field(default=lambda _: None, repr=False)
-    faults: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from pixmill.core.files.writing import write_text
 from pixmill.core.words import shorten
 from pixmill.experiments.compare.comparison import Comparison, Numbers, Revision
 from pixmill.experiments.compare.image_changes import CHANGES
+from pixmill.experiments.compare.results import read_curves
 from pixmill.experiments.compare.slices import VALUES
-from pixmill.experiments.compare.untrusted import read_curves
 from pixmill.experiments.compare.view import (
     ImageRow,
     comparison_markdown,

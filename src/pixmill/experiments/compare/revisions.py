@@ -1,23 +1,20 @@
 """Read revisions from Git, DVC or MLflow, without a checkout."""
 
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import read_project
-from pixmill.core.repository.documents import TOO_LARGE, MalformedError, read_stages, read_yaml
+from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
 from pixmill.core.repository.git import git
 from pixmill.core.repository.stage_inputs import Stages, find_changed_input, first_outdated
-from pixmill.evaluate.predictions import CALIBRATED
-from pixmill.experiments.compare.comparison import MEASURES, Revision
+from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.experiments.compare.git_revisions import (
     WORKSPACE,
     GitRevision,
@@ -25,8 +22,8 @@ from pixmill.experiments.compare.git_revisions import (
     find,
     main_branch,
 )
-from pixmill.experiments.compare.trees import IN_DVC, DvcStore, Tree
-from pixmill.experiments.compare.untrusted import Kind, TableReader, read_metrics, read_table
+from pixmill.experiments.compare.results import TABLES, read_metrics, read_table
+from pixmill.experiments.compare.trees import IN_DVC, DvcStore, Tree, at_commit
 from pixmill.tracking.delivery import RESOLVED
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
 
@@ -39,37 +36,6 @@ _METRICS = "plots/evaluate/full.json"
 
 WEIGHTS_FILE = "artifacts/train/model.weights.h5"
 """File whose hash identifies the run that trained the model."""
-
-_TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
-    "predictions": (
-        "artifacts/evaluate/predictions.parquet",
-        {
-            **dict.fromkeys(("id", "split", "label", "predicted"), "key"),
-            "loss": "number",
-            "p_*": "number",
-            "unlike": "flag?",
-            "held_out": "flag?",
-        },
-    ),
-    "manifest": (
-        "artifacts/split/manifest.parquet",
-        {
-            "id": "key",
-            "label": "text",
-            "split": "text",
-            "verdict": "key",
-            **dict.fromkeys(
-                ("reason", "source", "image_url", "path", "given_split", "mode", "cluster"), "text?"
-            ),
-            **dict.fromkeys(MEASURES, "number?"),
-        },
-    ),
-    "pairs": (
-        "artifacts/validate/pairs.parquet",
-        {"a": "key", "b": "key", "similarity": "number?"},
-    ),
-}
-"""Tables of a revision by field: path, and kinds of the columns to read."""
 
 
 def read_revisions(
@@ -96,9 +62,9 @@ def read_revisions(
     """
     if not any(name and name.startswith(_IN_MLFLOW) for name in (base, head)):
         before, after = choose(workspace.root, base, head)
-        with _open_sources(workspace) as sources:
-            first = None if before is None else _of_revision(before, sources)
-            return first, _of_revision(after, sources)
+        sources = _Sources(workspace)
+        first = None if before is None else _of_revision(before, sources)
+        return first, _of_revision(after, sources)
     first, second = read_each(workspace, (base or "HEAD", head or WORKSPACE))
     return first, second
 
@@ -113,12 +79,12 @@ def read_each(workspace: Workspace, names: Iterable[str]) -> Iterator[Revision]:
     Raises:
         PixmillError: A name is unknown or ambiguous.
     """
-    with _open_sources(workspace) as sources:
-        for name in names:
-            if name.startswith(_IN_MLFLOW):
-                yield _of_run(workspace, name, sources)
-            else:
-                yield _of_revision(find(workspace.root, name), sources)
+    sources = _Sources(workspace)
+    for name in names:
+        if name.startswith(_IN_MLFLOW):
+            yield _of_run(name, sources)
+        else:
+            yield _of_revision(find(workspace.root, name), sources)
 
 
 def read_base(workspace: Workspace) -> Revision | None:
@@ -132,93 +98,128 @@ def read_base(workspace: Workspace) -> Revision | None:
     return None
 
 
-@dataclass
 class _Sources:
-    """Open sources of revisions: DVC, MLflow, and a reader of tables."""
+    """Where revisions are read from: Git and DVC, and MLflow."""
 
-    store: DvcStore
-    runs: RunReader
-    tables: TableReader
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.store = DvcStore(workspace.root)
+        self.runs = RunReader(workspace)
 
 
-@contextmanager
-def _open_sources(workspace: Workspace) -> Iterator[_Sources]:
-    with TableReader() as tables:
-        yield _Sources(DvcStore(workspace.root), RunReader(workspace), tables)
+@dataclass
+class _Reading:
+    """Files of a revision as they are parsed, with sentences about those that cannot be read.
+
+    Args:
+        name: Name of the revision.
+        remake: Command that makes its results again.
+        read: Reader of its files.
+        missing: Sentences about files that are not available.
+        faults: Sentences about malformed files.
+    """
+
+    name: str
+    remake: str
+    read: Read
+    missing: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def parse(self, path: str, parse: Callable[[bytes], Any], content: bytes | None = None) -> Any:
+        """Return a parsed file; ``None`` if it is missing, or malformed, which becomes a sentence.
+
+        Args:
+            path: Path of the file.
+            parse: Parses its bytes.
+            content: Its bytes; default: read them.
+        """
+        content = self.read(path) if content is None else content
+        try:
+            return None if content is None else parse(content)
+        except MalformedError as fault:
+            remedy = f"to see who wrote it: git log --stat -- {path}"
+            if path.startswith(("artifacts/", "plots/")):
+                remedy = f"to make it again: {self.remake} -f {path.split('/')[1]}"
+            self.faults.append(f"{path} of {self.name} {fault}; {remedy}.")
+            return None
+
+    def parse_table(self, name: str, content: bytes | None) -> pd.DataFrame | None:
+        """Return a table of :data:`TABLES`; ``None`` if there is none, or it is malformed."""
+        if content is None:
+            return None
+        table: pd.DataFrame | None = self.parse(
+            TABLES[name][0], partial(read_table, name=name), content
+        )
+        return table
+
+    def parse_tables(self, tree: Tree, names: Sequence[str] = tuple(TABLES)) -> dict[str, Any]:
+        """Return tables in DVC by name; those absent for the same reason share a sentence."""
+        tables: dict[str, Any] = {}
+        absent: dict[str, list[str]] = {}
+        for name in names:
+            path = TABLES[name][0]
+            content = tree.read(path)
+            tables[name] = self.parse_table(name, content)
+            if content is None:
+                unmade = f"its stages did not make them; to make them: {tree.remake}"
+                absent.setdefault(tree.trouble(path) or unmade, []).append(name)
+        for reason, missing in absent.items():
+            self.missing.append(f"{tree.revision.name}: no {', '.join(missing)}: {reason}.")
+        return tables
+
+    def parse_metrics(self) -> dict[str, Any] | None:
+        """Return the metrics of evaluate."""
+        if self.read(_METRICS) is None:
+            self.missing.append(f"{self.name} has no readable {_METRICS}.")
+        metrics: dict[str, Any] | None = self.parse(_METRICS, read_metrics)
+        return metrics
 
 
 def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
     tree = Tree(sources.store, revision)
-    missing: list[str] = []
-    params = _parsed(tree.read, "params.yaml", _params, tree.faults)
-    stages: Stages = _parsed(tree.read, "dvc.lock", read_stages, tree.faults) or {}
-    if not stages and "dvc.lock" not in tree.faults:
-        missing.append(
+    reading = _Reading(revision.name, tree.remake, tree.read)
+    params = reading.parse("params.yaml", _params)
+    lock: Stages = reading.parse("dvc.lock", read_stages) or {}
+    outdated = ""
+    results: dict[str, Any] = {}
+    if lock:
+        outdated = _outdated(tree, lock)
+        if outdated:
+            reading.missing.append(outdated)
+        results = reading.parse_tables(tree)
+        results["metrics"] = reading.parse_metrics()
+        results["run"] = _run_of(tree, sources.runs, reading.missing)
+    elif not tree.read("dvc.lock"):
+        reading.missing.append(
             f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}."
         )
-    missing += [outdated] if (outdated := _outdated(tree, stages)) else []
-    tables = read_tables(tree, missing, sources.tables) if stages else {}
-    metrics = _metrics(revision.name, tree.read, tree.faults, missing) if stages else None
-    run = _run_of(tree, sources.runs, missing) if stages else None
-    return revision_of(
-        tree,
-        missing,
+    return Revision(
+        name=revision.name,
+        title=revision.title,
+        commit=revision.commit,
+        is_workspace=revision.is_workspace,
         params=params,
-        lock=stages,
-        metrics=metrics,
-        run=run,
+        lock=lock,
         outdated=outdated,
-        faults=lambda: _describe_faults(tree.faults, revision.name, tree.remake),
-        **tables,
+        missing=tuple(reading.missing),
+        faults=tuple(reading.faults),
+        read=tree.read,
+        **results,
     )
 
 
-def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
-    """Return the revision of a tree.
+def read_predictions(tree: Tree) -> Revision:
+    """Return a revision with its predictions only.
 
-    Args:
-        tree: Files of the revision.
-        missing: Sentences about files that could not be read.
-        found: Fields of :class:`Revision` that were read.
+    Raises:
+        NotComparableError: They are missing or malformed.
     """
     revision = tree.revision
-    return Revision(
-        revision.name,
-        revision.title,
-        revision.commit,
-        revision.is_workspace,
-        missing=tuple(missing),
-        read=tree.read,
-        **found,
-    )
-
-
-def _parsed(
-    read: Callable[[str], bytes | None],
-    path: str,
-    parse: Callable[[bytes], Any],
-    faults: dict[str, str],
-) -> Any:
-    """Return a parsed file; ``None`` if it is missing or malformed, which is added to ``faults`` by its path."""
-    content = read(path)
-    try:
-        return None if content is None else parse(content)
-    except MalformedError as fault:
-        faults[path] = str(fault)
-        return None
-
-
-def _describe_faults(faults: Mapping[str, str], revision: str, remake: str) -> tuple[str, ...]:
-    return tuple(_describe_fault(path, fault, revision, remake) for path, fault in faults.items())
-
-
-def _metrics(
-    revision: str, read: Read, faults: dict[str, str], missing: list[str]
-) -> dict[str, Any] | None:
-    figures: dict[str, Any] | None = _parsed(read, _METRICS, read_metrics, faults)
-    if figures is None and _METRICS not in faults:
-        missing.append(f"{revision} has no readable {_METRICS}.")
-    return figures
+    reading = _Reading(revision.name, tree.remake, tree.read)
+    tables = reading.parse_tables(tree, ["predictions"])
+    if tables["predictions"] is None:
+        raise NotComparableError("".join([*reading.missing, *reading.faults]))
+    return Revision(revision.name, revision.title, revision.commit, revision.is_workspace, **tables)
 
 
 def _params(content: bytes) -> str:
@@ -226,71 +227,61 @@ def _params(content: bytes) -> str:
     return content.decode()
 
 
-def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
+def _of_run(name: str, sources: _Sources) -> Revision:
     """Return the revision of a run from its logged files; its images are found by the hash of its data in DVC."""
-    run, title = _resolve(workspace, name, sources.runs)
-    faults: dict[str, str] = {}
-
-    def read(path: str) -> bytes | None:
-        return sources.runs.read(run, path)
-
-    predictions, resolved = (read(path) for path in (PREDICTIONS, RESOLVED))
-    missing: list[str] = []
+    run, title = _resolve(name, sources)
+    commit = run.tags.get("pixmill.commit")
+    remake = at_commit(commit, "dvc repro") if commit else "dvc repro"
+    reading = _Reading(name, remake, partial(sources.runs.read, run))
     tables: dict[str, Any] = {}
-    split = run.tags.get("pixmill.dvc.artifacts/split")
-    tree = _tree_with(sources.store, split)
+    tree = _tree_with(sources.store, run.tags.get("pixmill.dvc.artifacts/split"))
     if tree is None:
-        missing.append(
+        reading.missing.append(
             f"{name}: no commit of this clone has its data, so images cannot be compared: git "
             "fetch --all."
         )
     else:
-        tables = read_tables(tree, missing, sources.tables, ("manifest", "pairs"))
-    commit = run.tags.get("pixmill.commit")
+        tables = reading.parse_tables(tree, ["manifest", "pairs"])
+    predictions = reading.read(PREDICTIONS)
     if predictions is None:
-        remake = sources.store.at(commit, "dvc repro") if commit else "dvc repro"
-        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {remake}.")
-    table = (
-        None if predictions is None else _table(predictions, "predictions", faults, sources.tables)
-    )
+        reading.missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {remake}.")
+    tables["predictions"] = reading.parse_table("predictions", predictions)
+    resolved = reading.read(RESOLVED)
     return Revision(
         name=name,
         title=title,
         commit=commit,
-        params=_parsed(read, "params.yaml", _params, faults),
+        params=reading.parse("params.yaml", _params),
         resolved=None if resolved is None else resolved.decode("utf-8", "replace"),
-        lock=_parsed(read, "dvc.lock", read_stages, faults) or {},
-        metrics=_metrics(name, read, faults, missing),
-        predictions=table,
+        lock=reading.parse("dvc.lock", read_stages) or {},
+        metrics=reading.parse_metrics(),
         run=run,
-        missing=tuple(missing),
+        missing=tuple(reading.missing),
+        faults=tuple(reading.faults),
         read=_reader(sources.store, commit, tree),
-        faults=lambda: (
-            *_describe_faults(faults, name, "dvc repro"),
-            *(_describe_faults(tree.faults, name, tree.remake) if tree else ()),
-        ),
         **tables,
     )
 
 
-def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRun, str]:
+def _resolve(name: str, sources: _Sources) -> tuple[MlflowRun, str]:
     """Return the run of a name in MLflow, and its display name."""
-    if match := re.fullmatch(r"runs:/([^/]+)(?:/[^/]+)?/?", name):
-        run = runs.get(match[1])
+    match = re.fullmatch(r"runs:/([^/]+)(?:/[^/]+)?/?", name)
+    if match:
+        run = sources.runs.get(match[1])
         return run, f"run {run.name} ({run.id[:8]})"
     from pixmill.tracking.model_lookup import resolve
     from pixmill.tracking.store import view_hint
 
-    found = resolve(name, workspace)
+    found = resolve(name, sources.workspace)
     if found.run is None:
         raise PixmillError(
             f"{name} belongs to no run in MLflow, so its predictions are unknown",
             next=view_hint(found.store),
         )
-    title = (
-        f"{found.name} version {found.version}" if found.version else f"model of run {found.name}"
-    )
-    return runs.get(found.run), title
+    title = f"model of run {found.name}"
+    if found.version:
+        title = f"{found.name} version {found.version}"
+    return sources.runs.get(found.run), title
 
 
 def _outdated(tree: Tree, stages: Stages) -> str:
@@ -299,83 +290,13 @@ def _outdated(tree: Tree, stages: Stages) -> str:
     try:
         changed = find_changed_input(stages, tree.read)
     except MalformedError:
-        changed = None  # reported by the reader of the file
+        return ""  # reported by the reader of the file
     if changed:
         return f"{earlier}: {changed} has changed since; to update them: {tree.remake}."
-    if stage := first_outdated(stages):
+    stage = first_outdated(stages)
+    if stage:
         return f"{earlier}: the last run stopped at {stage}; to update them: {tree.remake}."
     return ""
-
-
-def read_tables(
-    tree: Tree, missing: list[str], reader: TableReader, names: tuple[str, ...] = tuple(_TABLES)
-) -> dict[str, Any]:
-    """Return the available tables; add a sentence to ``missing`` for each reason why others are not."""
-    tables: dict[str, Any] = {}
-    reasons: dict[str, list[str]] = {}
-    for name in names:
-        path = _TABLES[name][0]
-        content = tree.read(path)
-        tables[name] = None if content is None else _table(content, name, tree.faults, reader)
-        if path in tree.faults:
-            missing.append(
-                _describe_fault(path, tree.faults[path], tree.revision.name, tree.remake)
-            )
-        elif content is None:
-            reason = (
-                tree.trouble(path) or f"its stages did not make them; to make them: {tree.remake}"
-            )
-            reasons.setdefault(reason, []).append(name)
-    missing += [
-        f"{tree.revision.name}: no {', '.join(what)}: {reason}." for reason, what in reasons.items()
-    ]
-    return tables
-
-
-def _table(
-    content: bytes, name: str, faults: dict[str, str], reader: TableReader
-) -> pd.DataFrame | None:
-    path, kinds = _TABLES[name]
-    try:
-        table = reader.read(content, kinds)
-        if name == "predictions":
-            _check_calibrated(content)
-    except MalformedError as fault:
-        faults[path] = str(fault)
-        return None
-    return table
-
-
-def read_predictions(content: bytes) -> pd.DataFrame:
-    """Parse a ``predictions.parquet`` of the project's own runs and experiments.
-
-    Args:
-        content: Bytes of the file.
-
-    Raises:
-        MalformedError: The table is invalid, or its probabilities are not calibrated.
-    """
-    table = read_table(content, _TABLES["predictions"][1])
-    _check_calibrated(content)
-    return table
-
-
-def _check_calibrated(content: bytes) -> None:
-    if not CALIBRATED.items() <= (pq.read_schema(io.BytesIO(content)).metadata or {}).items():
-        raise MalformedError("holds probabilities before calibration, which compare does not read")
-
-
-def _describe_fault(path: str, fault: str, revision: str, remake: str) -> str:
-    """Return a sentence with the fault of a file and the command that repairs it."""
-    stage = path.split("/")[1] if path.startswith(("artifacts/", "plots/")) else None
-    if stage and fault.startswith(TOO_LARGE):
-        return f"{path} of {revision} {fault}, which is more than compare reads."
-    remedy = (
-        f"to make it again: {remake} -f {stage}"
-        if stage
-        else f"to see who wrote it: git log --stat -- {path}"
-    )
-    return f"{path} of {revision} {fault}; {remedy}."
 
 
 def _run_of(tree: Tree, runs: RunReader, missing: list[str]) -> MlflowRun | None:

@@ -24,7 +24,8 @@ from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.changes import resolve_params
 from pixmill.experiments.compare.comparison import Revision
 from pixmill.experiments.compare.git_revisions import find, refs_by_name
-from pixmill.experiments.compare.revisions import WEIGHTS_FILE, read_predictions
+from pixmill.experiments.compare.results import PREDICTIONS_FILE, read_table
+from pixmill.experiments.compare.revisions import WEIGHTS_FILE
 from pixmill.experiments.compare.trees import DvcStore, Tree
 from pixmill.tracking.delivery import RESOLVED, WEIGHTS
 from pixmill.tracking.lineage import project_id
@@ -252,7 +253,6 @@ def _read_base(base: Revision | None, reader: RunReader, root: Path) -> list[Tra
 def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]]) -> list[TrainedModel]:
     store = DvcStore(root)
     named = refs_by_name(root)
-    path = "artifacts/evaluate/predictions.parquet"
 
     def read(ref: tuple[float, str, str]) -> TrainedModel:
         started, full, commit = ref
@@ -269,12 +269,8 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]]) -> lis
             commit=commit,
             **_read_training(
                 tree.read,
-                path,
-                lambda: (
-                    tree.faults.get(path)
-                    or tree.trouble(path)
-                    or "its stages did not make predictions"
-                ),
+                PREDICTIONS_FILE,
+                lambda: tree.trouble(PREDICTIONS_FILE) or "its stages did not make predictions",
             ),
         )
 
@@ -303,7 +299,7 @@ def _read_training(
         fault = absence()
     else:
         try:
-            frame = read_predictions(given)
+            frame = read_table(given, "predictions")
             known = ("id", "split", "label", "held_out")
             shown = [name for name in frame if name in known or str(name).startswith("p_")]
             table = frame.loc[held_out(frame), shown].reset_index(drop=True)

@@ -1,18 +1,18 @@
 """Read files of a revision from Git, and from DVC's cache or remote, without a checkout."""
 
-import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from pixmill.core.errors import DataError
 from pixmill.core.repository.documents import MalformedError, read_stages
-from pixmill.core.repository.dvc import DEFAULT_CACHE
+from pixmill.core.repository.dvc import DEFAULT_CACHE, object_file
 from pixmill.core.repository.git import git
-from pixmill.dataset.uncommitted import commit_first
+from pixmill.core.repository.stage_inputs import outputs_of
 from pixmill.experiments.compare.git_revisions import GitRevision
 
 T = TypeVar("T")
@@ -20,16 +20,17 @@ T = TypeVar("T")
 IN_DVC = ("artifacts/", "data/", "reports/")
 """Folders in DVC; all others are in Git."""
 
-_MAX_BYTES = {".parquet": 512 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
-_MAX_OTHER_BYTES = 64 << 20
-"""Size limit of a file by its suffix, and of all others."""
+
+def at_commit(commit: str | None, command: str) -> str:
+    """Return a command that checks out a commit, and runs another; Git refuses to overwrite changes."""
+    return f"git checkout {commit} && {command}"
 
 
 class DvcStore:
     """DVC's cache and remote, shared by all trees of a project.
 
-    ``DVCFileSystem`` is not used, since it reads ``dvc.yaml`` and ``.dvc/config`` of an untrusted
-    revision without limits.
+    ``DVCFileSystem`` is not used: it takes DVC's configuration from the revision, and an old one may
+    lack the remote; and it opens a repository per revision, of which a ranking reads hundreds.
 
     Args:
         root: Folder of the project.
@@ -43,7 +44,7 @@ class DvcStore:
 
     @cached_property
     def repo(self) -> Any:
-        """The workspace's DVC repository; its config applies to all revisions, since an old one may lack the remote."""
+        """The workspace's DVC repository."""
         from dvc.repo import Repo
 
         return Repo(
@@ -56,47 +57,34 @@ class DvcStore:
         name: str | None = self.repo.config.get("core", {}).get("remote")
         return name
 
-    def at(self, commit: str | None, command: str) -> str:
-        """Return a command that commits the workspace if needed, checks out a commit, and runs ``command``."""
-        return f"{commit_first(self.root, '')}git checkout {commit} && {command}"
-
-    def content(self, md5: str, max_bytes: int) -> bytes:
+    def content(self, md5: str) -> bytes:
         """Return an object by its hash from the cache, else from the remote, without caching it.
 
         Raises:
-            MalformedError: The object is larger than ``max_bytes`` bytes, or does not match its
-                hash.
+            DataError: The object does not match its hash.
             Exception: DVC, or the client of its remote, failed.
         """
-        # A file in the default cache that matches its hash needs no look at DVC's config.
-        with (
-            contextlib.suppress(OSError),
-            (self.root / DEFAULT_CACHE / md5[:2] / md5[2:]).open("rb") as opened,
-        ):
-            read = opened.read(max_bytes + 1)
-            if len(read) <= max_bytes and _is(read, md5):
-                return read
-        place = self.repo.cache.local
-        if not place.fs.isfile(place.oid_to_path(md5)) and self.remote:
-            place = self.repo.cloud.get_remote_odb(command="pixmill compare")
-        path = place.oid_to_path(md5)
-        if (place.fs.size(path) or 0) > max_bytes:
-            raise MalformedError(f"is larger than {max_bytes >> 20} MiB")
-        content: bytes = place.fs.cat_file(path)
+        file = object_file(self.root / DEFAULT_CACHE, md5)
+        if file.is_file():
+            # Reading DVC's configuration takes half a second.
+            content = file.read_bytes()
+        else:
+            place = self.repo.cache.local
+            if not place.fs.isfile(place.oid_to_path(md5)) and self.remote:
+                place = self.repo.cloud.get_remote_odb(command="pixmill compare")
+            content = place.fs.cat_file(place.oid_to_path(md5))
+            file = Path(self.repo.cache.local.oid_to_path(md5))
         if not _is(content, md5):
             # DVC would not replace a damaged file in its cache.
-            file = os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root)
-            raise MalformedError(f"is damaged in DVC's cache or remote (delete {file})")
+            name = os.path.relpath(file, self.root)
+            raise DataError("a file is damaged in DVC's cache or remote", next=f"rm -f {name}")
         return content
 
     def within(self, folder: str, path: str) -> str | None:
         """Return the hash of a file in a folder with this hash; ``None`` if it does not exist."""
         if folder not in self._listings:
-            try:
-                entries = json.loads(self.content(folder, _MAX_OTHER_BYTES))
-                self._listings[folder] = {entry["relpath"]: entry["md5"] for entry in entries}
-            except (ValueError, TypeError, LookupError, RecursionError):
-                raise MalformedError("is in a folder whose listing in DVC is malformed") from None
+            entries = json.loads(self.content(folder))
+            self._listings[folder] = {entry["relpath"]: entry["md5"] for entry in entries}
         return self._listings[folder].get(path)
 
 
@@ -107,64 +95,33 @@ class Tree:
         store: Store of files in DVC.
         revision: The revision; for the workspace, files are those on disk, and results those named
             by ``dvc.lock``.
-
-    Attributes:
-        faults: Faults of files that were read, by path, such as ``is larger than 1 MiB``.
     """
 
     def __init__(self, store: DvcStore, revision: GitRevision) -> None:
         self.revision = revision
         self._store = store
-        self.faults: dict[str, str] = {}
         self._errors: dict[str, Exception] = {}
 
     def read(self, path: str) -> bytes | None:
-        """Return the bytes of a file; ``None`` if it does not exist, is unavailable, or has a fault.
+        """Return the bytes of a file; ``None`` if it does not exist or is unavailable.
 
         Args:
             path: Path relative to the folder of the project, with slashes.
         """
-        parts = PurePosixPath(path).parts
-        if not parts or parts[0] == "/" or ".." in parts or "\0" in path or len(path) > 4096:
+        if path.startswith("/") or ".." in PurePosixPath(path).parts:
             return None
-        try:
-            return self._read(path, _MAX_BYTES.get(PurePosixPath(path).suffix, _MAX_OTHER_BYTES))
-        except MalformedError as fault:
-            self.faults[path] = str(fault)
-            return None
-
-    def _read(self, path: str, max_bytes: int) -> bytes | None:
+        in_dvc = path.startswith(IN_DVC)
+        md5 = self.md5(path) if in_dvc else None
         file = self._store.root / path
-        md5 = self.md5(path) if path.startswith(IN_DVC) else None
         if self.revision.is_workspace and os.path.isfile(file):  # noqa: PTH113 (accepts any name)
-            with file.open("rb") as opened:
-                content = opened.read(max_bytes + 1)
-            if len(content) > max_bytes:
-                raise MalformedError(f"is larger than {max_bytes >> 20} MiB")
+            content = file.read_bytes()
             if md5 is None or _is(content, md5):
                 return content
-        if path.startswith(IN_DVC):
-            return (
-                None
-                if md5 is None
-                else self._in_dvc(path, lambda: self._store.content(md5, max_bytes))
-            )
-        return None if self.revision.is_workspace else self._in_git(path, max_bytes)
-
-    def _in_git(self, path: str, max_bytes: int) -> bytes | None:
-        listed = git(
-            self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", f"./{path}"
-        )
-        if not listed:
+        if md5 is not None:
+            return self._in_dvc(path, lambda: self._store.content(md5))
+        if in_dvc or self.revision.is_workspace:
             return None
-        mode, kind, blob, size = listed.partition("\t")[0].split()
-        if kind == "tree" or size == "BAD":  # an object that this clone lacks
-            return None
-        if not mode.startswith("100"):
-            raise MalformedError("is a link or a submodule, not a file")
-        if int(size) > max_bytes:
-            raise MalformedError(f"is larger than {max_bytes >> 20} MiB")
-        text = git(self._store.root, "cat-file", "blob", blob)
+        text = git(self._store.root, "cat-file", "blob", f"{self.revision.commit}:./{path}")
         return None if text is None else text.encode("utf-8", "surrogateescape")
 
     def md5(self, path: str) -> str | None:
@@ -173,27 +130,19 @@ class Tree:
             if path == out and not md5.endswith(".dir"):
                 return md5
             if path.startswith(f"{out}/") and md5.endswith(".dir"):
-                try:
-                    return self._in_dvc(
-                        path, partial(self._store.within, md5, path[len(out) + 1 :])
-                    )
-                except MalformedError as fault:
-                    self.faults[path] = str(fault)
+                rest = path.removeprefix(f"{out}/")
+                return self._in_dvc(path, lambda: self._store.within(md5, rest))  # noqa: B023 (called now)
         return None
 
     @cached_property
     def _outs(self) -> dict[str, str]:
-        """Hash of each output by path; empty for malformed files."""
-        outs: dict[str, str] = {}
+        """Hash of each output by path; the reader of a malformed file reports it."""
+        outs: dict[str, str | None] = {}
         for file in ("dvc.lock", "data.dvc"):
-            with contextlib.suppress(MalformedError):
-                stages = read_stages(self.read(file) or b"", file)
-                outs |= {
-                    out["path"]: out["md5"]
-                    for each in stages.values()
-                    for out in each.get("outs", ())
-                    if "md5" in out
-                }
+            try:
+                outs |= outputs_of(read_stages(self.read(file) or b"", file))
+            except MalformedError:
+                continue
         return {path: md5 for path, md5 in outs.items() if md5}
 
     def trouble(self, path: str) -> str | None:
@@ -201,18 +150,17 @@ class Tree:
         error = self._errors.get(_folder(path))
         if error is None:
             return None
-        chain = list(_causes(error))
-        failed = [each for each in chain if not isinstance(each, FileNotFoundError)]
+        if isinstance(error, DataError):
+            return f"{error.message}; to fetch or make it again: {error.next} && {self.remake}"
+        failed = [each for each in _causes(error) if not isinstance(each, FileNotFoundError)]
         if failed:
             reason = (str(failed[-1]) or type(failed[-1]).__name__).splitlines()[0]
             return f"DVC cannot read them ({reason}): see dvc remote list"
         if not self._store.remote:
             return f"DVC has no default remote; to make them again: {self.remake}"
-        push = self._at_revision("dvc push")
         return (
             f"the remote '{self._store.remote}' lacks them or is out of reach; to add them, where "
-            "they were made: "
-            f"{push}; to make them again: {self.remake}"
+            f"they were made: {self._at_revision('dvc push')}; to make them again: {self.remake}"
         )
 
     @property
@@ -221,11 +169,9 @@ class Tree:
         return self._at_revision("dvc repro")
 
     def _at_revision(self, command: str) -> str:
-        return (
-            command
-            if self.revision.is_workspace
-            else self._store.at(self.revision.checkout, command)
-        )
+        if self.revision.is_workspace:
+            return command
+        return at_commit(self.revision.checkout, command)
 
     def _in_dvc(self, path: str, request: Callable[[], T]) -> T | None:
         """Return the result of a request to DVC; ``None`` if it fails, and for later requests for the same folder."""
@@ -233,8 +179,6 @@ class Tree:
             return None
         try:
             return request()
-        except MalformedError:
-            raise
         except Exception as error:  # noqa: BLE001 (remotes raise any exception)
             self._errors[_folder(path)] = error
             return None

@@ -128,9 +128,10 @@ class Project:
             head: A name of the same form. Default: the workspace.
         """
         from pixmill.experiments.compare.comparing import compare
+        from pixmill.experiments.compare.view import ShownComparison
 
         with _environment_kept():
-            return compare(self.workspace, self.params, base, head)
+            return ShownComparison(**vars(compare(self.workspace, self.params, base, head)))
 
     def runs(self, *, limit: int = 500) -> pd.DataFrame:
         """Return the runs and experiments, best on validation first, as ``pixmill compare --runs --json`` does.

@@ -317,7 +317,7 @@ class Gate:
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """A comparison of two revisions; printed, it is the text of ``pixmill compare``, and in a notebook a report.
+    """A comparison of two revisions.
 
     Args:
         base: Revision to compare with; ``None`` for the first commit.
@@ -341,13 +341,3 @@ class Comparison:
     changes: Changes | None
     gate: Gate
     missing: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        from pixmill.experiments.compare.view import comparison_text
-
-        return comparison_text(self, page="").strip()
-
-    def _repr_markdown_(self) -> str:
-        from pixmill.experiments.compare.view import comparison_markdown
-
-        return comparison_markdown(self, page="")

@@ -67,6 +67,16 @@ _URL = re.compile(r"https?://(?!127\.0\.0\.1\b|localhost\b)[^\s<>\\]{1,500}")
 """A URL that is not local to this machine."""
 
 
+class ShownComparison(Comparison):
+    """A comparison that prints as the text of ``pixmill compare``, and in a notebook as a report."""
+
+    def __repr__(self) -> str:
+        return comparison_text(self, page="").strip()
+
+    def _repr_markdown_(self) -> str:
+        return comparison_markdown(self, page="")
+
+
 def view(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as nested dictionaries, described in ``docs/reference/json.md``."""
     data = comparison.data

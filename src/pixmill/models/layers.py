@@ -87,7 +87,7 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
             2.7 points worse at 50 images a class.
     """
     layers = params.features.layers
-    if layers == AUTO and params.model == "features":
+    if layers == AUTO and params.kind.on_features:
         name = params.backbone.name
         if not isinstance(name, str) or name.startswith("hub:"):
             return (AUTO,)

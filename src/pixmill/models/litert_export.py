@@ -61,7 +61,7 @@ def export_classifier(
     Raises:
         TrainError: The classifier cannot be converted.
     """
-    if params.model != "features":
+    if not params.kind.on_features:
         # The classifier computes the final softmax, in float64.
         convert(logits_and_novelty(model, novelty), folder / NETWORK)
         return

@@ -11,7 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
-from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
+from pixmill.core.params import (
+    BackboneModel,
+    BackboneParams,
+    BlockParams,
+    CnnModel,
+    CnnParams,
+    DenseParams,
+    FeatureModel,
+    TrainParams,
+)
 from pixmill.models.backbones import APPLICATIONS, build_backbone
 from pixmill.models.determinism import derived_seed
 from pixmill.models.layers import (
@@ -109,11 +118,12 @@ def build_classifier(
         TrainError: The images are too small for the layers, or the weights of a backbone are
             missing or do not match.
     """
-    if params.model == "cnn":
-        return _build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
-    backbone = build_backbone(params.backbone, image_size=image_size, **origin_of(params, root))
-    _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
-    probabilities = _head(backbone.output, params, labels=labels)
+    model = params.kind
+    if isinstance(model, CnnModel):
+        return _build_cnn(model.cnn, labels=labels, image_size=image_size, seed=params.seed)
+    backbone = build_backbone(model.backbone, image_size=image_size, **origin_of(params, root))
+    _unfreeze(backbone, 0 if model.on_features else model.backbone.unfreeze)
+    probabilities = _head(backbone.output, model, params.seed, labels=labels)
     return keras.Model(backbone.input, probabilities, name=WITH_BACKBONE)
 
 
@@ -187,7 +197,9 @@ def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Mode
         features: Number of features per image.
     """
     vectors = keras.Input((features,), name="features")
-    return keras.Model(vectors, _head(vectors, params, labels=labels), name="head")
+    model = params.kind
+    assert isinstance(model, FeatureModel)
+    return keras.Model(vectors, _head(vectors, model, params.seed, labels=labels), name="head")
 
 
 def set_head_weights(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
@@ -221,15 +233,19 @@ def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
     ]
 
 
-def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.KerasTensor:
-    initializers = _Initializers(params.seed)
-    dense: tuple[DenseParams, ...] = params.backbone.dense
-    dropout = params.backbone.dropout
-    if params.model == "features":
-        dense = params.features.dense if params.features.head == "mlp" else ()
-        dropout = 0.0
+def _head(
+    x: keras.KerasTensor, model: FeatureModel | BackboneModel, seed: int, *, labels: int
+) -> keras.KerasTensor:
+    initializers = _Initializers(seed)
+    dense: tuple[DenseParams, ...] = ()
+    dropout = 0.0
+    if isinstance(model, BackboneModel):
+        dense = model.backbone.dense
+        dropout = model.backbone.dropout
+    elif not model.is_logistic:
+        dense = model.features.dense
     if dropout:
-        x = keras.layers.Dropout(dropout, seed=params.seed, name=f"{HEAD_PREFIX}dropout")(x)
+        x = keras.layers.Dropout(dropout, seed=seed, name=f"{HEAD_PREFIX}dropout")(x)
     x = _dense_layers(x, dense, initializers, prefix=HEAD_PREFIX)
     return _end_layers(x, "softmax", initializers, labels=labels)
 
@@ -262,7 +278,8 @@ def objective(params: TrainParams) -> keras.losses.Loss:
     Args:
         params: The section ``train``.
     """
-    sigmoid = params.model == "cnn" and params.cnn.end == "sigmoid"
+    model = params.kind
+    sigmoid = isinstance(model, CnnModel) and model.cnn.end == "sigmoid"
     kind = keras.losses.BinaryCrossentropy if sigmoid else keras.losses.CategoricalCrossentropy
     return kind(from_logits=True, label_smoothing=params.label_smoothing, dtype="float32")
 
@@ -288,30 +305,17 @@ def describe_model(params: TrainParams) -> str:
     Args:
         params: The section ``train``.
     """
-    if params.model == "cnn":
-        count = sum(block.convolutions for block in params.cnn.blocks)
-        return f"A convolutional network with {count} convolutions, trained from scratch"
-    names = [network.title for network in params.backbone.networks]
-    own = f"'{names[0].partition(':')[2]}'" if names[0].startswith(("plugin:", "hub:")) else None
-    backbone = own or " and ".join(
+    model = params.kind
+    return model.describe(_display_name(model.backbone) if model.backbone else "")
+
+
+def _display_name(params: BackboneParams) -> str:
+    if params.is_external:
+        return f"'{params.title.partition(':')[2]}'"
+    names = (network.title for network in params.networks)
+    return " and ".join(
         APPLICATIONS[name].builder
         if name in APPLICATIONS
         else name.replace("efficientnet_lite", "EfficientNet-Lite")
         for name in names
     )
-    origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
-    if params.model == "features":
-        head = {"logistic": "A logistic regression", "mlp": "A small neural network"}[
-            params.features.head
-        ]
-        return f"{head} on features of {backbone}" + (
-            ", randomly initialized" if origin != "pretrained" else ""
-        )
-    unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
-        params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
-    )
-    if (
-        own and params.backbone.weights == "imagenet"
-    ):  # Only its code determines whether it is pretrained.
-        return f"{backbone}, {unfrozen}, with a new head"
-    return f"{backbone}, {origin} and {unfrozen}, with a new head"

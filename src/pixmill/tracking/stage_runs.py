@@ -141,9 +141,4 @@ def _listed(params: Params) -> dict[str, Any]:
 
 def _name(params: TrainParams) -> str:
     """Return a short name for the list of runs: ``wider-net, features efficientnet_lite0``."""
-    parts: list[str] = [params.model]
-    if params.model in ("backbone", "features"):
-        parts.append(params.backbone.title)
-    if params.model == "features":
-        parts.append(params.features.head)
-    return ", ".join(filter(None, (os.environ.get("DVC_EXP_NAME"), " ".join(parts))))
+    return ", ".join(filter(None, (os.environ.get("DVC_EXP_NAME"), params.kind.title)))

@@ -63,7 +63,7 @@ class HeadFitter(_FeatureFitter):
         # Views, not copies: the features may be in a file.
         features = features[: len(training) + len(validation)]
         train_features, val_features = np.split(features, [len(training)])
-        if self.params.features.head == "logistic":
+        if self.params.kind.is_logistic:
             cross_fitted: CrossFitted | None = None
             histories: list[list[Epoch]] = []
             held_out: tuple[Features, npt.NDArray[np.int32]] | None = (

@@ -82,7 +82,9 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(trained.classifier, trained.labels, folder, **trained.preprocessing)
-    if settings.model != "cnn" and (preset := describe_preset(settings.backbone)) is not None:
+    backbone = settings.kind.backbone
+    preset = None if backbone is None else describe_preset(backbone)
+    if preset is not None:
         write_text(folder / "preset.txt", f"{preset}\n")
     if trained.novelty is not None:
         save_novelty(folder, trained.novelty)
@@ -105,6 +107,6 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     ]
     for name in ("artifacts/train/samples.jpg", *plots, "reports/train.html"):
         record.log_file(root / name, name)
-    if settings.model != "features":  # The model "classifier" contains the frozen backbone already.
+    if not settings.kind.on_features:  # "classifier" contains the frozen backbone already.
         record.log_model("keras", partial(save_keras_model, trained.classifier))
     record.log_model("classifier", partial(save_classifier_model, folder))

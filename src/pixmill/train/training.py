@@ -13,7 +13,7 @@ import numpy as np
 
 from pixmill.core.errors import TrainError
 from pixmill.core.files.writing import read_json
-from pixmill.core.params import TrainParams
+from pixmill.core.params import BackboneModel, CnnModel, FeatureModel, Model, TrainParams
 from pixmill.core.process.progress import announce
 from pixmill.images.parts import Part, load_parts
 from pixmill.models.determinism import fix_threads
@@ -111,7 +111,7 @@ def open_training(
         features = (
             scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ) / "features"
-        fitter = _fitter_for(params)(
+        fitter = _fitter_for(params.kind)(
             params, len(classes), preprocessing["image_size"], root, features
         )
         folds = folds_to_fit(parts["train"], parts["val"])
@@ -135,12 +135,14 @@ def open_training(
             ) from error
 
 
-def _fitter_for(params: TrainParams) -> type[Fitter]:
-    if params.model == "features":
-        return HeadFitter
-    if params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense:
-        return FineTuner
-    return NetworkFitter
+def _fitter_for(model: Model) -> type[Fitter]:
+    match model:
+        case FeatureModel():
+            return HeadFitter
+        case BackboneModel(backbone=backbone) if backbone.unfreeze and not backbone.dense:
+            return FineTuner
+        case BackboneModel() | CnnModel():
+            return NetworkFitter
 
 
 @dataclass(frozen=True)
@@ -329,7 +331,7 @@ def train(
             results = [cross_validate(fitter, fold, data, best, len(folds)) for fold in folds]
         if (
             isinstance(fitter, HeadFitter)
-            and params.features.head == "logistic"
+            and params.kind.is_logistic
             and params.learning_curve == "auto"
         ):
             shared = len(images) if cross_fitted else len(data.training)

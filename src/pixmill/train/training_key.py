@@ -18,29 +18,8 @@ from pixmill.models.determinism import machine
 from pixmill.models.layers import Origin, origin_of
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy")
-_LOGISTIC_PARAMS = (
-    "model",
-    "backbone.",
-    "features.head",
-    "features.layers",
-    "features.inverse_regularization",
-    "class_weights",
-    "cross_",
-    "learning_curve",
-    "seed",
-)
-"""Prefixes of params that affect a logistic regression, in addition to ``threads``."""
-
 _UNRELATED_PARAMS = ("cross_validation", "learning_curve", "target_accuracy")
 """Params that do not affect the weights; folds and the learning curve are fitted separately."""
-
-_FINE_TUNING_PARAMS = (
-    "backbone.unfreeze",
-    "backbone.rate_factor",
-    "backbone.dense",
-    "backbone.dropout",
-)
-"""Params without effect on a backbone that only extracts features."""
 
 
 def training_key(
@@ -122,9 +101,11 @@ def _digest(params: dict[str, Any], *lines: Iterable[str]) -> str:
 
 def _network_lines(params: TrainParams, origin: Origin) -> Iterator[str]:
     """Yield digests of the initial weights and of plugins."""
-    if params.model != "cnn":
-        yield backbone_digest(params.backbone, **origin)
-    if params.model != "features" and (plugin := params.augmentation.plugin):
+    model = params.kind
+    if model.backbone is not None:
+        yield backbone_digest(model.backbone, **origin)
+    plugin = params.augmentation.plugin
+    if plugin is not None and not model.on_features:
         yield plugin_digest("augmentations", plugin, origin["root"])
 
 
@@ -152,23 +133,11 @@ def deciding_params(params: TrainParams) -> dict[str, Any]:
     Args:
         params: The section ``train``.
     """
-    values = {name: value for name, value in flat(params).items() if name != "target_accuracy"}
-    if params.model == "features" and params.features.head == "logistic":
-        return {
-            name: value
-            for name, value in values.items()
-            if name.startswith((*_LOGISTIC_PARAMS, "threads"))
-            and not name.startswith(_FINE_TUNING_PARAMS)
-        }
-    unused = {
-        "cnn": ("backbone.", "features."),
-        "backbone": ("cnn.", "features.head", "features.dense"),
-        "features": ("cnn.", "augmentation.", "features.inverse_", *_FINE_TUNING_PARAMS),
-    }[params.model]
+    unused = ("target_accuracy", *params.kind.unused)
     if params.optimizer != "sgd":
         unused += ("momentum",)
     if params.optimizer != "adamw":
         unused += ("weight_decay",)
     if params.schedule.name != "plateau":
         unused += ("schedule.factor", "schedule.patience")
-    return {name: value for name, value in values.items() if not name.startswith(unused)}
+    return {name: value for name, value in flat(params).items() if not name.startswith(unused)}

@@ -1,6 +1,7 @@
 r"""``params.yaml``: parsing, validation and typed sections.
 
 - ``document``: the whole file, and values by dotted name
+- ``models``: what ``train.model`` selects
 - ``sections``, ``scrape``, ``train``, ``validate``, ``compare`` and ``sweep``: one frozen class per
   section
 - ``yaml_text``: YAML as DVC reads it
@@ -29,34 +30,40 @@ from pixmill.core.params.document import (
     parse_overrides,
     parse_params,
 )
+from pixmill.core.params.models import (
+    BackboneModel,
+    BackboneParams,
+    BlockParams,
+    CnnModel,
+    CnnParams,
+    DenseParams,
+    FeatureModel,
+    FeaturesParams,
+    Model,
+)
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
 from pixmill.core.params.sweep import RangeParams, SweepParams
-from pixmill.core.params.train import (
-    AugmentationParams,
-    BackboneParams,
-    BlockParams,
-    CnnParams,
-    DenseParams,
-    FeaturesParams,
-    ScheduleParams,
-    TrainParams,
-)
+from pixmill.core.params.train import AugmentationParams, ScheduleParams, TrainParams
 from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import parse_yaml, read_text
 
 __all__ = [
     "SOURCES",
     "AugmentationParams",
+    "BackboneModel",
     "BackboneParams",
     "BlockParams",
+    "CnnModel",
     "CnnParams",
     "CompareParams",
     "DenseParams",
     "EvaluateParams",
+    "FeatureModel",
     "FeaturesParams",
     "FolderParams",
     "KerasParams",
+    "Model",
     "Params",
     "RangeParams",
     "ScheduleParams",

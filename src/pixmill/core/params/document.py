@@ -13,11 +13,12 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import MAX_LABEL, fold, is_label, to_slug
 from pixmill.core.params.compare import CompareParams
+from pixmill.core.params.models import PATCHES
 from pixmill.core.params.refusal import quote_value, refusals
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
 from pixmill.core.params.sweep import RangeParams, SweepParams
-from pixmill.core.params.train import PATCHES, TrainParams
+from pixmill.core.params.train import TrainParams
 from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text, set_values
 from pixmill.core.words import did_you_mean, first_of
@@ -128,12 +129,14 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _fits_patches(self) -> Self:
-        backbone = self.train.backbone
+        backbone = self.train.kind.backbone
+        if backbone is None:
+            return self
         size = backbone.image_size or self.split.image_size
         patch = next(
             (side for preset, side in PATCHES.items() if backbone.title.startswith(preset)), 1
         )
-        if isinstance(size, int) and size % patch and self.train.model != "cnn":
+        if isinstance(size, int) and size % patch:
             key = "train.backbone.image_size" if backbone.image_size else "split.image_size"
             raise ValueError(
                 f"{key}: {backbone.title} takes multiples of {patch} pixels, received {size}"

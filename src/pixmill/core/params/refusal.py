@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pixmill.core.names import LABEL, MAX_LABEL
+from pixmill.core.params.models import PRESET
 from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
 from pixmill.core.params.sections import PLUGIN
-from pixmill.core.params.train import PRESET
 from pixmill.core.words import did_you_mean
 
 _PATTERNS = {

@@ -15,6 +15,7 @@ from pixmill.core.errors import LockedError, ManifestError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import hold_lock, read_json
 from pixmill.core.params import Params, SplitParams, SweepParams
+from pixmill.core.params.models import Space
 from pixmill.core.provenance.results import digest_code
 from pixmill.core.repository.documents import MalformedError
 from pixmill.core.repository.stage_inputs import (
@@ -23,7 +24,7 @@ from pixmill.core.repository.stage_inputs import (
     workspace_stages,
 )
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
-from pixmill.experiments.sweep.space import Space, check_searched, combinations, current_values
+from pixmill.experiments.sweep.space import check_searched, combinations, current_values
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.images.parts import load_parts
 from pixmill.train.training_key import deciding_params, sweep_digest
@@ -142,9 +143,10 @@ def plan_sweep(
         digest_code("trials"),
     ]
     key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
-    heads = ("train.model", "features"), ("train.features.head", "logistic")
-    tried = {**current_values(params, [name for name, _ in heads]), **space}
-    cross_fitted = all(tried[name] in (only, (only,)) for name, only in heads)
+    kinds = {name: space[name] for name in ("train.model", "train.features.head") if name in space}
+    cross_fitted = all(
+        params.changed(values).train.kind.is_logistic for values in combinations(kinds)
+    )
     plan = Plan(
         params, settings, space, metric, key, frozenset(parts["val"].rows["id"]), cross_fitted
     )

@@ -175,10 +175,11 @@ class _Search:
         workspace = self._workspace
         name = f"trial {len(self._trials)}"
         folds = plan.settings.folds
-        is_network = values.get("train.model", plan.params.train.model) != "features"
-        follower = _Follower(trial if is_network else None, sign=-1 if plan.lower_is_better else 1)
+        follower = _Follower(sign=-1 if plan.lower_is_better else 1)
         try:
             params = plan.params.changed(values)
+            if not params.train.kind.on_features:  # A head is never pruned.
+                follower.trial = trial
             with only_warnings():
                 found = run_trial(
                     workspace.root / "artifacts" / "split",
@@ -264,20 +265,20 @@ class _Follower(Callback):
     Accuracy is compared, since the loss depends on the searched params.
 
     Args:
-        trial: Trial of a network; ``None`` for a head, which is never pruned.
         sign: 1 if the study maximizes, -1 if it minimizes.
     """
 
-    def __init__(self, trial: optuna.Trial | None, *, sign: int) -> None:
+    def __init__(self, *, sign: int) -> None:
         self.curves: list[dict[str, Any]] = []
-        self._trial = trial
+        self.trial: optuna.Trial | None = None
+        """Trial of a network that may be pruned."""
         self._sign = sign
 
     def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
         """Add an epoch to the curves."""
         curve = {"epoch": epoch.epoch, "ended": timing.ended, **epoch.figures()}
         self.curves.append(curve)
-        if self._trial is not None:
-            self._trial.report(self._sign * curve["val_accuracy"], epoch.epoch)
-            if self._trial.should_prune():
+        if self.trial is not None:
+            self.trial.report(self._sign * curve["val_accuracy"], epoch.epoch)
+            if self.trial.should_prune():
                 raise Abandoned

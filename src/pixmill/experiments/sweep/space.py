@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import ParamsError, PixmillError
@@ -12,6 +12,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
 from pixmill.core.params import Params, RangeParams, check_space, parse_params, read_text
 from pixmill.core.params.document import edit_params
+from pixmill.core.params.models import Space
 from pixmill.core.params.reference import plain
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin
@@ -19,10 +20,6 @@ from pixmill.train.training_key import deciding_params
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
-
-
-Space = Mapping[str, RangeParams | tuple[Any, ...]]
-"""Values to try by dotted param name."""
 
 _MAX_COMBINATIONS = 1000
 """Combinations of a grid, and combinations that are checked to find the params that have an effect.
@@ -40,32 +37,7 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
     Args:
         params: All params of ``params.yaml``.
     """
-    space: dict[str, RangeParams | tuple[Any, ...]]
-    if params.train.model == "features":
-        space = {
-            "train.features.inverse_regularization": RangeParams(low=1e-4, high=1.0, log=True),
-            "train.features.layers": ("auto", "top"),
-        }
-        # `mlp` is not cross-fitted: with it, all trials are measured on the validation split only.
-        if params.train.features.head == "mlp":
-            space["train.features.head"] = ("logistic", "mlp")
-    elif params.train.model == "backbone":
-        space = {
-            "train.learning_rate": RangeParams(low=1e-5, high=1e-2, log=True),
-            "train.backbone.rate_factor": RangeParams(low=0.01, high=1.0, log=True),
-            "train.backbone.unfreeze": (0, 10, 20, "all"),
-            "train.backbone.dropout": RangeParams(low=0.0, high=0.5),
-            "train.label_smoothing": (0.0, 0.1),
-        }
-    else:
-        space = {
-            "train.learning_rate": RangeParams(low=1e-4, high=1e-2, log=True),
-            "train.batch_size": (16, 32, 64),
-            "train.augmentation.rotation": RangeParams(low=0.0, high=20.0),
-            "train.augmentation.zoom": RangeParams(low=0.0, high=0.2),
-            "train.augmentation.erasing": (0.0, 0.25),
-            "train.label_smoothing": (0.0, 0.1),
-        }
+    space = params.train.kind.space()
     return {name: values for name, values in space.items() if _is_allowed(params, name, values)}
 
 

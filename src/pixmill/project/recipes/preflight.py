@@ -70,8 +70,8 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
 
             yield from _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from _plugins(root, params, sources)
-    backbone = params.train.backbone
-    if backbone.title.startswith("hub:") and params.train.model != "cnn":
+    backbone = params.train.kind.backbone
+    if backbone is not None and backbone.title.startswith("hub:"):
         if find_spec("keras_hub") is None:
             yield Issue(
                 "presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True

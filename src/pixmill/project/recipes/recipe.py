@@ -16,7 +16,7 @@ from typing import Any
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import BackboneParams, Params, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import SECTION_NAMES, edit_params
-from pixmill.core.params.train import PRESET
+from pixmill.core.params.models import PRESET
 from pixmill.core.params.yaml_text import set_values
 from pixmill.core.words import did_you_mean
 from pixmill.models.preset_files import HUB, WEIGHTS, licence_of, preset_of, resolve_preset

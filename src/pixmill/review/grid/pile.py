@@ -363,7 +363,7 @@ class Pile:
 
             params = self.params
             split = self.params.split
-            size = split.image_size if params.train.model == "features" else _SIDE
+            size = split.image_size if params.train.kind.on_features else _SIDE
             network = min(params.train.backbone.networks, key=lambda each: each.image_size or size)
             train = params.train.model_copy(update={"backbone": network})
             side = network.image_size if isinstance(network.image_size, int) else size

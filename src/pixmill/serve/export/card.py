@@ -88,12 +88,11 @@ def gather(root: Path, description: Exported) -> ModelCard:
     train = _params(root, "train")
     evaluate = _params(root, "evaluate")
     params = None if train is None else TrainParams.model_validate(train)
+    backbone = None if params is None else params.kind.backbone
     return ModelCard(
         description=description,
         network=None if params is None else describe_model(params),
-        preset=None
-        if params is None or params.model == "cnn"
-        else describe_preset(params.backbone),
+        preset=None if backbone is None else describe_preset(backbone),
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
         metrics=metrics,
         hashes=data_hashes(root),

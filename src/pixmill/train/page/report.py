@@ -42,7 +42,7 @@ def render_report(
         trained=trained,
         params=params,
         kind=describe_model(params),
-        overfitting=_regularizing_param(params),
+        overfitting=params.kind.against_overfitting,
         curves=curves_svg(trained),
         growth=growth and learning_curve_svg(growth),
         more=growth.growth.sentence() if growth else UNMEASURED,
@@ -94,17 +94,6 @@ def learning_curve_svg(curve: LearningCurve) -> str:
         band=[(point.images, point.low, point.high) for point in curve.points],
         dots={"accuracy": [0.05] * len(curve.points)},
     )
-
-
-def _regularizing_param(params: TrainParams) -> tuple[str, str] | None:
-    """Return a change against overfitting and its param; ``None`` for a logistic regression."""
-    return {
-        "cnn": ("dropout in", "train.cnn.dense"),
-        "backbone": ("a higher", "train.backbone.dropout"),
-        "features": None
-        if params.features.head == "logistic"
-        else ("dropout in", "train.features.dense"),
-    }[params.model]
 
 
 def _layer(layer: keras.layers.Layer) -> tuple[str, str, str]:

@@ -73,7 +73,7 @@ def draw_samples(
     classes = np.unique(training.targets)[:_MAX_CLASSES]
     names = tuple(str(labels[label]) for label in classes)
     rows = [np.flatnonzero(training.targets == label) for label in classes]
-    if params.model != "features" and params.augmentation.changes_images:
+    if not params.kind.on_features and params.augmentation.changes_images:
         pixels = np.ascontiguousarray(training.pixels[np.array([row[0] for row in rows])])
         # One batch, since augmentation may mix images of different classes.
         columns = [

@@ -40,7 +40,7 @@ repro: data check browser ## set everything up and run the pipeline
 	@$(BIN)/pixmill summary
 
 data: setup ## fill an empty data/ with the bundled images
-	@$(BIN)/pixmill data
+	@$(BIN)/pixmill demo
 
 test: browser data ## set everything up and run the tests
 	@$(PYTEST) $(or $(WORKERS),3) -m "not slow and not services"
@@ -57,7 +57,7 @@ lint: setup ## check style and types
 	@$(BIN)/mypy src stages .ci/reference.py .ci/release.py .ci/stale.py
 
 check: setup ## check params.yaml, your folders and lists
-	@$(BIN)/pixmill check
+	@$(BIN)/pixmill doctor --quick
 
 stale: setup ## check that the committed results match the committed code, params and data
 	@$(BIN)/python .ci/stale.py
@@ -75,7 +75,7 @@ ui: setup ## start the MLflow UI on this machine (PORT=5000)
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 
 shop: data ## open the bundled shop in a browser (PORT=8000)
-	@$(BIN)/pixmill shop --open --port $(or $(PORT),8000)
+	@$(BIN)/pixmill demo --shop --open --port $(or $(PORT),8000)
 
 screenshots: repro ## run the pipeline and draw docs/images/ from its results
 	@$(BIN)/python -m tests.screenshots
@@ -103,4 +103,4 @@ setup:
 	@.ci/setup
 
 browser: setup
-	@$(BIN)/pixmill browser --install
+	@$(BIN)/pixmill doctor --fix browser

@@ -142,12 +142,12 @@ def test_stage_writes_progress_and_errors_to_the_project(repository, tmp_path, m
     assert read_progress(progress) == []
 
     def fail(*_):
-        raise PixmillError("too few images", next="pixmill check")
+        raise PixmillError("too few images", next="pixmill doctor --quick")
 
     with pytest.raises(SystemExit):
         run("split", fail)
     assert [each.failed for each in read_progress(progress)] == [
-        "too few images\nNext: pixmill check"
+        "too few images\nNext: pixmill doctor --quick"
     ]
 
     # Wrong params are also written there.

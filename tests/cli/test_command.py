@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import replace
 from importlib import import_module
 from keyword import iskeyword
@@ -48,8 +49,8 @@ def test_examples_are_valid(name: str, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_suggests_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("chekc") == 2
-    assert "no such command: 'chekc'; did you mean 'check'?" in capsys.readouterr().err
+    assert run_pixmill("dcotor") == 2
+    assert "no such command: 'dcotor'; did you mean 'doctor'?" in capsys.readouterr().err
 
 
 def test_unknown_option_names_the_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,8 +69,31 @@ def test_check_accepts_the_committed_params(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(repository / "src" / "pixmill")  # a folder within the project
-    assert run_pixmill("check") == 0
-    assert "params.yaml is valid: " in capsys.readouterr().out
+    assert run_pixmill("doctor", "--quick") == 0
+    assert "ok       params " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("check", "doctor --quick"),
+        ("browser", "doctor browser"),
+        ("browser --install", "doctor --fix browser"),
+        ("sync", "doctor --fix mlflow"),
+        ("data", "demo"),
+        ("shop --port x", "demo --shop --port x"),
+    ],
+)
+def test_a_former_command_does_the_same(
+    former: str, now: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+    monkeypatch.setattr(
+        cli.Parser, "parse_args", lambda _, words: calls.append(words) or Namespace()
+    )
+    run_pixmill(*former.split())
+    assert calls == [now.split()]
+    assert capsys.readouterr().err.count("is now: pixmill") == 1
 
 
 def test_check_compares_the_installation_with_the_lock(
@@ -82,18 +106,11 @@ def test_check_compares_the_installation_with_the_lock(
     monkeypatch.chdir(tmp_path)
     lock = installed_lock()
     write_lock(tmp_path, replace(lock, version="0.0.9"))
-    run_pixmill("check")
-    shown = capsys.readouterr().err
-    assert (
-        f"warning: pixmill {__version__} gives the same results as 0.0.9\nNext: pixmill upgrade"
-        in shown
-    )
+    run_pixmill("doctor", "--quick")
+    assert f"pixmill {__version__} gives the same results as 0.0.9" in capsys.readouterr().out
     write_lock(tmp_path, replace(lock, version="0.0.9", digests={**lock.digests, "train": "0"}))
-    assert run_pixmill("check") == 1
-    assert (
-        "has different code for train\nNext: pixmill upgrade, or to stay with 0.0.9: "
-        in capsys.readouterr().err
-    )
+    assert run_pixmill("doctor", "--quick") == 1
+    assert "Next: pixmill upgrade, or to stay with 0.0.9: " in capsys.readouterr().out
 
 
 def test_check_reports_missing_and_unknown_folders(
@@ -103,24 +120,25 @@ def test_check_reports_missing_and_unknown_folders(
         "classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
     )
     monkeypatch.chdir(tmp_path)
-    assert run_pixmill("check") == 0
-    assert f"warning: {tmp_path / 'data'} is missing; " in capsys.readouterr().err
+    assert run_pixmill("doctor", "--quick") == 0
+    assert f"{tmp_path / 'data'} is missing; " in capsys.readouterr().out
     for name in ("coat", "hats"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for place in range(40):
             (tmp_path / "data" / name / f"{place}.png").write_bytes(
                 PNG + f"{name} {place}".encode()
             )
-    assert run_pixmill("check") == 1
-    error = capsys.readouterr().err
-    assert "not among the classes of params.yaml: hats\ndata/hat is m" in error
-    assert "; put images there, or set classes to the folders with images: coat, hats" in error
+    assert run_pixmill("doctor", "--quick") == 1
+    error = capsys.readouterr().out
+    assert "not among the classes of params.yaml: hats" in error
+    assert "data/hat is missing" in error
+    assert "put images there, or set classes to the folders with images: coat, hats" in error
     (tmp_path / "data" / "hats").rename(tmp_path / "data" / "hat")
-    assert run_pixmill("check") == 0
-    assert "data" not in capsys.readouterr().err
+    assert run_pixmill("doctor", "--quick") == 0
+    assert "data/hat" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", ["params", "check", "--help", "check --nope"])
+@pytest.mark.parametrize("words", ["params", "doctor --quick", "--help", "params --nope"])
 def test_a_closed_pipe_ends_quietly(words: str, repository: Path) -> None:
     command = [sys.executable, "-m", "pixmill", *words.split()]
     with subprocess.Popen(
@@ -131,7 +149,7 @@ def test_a_closed_pipe_ends_quietly(words: str, repository: Path) -> None:
         process.stdout.close()
         errors = process.stderr.read().decode()
     assert "Error" not in errors
-    assert process.returncode == (2 if words == "check --nope" else 0)
+    assert process.returncode == (2 if words == "params --nope" else 0)
 
 
 def test_a_large_output_into_a_closed_pipe_ends_quietly() -> None:
@@ -188,11 +206,11 @@ def test_check_names_an_unknown_key(
 ) -> None:
     (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
     monkeypatch.chdir(tmp_path)
-    assert run_pixmill("check") == 1
-    assert "trian: unknown key; did you mean train?" in capsys.readouterr().err
+    assert run_pixmill("doctor", "--quick") == 1
+    assert "trian: unknown key; did you mean train?" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["check", "compare", "data", "open", "review", "shop", "summary"])
+@pytest.mark.parametrize("verb", ["compare", "demo", "doctor", "open", "review", "summary"])
 def test_verbs_write_nothing_outside_a_project(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -281,9 +299,9 @@ def test_scrape_rejects_sources_without_results_pages(
 
 @pytest.mark.parametrize("port", ["web", "-1", "65536", "8_000"])
 def test_rejects_invalid_ports(port: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("shop", f"--port={port}") == 2
+    assert run_pixmill("demo", f"--port={port}") == 2
     assert (
-        f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help"
+        f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill demo --help"
         in capsys.readouterr().err
     )
 
@@ -296,8 +314,8 @@ def test_check_refuses_a_malformed_data_dvc(
     )
     (tmp_path / "data.dvc").write_text("outs: [")
     monkeypatch.chdir(tmp_path)
-    assert run_pixmill("check") == 1
-    assert "data.dvc is not a valid .dvc file" in capsys.readouterr().err
+    assert run_pixmill("doctor", "--quick") == 1
+    assert "data.dvc is not a valid .dvc file" in capsys.readouterr().out
 
 
 def test_review_offers_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,8 +331,8 @@ def test_check_warns_of_another_python_on_path(
 ) -> None:
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PATH", "/nowhere")
-    assert run_pixmill("check") == 0
-    assert "dvc would run no python" in capsys.readouterr().err
+    assert run_pixmill("doctor", "--quick") == 0
+    assert "dvc would run no python" in capsys.readouterr().out
 
 
 def test_help_imports_nothing_heavy() -> None:

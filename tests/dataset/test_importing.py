@@ -385,7 +385,7 @@ def test_commands_import_into_new_and_existing_projects(
     assert "weed" not in load_params(root).classes
     assert run_pixmill("import", source, "--classes", "weed") == 0
     assert (
-        "Copied 1 image: 1 of weed\nNext:\n  pixmill check && dvc repro\n"
+        "Copied 1 image: 1 of weed\nNext:\n  pixmill doctor --quick && dvc repro\n"
         in capsys.readouterr().out
     )
     assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 11

@@ -178,7 +178,7 @@ def test_summary_of_a_new_project(shoes) -> None:
 
 def test_plugins_are_used_and_their_stages_depend_on_them(copy) -> None:
     assert "classes_named" in copy.read("plots/validate/full.json")
-    done_by(copy, "pixmill", "check")
+    done_by(copy, "pixmill", "doctor", "--quick")
     for stage in ("scrape", "validate", "train"):
         (copy.path / "src" / "pets" / stage / "edited.py").write_text("EDITED = True\n")
     assert json.loads(done_by(copy, "dvc", "status", "--json")) == {
@@ -252,9 +252,9 @@ def test_upgrade_changes_only_differences_and_keeps_edits(copy, next_wheel, tmp_
     project.commit("Edit the Makefile")
 
     # Without `pixmill upgrade`, nothing runs, and nothing is lost.
-    checked = project.run("pixmill", "check")
+    checked = project.run("pixmill", "doctor", "--quick")
     assert checked.returncode == 1
-    assert "pixmill upgrade" in checked.stderr
+    assert "pixmill upgrade" in checked.stdout
     refused = project.dvc("repro", "--force", "--single-item", "train")
     assert refused.returncode != 0
     (advice,) = re.findall(

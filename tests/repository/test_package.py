@@ -175,7 +175,7 @@ def needs(wheel: Path) -> Callable[[str, str, str], str]:
 @pytest.mark.slow
 def test_base_installation_runs_light_commands(install, run, needs) -> None:
     commands = install("")
-    for words in (["--help"], ["params"], ["check"], ["use"], ["use", "best"]):
+    for words in (["--help"], ["params"], ["doctor", "--quick"], ["use"], ["use", "best"]):
         done = run(commands, "pixmill", *words)
         assert (done.returncode, "warning" in done.stderr, bool(done.stdout)) == (0, False, True), (
             words,
@@ -184,8 +184,7 @@ def test_base_installation_runs_light_commands(install, run, needs) -> None:
     for verb, package, extra in (
         ("compare", "pandas", "pipeline"),
         ("scrape --dry-run", "aiohttp", "pipeline"),
-        ("data", "dvc", "pipeline"),
-        ("browser", "selenium", "pipeline"),
+        ("demo", "dvc", "pipeline"),
         ("serve", "uvicorn", "serve"),
     ):
         done = run(commands, "pixmill", *verb.split())

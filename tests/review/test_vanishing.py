@@ -153,12 +153,12 @@ def in_data(project):
 
 
 def checked(project, monkeypatch, capsys):
-    """Return the output of `pixmill check`."""
+    """Return the output of `pixmill doctor --quick`."""
     monkeypatch.chdir(project.root)
     capsys.readouterr()
     with contextlib.suppress(SystemExit):  # Classes without images are an error.
-        main(["check"])
-    return capsys.readouterr().err
+        main(["doctor", "--quick"])
+    return capsys.readouterr().out
 
 
 def assert_restored(project):

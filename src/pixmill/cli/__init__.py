@@ -21,20 +21,30 @@ from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.process.account import complete_account
-from pixmill.core.process.progress import encode_any_text
+from pixmill.core.process.progress import announce, encode_any_text
 from pixmill.core.words import printable_lines
 
 __all__ = ["GROUPS", "VERBS", "main", "make_parser"]
 
 GROUPS: Mapping[str, Sequence[str]] = {
-    "start": ("new", "import", "use", "check", "open", "scrape"),
+    "start": ("new", "import", "use", "doctor", "open", "scrape"),
     "work": ("summary", "compare", "sweep", "review", "trace", "forget"),
     "deliver": ("promote", "rollback", "models", "predict", "serve", "export"),
-    "rarely": ("params", "doctor", "upgrade", "clean", "data", "browser", "shop", "sync"),
+    "rarely": ("params", "upgrade", "clean", "demo"),
 }
 """The verbs in order of use."""
 
 VERBS = tuple(verb for group in GROUPS.values() for verb in group)
+
+_FORMER: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("browser", "--install"): ("doctor", "--fix", "browser"),
+    ("browser",): ("doctor", "browser"),
+    ("check",): ("doctor", "--quick"),
+    ("data",): ("demo",),
+    ("shop",): ("demo", "--shop"),
+    ("sync",): ("doctor", "--fix", "mlflow"),
+}
+"""Commands of earlier versions and their names now, for the CI files and hooks of projects."""
 
 EXAMPLES = (
     ("pixmill new shoes --demo", "create a project with the bundled images"),
@@ -108,13 +118,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise  # Another pipe, such as that of a worker.
 
 
+def _rename(typed: Sequence[str]) -> Sequence[str]:
+    """Return the words of a command, a former name replaced by that of today."""
+    for former, now in _FORMER.items():
+        if tuple(typed[: len(former)]) == former:
+            announce(f"note: pixmill {' '.join(former)} is now: pixmill {' '.join(now)}")
+            return [*now, *typed[len(former) :]]
+    return typed
+
+
 def _run(argv: Sequence[str] | None) -> None:
     """Run a command; exit with a message if the user can fix its error."""
-    os.environ.setdefault(
-        "PYDANTIC_DISABLE_PLUGINS", "__all__"
-    )  # Pydantic would search all packages for them.
+    # Pydantic would search all packages for plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     parser = make_parser()
-    parser.typed = sys.argv[1:] if argv is None else argv
+    parser.typed = _rename(sys.argv[1:] if argv is None else argv)
     arguments = parser.parse_args(parser.typed)
     if not hasattr(arguments, "run"):
         parser.print_help()

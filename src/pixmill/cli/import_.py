@@ -52,5 +52,11 @@ def run(arguments: argparse.Namespace) -> None:
         if not arguments.dry_run:
             grid = ["  pixmill review --grid   (gives labels to the images without one)"]
             label = grid if any(item.facts.label is None for item in found.items) else []
-            lines = [*found.remarks, *lines, "Next:", *label, "  pixmill check && dvc repro"]
+            lines = [
+                *found.remarks,
+                *lines,
+                "Next:",
+                *label,
+                "  pixmill doctor --quick && dvc repro",
+            ]
     print(printable_lines("\n".join(lines)))

@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.core.params import load_params
     from pixmill.experiments.promotion.promoting import promote
     from pixmill.experiments.promotion.report import promotion_json
+    from pixmill.tracking.delivery import pending_folders, sync
 
     given = [text.strip() for text in (arguments.because, arguments.accept) if text]
     because = "; ".join(filter(None, dict.fromkeys(given)))
@@ -85,6 +86,8 @@ def run(arguments: argparse.Namespace) -> None:
             "version"
         )
     workspace = project_workspace()
+    if pending_folders(workspace.scratch("record")):
+        announce(f"note: {sync(workspace).line()}")
     compared: list[Comparison] = []
     # `pixmill summary` takes promote.html for a decision on the last commit.
     is_last = (
@@ -99,12 +102,10 @@ def run(arguments: argparse.Namespace) -> None:
     def show(comparison: Comparison) -> None:
         compared.append(comparison)
         if not arguments.json:
-            limits = (
-                ""
-                if comparison.gate.rules
-                else " (no limits apply: set compare.min in params.yaml)"
-            )
-            print(f"{comparison.sentence}\nGate: {comparison.gate.result}{limits}", flush=True)
+            result = f"{comparison.gate.result}"
+            if not comparison.gate.rules:
+                result += " (no limits apply: set compare.min in params.yaml)"
+            print(f"{comparison.sentence}\nGate: {result}", flush=True)
 
     try:
         done = promote(

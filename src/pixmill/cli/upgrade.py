@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.check:
         apply_upgrade(root, upgrade)
         if upgrade.pending:
-            print("Next: pixmill check && dvc repro, then commit all changes")
+            print("Next: pixmill doctor --quick && dvc repro, then commit all changes")
     elif upgrade.pending:
         raise PixmillError(
             f"the project is not up to date with pixmill {upgrade.lock.version}",

@@ -139,7 +139,7 @@ def missing_data(root: Path) -> str | None:
     if (root / "data").exists():
         return None
     if _recorded_md5(root) in (None, DATA_MD5):
-        return "pixmill data"
+        return "pixmill demo"
     return commit_first(root, "dvc pull data.dvc")
 
 

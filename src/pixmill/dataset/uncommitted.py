@@ -246,7 +246,7 @@ def _has_other_classes(root: Path) -> bool:
         new = parse_yaml(read_text(root / "params.yaml"))
         return any(old.get(key) != new.get(key) for key in ("classes", "scrape"))
     except (ParamsError, AttributeError):
-        return False  # `pixmill check` reports it.
+        return False  # `pixmill doctor --quick` reports it.
 
 
 def _earlier_records(root: Path) -> list[str]:

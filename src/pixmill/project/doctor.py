@@ -1,13 +1,15 @@
 """Check the requirements of a run: machine, project and services.
 
-To add a check, write a function that yields findings and add it to ``CHECKS``.
+To add a check, write a function that yields findings and add it to ``CHECKS``; to ``QUICK``, too,
+if it takes milliseconds and concerns the project alone.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -23,11 +25,12 @@ from pixmill.core.repository.merging import merge_problem
 
 if TYPE_CHECKING:
     from pixmill.core.provenance.lock import Lock
+    from pixmill.project.state import ProjectState
 
 _GIB = 2**30
 _COMFORTABLE_BYTES = 5 * _GIB
 _MIN_BYTES = 300_000_000
-"""Free space below which the disk check warns or fails; a run on the bundled images needs the minimum."""
+"""Free space below which the disk check warns or fails; the bundled images need the minimum."""
 
 
 class Status(StrEnum):
@@ -57,16 +60,17 @@ class Finding:
     next: str | None = None
 
 
-def examine(root: Path) -> list[Finding]:
-    """Run all checks without changing anything.
+def examine(root: Path, names: Iterable[str] | None = None) -> list[Finding]:
+    """Run checks without changing anything.
 
     Args:
         root: Project folder.
+        names: Keys of ``CHECKS``; default: all.
 
     Returns:
         The findings in the order in which to fix them.
     """
-    return [finding for name in CHECKS for finding in run_check(name, root)]
+    return [finding for name in names or CHECKS for finding in run_check(name, root)]
 
 
 def run_check(name: str, root: Path) -> list[Finding]:
@@ -76,8 +80,27 @@ def run_check(name: str, root: Path) -> list[Finding]:
         name: Key of ``CHECKS``.
         root: Project folder.
     """
+    return _findings(name, CHECKS[name], root)
+
+
+def fix(root: Path, names: Iterable[str] | None = None) -> list[Finding]:
+    """Fix what a command can fix.
+
+    Args:
+        root: Project folder.
+        names: Keys of ``FIXES``; default: all, but a browser only if a search needs one.
+
+    Returns:
+        What was done, or why it could not be.
+    """
+    if names is None:
+        names = [name for name in FIXES if name != "browser" or _needs_browser(root)]
+    return [finding for name in names for finding in _findings(name, FIXES[name], root)]
+
+
+def _findings(name: str, check: _Check, root: Path) -> list[Finding]:
     try:
-        return list(CHECKS[name](root))
+        return list(check(root))
     except PixmillError as error:
         return [Finding(name, Status.BAD, error.message, next=error.next)]
     except ModuleNotFoundError as error:
@@ -93,21 +116,20 @@ def render(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def check_path() -> Finding:
+def _path(_: Path) -> Iterator[Finding]:
     """Check that DVC would run the current Python."""
     folder = Path(sys.executable).parent
     python = shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
-        return Finding("PATH", Status.OK, f"dvc runs {python}")
+        yield Finding("PATH", Status.OK, f"dvc runs {python}")
+        return
     message = f"dvc would run {python or 'no python'}, not {sys.executable}"
-    return Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
+    yield Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
 
 
 def _python(_: Path) -> Iterator[Finding]:
-    yield Finding(
-        "Python", Status.OK, f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}"
-    )
-    yield check_path()
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python", Status.OK, f"{version}, {sys.executable}")
 
 
 def _account(_: Path) -> Iterator[Finding]:
@@ -141,8 +163,30 @@ def _git(root: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding("Git", Status.OK, str(shutil.which("git")))
+
+
+def _merging(root: Path) -> Iterator[Finding]:
+    """Check how Git merges images and results here; nobody merges in CI."""
+    if "CI" in os.environ:
+        return
     if problem := merge_problem(root):
         yield Finding("merging", Status.WARNING, problem[0], next=problem[1])
+
+
+def _fix_merging(root: Path) -> Iterator[Finding]:
+    """Set up the drivers, and merge files in conflict with them."""
+    from pixmill.core.repository.merging import add_drivers, merge_again
+    from pixmill.core.words import first_of
+    from pixmill.project.state import read_project_state
+
+    add_drivers(root)
+    state = read_project_state(root, stages=False, full=False)
+    if merged := merge_again(root, state.repository.conflicts):
+        yield Finding("merging", Status.OK, f"merged {first_of(merged, 3)}")
+    if problem := merge_problem(root):
+        yield Finding("merging", Status.WARNING, problem[0], next=problem[1])
+    else:
+        yield Finding("merging", Status.OK, "Git merges images and results here")
 
 
 def _packages(root: Path) -> Iterator[Finding]:
@@ -182,7 +226,7 @@ def _packages(root: Path) -> Iterator[Finding]:
 
 
 def _install(root: Path, lock: Lock | None) -> str:
-    """Return the command that installs the packages of a project, or of Pixmill's own repository."""
+    """Return the command that installs the packages of a project or of this repository."""
     from pixmill.project.new.pins import CONSTRAINTS
     from pixmill.project.new.template import install_project
 
@@ -194,7 +238,7 @@ def _install(root: Path, lock: Lock | None) -> str:
 
 
 def _code(root: Path) -> Iterator[Finding]:
-    """Compare the installed Pixmill with ``pixmill.lock``, and packages with ``constraints.txt``."""
+    """Compare Pixmill with ``pixmill.lock``, and packages with ``constraints.txt``."""
     from pixmill.core.provenance import lock
     from pixmill.project.new.pins import other_versions
 
@@ -212,17 +256,40 @@ def _code(root: Path) -> Iterator[Finding]:
 
 
 def _params(root: Path) -> Iterator[Finding]:
+    """Check ``params.yaml`` and the addresses of services that it needs."""
     from pixmill.core.params import load_params
     from pixmill.core.words import shorten
 
-    classes = load_params(root).classes
-    yield Finding(
-        "params", Status.OK, f"{len(classes)} classes: {shorten(', '.join(classes), 300)}"
-    )
+    params = load_params(root)
+    if params.sweep.space or params.sweep.sampler == "grid":
+        from pixmill.experiments.sweep.space import check_searched
+
+        check_searched(params)
+    if "PIXMILL_COMPUTE" in os.environ:
+        from pixmill.images.compute.cluster import cluster_address
+
+        cluster_address()
+    classes = f"{len(params.classes)} classes ({shorten(', '.join(params.classes), 300)})"
+    yield Finding("params", Status.OK, f"{classes}; images from {', '.join(params.sources())}")
+
+
+def _files(root: Path) -> Iterator[Finding]:
+    """Check the local files that ``params.yaml`` names."""
+    from pixmill.core.errors import ParamsError
+    from pixmill.core.params import load_params
+    from pixmill.project.recipes.preflight import find_issues
+
+    try:
+        params = load_params(root)
+    except ParamsError:  # reported by another check
+        return
+    for issue in find_issues(root, params):
+        status = Status.BAD if issue.stops else Status.WARNING
+        yield Finding("files", status, issue.message, next=issue.next)
 
 
 def _data(root: Path) -> Iterator[Finding]:
-    """Compare ``data/`` with ``data.dvc`` and the last commit."""
+    """Compare images and decisions with ``data.dvc`` and the last commit."""
     from pixmill.project.next_steps import next_steps
     from pixmill.project.state import read_project_state
 
@@ -231,34 +298,38 @@ def _data(root: Path) -> Iterator[Finding]:
         step = next_steps(state)[0]
         yield Finding("data", Status.BAD, step.sentence, next=step.command)
         return
+    for part, fault in state.faults.items():
+        status = Status.BAD if part == "data" else Status.WARNING
+        yield Finding(part, status, fault, next=state.fixes.get(part))
+    yield from _compare_data(state)
+    if state.missing is not None:
+        sentences, command = state.missing
+        yield Finding("decisions", Status.WARNING, " ".join(sentences), next=command)
+    if state.series is not None:
+        yield Finding("series", Status.WARNING, state.series)
+
+
+def _compare_data(state: ProjectState) -> Iterator[Finding]:
+    """Compare the images with ``data.dvc`` and the last commit."""
     data = state.data
-    uncommitted = state.repository.uncommitted
-    if data is None:
-        yield Finding("data", Status.BAD, state.faults["data"], next=state.fixes.get("data"))
+    if data is None or not (state.root / "data").exists():  # reported by others
         return
     present = f"{data.count} files of {data.size / 1e6:.1f} MB"
+    other = f"{present}, but data.dvc records others"
+    uncommitted = state.repository.uncommitted
     if not data.count:
-        advice = f"pixmill data, or for your own images: {state.commit_first('dvc pull data.dvc')}"
-        yield Finding("data", Status.BAD, "data/ is empty", next=advice)
+        advice = f"pixmill demo, or for your own images: {state.commit_first('dvc pull data.dvc')}"
+        yield Finding("data", Status.WARNING, "data/ is empty", next=advice)
     elif data.record is None:
         yield Finding("data", Status.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
     elif data.differs and uncommitted.has_earlier_images:
         # `dvc add` would undo the changes that were pulled.
-        yield Finding(
-            "data",
-            Status.WARNING,
-            f"{present}, but data.dvc records others",
-            next="dvc pull data.dvc",
-        )
+        yield Finding("data", Status.WARNING, other, next="dvc pull data.dvc")
     elif data.differs:
         # `dvc checkout` would delete files in data/ that the cache lacks.
-        advice = (
-            f"{state.commit or 'dvc add data'}, or to restore: mv data data.old && dvc "
-            "checkout data.dvc"
-        )
-        yield Finding(
-            "data", Status.WARNING, f"{present}, but data.dvc records others", next=advice
-        )
+        restore = "mv data data.old && dvc checkout data.dvc"
+        advice = f"{state.commit or 'dvc add data'}, or to restore: {restore}"
+        yield Finding("data", Status.WARNING, other, next=advice)
     elif state.commit is not None:
         message = f"{present}, as data.dvc records, but {uncommitted.sentence}"
         yield Finding("data", Status.WARNING, message, next=state.commit)
@@ -298,14 +369,12 @@ def _dvc(root: Path) -> Iterator[Finding]:
 
 def _disk(root: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(root).free
-    status = (
-        Status.OK
-        if free >= _COMFORTABLE_BYTES
-        else Status.WARNING
-        if free >= _MIN_BYTES
-        else Status.BAD
-    )
-    advice = "pixmill clean   # lists sizes and unneeded files" if status is not Status.OK else None
+    status = Status.OK
+    if free < _COMFORTABLE_BYTES:
+        status = Status.WARNING
+    if free < _MIN_BYTES:
+        status = Status.BAD
+    advice = None if status is Status.OK else "pixmill clean   # lists sizes and unneeded files"
     yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
 
@@ -320,6 +389,28 @@ def _browser(_: Path) -> Iterator[Finding]:
         return
     check_remote(browser)
     yield Finding("browser", Status.OK, f"{browser.kind.title} by the remote driver {browser.url}")
+
+
+def _fix_browser(root: Path) -> Iterator[Finding]:
+    """Install a browser and driver if none is found and no remote driver is set."""
+    from pixmill.core.process.progress import announce
+    from pixmill.fetch.browser import install_browser
+
+    if not os.environ.get("PIXMILL_WEBDRIVER_URL"):
+        install_browser(report=announce)
+    yield from _browser(root)
+
+
+def _needs_browser(root: Path) -> bool:
+    """Return whether a search of the project reads pages in a browser."""
+    from pixmill.core.errors import ParamsError
+    from pixmill.core.params import load_params
+
+    try:
+        sources = load_params(root).sources()
+    except ParamsError:  # another check reports it
+        return False
+    return bool({*sources} - {"folder", "urls", "keras", "openverse", "wikimedia"})
 
 
 def _proxy(_: Path) -> Iterator[Finding]:
@@ -363,15 +454,28 @@ def _mlflow(root: Path) -> Iterator[Finding]:
         yield Finding("MLflow", Status.OK, without_password(uri))
 
 
-CHECKS: Mapping[str, Callable[[Path], Iterator[Finding]]] = {
+def _fix_mlflow(root: Path) -> Iterator[Finding]:
+    """Send pending runs."""
+    from pixmill.tracking.delivery import sync
+
+    result = sync(Workspace(root, root))
+    yield Finding("runs", Status.BAD if result.waiting else Status.OK, result.line())
+
+
+_Check = Callable[[Path], Iterable[Finding]]
+
+CHECKS: Mapping[str, _Check] = {
     "Python": _python,
+    "PATH": _path,
     "account": _account,
     "Git": _git,
+    "merging": _merging,
     "packages": _packages,
     "code": _code,
     "disk": _disk,
     "params": _params,
     "data": _data,
+    "files": _files,
     "DVC": _dvc,
     "browser": _browser,
     "proxy": _proxy,
@@ -379,3 +483,13 @@ CHECKS: Mapping[str, Callable[[Path], Iterator[Finding]]] = {
     "MLflow": _mlflow,
 }
 """All checks by name, in the order in which to fix their findings."""
+
+QUICK = ("PATH", "merging", "code", "params", "data", "files")
+"""Checks of the project alone, which take half a second."""
+
+FIXES: Mapping[str, _Check] = {
+    "merging": _fix_merging,
+    "browser": _fix_browser,
+    "MLflow": _fix_mlflow,
+}
+"""What ``pixmill doctor --fix`` can fix, by the name of the check."""

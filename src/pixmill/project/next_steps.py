@@ -158,7 +158,7 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
             "broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}"
         )
     if state.wrong_params:
-        yield NextStep("broken", _sentence(state.wrong_params), "pixmill check")
+        yield NextStep("broken", _sentence(state.wrong_params), "pixmill doctor --quick")
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
         # Only messages on a file's content begin with its name.
@@ -252,7 +252,7 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     elif state.awaits_images:
         sentence = (
             "There are no images yet: put them into data/<class>/, or get the bundled ones "
-            "with `pixmill data`."
+            "with `pixmill demo`."
         )
         yield NextStep("images", sentence, _RUN)
     elif state.awaits_labels:
@@ -412,7 +412,7 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
     )
     if state.waiting_runs:
         wait = count(state.waiting_runs, "run waits", "runs wait")
-        yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
+        yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill doctor --fix")
     if (fault := state.faults.get("model in production")) is not None:
         yield NextStep(
             "promote", _sentence(f"The model in production is unknown: {fault}"), "pixmill doctor"

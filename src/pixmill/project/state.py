@@ -1,6 +1,6 @@
 """The state of a project: stages, Git, decisions, model in production and disk.
 
-`pixmill summary`, the page of `pixmill open`, `pixmill doctor` and `pixmill check` read it here. No
+`pixmill summary`, the page of `pixmill open`, `pixmill doctor` and `pixmill doctor --quick` read it here. No
 lock of DVC is taken. A part that cannot be read is listed in ``faults`` instead of raising.
 """
 
@@ -393,7 +393,7 @@ def _is_large(root: Path, name: str) -> bool:
 def _champion(workspace: Workspace) -> Champion | None:
     from pixmill.experiments.promotion.report import (
         read_champion,
-    )  # imports pandas, which `pixmill check` may lack
+    )  # imports pandas, which `pixmill doctor --quick` may lack
 
     return read_champion(workspace)
 

@@ -1,7 +1,7 @@
 """Experiment tracking with MLflow: params, data and code versions, metrics and artifacts of each run.
 
 A run is written to a folder when its stage ends, and uploaded to MLflow from there. If MLflow does
-not accept it, it stays pending in that folder until ``pixmill sync`` uploads it.
+not accept it, it stays pending in that folder until ``pixmill doctor --fix`` uploads it.
 
 - ``stage_runs``: the run of a training, and of an evaluation, which finds its training by the
   weights

@@ -68,13 +68,13 @@ class SyncResult:
         if self.trouble is not None:
             parts.append(f"MLflow at {self.uri} {self.trouble.message}")
             parts.append(f"{count(len(self.waiting), 'run')} pending in .pixmill/record")
-            parts.append(f"next: {self.trouble.next}, then: pixmill sync")
+            parts.append(f"next: {self.trouble.next}, then: pixmill doctor --fix")
         else:
             parts += [
                 f"{_RECORD}{folder} is pending: {reason}" for folder, reason in self.waiting.items()
             ]
             if self.waiting:
-                parts.append("if this repeats: pixmill doctor; next: pixmill sync")
+                parts.append("if this repeats: pixmill doctor; next: pixmill doctor --fix")
         return "; ".join(parts) or "no pending runs"
 
 

@@ -205,7 +205,7 @@ def test_a_wrong_value_is_refused_in_one_line(before: str, after: str, line: str
     with pytest.raises(ParamsError) as refusal:
         parse_params(edited(before, after))
     assert refusal.value.message == line
-    assert refusal.value.next == "edit params.yaml, then: pixmill check"
+    assert refusal.value.next == "edit params.yaml, then: pixmill doctor --quick"
 
 
 @pytest.mark.parametrize("names", [("café", "cafe\u0301"), ("straße", "STRASSE"), ("Ünï", "ünï")])

@@ -121,5 +121,5 @@ def test_a_project_may_leave_the_section_out_and_dvc_does_not_miss_it(
 def test_check_refuses_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     (tmp_path / "params.yaml").write_text(f"{REST}sweep: {{space: {{train.seed: [1, 2]}}}}\n")
     monkeypatch.chdir(tmp_path)
-    assert run_pixmill("check") != 0
+    assert run_pixmill("doctor", "--quick") != 0
     assert f"sweep.space.train.seed: {SEARCHED}" in "".join(capsys.readouterr())

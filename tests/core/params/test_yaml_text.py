@@ -76,7 +76,7 @@ def test_what_dvc_stumbles_over_is_refused_with_its_line(text: str, problem: str
     assert problem in error.value.message
     assert "\n" not in error.value.message
     assert str(error.value).isascii()
-    assert error.value.next == "edit params.yaml, then: pixmill check"
+    assert error.value.next == "edit params.yaml, then: pixmill doctor --quick"
 
 
 SET = {

@@ -45,7 +45,7 @@ def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(
 @pytest.mark.parametrize(
     ("error", "failed"),
     [
-        (DataError("no images", next="pixmill data"), "no images\nNext: pixmill data"),
+        (DataError("no images", next="pixmill demo"), "no images\nNext: pixmill demo"),
         (KeyboardInterrupt(), "interrupted"),
         (SystemExit(143), "interrupted"),
         (RuntimeError(), "RuntimeError"),

@@ -271,7 +271,7 @@ def test_missing_run_or_model_is_refused(give, project, registry, runs):
     registry.client.delete_run(runs["better"])
     assert "has no run with the weights of better" in refusal(give, "better").message
     (project / ".pixmill" / "record" / "one").mkdir(parents=True)
-    assert refusal(give, "better").next == "pixmill sync, then the same command"
+    assert refusal(give, "better").next == "pixmill doctor --fix, then the same command"
 
 
 def test_lowest_pending_version_wins(champion, registry, monkeypatch):

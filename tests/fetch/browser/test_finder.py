@@ -37,7 +37,7 @@ def test_missing_browser_message_names_the_install_command(machine):
         find_browser(environ={})
     assert (
         str(raised.value)
-        == "no Chromium or Chrome was found on this machine\nNext: pixmill browser --install"
+        == "no Chromium or Chrome was found on this machine\nNext: pixmill doctor --fix browser"
     )
 
 

@@ -180,7 +180,7 @@ def test_folder_without_classes_is_refused(tmp_path, folders):
         (tmp_path / folder).mkdir(parents=True)
     with pytest.raises(DataError, match=r"data has no class folders") as stop:
         Catalogue(tmp_path / "data")
-    assert stop.value.next.endswith("pixmill data")
+    assert stop.value.next.endswith("pixmill demo")
 
 
 labels = st.sampled_from(["coat", "dress", "shirt", "sneaker", "trouser", "tabby cat"])

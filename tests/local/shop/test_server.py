@@ -223,7 +223,7 @@ def test_removed_image_is_not_found(connect, tmp_path):
 def test_taken_port_is_reported(shop, data):
     with pytest.raises(PixmillError, match=f"cannot use port {shop.port}") as stop:
         Shop(data, port=shop.port)
-    assert stop.value.next == "pixmill shop --port 0"
+    assert stop.value.next == "pixmill demo --shop --port 0"
 
 
 SERVE = """

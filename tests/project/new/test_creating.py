@@ -119,7 +119,7 @@ def test_project_with_own_images(
     assert "Ignored, because the project has its own: --remote\n" in output
     assert contents(root) == before
     monkeypatch.chdir(root)
-    assert run_pixmill("check") == 0
+    assert run_pixmill("doctor", "--quick") == 0
     assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
     assert "No file was missing." in (
         output := new(
@@ -215,7 +215,7 @@ def test_errors_of_git_and_dvc_then_empty_class_folders(
     (settings / "config").unlink()
     output = new("pets", "--classes", "cat,dog")
     assert (
-        "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n"
+        "put images into data/cat, data/dog, or set scrape.source\n  pixmill doctor --quick && dvc repro\n"
         in output
     )
     assert (tmp_path / "pets" / "data.dvc").exists()

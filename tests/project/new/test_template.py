@@ -121,7 +121,7 @@ def test_files_are_valid(files: dict[str, str]) -> None:
         jobs = yaml.safe_load(files[path])
         assert {"test", "compare", "comment", "promote"} <= jobs.get("jobs", jobs).keys()
     hooks = yaml.safe_load(files[".pre-commit-config.yaml"])["repos"][0]["hooks"]
-    assert [hook["entry"] for hook in hooks] == ["pixmill check"]
+    assert [hook["entry"] for hook in hooks] == ["pixmill doctor --quick"]
 
 
 def test_comment_job_runs_no_code_of_the_pull_request(files: dict[str, str]) -> None:

@@ -108,7 +108,7 @@ def test_upgrade_lists_and_applies_changes(
     assert run_pixmill("upgrade") == 0
     assert (
         capsys.readouterr().out
-        == shown.out + "Next: pixmill check && dvc repro, then commit all changes\n"
+        == shown.out + "Next: pixmill doctor --quick && dvc repro, then commit all changes\n"
     )
     for line in (
         f"pixmill 0.0.8 -> {__version__}",

@@ -155,7 +155,11 @@ def test_failed_comparison_shows_its_output(served):
 def test_links_to_an_mlflow_server(served, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
     mlflow = served.visitor.get_json("state")["mlflow"]
-    assert mlflow == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
+    assert mlflow == {
+        "command": "pixmill doctor --fix",
+        "address": "http://team.test",
+        "fault": None,
+    }
 
 
 @dataclass

@@ -112,7 +112,9 @@ SITUATIONS = {
     "failed": made(stages=failed(""), is_cached=True),
     "failed with advice": made(stages=failed("no weights\nNext: dvc repro train")),
     "refused": made(
-        stages=failed("val: expected a number\nNext: edit params.yaml, then: pixmill check")
+        stages=failed(
+            "val: expected a number\nNext: edit params.yaml, then: pixmill doctor --quick"
+        )
     ),
     "other code": made(
         stages=failed("Other code\nNext: pixmill upgrade && dvc repro, or to stay: pip install x")

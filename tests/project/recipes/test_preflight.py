@@ -154,7 +154,7 @@ def test_unused_unlabelled_images(root: Path) -> None:
 
 def test_missing_data(tmp_path: Path) -> None:
     keras = params(source="keras")
-    assert [issue.next for issue in find_issues(tmp_path, keras)] == ["pixmill data"]
+    assert [issue.next for issue in find_issues(tmp_path, keras)] == ["pixmill demo"]
     (tmp_path / "data.dvc").write_text(
         "outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n"
     )

@@ -43,12 +43,12 @@ def test_preset_is_pinned_and_data_kept(project: Path, capsys: pytest.CaptureFix
     assert f"weights/ours: 0.5 MB in {project / 'weights' / 'ours'}; licence: unknown" in shown
     assert f"  train.backbone.sha256: null -> {digest}" in shown
     assert shown.endswith("Next: dvc repro\n")
-    assert run_pixmill("check") == 0
+    assert run_pixmill("doctor", "--quick") == 0
     # The weights change.
     with (project / "weights" / "ours" / "model.weights.h5").open("ab") as file:
         file.write(b"!")
-    assert run_pixmill("check") == 1
-    assert "train.backbone.sha256: " in (output := capsys.readouterr().err)
+    assert run_pixmill("doctor", "--quick") == 1
+    assert "train.backbone.sha256: " in (output := capsys.readouterr().out)
     assert "pixmill use hub:weights/ours" in output
 
 
@@ -58,13 +58,13 @@ def test_the_image_size_fits_the_preset(project: Path, capsys: pytest.CaptureFix
     before = load_params(project).split
     assert run_pixmill("use", "hub:weights/ours") == 0
     assert load_params(project).split == before.model_copy(update={"image_size": 252})
-    assert run_pixmill("check") == 0
+    assert run_pixmill("doctor", "--quick") == 0
     capsys.readouterr()
     path.write_text(path.read_text().replace("image_size: 252", "image_size: 250"))
-    assert run_pixmill("check") == 1
+    assert run_pixmill("doctor", "--quick") == 1
     assert (
         "split.image_size: this preset takes multiples of 14 pixels, received 250"
-        in capsys.readouterr().err
+        in capsys.readouterr().out
     )
 
 

@@ -241,14 +241,14 @@ def test_names_the_folders_for_images(project: Path) -> None:
         "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set "
         in done.lines()[-3]
     )
-    assert done.lines()[-1] == "Next: pixmill check"
+    assert done.lines()[-1] == "Next: pixmill doctor --quick"
 
 
 def test_fresh_clone(project: Path) -> None:
     (project / "data").rmdir()
     lines = use(project, find_recipe(project, "digits"), full=True).lines()
     assert lines[-2:] == [
-        "data/ is missing, and dvc needs it for all stages\nNext: pixmill data",
+        "data/ is missing, and dvc needs it for all stages\nNext: pixmill demo",
         "Next: dvc repro",
     ]
 

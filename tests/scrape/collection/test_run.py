@@ -129,7 +129,7 @@ class TestFolder:
 
     def test_no_data(self, run, data):
         data.rename(data.with_name("elsewhere"))
-        with pytest.raises(DataError, match="pixmill data"):
+        with pytest.raises(DataError, match="pixmill demo"):
             run()
 
 

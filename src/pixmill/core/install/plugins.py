@@ -56,7 +56,7 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
     except Exception as error:
         error.add_note(
             f"{place.file} is the {kind[:-1]} '{name}' of pyproject.toml. After a fix: pixmill "
-            "check"
+            "doctor --quick"
         )
         raise
     if Path(module.__file__ or "").resolve() != place.file.resolve():
@@ -70,7 +70,7 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
                 f"{place.file} has no function or class '{place.attribute}', the {kind[:-1]} '{name}' "
                 "of pyproject.toml"
             ),
-            next=f"edit {place.file} or pyproject.toml, then: pixmill check",
+            next=f"edit {place.file} or pyproject.toml, then: pixmill doctor --quick",
         )
     return plugin
 
@@ -137,7 +137,7 @@ def _place(kind: str, name: str, root: Path) -> _Place:
             f"{registered[name]!r}",
             next=f"move its file to src/<package>/{stage}/, which dvc.yaml lists as a dependency, "
             "and edit "
-            "pyproject.toml, then: pixmill check",
+            "pyproject.toml, then: pixmill doctor --quick",
         )
     package, _, rest, attribute = match.groups()
     folder = root / "src" / package / stage
@@ -150,6 +150,6 @@ def _place(kind: str, name: str, root: Path) -> _Place:
     if not file.is_file():
         raise PluginError(
             f"{file} is missing: pyproject.toml registers it as the {what} '{name}'",
-            next="put it there or edit pyproject.toml, then: pixmill check",
+            next="put it there or edit pyproject.toml, then: pixmill doctor --quick",
         )
     return _Place(f"{package}.{stage}{rest}", attribute, folder, file)

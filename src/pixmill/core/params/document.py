@@ -44,7 +44,7 @@ class Params(Section):
         strict=False,
         description="Labels of the classifier: names of searches and of folders in data/. Any "
         "visible text; "
-        "if file systems refuse it, `pixmill check` shows the folder's name. They must differ in "
+        "if file systems refuse it, `pixmill doctor --quick` shows the folder's name. They must differ in "
         "more than case; "
         "composed and decomposed letters such as é are equal.",
         examples=[["jeans", "saree", "trouser"]],
@@ -221,7 +221,7 @@ def parse_params(text: str) -> Params:
     >>> parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {learning_rate: fast}}")
     Traceback (most recent call last):
     pixmill.core.errors.ParamsError: train.learning_rate: expected a number > 0 and <= 100, received
-    'fast' Next: edit params.yaml, then: pixmill check
+    'fast' Next: edit params.yaml, then: pixmill doctor --quick
 
     Raises:
         ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line

@@ -15,7 +15,7 @@ from ruamel.yaml.nodes import CollectionNode, MappingNode, Node
 
 from pixmill.core.errors import ParamsError
 
-NEXT = "edit params.yaml, then: pixmill check"
+NEXT = "edit params.yaml, then: pixmill doctor --quick"
 
 _MAX_BYTES = 2**20
 """A thousand classes with ten queries each take a tenth of it."""
@@ -77,7 +77,7 @@ def read_text(path: Path) -> str:
                 f"{path}: expected UTF-8, received the byte 0x{content[error.start]:02x} in line "
                 f"{line}"
             ),
-            next=f"save {path} as UTF-8, then: pixmill check",
+            next=f"save {path} as UTF-8, then: pixmill doctor --quick",
         ) from None
 
 

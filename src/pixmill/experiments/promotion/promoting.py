@@ -160,7 +160,7 @@ def _upload_command(workspace: Workspace) -> str:
     """Return the command that sends a run to MLflow."""
     waiting = workspace.root / ".pixmill" / "record"
     if waiting.is_dir() and any(path.is_dir() for path in waiting.iterdir()):
-        return "pixmill sync, then the same command"
+        return "pixmill doctor --fix, then the same command"
     return (
         f"{RECORD_AGAIN}, then the same command; or set MLFLOW_TRACKING_URI to the store that "
         "has it"

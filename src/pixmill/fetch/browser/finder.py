@@ -27,7 +27,7 @@ from pixmill.fetch.browser.options import CHROMIUM, FIREFOX, KINDS, BrowserKind
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _ANSWER_TIMEOUT_SECONDS = 5.0
 
-_INSTALL = "pixmill browser --install"
+_INSTALL = "pixmill doctor --fix browser"
 _CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a matching browser and driver, or unset both"
 _MISFIT = (
     "remove the older one from PATH, or set PIXMILL_BROWSER and PIXMILL_DRIVER to a pair of "

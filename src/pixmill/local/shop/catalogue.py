@@ -121,7 +121,7 @@ class Catalogue:
         if not self.classes:
             raise DataError(
                 f"{data} has no class folders; the shop shows <class>/<file>",
-                next="put images into data/<class>/, or use the bundled ones: pixmill data",
+                next="put images into data/<class>/, or use the bundled ones: pixmill demo",
             )
         every = [card for cards in self.classes.values() for card in cards]
         self.products = {card.id: card for card in every}

@@ -1,4 +1,4 @@
-"""HTTP server of the shop, for scraping runs and for the verb ``pixmill shop``."""
+"""HTTP server of the shop, for scraping runs and for the verb ``pixmill demo --shop``."""
 
 import json
 import re
@@ -72,7 +72,7 @@ class Shop(LoopbackServer):
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)],
             exception_handlers={404: views.not_found},
         )
-        super().__init__(app, command="pixmill shop", port=port)
+        super().__init__(app, command="pixmill demo --shop", port=port)
 
 
 class _Views:

@@ -474,7 +474,7 @@ def _next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str
     if stopping and go:
         yield f"  {go.removesuffix(' && ')}"
     yield from (f"  {fix}" for fix in stopping)
-    check = "pixmill check && " if stopping else go
+    check = "pixmill doctor --quick && " if stopping else go
     if any(is_on_web(source) for source in params.sources()):
         yield f"  {check}pixmill scrape --dry-run   (estimates the time)"
         yield "  dvc repro"

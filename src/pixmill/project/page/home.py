@@ -184,10 +184,10 @@ def _mlflow(root: Path) -> dict[str, str | None]:
     try:
         hint = view_hint(tracking_uri(Workspace(root, root)))
     except PixmillError as error:
-        return {"command": "pixmill check", "address": None, "fault": error.message}
+        return {"command": "pixmill doctor --quick", "address": None, "fault": error.message}
     is_server = hint.startswith(("http:", "https:"))
     return {
-        "command": "pixmill sync" if is_server else hint,
+        "command": "pixmill doctor --fix" if is_server else hint,
         "address": hint if is_server else None,
         "fault": None,
     }

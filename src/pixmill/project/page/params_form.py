@@ -76,7 +76,9 @@ class ParamsForm:
             if wanted is None:
                 raise ParamsError("\n".join(errors.values()), next="correct the values")
             before = self._path.read_bytes()
-            after = edit_params(text, wanted, otherwise="edit it, then: pixmill check").encode()
+            after = edit_params(
+                text, wanted, otherwise="edit it, then: pixmill doctor --quick"
+            ).encode()
             if after != text.encode():
                 write_bytes(self._path, after)
                 self._saved.append((_digest(after), before))

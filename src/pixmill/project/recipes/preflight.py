@@ -80,12 +80,14 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             from pixmill.models.preset_files import pinned_folder
             from pixmill.models.presets import input_side
 
-            side = params.split.image_size
-            pinned = pinned_folder(backbone, root)
-            own = backbone.image_size
-            yield from _attempt(lambda: input_side(pinned, side, own))  # type: ignore[arg-type]
+            def check_preset() -> None:
+                preset = pinned_folder(backbone, root)
+                side = backbone.image_size
+                input_side(preset, params.split.image_size, side)  # type: ignore[arg-type]
+
+            yield from _attempt(check_preset)
     command = missing_data(root)
-    if command is not None and not ("folder" in sources and command == "pixmill data"):
+    if command is not None and not ("folder" in sources and command == "pixmill demo"):
         # A fresh clone: the params are fine, so nothing stops here.
         yield Issue("data/ is missing, and dvc needs it for all stages", command)
         return

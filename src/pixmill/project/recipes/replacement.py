@@ -79,7 +79,7 @@ def use(root: Path, recipe: Recipe, *, full: bool = False) -> Replacement:
         else ("dvc repro",)
     )
     if any(issue.stops for issue in issues):
-        following = ("pixmill check",)
+        following = ("pixmill doctor --quick",)
     backup = None
     rewritten = before != after
     if rewritten and before is not None and git(root, "show", "HEAD:./params.yaml") != before:

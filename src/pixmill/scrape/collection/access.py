@@ -242,7 +242,7 @@ async def open_access(
     except ValueError as error:
         raise ParamsError(
             f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",
-            next="edit params.yaml, then: pixmill check",
+            next="edit params.yaml, then: pixmill doctor --quick",
         ) from None
     async with opening as fetcher:
         with contextlib.closing(NetworkAccess(fetcher, reach, scratch, journal)) as access:

@@ -28,7 +28,7 @@ _PARTS = ("test", "val", "train")
 
 _REQUIRED_PARTS = {"train", "test"}
 _ADVICE = {
-    "classes": "put images into data/<class>/, or use the bundled ones: pixmill data",
+    "classes": "put images into data/<class>/, or use the bundled ones: pixmill demo",
     "fixed": "put images into data/train/<class>/ and data/test/<class>/",
 }
 _UNLABELLED = "unlabelled"

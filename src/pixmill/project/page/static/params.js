@@ -98,7 +98,7 @@ export function setUp() {
     make("p", { className: "actions stays" },
       make("button", { id: "params-save", type: "submit", className: "good", textContent: "Save", disabled: true }),
       make("button", { id: "params-reload", type: "button", textContent: "Reload" })));
-  const details = make("details", {}, make("summary", { textContent: "Change params" }), form, folded("pixmill check"));
+  const details = make("details", {}, make("summary", { textContent: "Change params" }), form, folded("pixmill doctor --quick"));
   const undo = make("button", { id: "params-undo", type: "button", textContent: "Undo the last change of params" });
   form.addEventListener("submit", save);
   form.querySelector("#params-reload").addEventListener("click", () => { alert(""); load(); });

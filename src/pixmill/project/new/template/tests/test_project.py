@@ -1,4 +1,4 @@
-"""Project checks in addition to `pixmill check`."""
+"""Project checks in addition to `pixmill doctor --quick`."""
 
 import json
 from importlib.metadata import EntryPoint

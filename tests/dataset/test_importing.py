@@ -22,6 +22,7 @@ from pixmill.core.repository.dvc import RunningDvc
 from pixmill.dataset import importing
 from pixmill.dataset.detected import Detected, Item
 from pixmill.dataset.detection import Options, recognise
+from pixmill.dataset.import_plan import free_path
 from pixmill.dataset.importing import import_into, scratch_of
 from pixmill.split.grouping import group_names
 from tests.command import run_pixmill
@@ -421,7 +422,7 @@ def test_scratch_disappears_with_the_folders_made_for_it(tmp_path: Path) -> None
 )
 def test_flat_names_are_short_unique_and_portable(names: list[str]) -> None:
     taken: set[str] = set()
-    paths = [importing._free_path("cat", name, taken) for name in [*names, *names]]
+    paths = [free_path("cat", name, taken) for name in [*names, *names]]
     flat = [path.removeprefix("cat/") for path in paths]
     assert len({fold(name) for name in flat}) == len(flat)
     assert all(
@@ -432,7 +433,7 @@ def test_flat_names_are_short_unique_and_portable(names: list[str]) -> None:
 
 
 def test_an_ending_alone_is_no_hidden_file() -> None:
-    assert importing._free_path("cat", ".jpg", set()) == "cat/image.jpg"
+    assert free_path("cat", ".jpg", set()) == "cat/image.jpg"
 
 
 def everything(folder: Path) -> dict[Path, bytes]:

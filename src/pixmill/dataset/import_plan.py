@@ -1,0 +1,234 @@
+"""Plan an import: which images to copy, and what to record on those that ``data/`` has already."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.writing import file_digest
+from pixmill.core.metadata import Facts, read_metadata
+from pixmill.core.names import class_by_name, class_folder, fold, to_nfc, to_slug, to_text
+from pixmill.core.params import Params
+from pixmill.core.process.progress import track
+from pixmill.core.words import count, first_of
+from pixmill.dataset.detected import PRECEDENCE, Detected, Item
+from pixmill.dataset.forgetting import forgotten_ids
+from pixmill.fetch.location import is_on
+from pixmill.images.listing import files_below
+
+UNLABELLED = "data/unlabelled"
+
+_COMPLETED = ("split", "group", "licence", "author", "page_url")
+"""Facts that an image in ``data/`` gets from a later import if it lacks them."""
+
+_ENDING = re.compile(r"\.[a-zA-Z0-9]{1,5}$")
+
+_MAX_NAMED = 5
+
+_FORGOTTEN = "Left out {} forgotten earlier (review.csv; scrape.exclude_*, opt_out)"
+_SEVERAL_LABELS = "Left out {} with several labels"
+_SEVERAL_GROUPS = "Left out {} with several groups"
+_OTHER_LABEL = "Left out {} with another label (to change one: pixmill review)"
+_PRESENT = "Skipped {} that data/ or the import has already"
+_ADDED = "Added split, group or origin to {} in data/"
+_KEPT = "Kept the split and group of {} that have others here"
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What an import changes.
+
+    Args:
+        copies: Images to copy, by path below ``data/``.
+        present: Images that ``data/`` has already.
+        rows: All rows of ``data/metadata.csv`` afterwards.
+        notes: Lines on images that are left out or get facts.
+    """
+
+    copies: Mapping[str, Item]
+    present: Sequence[Item]
+    rows: Mapping[str, Facts]
+    notes: Sequence[str]
+
+
+def plan_import(root: Path, found: Detected, params: Params) -> ImportPlan:
+    """Plan an import into a project.
+
+    Args:
+        root: Project folder.
+        found: The images.
+        params: Params of the project, with the classes of the images.
+
+    Raises:
+        DataError: ``data/`` has fixed splits, or its table is malformed.
+    """
+    if found.items and params.scrape.folder.layout == "fixed":
+        raise DataError(
+            "data/ has a fixed split (scrape.folder.layout), to which no images are imported",
+            next="copy them into data/train/ and data/test/, or into a project of their own: "
+            "pixmill new NAME --from …",
+        )
+    planner = _Planner(root, found.items, params)
+    # An image in several splits stays out of training.
+    items = sorted(found.items, key=lambda item: PRECEDENCE.index(item.facts.split))
+    for item in track(items, "Plan", len(items)):
+        planner.add(item)
+    return planner.finish()
+
+
+class _Planner:
+    """Decides on one image after the other.
+
+    Args:
+        root: Project folder.
+        items: All images of the import.
+        params: Params of the project.
+    """
+
+    def __init__(self, root: Path, items: Sequence[Item], params: Params) -> None:
+        self._scrape = params.scrape
+        unlabelled = Path(params.evaluate.unlabelled or UNLABELLED)
+        self._unlabelled = unlabelled.relative_to("data").as_posix()
+        self._classes = class_by_name(params.classes, params.scrape.folder.classes)
+        self._rows = read_metadata(root / "data")
+        self._copies: dict[str, Item] = {}
+        self._present: list[Item] = []
+        self._notes: dict[str, list[str]] = defaultdict(list)
+        forgotten = forgotten_ids(root, params.classes) if items else set()
+        self._excluded = {*params.scrape.exclude_ids, *(name[:16] for name in forgotten)}
+        files = [*files_below(root / "data")] if (root / "data").is_dir() else []
+        self._taken = {fold(name) for name, _ in files}
+        present = {str(path): to_nfc(name) for name, path in files if path.is_file()}
+        self._contents = _read_contents(
+            [item.file for item in items], present, reads_all=bool(self._excluded)
+        )
+        self._files = self._index_files(present)
+        # All labels and groups that the import gives a content.
+        self._labels: dict[str, set[str]] = defaultdict(set)
+        self._groups: dict[str, set[str]] = defaultdict(set)
+        for item in items:
+            self._note_facts(item)
+
+    def add(self, item: Item) -> None:
+        """Decide on an image."""
+        files = self._files[self._contents[item.file]]
+        label = self._class_of(item.facts.label or self._unlabelled)
+        if why := self._find_obstacle(item, label):
+            kind, name = why
+            self._notes[kind].append(name)
+        elif label in files:
+            self._complete(item, files[label])
+        else:
+            given = item.facts.label
+            folder = self._unlabelled if given is None else class_folder(given)
+            name = free_path(folder, item.name, self._taken)
+            self._copies[name] = item
+            self._rows[name] = item.facts
+            files[label] = name
+
+    def finish(self) -> ImportPlan:
+        """Return the plan."""
+        notes = [
+            f"{text.format(count(len(names), 'image'))}: {first_of(names, _MAX_NAMED)}"
+            for text, names in self._notes.items()
+        ]
+        return ImportPlan(self._copies, self._present, self._rows, notes)
+
+    def _note_facts(self, item: Item) -> None:
+        content = self._contents[item.file]
+        if item.facts.label:
+            self._labels[content].add(self._class_of(item.facts.label))
+        if item.facts.group:
+            self._groups[content].add(item.facts.group)
+
+    def _index_files(self, present: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Return the names of files in ``data/`` by content and label."""
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for file, name in present.items():
+            if file in self._contents:
+                row = self._rows.get(name, Facts())
+                label = self._class_of(row.label or name.split("/")[0])
+                found[self._contents[file]][label] = name
+        return found
+
+    def _class_of(self, label: str) -> str:
+        return self._classes.get(label, label)
+
+    def _find_obstacle(self, item: Item, label: str) -> tuple[str, str] | None:
+        """Return the kind and the words of the note on an image that is left out."""
+        content = self._contents[item.file]
+        facts = item.facts
+        if content[:16] in self._excluded or self._is_from_excluded(facts):
+            return _FORGOTTEN, item.name
+        if len(self._labels[content]) > 1:
+            return _SEVERAL_LABELS, f"{item.name} ({facts.label or self._unlabelled})"
+        if len(self._groups[content]) > 1:
+            return _SEVERAL_GROUPS, f"{item.name} ({facts.group or 'no group'})"
+        files = self._files[content]
+        others = [*files.values()] or sorted(self._labels[content] - {label})
+        if label in files or not others:
+            return None
+        return _OTHER_LABEL, f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
+
+    def _is_from_excluded(self, facts: Facts) -> bool:
+        is_by = facts.author in self._scrape.exclude_authors
+        return is_by or is_on(facts.page_url, self._scrape.opt_out)
+
+    def _complete(self, item: Item, name: str) -> None:
+        """Add facts that the row of a file in ``data/`` lacks."""
+        self._present.append(item)
+        self._notes[_PRESENT].append(item.name)
+        row = self._rows.get(name, Facts())
+        added = {each: getattr(row, each) or getattr(item.facts, each) for each in _COMPLETED}
+        full = replace(row, **added)
+        if full != row:
+            self._rows[name] = full
+            self._notes[_ADDED].append(name)
+        if item.facts.split not in (None, full.split) or item.facts.group not in (None, full.group):
+            self._notes[_KEPT].append(f"{name} ({item.name})")
+
+
+def _read_contents(
+    files: Sequence[str], others: Iterable[str], *, reads_all: bool
+) -> dict[str, str]:
+    """Return a text for each file that is equal if the bytes are.
+
+    It is the SHA-256 digest if another file is as large, or with ``reads_all``; other files are not
+    read.
+
+    Args:
+        files: Files to import.
+        others: Files in ``data/``; only those as large as a file to import are in the result.
+        reads_all: Whether all digests are needed.
+    """
+    sizes = {file: Path(file).stat().st_size for file in files}
+    wanted = {*sizes.values()}
+    for file in others:
+        size = Path(file).stat().st_size
+        if size in wanted:
+            sizes[file] = size
+    several = Counter(sizes.values())
+    return {
+        file: file_digest(Path(file)) if reads_all or several[size] > 1 else file
+        for file, size in track(sizes.items(), "Compare", len(sizes))
+    }
+
+
+def free_path(folder: str, name: str, taken: set[str]) -> str:
+    """Return a path for an image, unique ignoring case, and add it to the taken ones.
+
+    Folders become a part of the name, which :func:`pixmill.core.names.to_slug` makes portable.
+    """
+    flat = to_nfc(to_text(name)).replace("/", "-")
+    ending = _ENDING.search(flat)
+    stem = to_slug(_ENDING.sub("", flat).strip() or "image")
+    suffix = ending[0] if ending else ""
+    path = f"{folder}/{stem}{suffix}"
+    number = 1
+    while fold(path) in taken:
+        number += 1
+        path = f"{folder}/{stem}-{number}{suffix}"
+    taken.add(fold(path))
+    return path

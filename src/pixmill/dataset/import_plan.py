@@ -163,7 +163,7 @@ class _Planner:
         if content[:16] in self._excluded or self._is_from_excluded(facts):
             return _FORGOTTEN, item.name
         if len(self._labels[content]) > 1:
-            return _SEVERAL_LABELS, f"{item.name} ({facts.label or self._unlabelled})"
+            return _SEVERAL_LABELS, f"{item.name} ({label})"
         if len(self._groups[content]) > 1:
             return _SEVERAL_GROUPS, f"{item.name} ({facts.group or 'no group'})"
         files = self._files[content]

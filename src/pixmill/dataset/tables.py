@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -60,52 +61,51 @@ def find_table(
             the table ``source`` cannot be read, or does not label images.
         UnreadError: The only tables are too large or have no header.
     """
-    chosen = {
-        "licence" if role == "license" else role: name for role, name in (columns or {}).items()
-    }
-    if wrong := [role for role in chosen if role not in ROLES]:
-        raise DataError(
-            f"--columns has no {wrong[0]}; it has {', '.join(ROLES)}", next="correct --columns"
-        )
-    top = source if source.is_dir() else source.parent
-    paths = _tables_in(source) if source.is_dir() else [source]
-    tables, problems = (
-        within_limits(partial(read_tables, paths, skips=source.is_dir()), paths)
-        if paths
-        else ([], [])
-    )
+    chosen = _check_roles(columns or {})
+    is_folder = source.is_dir()
+    paths = _tables_in(source) if is_folder else [source]
+    tables: list[Table] = []
+    problems: list[UnreadError] = []
+    if paths:
+        tables, problems = within_limits(partial(read_tables, paths, skips=is_folder), paths)
     present = {name for table in tables for name in (*table.columns, *table.sure.values())}
-    if tables and (absent := [name for name in chosen.values() if name not in {ONE_HOT, *present}]):
-        has = first_of(sorted(present))
-        raise DataError(
-            f"no table has the column {absent[0]}; there are {has}", next="correct --columns"
-        )
-    files = NamedFiles(top)
-    reading = _Reading(files, fresh_folder(scratch))
-    classes = {*filter(None, map(folder_label, files.names if source.is_dir() else ()))}
-    for table in track(tables, "Read", len(tables), unit="table"):
-        folders = classes if table.path.stem != "metadata" else ()
-        try:
-            is_file = partial(_names_file, files, table.path)
-            roles = guess_columns(table, chosen, is_file, folders)
-        except UnreadError as error:
-            problems.append(error)
-            continue
-        if "image" in roles:
-            reading.add(table, roles)
-    if source.is_dir() or any(table.path.stem == "metadata" for table, _ in reading.tables):
+    _check_columns(chosen.values(), present, tables)
+    reading = _Reading(NamedFiles(source if is_folder else source.parent), fresh_folder(scratch))
+    problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
+    if is_folder or reading.has_metadata:
         reading.add_unnamed()
     if found := reading.result():
         return replace(found, remarks=(*found.remarks, *(problem.remark for problem in problems)))
     if problems:
         raise problems[0]
-    if not source.is_dir():
+    if not is_folder:
         wanted = "labels" if reading.tables else "existing image files, or of URLs (http, https)"
-        fix = "put the images next to the table, or name the columns: --columns image=…,label=…"
         raise DataError(
-            f"{source} has no column of {wanted}; it has {first_of(sorted(present))}", next=fix
+            f"{source} has no column of {wanted}; it has {first_of(sorted(present))}",
+            next="put the images next to the table, or name the columns: --columns image=…,label=…",
         )
     return None
+
+
+def _check_roles(columns: Mapping[str, str]) -> dict[str, str]:
+    chosen = {"licence" if role == "license" else role: name for role, name in columns.items()}
+    for role in chosen:
+        if role not in ROLES:
+            raise DataError(
+                f"--columns has no {role}; it has {', '.join(ROLES)}", next="correct --columns"
+            )
+    return chosen
+
+
+def _check_columns(
+    chosen: Iterable[str], present: AbstractSet[str], tables: Sequence[Table]
+) -> None:
+    absent = [name for name in chosen if name not in {ONE_HOT, *present}]
+    if tables and absent:
+        raise DataError(
+            f"no table has the column {absent[0]}; there are {first_of(sorted(present))}",
+            next="correct --columns",
+        )
 
 
 def _names_file(files: NamedFiles, table: Path, cell: str) -> bool:
@@ -136,45 +136,62 @@ class _Reading:
         self._rows: dict[str, Facts] = {}  # by file or URL
         self._lost: dict[str, list[str]] = defaultdict(list)  # by reason
 
-    def add(self, table: Table, roles: Mapping[str, str]) -> None:
-        """Add the rows of a table."""
-        self.tables.append((table, roles))
-        cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
-        if "label" in cells:
-            cells["label"] = [*map(to_nfc, cells["label"])]
-            if roles["label"] not in table.sure.values() and not {*COLUMNS} <= table.columns.keys():
-                cells["label"] = _mark_several(cells["label"])
-        above = table.path.relative_to(self._files.top).with_suffix("").parts
+    @property
+    def has_metadata(self) -> bool:
+        """Whether a table is called ``metadata``, beside which folders are the classes."""
+        return any(table.path.stem == "metadata" for table, _ in self.tables)
 
-        def facts_of(number: int, folders: Sequence[str] = ()) -> Facts:
-            row = {role: values[number] or None for role, values in cells.items()}
-            cell = row.get("split")
-            row["split"] = _split_of([cell] if cell else [*folders, *above])
-            return Facts(**row)
-
-        if roles["image"] not in table.columns:
-            self._add_images(table, roles["image"], facts_of)
-            return
-        for number, (cell, key) in enumerate(self._find(table.columns[roles["image"]], table.path)):
-            if key is None:
-                self._lost["rows that name no image, or several"].append(
-                    cell or f"row {number + 1}"
-                )
+    def add_tables(
+        self, tables: Sequence[Table], chosen: Mapping[str, str], *, guesses_folders: bool
+    ) -> list[UnreadError]:
+        """Add tables that name images, and return why others cannot be read."""
+        names = self._files.names if guesses_folders else []
+        classes = {*filter(None, map(folder_label, names))}
+        problems = []
+        for table in track(tables, "Read", len(tables), unit="table"):
+            folders = classes if table.path.stem != "metadata" else ()
+            is_file = partial(_names_file, self._files, table.path)
+            try:
+                roles = guess_columns(table, chosen, is_file, folders)
+            except UnreadError as error:
+                problems.append(error)
                 continue
-            facts = facts_of(number, () if is_url(key) else key.split("/")[:-1])
-            if before := self._rows.get(key):
-                both = sorted((before.split, facts.split), key=PRECEDENCE.index)
-                merged = Facts(
-                    *(old or new for old, new in zip(astuple(before), astuple(facts), strict=True))
-                )
-                label = _join(before.label, facts.label)
-                group = _join(before.group, facts.group)
-                facts = replace(merged, label=label, split=both[0], group=group)
-                if both[1] not in (None, both[0]):
-                    self._lost[
-                        "rows in a second split, of images that stay out of training"
-                    ].append(key)
+            if "image" in roles:
+                self._add(table, roles)
+        return problems
+
+    def _add(self, table: Table, roles: Mapping[str, str]) -> None:
+        self.tables.append((table, roles))
+        facts_of = _RowFacts(table, roles, self._files.top)
+        image = roles["image"]
+        if image not in table.columns:
+            self._add_images(table, image, facts_of)
+            return
+        for number, (cell, key) in enumerate(self._find(table.columns[image], table.path)):
+            if key is None:
+                named = cell or f"row {number + 1}"
+                self._lost["rows that name no image, or several"].append(named)
+            else:
+                folders = () if is_url(key) else key.split("/")[:-1]
+                self._join(key, facts_of(number, folders))
+
+    def _join(self, key: str, facts: Facts) -> None:
+        """Join a row with the earlier ones on the same image."""
+        before = self._rows.get(key)
+        if before is None:
             self._rows[key] = facts
+            return
+        first, second = sorted((before.split, facts.split), key=PRECEDENCE.index)
+        if second not in (None, first):
+            self._lost["rows in a second split, of images that stay out of training"].append(key)
+        self._rows[key] = Facts(
+            label=_join(before.label, facts.label),
+            split=first,
+            group=_join(before.group, facts.group),
+            licence=before.licence or facts.licence,
+            author=before.author or facts.author,
+            page_url=before.page_url or facts.page_url,
+        )
 
     def _find(self, cells: Sequence[str], table: Path) -> list[tuple[str, str | None]]:
         """Return each cell with its file or URL; names alone count only if most are in other folders."""
@@ -203,16 +220,11 @@ class _Reading:
             f"{top.relative_to(self._files.top).as_posix()}/".removeprefix("./") for top in tops
         ]
         for name in self._files.names if self._rows else ():
+            label = _label_below(bases, name)
             folders = name.split("/")[:-1]
-            labels = [
-                folder_label(name.removeprefix(base)) for base in bases if name.startswith(base)
-            ]
-            label = next(filter(None, labels), None)
             if facts := self._rows.get(name):
                 self._rows[name] = replace(facts, label=facts.label or label)
-            elif not in_masks(folders) and (
-                label or {"test", "unlabelled"} & {*map(role_of, folders)}
-            ):
+            elif not in_masks(folders) and (label or _needs_no_label(folders)):
                 self._rows[name] = Facts(label, _split_of(folders))
             elif Path(name).suffix:
                 self._lost["images that no table names"].append(name)
@@ -223,88 +235,138 @@ class _Reading:
             *self._items,
             *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items()),
         ]
-        labels = [item.facts.label for item in found if item.facts.label]
-        classes = {*labels}
-        if not labels:
+        labelled = [item.facts for item in found if item.facts.label]
+        if not labelled:
             return None
-        joined = sum(SEPARATOR in label for label in labels)
-        if 2 * joined > len(labels):
-            problem = (
-                f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes "
-                "one label an image"
-            )
-            raise DataError(
-                problem, next="keep one, or choose another column: --columns image=…,label=…"
-            )
-        is_export = any({*EXPORTED} <= table.columns.keys() for table, _ in self.tables)
-        given = sorted(
-            {item.facts.split for item in found if item.facts.label and item.facts.split}
-        )
+        _refuse_several([facts.label or "" for facts in labelled])
+        splits, remarks = self._settle({facts.split for facts in labelled if facts.split})
+        items, urls, more = self._sort_out([_with_split(item, splits) for item in found])
+        remarks = [*remarks, *more, *self._describe_lost(), *self._describe_unused()]
+        table, roles = max(self.tables, key=lambda each: "label" in each[1])
+        paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
+        columns = ", ".join(f"{role} = {name}" for role, name in roles.items())
+        recognised = f"{table.kind}, {first_of(paths, 3)}: {columns}"
+        return Detected(items, recognised, urls, tuple(remarks), (to_option(roles),))
+
+    @property
+    def _is_export(self) -> bool:
+        return any({*EXPORTED} <= table.columns.keys() for table, _ in self.tables)
+
+    def _settle(self, given: AbstractSet[str]) -> tuple[Mapping[str | None, str], list[str]]:
+        """Return the splits to use by those of labelled images, and a remark."""
         splits, remarks = settle_splits(given)
-        if is_export and (absent := sorted({"train", "test"}.difference(given))):
-            splits = {name: name for name in given}
-            remarks = [
-                (
-                    f"no exported image is in {join_names(absent)}: add some, or draw the splits: "
-                    "--ignore-splits"
-                )
+        absent = sorted({"train", "test"} - given)
+        if self._is_export and absent:
+            advice = "add some, or draw the splits: --ignore-splits"
+            return {name: name for name in given}, [
+                f"no exported image is in {join_names(absent)}: {advice}"
             ]
-        elif given and not splits:
-            remarks = [
-                f"labelled images are in {join_names(given)} only: splits are drawn at random"
-            ]
+        if given and not splits:
+            names = join_names(sorted(given))
+            return {}, [f"labelled images are in {names} only: splits are drawn at random"]
+        return splits, remarks
+
+    def _sort_out(self, found: list[Item]) -> tuple[list[Item], dict[str, Facts], list[str]]:
+        """Return readable images, facts of URLs, and remarks on others."""
         items: list[Item] = []
         urls: dict[str, Facts] = {}
         reasons: list[str] = []
-        overruled: list[str] = []
         for item in track(found, "Look at files", len(found), unit="file"):
-            facts = replace(
-                item.facts, split=splits.get(item.facts.split) if item.facts.label else None
-            )
-            if several := [
-                role for role in ("label", "group") if SEPARATOR in (getattr(facts, role) or "")
-            ]:
-                self._lost[f"images with several {several[0]}s (not supported)"].append(item.name)
+            if several := _several_of(item.facts):
+                self._lost[f"images with several {several}s (not supported)"].append(item.name)
             elif is_url(item.name):
-                urls[item.name] = facts
+                urls[item.name] = item.facts
             elif (reason := reason_of(item.path)) in (None, "no_decoder"):
-                items.append(replace(item, facts=facts))
-                folders = classes.intersection(map(to_nfc, item.name.split("/")[:-1]))
-                if facts.label and folders and facts.label not in folders:
-                    overruled.append(item.name)
+                items.append(item)
             else:
                 reasons.append(reason)
-        remarks += [f"{what}; {fix}" for _, what, fix in explain(reasons)]
-        if overruled:
-            which = first_of(overruled, MAX_NAMED)
-            remarks.append(
-                f"the table overrules the folder of {count(len(overruled), 'image')}: {which}"
-            )
-        if self._lost:
-            lost = (
-                f"{what}: {len(each):,} ({first_of(each, MAX_NAMED)})"
-                for what, each in self._lost.items()
-            )
-            remarks.append(f"left out: {'; '.join(lost)}")
-        unused = {
-            name: None
-            for table, roles in self.tables
-            for name, cells in table.columns.items()
-            if name not in {*roles.values()}
-            and any(cells)
-            and not (is_export and name in (*EXPORTED, "image"))
-        }
-        if unused:
-            remarks.append(f"not used: {first_of([*unused])}")
-        table, roles = max(self.tables, key=lambda each: "label" in each[1])
-        paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
-        text = ", ".join(f"{role} = {name}" for role, name in roles.items())
-        return Detected(
-            items,
-            f"{table.kind}, {first_of(paths, 3)}: {text}",
-            urls,
-            (*remarks,),
-            (to_option(roles),),
+        remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
+        classes = {item.facts.label for item in found if item.facts.label}
+        if overruled := [item.name for item in items if _is_overruled(item, classes)]:
+            which = f"{count(len(overruled), 'image')}: {first_of(overruled, MAX_NAMED)}"
+            remarks.append(f"the table overrules the folder of {which}")
+        return items, urls, remarks
+
+    def _describe_lost(self) -> list[str]:
+        lost = [
+            f"{what}: {len(each):,} ({first_of(each, MAX_NAMED)})"
+            for what, each in self._lost.items()
+        ]
+        return [f"left out: {'; '.join(lost)}"] if lost else []
+
+    def _describe_unused(self) -> list[str]:
+        own = {*EXPORTED, "image"} if self._is_export else set()
+        unused: dict[str, None] = {}
+        for table, roles in self.tables:
+            used = own.union(roles.values())
+            for name, cells in table.columns.items():
+                if name not in used and any(cells):
+                    unused[name] = None
+        return [f"not used: {first_of([*unused])}"] if unused else []
+
+
+class _RowFacts:
+    """What the cells of a table say about an image.
+
+    Args:
+        table: The table.
+        roles: Columns by role.
+        top: Folder of the images; the folders from there to the table may name a split.
+    """
+
+    def __init__(self, table: Table, roles: Mapping[str, str], top: Path) -> None:
+        self._cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
+        self._above = table.path.relative_to(top).with_suffix("").parts
+        if "label" in self._cells:
+            labels = [*map(to_nfc, self._cells["label"])]
+            is_sure = roles["label"] in table.sure.values() or {*COLUMNS} <= table.columns.keys()
+            self._cells["label"] = labels if is_sure else _mark_several(labels)
+
+    def __call__(self, number: int, folders: Sequence[str] = ()) -> Facts:
+        """Return the facts of a row; a split is that of the cell, or of folders."""
+        row = {role: values[number] or None for role, values in self._cells.items()}
+        cell = row.get("split")
+        row["split"] = _split_of([cell] if cell else [*folders, *self._above])
+        return Facts(**row)
+
+
+def _label_below(bases: Sequence[str], name: str) -> str | None:
+    """Return the label that the folders below a table ``metadata`` give."""
+    for base in bases:
+        if name.startswith(base) and (label := folder_label(name.removeprefix(base))):
+            return label
+    return None
+
+
+def _needs_no_label(folders: Sequence[str]) -> bool:
+    return not {"test", "unlabelled"}.isdisjoint(map(role_of, folders))
+
+
+def _several_of(facts: Facts) -> str:
+    """Return ``label`` or ``group`` if an image has several; else an empty text."""
+    if SEPARATOR in (facts.label or ""):
+        return "label"
+    return "group" if SEPARATOR in (facts.group or "") else ""
+
+
+def _with_split(item: Item, splits: Mapping[str | None, str]) -> Item:
+    split = splits.get(item.facts.split) if item.facts.label else None
+    return replace(item, facts=replace(item.facts, split=split))
+
+
+def _is_overruled(item: Item, classes: set[str]) -> bool:
+    """Return whether the folders of an image name another class than the table."""
+    folders = classes.intersection(map(to_nfc, item.name.split("/")[:-1]))
+    return bool(item.facts.label and folders and item.facts.label not in folders)
+
+
+def _refuse_several(labels: Sequence[str]) -> None:
+    joined = sum(SEPARATOR in label for label in labels)
+    if 2 * joined > len(labels):
+        raise DataError(
+            f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes one label an "
+            "image",
+            next="keep one, or choose another column: --columns image=…,label=…",
         )
 
 
@@ -314,9 +376,8 @@ def _split_of(names: Sequence[str]) -> str | None:
 
 def _join(*cells: str | None) -> str | None:
     """Return the distinct values of cells, separated by :data:`SEPARATOR`."""
-    return (
-        SEPARATOR.join(dict.fromkeys(SEPARATOR.join(filter(None, cells)).split(SEPARATOR))) or None
-    )
+    values = SEPARATOR.join(filter(None, cells)).split(SEPARATOR)
+    return SEPARATOR.join(dict.fromkeys(values)) or None
 
 
 def _mark_several(cells: Sequence[str]) -> list[str]:
@@ -327,10 +388,12 @@ def _mark_several(cells: Sequence[str]) -> list[str]:
     """
     known = Counter(filter(None, cells))
     for sign in "|;, ":
-        parts = {cell: [*map(str.strip, cell.split(sign))] for cell in known if sign in cell}
-        joined = {
-            cell: SEPARATOR.join(each) for cell, each in parts.items() if known.keys() >= {*each}
-        }
-        if joined and (sign in "|;" or 2 * sum(known[cell] for cell in joined) > known.total()):
+        joined = {}
+        for cell in known:
+            parts = [part.strip() for part in cell.split(sign)]
+            if len(parts) > 1 and known.keys() >= {*parts}:
+                joined[cell] = SEPARATOR.join(parts)
+        is_usual = 2 * sum(known[cell] for cell in joined) > known.total()
+        if joined and (sign in "|;" or is_usual):
             return [joined.get(cell, cell) for cell in cells]
     return [*cells]

@@ -28,7 +28,7 @@ from pixmill.dataset.bundled import (
     make_data,
     write_images,
 )
-from pixmill.project import bundled
+from pixmill.dataset import bundled
 
 LABELS = np.arange(60, dtype=np.uint8) % 10
 IMAGES = np.random.default_rng(7).integers(0, 256, (60, 28, 28), dtype=np.uint8)
@@ -228,7 +228,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from pixmill.images import png
-from pixmill.project import bundled
+from pixmill.dataset import bundled
 write, left = png.write_png, int(sys.argv[3])
 def write_png(path, pixels):
     global left

@@ -146,9 +146,7 @@ def test_every_reason_is_explained(repository):
     )
     explained = set(re.findall(r'^  "(\w+)": "', template, re.MULTILINE))
     reasons = set(
-        re.findall(
-            r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")
-        )
+        re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "fetch", "scrape"))
     )
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == explained
 

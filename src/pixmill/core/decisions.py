@@ -441,7 +441,7 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _row(line: int, cells: list[str]) -> Row:
-    if cells[0].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+    if cells[0].startswith(("<" * 7, "=" * 7, ">" * 7)):
         raise DecisionsError(
             f"{FILE}, line {line}: a conflict of a merge", next="pixmill doctor --fix"
         )

@@ -180,7 +180,7 @@ def test_existing_repository_gets_missing_files(
     assert "src/ours/scrape/__init__.py" in listed(root)
     assert (root / ".git" / "HEAD").read_text() == "ref: refs/heads/trunk\n"
     (root / ".gitattributes").write_text("* -text\n")
-    assert "  data.dvc merge=pixmill-images\n  dvc.lock merge=pixmill-results\n" in new(".")
+    assert "  data.dvc merge=pixmill-images\n  decisions.csv merge=pixmill-decisions\n" in new(".")
 
 
 @pytest.mark.usefixtures("dvc_here")

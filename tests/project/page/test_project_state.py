@@ -26,10 +26,8 @@ def read(root: Path) -> ProjectState:
 @pytest.fixture
 def default_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip DVC, which takes a second to start, when locating its cache."""
-    for module in ("stage_inputs", "uncommitted"):
-        monkeypatch.setattr(
-            f"pixmill.core.repository.{module}.cache_folder", lambda root: root / DEFAULT_CACHE
-        )
+    for module in ("core.repository.stage_inputs", "dataset.uncommitted"):
+        monkeypatch.setattr(f"pixmill.{module}.cache_folder", lambda root: root / DEFAULT_CACHE)
 
 
 def test_unreadable_parts_are_faults(project: Path) -> None:

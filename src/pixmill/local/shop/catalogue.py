@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -29,15 +29,8 @@ _MATERIALS = {
     "trouser": ("Linen", "Denim", "Twill", "Corduroy", "Wool", "Cotton"),
 }
 _OTHER_MATERIALS = (
-    "Harbour",
-    "Meadow",
-    "Studio",
-    "Linden",
-    "Atlas",
-    "Orchard",
-    "Quarry",
-    "Northern",
-)
+    "Harbour", "Meadow", "Studio", "Linden", "Atlas", "Orchard", "Quarry", "Northern",
+)  # fmt: skip
 
 _PRICES = {
     "coat": (129, 289),
@@ -112,17 +105,12 @@ class Catalogue:
     """
 
     def __init__(self, data: Path) -> None:
-        self.classes: dict[str, tuple[ProductCard, ...]] = {}
-        for folder in _within(data, filter(Path.is_dir, _visible(data) if data.is_dir() else ())):
-            label = to_text(folder.name)
-            files = _within(data, filter(Path.is_file, _visible(folder)))
-            cards = [card for path in files for card in _cards(label, path)]
-            self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
-        if not self.classes:
+        if not data.is_dir() or not (folders := _inner(data, Path.is_dir)):
             raise DataError(
                 f"{data} has no class folders; the shop shows <class>/<file>",
                 next="put images into data/<class>/, or use the bundled ones: pixmill demo",
             )
+        self.classes = {to_text(folder.name): _class_cards(folder, data) for folder in folders}
         every = [card for cards in self.classes.values() for card in cards]
         self.products = {card.id: card for card in every}
         self.media = {card.image: card for card in every if card.kind is not CardKind.SOLD_OUT}
@@ -135,32 +123,29 @@ class Catalogue:
         alike = (cards for label, cards in self.classes.items() if label.strip().casefold() == name)
         return self.classes.get(query) or next(alike, ())
 
-    def display(self, label: str, count: int) -> tuple[ProductCard, ...]:
-        """Return the first few cards without faults of a class."""
-        fine = (
-            card
-            for card in self.classes[label]
-            if card.kind is CardKind.PRODUCT and card is not self.slow
-        )
-        return tuple(islice(fine, count))
+    def window(self, label: str) -> tuple[ProductCard, ...]:
+        """Return up to three cards of a class that have no fault, for the home page."""
+        cards = self.classes[label]
+        fine = (card for card in cards if card.kind is CardKind.PRODUCT and card is not self.slow)
+        return tuple(islice(fine, 3))
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _within(data: Path, paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield class folders or images; links to other places are refused."""
-    for path in paths:
-        if path.is_symlink() and target_within(path, data) is None:
+def _inner(folder: Path, is_kind: Callable[[Path], bool], data: Path | None = None) -> list[Path]:
+    """Return the visible folders or files of a folder; links out of ``data`` are refused."""
+    found = sorted(path for path in folder.iterdir() if path.name[0] != "." and is_kind(path))
+    for path in found:
+        if path.is_symlink() and target_within(path, data or folder) is None:
             raise DataError(
-                f"{path} is a link out of {data.name}/, which the shop does not follow",
-                next=(
-                    "put the files themselves in its place, or list the link as dropped: "
-                    "scrape.source: folder"
-                ),
+                f"{path} is a link out of {(data or folder).name}/, which the shop does not follow",
+                next="put the files themselves in its place, or set scrape.source: folder",
             )
-        yield path
+    return found
+
+
+def _class_cards(folder: Path, data: Path) -> tuple[ProductCard, ...]:
+    label = to_text(folder.name)
+    cards = [card for path in _inner(folder, Path.is_file, data) for card in _cards(label, path)]
+    return tuple(sorted(cards, key=lambda card: (card.id, card.image)))
 
 
 def _cards(label: str, path: Path) -> Iterator[ProductCard]:

@@ -1,4 +1,4 @@
-// Lazy images, infinite scrolling, consent banner and basket.
+// Lazy images, infinite scrolling and consent banner.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
@@ -81,23 +81,6 @@ function startResults(grid) {
   settle();
 }
 
-/* Basket: a counter in local storage. */
-
-function showBasket() {
-  const count = Number(localStorage.getItem("basket") ?? 0);
-  const badge = byId("basket-count");
-  badge.hidden = !count;
-  badge.textContent = count;
-}
-
-for (const button of document.querySelectorAll("[data-add]")) {
-  button.addEventListener("click", () => {
-    localStorage.setItem("basket", Number(localStorage.getItem("basket") ?? 0) + 1);
-    button.textContent = "In your basket";
-    showBasket();
-  });
-}
-
 /* Consent: the page does not scroll or load until the banner is answered. */
 
 function open() {
@@ -120,4 +103,3 @@ if (banner) {
 } else {
   open();
 }
-showBasket();

@@ -3,19 +3,17 @@
 import re
 from xml.etree import ElementTree
 
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.pages import histogram_svg, interval_svg, lines_svg
+from pixmill.pages import coverage_svg, histogram_svg, interval_svg, lines_svg, reliability_svg
 
-POINTS = [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)]
+SHARES = [0.0, 0.5, 1.0]
 
 
-def drawn(points=POINTS, *, y_low=0.0, **options):
-    text = lines_svg(
-        {"line": points}, name="a <b> & c", x_label="x", y_label="y", y_low=y_low, **options
-    )
-    return text, ElementTree.fromstring(text)
+def drawn(points, **options):
+    return ElementTree.fromstring(lines_svg({"line": points}, name="a", x_label="x", **options))
 
 
 def places(root, of="g/path"):
@@ -31,19 +29,23 @@ def boxes(svg):
     return [dict(node.attrib) for node in ElementTree.fromstring(svg).iter("rect")]
 
 
-def test_draws_weights_and_marks_as_dots():
-    _, root = drawn(dots={"line": [0, 0.5, 1]}, marks={"line": (0.5, 0.75)})
-    *dots, mark = root.findall("g/circle")
-    radii = [float(dot.get("r")) for dot in dots]
+def test_dots_grow_with_the_number_of_images_and_a_mark_lies_on_the_line():
+    table = pd.DataFrame(
+        {"confidence": SHARES, "coverage": SHARES, "accuracy": [0.5, 0.75, 1.0], "n": [1, 5, 9]}
+    )
+    root = ElementTree.fromstring(reliability_svg({"line": table}, name="a <b> & c"))
+    radii = [float(dot.get("r")) for dot in root.findall("g/circle")]
     assert radii == sorted(set(radii))
     assert len(radii) == 3
-    assert (mark.get("cx"), mark.get("cy")) == (dots[1].get("cx"), dots[1].get("cy"))
     assert "guide" in [part.get("class") for part in root.iter("path")]
+    root = ElementTree.fromstring(coverage_svg({"line": table}, {"line": (0.5, 0.75)}, name="a"))
+    (mark,) = root.findall("g/circle")
+    assert (float(mark.get("cx")), float(mark.get("cy"))) == places(root)[1]
 
 
 def test_axis_has_whole_numbers_and_includes_y_end():
-    _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
-    assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]
+    root = drawn([(1, 0.6), (2, 0.7)], y_end=1, rule=2)
+    assert words(root)[:-1] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]
     assert places(root, "path[@class='rule']")[0][0] == places(root)[1][0]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,93 +72,143 @@ class Scale:
         return self.start + max(0.0, min(1.0, share)) * (self.end - self.start)
 
 
+@dataclass(frozen=True)
+class _Axis:
+    """An axis of a line chart.
+
+    Args:
+        label: Its label; empty for none.
+        ticks: Values from its start to its end.
+        words: Returns the text of a tick.
+        logarithmic: Use a logarithmic scale.
+    """
+
+    label: str
+    ticks: Sequence[float]
+    words: Callable[[float], str]
+    logarithmic: bool = False
+
+    def scale(self, start: float, end: float) -> Scale:
+        """Return its scale between two positions."""
+        return Scale(self.ticks[0], self.ticks[-1], start, end, logarithmic=self.logarithmic)
+
+
+def _share_axis(label: str, low: float = 0.0) -> _Axis:
+    """Return an axis in percent, up to 100 %."""
+    ticks = [low + quarter / 4 * (1 - low) for quarter in range(5)]
+    return _Axis(label, ticks, lambda value: f"{100 * value:g} %")
+
+
 def lines_svg(
     lines: Mapping[str, Sequence[Point]],
     *,
     name: str,
     x_label: str,
-    y_label: str = "",
-    y_low: float | None = None,
     y_end: float | None = None,
     x_ticks: Sequence[float] = (),
     band: Sequence[tuple[float, float, float]] = (),
     rule: float | None = None,
-    dots: Mapping[str, Sequence[float]] | None = None,
-    marks: Mapping[str, Point] | None = None,
+    dots: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> Markup:
-    """Return an ``<svg>`` element with one line per series.
+    """Return an ``<svg>`` element with one line per series; the axes span its points.
 
     Args:
-        lines: Points of each series. The CSS colours series by position.
+        lines: Points of each series, at least one in all. The CSS colours series by position.
         name: Title for screen readers.
-        x_label: Label of the x axis.
-        y_label: Label of the y axis; default: none.
-        y_low: Lower end of the y axis if both axes are shares (x from 0 to 1, y up to 1). Default:
-            the axes span the points, at least one, and x has whole numbers.
+        x_label: Label of the x axis, which has whole numbers.
         y_end: Value that the y axis includes.
         x_ticks: Ticks of a logarithmic x axis, ascending; default: a linear axis.
         band: Shaded band, as tuples of x, lower and upper limit.
         rule: Position of a vertical line on the x axis.
-        dots: Weights of the points from 0 to 1, drawn as dot areas, together with a diagonal.
-        marks: Points to highlight with a large dot, by series.
+        dots: Weights of the points from 0 to 1, drawn as dot areas.
     """
-    left = 64 if y_label else 46
-    right = _WIDTH - _RIGHT
-    floor = _HEIGHT - _BOTTOM
-    is_logarithmic = bool(x_ticks)
-    if y_low is None:
-        x_ticks = x_ticks or _ticks([x for line in lines.values() for x, _ in line], least=1)
-        reached = [y for line in lines.values() for _, y in line] + [
-            y for _, *limits in band for y in limits
-        ]
-        y_ticks = _ticks(reached if y_end is None else [*reached, y_end], end=y_end)
-    else:
-        x_ticks = [share / 4 for share in range(5)]
-        y_ticks = [y_low + share * (1 - y_low) for share in x_ticks]
-    across = Scale(x_ticks[0], x_ticks[-1], left, right, logarithmic=is_logarithmic)
-    up = Scale(y_ticks[0], y_ticks[-1], floor, _TOP)
-
-    def at(points: Sequence[Point]) -> list[Point]:
-        return [(across(x), up(y)) for x, y in points]
-
-    def words(value: float) -> str:
-        return _number(value) if y_low is None else f"{100 * value:g} %"
-
-    def x_words(value: float) -> str:
-        return f"{value:,}" if is_logarithmic else words(value)
-
-    parts = []
-    for tick in y_ticks:
-        parts.append(_path([(left, up(tick)), (right, up(tick))], "grid"))
-        parts.append(_text(left - 6, up(tick) + 4, words(tick), anchor="end"))
-    parts += _label([(across(tick), x_words(tick)) for tick in x_ticks], _HEIGHT - 24, _WIDTH)
-    parts.append(_text((left + right) / 2, _HEIGHT - 6, x_label))
-    if y_label:
-        parts.append(_text(-(_TOP + floor) / 2, 13, y_label, turned=True))
-    if dots and y_low is not None:
-        parts.append(_path([(left, floor), (right, _TOP)], "guide"))
+    points = [point for line in lines.values() for point in line]
+    reached = [y for _, y in points]
+    for _, *limits in band:
+        reached += limits
+    if y_end is not None:
+        reached.append(y_end)
+    x_axis = _Axis(x_label, _ticks([x for x, _ in points], least=1), _number)
+    if x_ticks:
+        x_axis = _Axis(x_label, x_ticks, "{:,}".format, logarithmic=True)
+    chart = _LineChart(x_axis, _Axis("", _ticks(reached, end=y_end), _number))
     if band:
-        limits = [(x, high) for x, _, high in band] + [(x, low) for x, low, _ in reversed(band)]
-        parts.append(_path(at(limits), "band", "Z"))
+        chart.draw_band(band)
     if rule is not None:
-        parts.append(_path([(across(rule), _TOP), (across(rule), floor)], "rule"))
-    for place, (title, line) in enumerate(lines.items()):
-        weights = dots[title] if dots else ()
-        circles = [
-            _circle(*point, 2 + 5 * weight**0.5)
-            for point, weight in zip(at(line), weights, strict=False)
-        ]
-        if marks and title in marks:
-            circles += [_circle(*point, 6) for point in at([marks[title]])]
-        drawn = (
-            _path(at(line), end="h0") if line else ""
-        )  # The round cap makes a single point visible.
-        parts.append(_group(title, [drawn, *circles], f"line l{place}"))
-    return _svg(name, _WIDTH, _HEIGHT, parts)
+        chart.draw_rule(rule)
+    return chart.finish(name, lines, dots)
+
+
+class _LineChart:
+    """A line chart, drawn from back to front: axes, guides, lines."""
+
+    def __init__(self, x_axis: _Axis, y_axis: _Axis) -> None:
+        self._left = 64 if y_axis.label else 46
+        self._right = _WIDTH - _RIGHT
+        self._floor = _HEIGHT - _BOTTOM
+        self._across = x_axis.scale(self._left, self._right)
+        self._up = y_axis.scale(self._floor, _TOP)
+        self._parts: list[str] = []
+        for tick in y_axis.ticks:
+            y = self._up(tick)
+            self._parts.append(_path([(self._left, y), (self._right, y)], "grid"))
+            self._parts.append(_text(self._left - 6, y + 4, y_axis.words(tick), anchor="end"))
+        ticks = [(self._across(tick), x_axis.words(tick)) for tick in x_axis.ticks]
+        self._parts += _label(ticks, _HEIGHT - 24, _WIDTH)
+        self._parts.append(_text((self._left + self._right) / 2, _HEIGHT - 6, x_axis.label))
+        if y_axis.label:
+            middle = (_TOP + self._floor) / 2
+            self._parts.append(_text(-middle, 13, y_axis.label, turned=True))
+
+    def draw_diagonal(self) -> None:
+        """Draw the diagonal on which both axes are equal."""
+        self._parts.append(_path([(self._left, self._floor), (self._right, _TOP)], "guide"))
+
+    def draw_band(self, band: Sequence[tuple[float, float, float]]) -> None:
+        """Draw an area, given as tuples of x, lower and upper limit."""
+        there = [(x, high) for x, _, high in band]
+        back = [(x, low) for x, low, _ in reversed(band)]
+        self._parts.append(_path(self._at(there + back), "band", "Z"))
+
+    def draw_rule(self, x: float) -> None:
+        """Draw a vertical line."""
+        place = self._across(x)
+        self._parts.append(_path([(place, _TOP), (place, self._floor)], "rule"))
+
+    def finish(
+        self,
+        name: str,
+        lines: Mapping[str, Sequence[Point]],
+        dots: Mapping[str, Sequence[float]] = MappingProxyType({}),
+        marks: Mapping[str, Point] = MappingProxyType({}),
+    ) -> Markup:
+        """Draw the lines, and return the chart.
+
+        Args:
+            name: Title for screen readers.
+            lines: Points of each series.
+            dots: Weights of the points from 0 to 1, drawn as dot areas, by series.
+            marks: Points to highlight with a large dot, by series.
+        """
+        for place, (title, line) in enumerate(lines.items()):
+            drawn = []
+            if line:
+                # The round cap makes a single point visible.
+                drawn.append(_path(self._at(line), end="h0"))
+            for (x, y), weight in zip(self._at(line), dots.get(title, ()), strict=False):
+                drawn.append(_circle(x, y, 2 + 5 * weight**0.5))
+            if title in marks:
+                ((x, y),) = self._at([marks[title]])
+                drawn.append(_circle(x, y, 6))
+            self._parts.append(_group(title, drawn, f"line l{place}"))
+        return _svg(name, _WIDTH, _HEIGHT, self._parts)
+
+    def _at(self, points: Sequence[Point]) -> list[Point]:
+        return [(self._across(x), self._up(y)) for x, y in points]
 
 
 def reliability_svg(tables: Mapping[str, pd.DataFrame], *, name: str) -> Markup:
-    """Return a reliability diagram: accuracy by confidence, with dots sized by the number of images.
+    """Return accuracy by confidence, with dots sized by the number of images.
 
     Args:
         tables: Results of :func:`pixmill.metrics.confidence.reliability` by series.
@@ -168,9 +219,9 @@ def reliability_svg(tables: Mapping[str, pd.DataFrame], *, name: str) -> Markup:
         for key, rows in tables.items()
     }
     dots = {key: list(rows["n"] / rows["n"].max()) for key, rows in tables.items()}
-    return lines_svg(
-        lines, name=name, x_label="confidence", y_label="accuracy", y_low=0.0, dots=dots
-    )
+    chart = _LineChart(_share_axis("confidence"), _share_axis("accuracy"))
+    chart.draw_diagonal()
+    return chart.finish(name, lines, dots)
 
 
 def coverage_svg(
@@ -185,18 +236,17 @@ def coverage_svg(
         name: Title for screen readers.
     """
     lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
-    return lines_svg(
-        {
-            key: list(zip(rows["coverage"], rows["accuracy"], strict=True))
-            for key, rows in tables.items()
-        },
-        name=name,
-        x_label="coverage (images answered)",
-        y_label="covered accuracy",
-        # Chosen so that a quarter of the axis is a round number.
-        y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
-        marks={key: mark for key, mark in marks.items() if mark is not None},
+    # A quarter of the axis is a round number.
+    low = max(0.0, math.floor(lowest * 5 - 0.25) / 5)
+    chart = _LineChart(
+        _share_axis("coverage (images answered)"), _share_axis("covered accuracy", low)
     )
+    lines = {
+        key: list(zip(rows["coverage"], rows["accuracy"], strict=True))
+        for key, rows in tables.items()
+    }
+    known = {key: mark for key, mark in marks.items() if mark is not None}
+    return chart.finish(name, lines, marks=known)
 
 
 def histogram_svg(
@@ -372,12 +422,22 @@ def _number(value: float) -> str:
 
 
 def _ticks(values: Sequence[float], least: float = 0.0, end: float | None = None) -> list[float]:
-    """Return evenly spaced round numbers that enclose all values, at least ``least`` apart and not beyond ``end``."""
+    """Return evenly spaced round numbers that enclose all values.
+
+    Args:
+        values: The values, at least one.
+        least: Smallest distance between two numbers.
+        end: Limit of the axis, beyond which equal values do not widen it.
+    """
     low = min(values)
     high = max(values)
     if high == low:
         half = abs(low) / 2 or 0.5
-        low, high = low if low == 0 == end else low - half, high if low == end != 0 else high + half
+        is_at_end = low == end
+        if not (is_at_end and end == 0):
+            low -= half
+        if not (is_at_end and end != 0):
+            high += half
     power = 10 ** math.floor(math.log10((high - low) / _AXIS_STEPS))
     step = next(
         power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _AXIS_STEPS

@@ -140,7 +140,7 @@ def crawl(web, tmp_path):
 def run(data, output, tmp_path):
     """Scrape classes into the output."""
 
-    def run(classes=("boot", "hat"), network=None, **params):
+    def run(classes=("boot", "hat"), network=None, unlabelled=None, **params):
         given = {"source": "folder", "snapshot": "2026-11-20"} | params
         scratch = tmp_path / ".pixmill" / "scrape"
         return scrape(
@@ -150,6 +150,7 @@ def run(data, output, tmp_path):
             output=output,
             scratch=scratch,
             network=network,
+            unlabelled=unlabelled,
         )
 
     return run

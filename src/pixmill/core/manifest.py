@@ -38,10 +38,10 @@ SCRAPED = table_schema(
 )
 """Columns that scrape writes.
 
-``id`` is the SHA-256 of the file's bytes. ``label`` is null if sightings disagree. ``path`` is
-relative to ``artifacts/scrape``. ``format`` is detected from the content, and null if the file is
-not an image. Provenance columns belong to the first sighting. ``given_split`` is the split
-(``train``, ``val`` or ``test``) that people assigned, if any.
+``id`` is the SHA-256 of the file's bytes. ``label`` is null if sightings disagree, or if none of
+them has a label. ``path`` is relative to ``artifacts/scrape``. ``format`` is detected from the
+content, and null if the file is not an image. Provenance columns belong to the first sighting.
+``given_split`` is the split (``train``, ``val`` or ``test``) that people assigned, if any.
 """
 
 SIGHTINGS = table_schema(
@@ -50,11 +50,20 @@ SIGHTINGS = table_schema(
 )
 """One row per candidate: the ``id`` of its image, or the ``reason`` for refusing it.
 
-``rank`` is the position among the query's candidates, from 0. ``width`` and ``height`` are the
-original's dimensions in pixels according to the source. ``given_split`` is the split that people
+``label`` is null for unlabelled images (:func:`sightings_schema`). ``rank`` is the position among
+the query's candidates, from 0. ``width`` and ``height`` are the original's dimensions in pixels
+according to the source. ``given_split`` is the split that people
 assigned; ``route`` names how the URL of the original was found. If ``thumbnail`` is true, ``id`` is
 that of the thumbnail, and ``reason`` explains the missing original.
 """
+
+
+def sightings_schema(*, has_unlabelled: bool) -> pa.Schema:
+    """Return :data:`SIGHTINGS`, in which ``label`` may be null only with unlabelled images."""
+    place = SIGHTINGS.get_field_index("label")
+    label = pa.field("label", pa.string(), nullable=has_unlabelled)
+    return SIGHTINGS.set(place, label)
+
 
 VALIDATED = table_schema(
     "width:int32 height:int32 short_side:int32 aspect_ratio:float32 mode pixels phash "

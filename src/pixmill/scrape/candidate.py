@@ -65,7 +65,7 @@ class Candidate:
     ('Straw hat', 640, None)
 
     Args:
-        label: The class.
+        label: The class; ``None`` for an unlabelled image.
         query: The text of the query.
         rank: Position among the results, from 0.
         image_url: The original: an http(s) URL, a ``data:`` URI, or a path for local sources;
@@ -86,7 +86,7 @@ class Candidate:
         total: Number of results, according to the page.
     """
 
-    label: str
+    label: str | None
     query: str | None
     rank: int
     image_url: str | None

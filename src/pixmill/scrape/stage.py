@@ -18,6 +18,7 @@ def main(workspace: Workspace, params: Params) -> None:
         root=workspace.root,
         output=output,
         scratch=workspace.scratch("scrape"),
+        unlabelled=params.evaluate.unlabelled,
     )
     write_figures(
         workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics()

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 
+import pandas as pd
 import pytest
 from aiohttp import web as server
 
@@ -45,6 +46,32 @@ class TestFolder:
         )
         assert set(result.manifest["snapshot"]) == {"2026-11-20"}
         assert result.manifest["given_split"].isna().all()
+
+    def test_reads_unlabelled_images_whatever_the_limits(self, run, data, sightings, image):
+        (data / "unlabelled" / "new").mkdir(parents=True)
+        names = ["data/unlabelled/new/a.png", "data/unlabelled/new/b.png"]
+        for number, name in enumerate(names, 500):
+            (data.parent / name).write_bytes(image(number))
+        before = run(per_class=3)
+        copied = (data / "hat" / "000.png").read_bytes()
+        (data / "unlabelled" / "copy.png").write_bytes(copied)
+        result = run(per_class=3)
+        rows = result.manifest.set_index("image_url")
+        assert rows["label"].value_counts().to_dict() == {"boot": 3, "hat": 3}
+        assert sorted(rows.index[rows["label"].isna()]) == names
+        seen = sightings()
+        assert list(seen.loc[seen["label"].isna(), "image_url"])[1:] == names
+        # A copy of a labelled image is that image.
+        pd.testing.assert_frame_equal(result.manifest, before.manifest)
+        counted = result.tally
+        assert (counted.images, counted.conflicts, counted.total.candidates) == (6, 0, 6)
+        assert (counted.unlabelled.candidates, counted.unlabelled.duplicates) == (3, 1)
+
+    def test_the_folder_of_unlabelled_images_is_no_class(self, run, data, image):
+        (data / "pile").mkdir()
+        (data / "pile" / "a.png").write_bytes(image(500))
+        assert run().manifest["label"].value_counts()["pile"] == 1
+        assert run(unlabelled="data/pile").manifest["label"].isna().sum() == 1
 
     def test_a_second_run_gives_the_same(self, run, everything):
         assert everything(run()) == everything(run())

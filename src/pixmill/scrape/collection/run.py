@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pixmill.core.errors import ScrapeError
 from pixmill.core.files.writing import remove_temporary
-from pixmill.core.manifest import SCRAPED, SIGHTINGS, TEXT, table_writer
+from pixmill.core.manifest import SCRAPED, TEXT, sightings_schema, table_writer
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import track
 from pixmill.fetch import Network, Refused
@@ -27,6 +27,7 @@ from pixmill.scrape.collection.searches import FailedSearch, Search, plan_search
 from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
 from pixmill.scrape.journal import ImageStore, Journal, hold_journal
 from pixmill.scrape.sources import LocalSource, SearchError, is_local
+from pixmill.scrape.sources.folder import UNLABELLED, FolderSource
 from pixmill.scrape.sources.source_list import open_sources
 
 _COMMON_FIELDS = ("label", "query", "page_url", "licence", "author", "given_split")
@@ -71,6 +72,13 @@ class Harvest:
                 if quota.is_full:
                     break
 
+    def read_unlabelled(self, source: FolderSource, folder: Path) -> Iterator[Sighting]:
+        """Yield a sighting for each file of a folder of unlabelled images, whatever the limits on numbers."""
+        for candidate in track(
+            source.search_unlabelled(folder), "Gather unlabelled", unit="candidate"
+        ):
+            yield self._read(source, candidate)
+
     def _of_class(self, searches: Iterator[Search]) -> Iterator[tuple[Search, Sighting]]:
         for search in searches:
             try:
@@ -113,7 +121,7 @@ def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | Non
 
     Args:
         rows: Row of each image, by :func:`manifest_row`; sorted in place.
-        label: Returns the class of an id; ``None`` if its sightings disagree.
+        label: Returns the class of an id; ``None`` if its sightings have none or disagree.
     """
     rows.sort(key=lambda row: row[0])
     columns = {
@@ -223,8 +231,9 @@ def scrape(
     output: Path,
     scratch: Path,
     network: Network | None = None,
+    unlabelled: str | None = None,
 ) -> ScrapeResult:
-    """Find and fetch images of the classes.
+    """Find and fetch images of the classes, and read the unlabelled images in ``data/``.
 
     Results and images in the journal are reused: with the same params and a finished journal, no
     browser starts. The result depends on the sources' results, not on the order in which they
@@ -239,6 +248,7 @@ def scrape(
             ``sightings.parquet`` all candidates, by :data:`pixmill.core.manifest.SIGHTINGS`.
         scratch: Scratch folder of the stage.
         network: Reachable hosts in addition to the public internet.
+        unlabelled: ``evaluate.unlabelled``; default: ``data/unlabelled``.
 
     Raises:
         BrowserError: No usable browser was found.
@@ -246,6 +256,8 @@ def scrape(
         ScrapeError: The description of a site is invalid.
     """
     images = ImageStore(output / "images")
+    data = root / "data"
+    pile = root / (unlabelled or UNLABELLED)
     remove_temporary(output)
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
     with (
@@ -255,7 +267,8 @@ def scrape(
         shutil.rmtree(scratch / "browser", ignore_errors=True)  # profiles of killed runs
         # The others get images by decisions; their folders are read as those of undeclared classes.
         classes = [label for label in classes if params.sources_of(label)]
-        searches = plan_searches(classes, params, opened.sources)
+        place = pile.relative_to(data).as_posix()
+        searches = plan_searches(classes, params, opened.sources, unlabelled=place)
         judge = Judge(journal, params)
 
         async def crawl() -> list[FailedSearch]:
@@ -270,16 +283,18 @@ def scrape(
         failed = asyncio.run(crawl()) if remote else []
         harvest = Harvest(searches, journal, judge, images, params)
         tally = ScrapeTally(classes, searches, params)
+        # Last, so that an image that has a label elsewhere keeps it.
+        files = harvest.read_unlabelled(FolderSource(data), pile) if pile.is_dir() else ()
+        seen = chain(
+            ((sighting, tally.add(search, sighting)) for search, sighting in harvest),
+            ((sighting, tally.add_unlabelled(sighting)) for sighting in files),
+        )
         rows: list[tuple[Any, ...]] = []
-        with table_writer(output / "sightings.parquet", SIGHTINGS) as write:
-            sightings = iter(harvest)
-            while batch := list(islice(sightings, _ROW_GROUP_SIZE)):
-                rows += [
-                    manifest_row(each, params.snapshot)
-                    for search, each in batch
-                    if tally.add(search, each)
-                ]
-                write([sighting_row(sighting) for _, sighting in batch])
+        schema = sightings_schema(has_unlabelled=pile.is_dir())
+        with table_writer(output / "sightings.parquet", schema) as write:
+            while batch := list(islice(seen, _ROW_GROUP_SIZE)):
+                rows += [manifest_row(each, params.snapshot) for each, is_new in batch if is_new]
+                write([sighting_row(sighting) for sighting, _ in batch])
         tally.fail([*failed, *harvest.failed])
         frame = manifest_frame(rows, tally.label)
         images.prune(frame["path"].str.removeprefix("images/"))

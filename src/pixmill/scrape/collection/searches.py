@@ -67,7 +67,11 @@ class FailedSearch:
 
 
 def plan_searches(
-    classes: Sequence[str], params: ScrapeParams, sources: Mapping[str, Source]
+    classes: Sequence[str],
+    params: ScrapeParams,
+    sources: Mapping[str, Source],
+    *,
+    unlabelled: str | None = None,
 ) -> list[Search]:
     """Return all searches, in the order that decides which sighting of an image is its first.
 
@@ -78,6 +82,7 @@ def plan_searches(
         classes: Labels.
         params: Queries and sources of each class.
         sources: Sources by name.
+        unlabelled: Folder of ``data/`` whose images have no label, so its name is no class.
     """
     planned = [
         (label, text, sources[name])
@@ -87,7 +92,8 @@ def plan_searches(
     ]
     for source in sources.values():
         if is_local(source):
-            planned += [(label, label, source) for label in source.labels() if label not in classes]
+            others = [label for label in source.labels() if label not in (*classes, unlabelled)]
+            planned += [(label, label, source) for label in others]
     fingerprints = {name: source.fingerprint() for name, source in sources.items()}
     searches: dict[tuple[str, Query], Search] = {}
     for label, text, source in planned:

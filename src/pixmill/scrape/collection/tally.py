@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pixmill.core.params import ScrapeParams
+from pixmill.fetch import Refused
 from pixmill.scrape.candidate import Candidate, Quota, Sighting, StoredImage
 from pixmill.scrape.collection.searches import FailedSearch, Search
 
@@ -115,6 +116,7 @@ class ScrapeTally:
         refused: Refused originals by reason, including those replaced by a thumbnail.
         refused_examples: First refused URLs by reason.
         not_public: Images refused because their host is not public, by message.
+        unlabelled: Counts of the unlabelled images, which no other count includes.
     """
 
     def __init__(
@@ -129,40 +131,59 @@ class ScrapeTally:
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
         self.not_public: Counter[str] = Counter()
+        self.unlabelled = Counts()
         self._classes = tuple(classes)
         self._labels: dict[bytes, str | None] = {}
+        self._unlabelled: set[bytes] = set()
         self._quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(params.per_class))
 
     def add(self, search: Search, sighting: Sighting) -> bool:
         """Count a sighting; return whether its image is new."""
         candidate = sighting.candidate
-        image = sighting.image
+        label = search.query.label
         is_new = False
-        if image is not None:
-            key = bytes.fromhex(image.id)
-            is_new = key not in self._labels
-            if self._labels.setdefault(key, candidate.label) != candidate.label:
-                self._labels[key] = None  # the user decides
-            examples = self.examples[candidate.label]
-            if len(examples) < _MAX_EXAMPLES:
-                examples.setdefault(image, candidate)
+        if sighting.image is not None:
+            is_new = self._add_image(label, sighting.image, candidate)
         if sighting.refused is not None:
-            reason = sighting.refused.reason
-            self.refused[reason] += 1
-            if reason == "private_address":
-                self.not_public[sighting.refused.detail] += 1
-            if len(self.refused_examples[reason]) < _MAX_REFUSED_EXAMPLES:
-                self.refused_examples[reason].append(_address(candidate))
+            self._add_refusal(sighting.refused, candidate)
         of_search = self.searches[search.name]
-        part = self.parts[candidate.label, sighting.source, _host(candidate)]
+        part = self.parts[label, sighting.source, _host(candidate)]
         for counts in (self.total, part, of_search.counts):
             counts.add(sighting, is_new=is_new)
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
         of_search.total = max(of_search.total, candidate.total or 0)
-        quota = self._quotas[search.query.label]
-        quota.add(image)
+        quota = self._quotas[label]
+        quota.add(sighting.image)
         of_search.cut = quota.is_full
+        return is_new
+
+    def _add_image(self, label: str, image: StoredImage, candidate: Candidate) -> bool:
+        key = bytes.fromhex(image.id)
+        is_new = key not in self._labels
+        if self._labels.setdefault(key, label) != label:
+            self._labels[key] = None  # the user decides
+        examples = self.examples[label]
+        if len(examples) < _MAX_EXAMPLES:
+            examples.setdefault(image, candidate)
+        return is_new
+
+    def _add_refusal(self, refused: Refused, candidate: Candidate) -> None:
+        self.refused[refused.reason] += 1
+        if refused.reason == "private_address":
+            self.not_public[refused.detail] += 1
+        examples = self.refused_examples[refused.reason]
+        if len(examples) < _MAX_REFUSED_EXAMPLES:
+            examples.append(_address(candidate))
+
+    def add_unlabelled(self, sighting: Sighting) -> bool:
+        """Count a sighting of an unlabelled image; return whether the image is new."""
+        is_new = False
+        if sighting.image is not None:
+            key = bytes.fromhex(sighting.image.id)
+            is_new = key not in self._labels and key not in self._unlabelled
+            self._unlabelled.add(key)
+        self.unlabelled.add(sighting, is_new=is_new)
         return is_new
 
     def fail(self, searches: Iterable[FailedSearch]) -> None:
@@ -171,8 +192,8 @@ class ScrapeTally:
             self.searches[failed.search.name].failed = failed
 
     def label(self, image_id: str) -> str | None:
-        """Return the class of an image, or ``None`` if its sightings disagree."""
-        return self._labels[bytes.fromhex(image_id)]
+        """Return the class of an image, or ``None`` if its sightings disagree or it has none."""
+        return self._labels.get(bytes.fromhex(image_id))
 
     @property
     def images(self) -> int:
@@ -275,16 +296,25 @@ def _host(candidate: Candidate) -> str:
 def summary(tally: ScrapeTally) -> str:
     """Return the total counts in one line."""
     total = tally.total
-    refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(total.refused.items()))
     return (
         f"{tally.images:,} images from {total.candidates:,} candidates; {total.duplicates:,} "
-        f"duplicates, {total.refused.total():,} refused{f' ({refused})' if refused else ''}"
+        f"duplicates, {_refused(total)}"
         f"{f', {total.thumbnails:,} as thumbnails' if total.thumbnails else ''}"
     )
 
 
+def _refused(counts: Counts) -> str:
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts.refused.items()))
+    return f"{counts.refused.total():,} refused" + (f" ({reasons})" if reasons else "")
+
+
 def remarks(tally: ScrapeTally) -> Iterator[str]:
-    """Yield a sentence for each non-public host and for each incomplete search or one with many thumbnails."""
+    """Yield sentences on unlabelled images, hosts, incomplete searches, and thumbnails."""
+    if (unlabelled := tally.unlabelled).candidates:
+        yield (
+            f"{unlabelled.fetched - unlabelled.duplicates:,} unlabelled images from "
+            f"{unlabelled.candidates:,} files, {_refused(unlabelled)}"
+        )
     for message, count in tally.not_public.most_common(_MAX_NAMED_HOSTS):
         yield f"{count:,} images refused: {message}"
     for of_search in tally.searches.values():

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -31,8 +30,10 @@ _ADVICE = {
     "classes": "put images into data/<class>/, or use the bundled ones: pixmill demo",
     "fixed": "put images into data/train/<class>/ and data/test/<class>/",
 }
-_UNLABELLED = "unlabelled"
-"""Folder in ``data/`` for images without a label; never a class."""
+UNLABELLED = "data/unlabelled"
+"""Folder for images without a label, unless ``evaluate.unlabelled`` names another one; never a class."""
+
+_UNLABELLED = UNLABELLED.removeprefix("data/")
 
 _TABLE = ".csv"
 """Extension of tables: ``metadata.csv``, and those of groups, see ``split.group_by``."""
@@ -256,15 +257,33 @@ class FolderSource(LocalSource):
         for rank, (part, file) in enumerate(
             sorted(files, key=lambda file: (*_PARTS, None).index(file[0]))
         ):
-            facts = self._facts.get(to_text(file), Facts())
-            name = to_text(file)
-            title = name.rpartition("/")[2]
-            found = Candidate(
-                query.label, None, rank, f"{self._data.name}/{name}", title=title, given_split=part
-            )
-            yield replace(
-                found, licence=facts.licence, author=facts.author, page_url=facts.page_url
-            )
+            yield self._candidate(query.label, rank, to_text(file), part)
+
+    def search_unlabelled(self, folder: Path) -> Iterator[Candidate]:
+        """Yield the files of a folder and its subfolders that have no label in the table either.
+
+        Args:
+            folder: A folder below that of the source, or a missing one, which has no files.
+        """
+        files = files_below(folder, f"{self._place(folder)}/") if folder.is_dir() else ()
+        for rank, (name, _) in enumerate(files):
+            facts = self._facts.get(name, Facts())
+            if facts.label is None:
+                yield self._candidate(None, rank, name, facts.split)
+
+    def _candidate(self, label: str | None, rank: int, name: str, part: str | None) -> Candidate:
+        facts = self._facts.get(name, Facts())
+        return Candidate(
+            label,
+            None,
+            rank,
+            f"{self._data.name}/{name}",
+            page_url=facts.page_url,
+            title=name.rpartition("/")[2],
+            licence=facts.licence,
+            author=facts.author,
+            given_split=part,
+        )
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
         """Return the content of a file in the folder.

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pixmill.core.decisions import Row, read_rows
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.cache import Cache
 from pixmill.core.files.workspace import Workspace
@@ -15,10 +16,9 @@ from pixmill.core.files.writing import file_digest
 from pixmill.core.manifest import SCRAPED, read_table, write_table
 from pixmill.core.metadata import Facts, read_metadata, write_metadata
 from pixmill.core.params import load_params
-from pixmill.dataset.forgetting import forget
+from pixmill.dataset.forgetting import forget, plan_forgetting
 from pixmill.dataset.inbox import Inbox
 from pixmill.scrape.collection.run import scrape
-from pixmill.validate.decisions import read_decisions
 
 PARAMS = """
 classes: [boot, hat]  # of leather and of straw
@@ -66,9 +66,11 @@ def holders(root: Path, name: str) -> list[str]:
     return [path.relative_to(root).as_posix() for path in files if file_digest(path) == name]
 
 
-def counts(found: tuple[pd.DataFrame, int, int]) -> tuple[int, int]:
-    """Return the number of images, and of deleted copies."""
-    return len(found[0]), found[1]
+def take_out(workspace: Workspace, *names: str, **chosen: list[str]) -> tuple[int, int]:
+    """Forget images, and return their number, and that of deleted copies."""
+    plan = plan_forgetting(workspace, names, **chosen)
+    copies, _ = forget(workspace, plan, reason="asked", by="ada")
+    return len(plan.images), copies
 
 
 @pytest.mark.parametrize(
@@ -100,19 +102,17 @@ def test_an_image_goes_everywhere_and_does_not_return(
     ):
         (root / copy).parent.mkdir(parents=True)
         (root / copy).write_bytes(b"with " + content)
-    (root / "review.csv").write_text("image,decision,label,by,why\ndata/hat/3.png,relabel,boot,,\n")
-    names = [str(next(root.glob(named))) if isinstance(named, str) else named(name)]
-    assert counts(forget(workspace, names, reason="asked", by="ada")) == (1, 4)
+    (root / "decisions.csv").write_text(
+        f"image,label,answer,split,by,why\ndata/hat/3.png,boot,yes,,,\n{name},,keep,,,\n"
+    )
+    called = str(next(root.glob(named))) if isinstance(named, str) else named(name)
+    assert take_out(workspace, called) == (1, 4)
     assert holders(root, name) == []
     assert not any(content in path.read_bytes() for path in root.rglob("*") if path.is_file())
     assert list(read_metadata(root / "data")) == ["hat/4.png"]
     assert (inbox.entries(), inbox.dropped_ids()) == (([], 0), {name})
-    (decision,) = read_decisions(root / "review.csv", ["boot", "hat"])
-    assert (decision.image, decision.verb, decision.by, decision.why) == (
-        name,
-        "drop",
-        "ada",
-        "forgotten: asked",
+    assert read_rows(root / "decisions.csv") == (
+        Row(name, "", "drop", by="ada", why="forgotten: asked"),
     )
     assert "# of leather" in (root / "params.yaml").read_text()
     (root / "data/boot/copy.png").write_bytes(content)
@@ -132,14 +132,17 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
     names = {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
     before = (root / "params.yaml").read_bytes()
     chosen = {"hosts": ["museum.test"], "authors": ["Jane Doe"]}
-    images, *_ = forget(workspace, [], **chosen, dry_run=True)
+    images = plan_forgetting(workspace, [], **chosen).images
     assert {(name, *row) for name, *row in images.itertuples()} == {
         (file_digest(root / f"data/hat/{number}.png"), "hat", f"data/hat/{number}.png")
         for number in (3, 4)
     }
-    assert ((root / "params.yaml").read_bytes(), (root / "review.csv").exists()) == (before, False)
-    assert counts(forget(workspace, [], **chosen)) == (2, 5)
-    assert {item.image for item in read_decisions(root / "review.csv", ["boot", "hat"])} == names
+    assert ((root / "params.yaml").read_bytes(), (root / "decisions.csv").exists()) == (
+        before,
+        False,
+    )
+    assert take_out(workspace, **chosen) == (2, 5)
+    assert {row.image for row in read_rows(root / "decisions.csv")} == names
     params = load_params(root).scrape
     assert (params.opt_out, params.exclude_authors) == (("museum.test",), ("Jane Doe",))
     assert [path.name for path in (root / "data/hat").iterdir()] == ["5.png"]
@@ -164,10 +167,10 @@ def test_repeating_completes_an_interrupted_call(
     original = Path.unlink
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "unlink", unlink)
-        forget(workspace, ["data/hat/3.png"])
-    forget(workspace, [name])
+        take_out(workspace, "data/hat/3.png")
+    take_out(workspace, name)
     assert holders(root, name) == []
-    assert len(read_decisions(root / "review.csv", ["boot", "hat"])) == 1
+    assert len(read_rows(root / "decisions.csv")) == 1
     assert load_params(root).scrape.exclude_ids == (name[:16],)
 
 
@@ -186,9 +189,9 @@ def test_repeating_finds_an_unlabelled_image_without_its_row(
     original = Path.unlink
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "unlink", unlink)
-        forget(workspace, [], authors=["Jane"])
+        take_out(workspace, authors=["Jane"])
     assert (path.exists(), read_metadata(workspace.root / "data")) == (True, {})
-    forget(workspace, [], authors=["Jane"])
+    take_out(workspace, authors=["Jane"])
     assert not path.exists()
 
 
@@ -206,7 +209,7 @@ def test_unlabelled_images_by_author_or_short_id(workspace: Workspace, *, is_nam
         root / "artifacts/evaluate/unlabelled.parquet"
     )
     names = [file_digest(path)[:8]] if is_named else []
-    assert counts(forget(workspace, names, authors=[] if is_named else ["Jane"])) == (1, 1)
+    assert take_out(workspace, *names, authors=[] if is_named else ["Jane"]) == (1, 1)
     assert (path.exists(), read_metadata(root / "data")) == (False, {})
 
 
@@ -217,16 +220,15 @@ def test_labels_of_images_that_scrape_has_not_seen(workspace: Workspace) -> None
     write_metadata(
         data, {"unlabelled/row.png": Facts("boot", author="Jane"), "unlabelled/none.png": Facts()}
     )
-    images, *_ = forget(
-        workspace, ["data/hat/new.png", "data/unlabelled/none.png"], authors=["Jane"], dry_run=True
-    )
+    names = ["data/hat/new.png", "data/unlabelled/none.png"]
+    images = plan_forgetting(workspace, names, authors=["Jane"]).images
     assert sorted(images["label"]) == ["boot", "hat", "no label"]
 
 
 def test_unknown_names(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="is no file"):
-        forget(workspace, ["12345678"])
+        plan_forgetting(workspace, ["12345678"])
     manifest = read_table(
         workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape"
     )
-    assert counts(forget(workspace, [manifest["path"][0]]))[0] == 1
+    assert take_out(workspace, manifest["path"][0])[0] == 1

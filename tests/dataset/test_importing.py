@@ -7,6 +7,7 @@ import shutil
 import unicodedata
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixmill.core.decisions import Row, read_rows, render_rows
 from pixmill.core.errors import DataError, LockedError, ParamsError
 from pixmill.core.metadata import Facts, read_metadata
 from pixmill.core.names import fold
@@ -179,7 +181,8 @@ def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
     digest = hashlib.sha256(PNG + b"cat by id").hexdigest()[:16]
     lists = f"exclude_ids: ['{digest}'], exclude_authors: [Ann], opt_out: [example.org]"
     reviewed = hashlib.sha256((there / "5.png").read_bytes()).hexdigest()
-    (root / "review.csv").write_text(f"image,decision,label,by,why\n{reviewed},drop,,,forgotten\n")
+    forgotten = Row(reviewed, answer="drop", why="forgotten")
+    (root / "decisions.csv").write_text(render_rows([forgotten]))
     (root / "params.yaml").write_text(PARAMS.replace("folder,", f"folder, {lists},"))
     columns = {each: each for each in ("image", "label", "author", "page_url")}
     lines = take(root, there, Options(columns=columns))
@@ -188,6 +191,29 @@ def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
         for line in lines
     )
     assert images(root).keys() == {"cat/1.png", "dog/1.png", "cat/0.png", "cat/4.png"}
+
+
+def test_labels_of_images_without_one_become_decisions(root: Path, tmp_path: Path) -> None:
+    pile = {f"{n}.png": f"pile {n}" for n in range(4)}
+    put(root / "data/unlabelled", pile)
+    digests = [hashlib.sha256(PNG + text.encode()).hexdigest() for text in pile.values()]
+    refused = Row(digests[3], "cat", "no", by="bo")
+    (root / "decisions.csv").write_text(render_rows([refused]))
+    there = put(tmp_path / "there", pile | {"4.png": "new"})
+    rows = ["0.png,cat,test,p1", "1.png,bird,train,", "3.png,cat,train,", "4.png,dog,train,"]
+    (there / "labels.csv").write_text("\n".join(["image,label,split,group", *rows]))
+    before = images(root)
+    lines = take(root, there)
+    assert images(root) == before | {"dog/4.png": "new"}
+    given = [Row(digests[0], "cat", "yes", "test"), Row(digests[1], "bird", "yes", "train")]
+    found = [replace(row, by="", why="") for row in read_rows(root / "decisions.csv")]
+    assert {*found} == {*given, replace(refused, by="")}
+    assert load_params(root).classes == ("cat", "dog", "bird")
+    assert read_metadata(root / "data").keys() == {"unlabelled/0.png", "dog/4.png"}
+    assert any(line.startswith("Labelled 2 images") for line in lines)
+    written = (root / "decisions.csv").read_bytes()
+    assert any(line.startswith("Skipped 3 images") for line in take(root, there))
+    assert (root / "decisions.csv").read_bytes() == written
 
 
 @pytest.mark.parametrize("copied", [0, 1, 2])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pixmill.core.decisions import Row, render_rows
 from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import listing_md5, listing_text
 from pixmill.dataset import purging
@@ -35,7 +36,7 @@ class Versions:
         dvc(root, "remote", "add", "-d", "storage", str(self.remote))
         (root / ".gitignore").write_text("/data\n/artifacts\n/reports\n")
         (root / "params.yaml").write_text(PARAMS)
-        (root / "review.csv").write_text("image,decision,label,by,why\n")
+        (root / "decisions.csv").write_text(render_rows([]))
         (root / "dvc.yaml").write_text(
             "stages:\n"
             "  scrape: {cmd: x, deps: [data], outs: [artifacts/scrape, reports/scrape.html]}\n"
@@ -101,8 +102,8 @@ class Versions:
         shutil.copytree(self.cache, self.remote / "files/md5", dirs_exist_ok=True)
 
     def forget(self) -> None:
-        with (self.root / "review.csv").open("a") as file:
-            file.write(f"{SECRET_ID},drop,,ada,forgotten: asked\n")
+        row = Row(SECRET_ID, answer="drop", by="ada", why="forgotten: asked")
+        (self.root / "decisions.csv").write_text(render_rows([row]))
 
     def holding(self, folder: Path) -> set[str]:
         """Return the contents of a cache or remote that have the secret, or its id or MD5."""
@@ -191,7 +192,7 @@ def cut(purge: Purge, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
         purge.execute()
 
 
-@pytest.mark.parametrize("after", [0, 8, 12, 14, 22, 25])
+@pytest.mark.parametrize("after", [0, 12, 22])
 def test_repeating_completes_an_interrupted_purge(
     versions: Versions, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -203,7 +204,7 @@ def test_repeating_completes_an_interrupted_purge(
     ]
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("after", [1, 3])
 def test_finds_an_image_that_scrape_never_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:

@@ -1,7 +1,7 @@
 """Take images out of the project, and of DVC's cache and remote.
 
 Images are named by id, file, path or URL, or by the host or the author that they
-are from. They are excluded in params.yaml, dropped in review.csv, and deleted from
+are from. They are excluded in params.yaml, dropped in decisions.csv, and deleted from
 data/, artifacts/scrape, the inbox and the caches; `dvc repro` then makes all results
 without them.
 
@@ -27,7 +27,7 @@ EXAMPLES = (
 _NOT_TOUCHED = """\
 Not touched: runs and models in MLflow that learned from the images (delete those of these commits, then: mlflow gc);
 runs in .pixmill/record; other results never committed (dvc gc --workspace --all-commits --all-experiments --force);
-Git's history of review.csv and params.yaml, which name the images; lists/*.csv and tables in data/ other than
+Git's history of decisions.csv and params.yaml, which name the images; lists/*.csv and tables in data/ other than
 metadata.csv (edit them); clones, caches, exports and backups of others."""
 
 
@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--author", action="append", default=[], help="author, exactly as in the tables"
     )
-    parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="reason for decisions.csv")
     parser.add_argument("--dry-run", action="store_true", help="list the images, change nothing")
     parser.add_argument(
         "--purge", action="store_true", help="list the objects of DVC that hold forgotten images"
@@ -54,9 +54,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Forget images, or purge forgotten ones."""
-    from pixmill.dataset.forgetting import forget
+    from pixmill.dataset.deciding import default_name
+    from pixmill.dataset.forgetting import forget, plan_forgetting
     from pixmill.project.disk.cleaning import find_scratch
-    from pixmill.review.reviewing import default_name
 
     workspace = project_workspace()
     exclusions = {"hosts": arguments.host, "authors": arguments.author}
@@ -72,12 +72,11 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.purge:
             _purge(arguments)
             return
-        options = {
-            "reason": arguments.reason,
-            "by": default_name(workspace.root),
-            "dry_run": arguments.dry_run,
-        }
-        images, copies, rows = forget(workspace, arguments.images, **exclusions, **options)
+        plan = plan_forgetting(workspace, arguments.images, **exclusions)
+        if not arguments.dry_run:
+            by = default_name(workspace.root)
+            copies, rows = forget(workspace, plan, reason=arguments.reason, by=by)
+    images = plan.images
     for label, chosen in images.groupby("label"):
         names = [*chosen["image_url"].fillna(chosen.index.to_series())]
         print(printable(f"{f'{label}:':16} {count(len(names), 'image')}: {first_of(names, 3)}"))

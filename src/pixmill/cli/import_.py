@@ -2,7 +2,8 @@
 
 Reads folders, archives (.zip, .tar.gz), and tables of files or URLs (CSV, JSON Lines,
 Parquet, Label Studio). Images are copied into data/, their labels, splits, groups and
-origins into data/metadata.csv. An image that data/ has already is skipped.
+origins into data/metadata.csv. An image that data/ has already is skipped; if it has no
+label there, the given one becomes a row of decisions.csv.
 """
 
 import argparse
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
     from pixmill.core.names import to_slug
+    from pixmill.dataset.deciding import default_name
     from pixmill.dataset.detection import introduce, recognise, refuse_overlap
     from pixmill.dataset.importing import import_into, scratch_of
 
@@ -47,7 +49,12 @@ def run(arguments: argparse.Namespace) -> None:
         if not arguments.dry_run:
             announce(introduce(found))
         lines = import_into(
-            root, found, scratch, to_slug(arguments.source.stem), dry_run=arguments.dry_run
+            root,
+            found,
+            scratch,
+            to_slug(arguments.source.stem),
+            by=default_name(root),
+            dry_run=arguments.dry_run,
         )
         if not arguments.dry_run:
             grid = ["  pixmill review --grid   (gives labels to the images without one)"]

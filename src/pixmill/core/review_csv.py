@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from pathlib import Path
 
 from pixmill.core.decisions import Row, parse_rows
 from pixmill.core.errors import DecisionsError
@@ -50,6 +51,19 @@ def rows_of(text: str) -> tuple[Row, ...]:
     """
     is_old = text.removeprefix("\ufeff").lstrip().startswith(",".join(HEADER[:2]))
     return rows_of_review(text) if is_old else parse_rows(text)
+
+
+def require_converted(root: Path) -> None:
+    """Refuse to go on where ``review.csv`` has decisions, since nothing applies them.
+
+    Raises:
+        DecisionsError: It has.
+    """
+    path = root / FILE
+    if path.is_file() and len(path.read_text("utf-8", "replace").splitlines()) > 1:
+        raise DecisionsError(
+            f"{FILE} has decisions, which are in decisions.csv now", next="pixmill upgrade"
+        )
 
 
 def _rows_of_line(line: int, cells: list[str]) -> list[Row]:

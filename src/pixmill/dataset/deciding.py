@@ -8,6 +8,7 @@ checkout, ``dvc exp apply`` or a merge tool may discard uncommitted rows.
 """
 
 import contextlib
+import getpass
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -358,3 +359,8 @@ class DecisionTable:
 
 def _keyed(rows: Iterable[Row]) -> dict[Key, Row]:
     return {row.key: row for row in rows}
+
+
+def default_name(root: Path) -> str:
+    """Return the name of who decides: ``user.name`` in Git, else the login."""
+    return (git(root, "config", "user.name") or "").strip() or getpass.getuser()

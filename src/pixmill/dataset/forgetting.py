@@ -3,12 +3,15 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
+from pixmill.core.decisions import FORGOTTEN, MIN_ID_LENGTH, Decided, Key, Row, clear, set_fate
 from pixmill.core.files.scratch import remove_scratch
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, write_text
@@ -18,164 +21,230 @@ from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
-from pixmill.dataset.decision_log import MIN_ID_DIGITS, DecisionLog
-from pixmill.dataset.inbox import Inbox
-from pixmill.dataset.review_file import ReviewFile
+from pixmill.core.review_csv import require_converted
+from pixmill.dataset.deciding import DecisionTable
+from pixmill.dataset.inbox import Entry, Inbox
 from pixmill.dataset.tracing import find_ids, named_bytes, only_id
 from pixmill.fetch.location import is_on
 from pixmill.scrape.journal import hold_journal
-from pixmill.validate.decisions import FORGOTTEN, Decision, Names, read_decisions
 
 _PLACES = ("data", "artifacts", ".pixmill", "inbox")
 """Folders of a project that may have copies of an image's file."""
 
 _OTHERS = (
-    *(
-        ".pixmill/validate/measures-*",
-        ".pixmill/train/features/*.sqlite*",
-        ".pixmill/scrape/browser/profile-*",
-    ),
-    *(".pixmill/scrape/probe", ".pixmill/review/features/*.sqlite*"),
-    *(
-        "reports/compare.html",
-        "reports/promote.html",
-        ".dvc/tmp/exps/tmp*",
-        ".dvc/tmp/exps/standalone/tmp*",
-    ),
+    ".pixmill/validate/measures-*",
+    ".pixmill/train/features/*.sqlite*",
+    ".pixmill/scrape/browser/profile-*",
+    ".pixmill/scrape/probe",
+    ".pixmill/review/features/*.sqlite*",
+    "reports/compare.html",
+    "reports/promote.html",
+    ".dvc/tmp/exps/tmp*",
+    ".dvc/tmp/exps/standalone/tmp*",
 )
-"""Caches, pages that ``dvc repro`` does not make again, and what probes, killed browsers and experiments left."""
-
-Texts = Sequence[str]
+"""Caches, pages that ``dvc repro`` does not make again, and what killed processes left."""
 
 _ID = re.compile("[0-9a-f]{64}")
 
 
-def forget(
+@dataclass(frozen=True)
+class Forgetting:
+    """What is forgotten.
+
+    Args:
+        images: ``label`` (or ``no label``) and first ``image_url`` of each image by id.
+        hosts: Hosts of pages or images that are excluded from now on.
+        authors: Authors that are excluded from now on.
+        urls: URLs that the journal of scrape forgets.
+        rows: Rows of ``data/metadata.csv`` that go, whether their files exist or not.
+    """
+
+    images: pd.DataFrame
+    hosts: Sequence[str]
+    authors: Sequence[str]
+    urls: frozenset[str]
+    rows: AbstractSet[str]
+
+
+def plan_forgetting(
     workspace: Workspace,
-    names: Texts,
+    names: Sequence[str],
     *,
-    hosts: Texts = (),
-    authors: Texts = (),
-    reason: str = "",
-    by: str = "",
-    dry_run: bool = False,
-) -> tuple[pd.DataFrame, int, int]:
-    """Exclude images from later scrapes, drop them in ``review.csv``, and delete their files.
+    hosts: Sequence[str] = (),
+    authors: Sequence[str] = (),
+) -> Forgetting:
+    """Find the images to forget.
+
+    Args:
+        workspace: Folders of the project.
+        names: An id or at least its first 8 digits, a file, or a path or URL as in
+            ``decisions.csv``.
+        hosts: Hosts of pages or images, with their subdomains, in the form of ``scrape.opt_out``.
+        authors: Authors, exactly as in the tables.
+
+    Raises:
+        DataError: A name fits no image, or several.
+        DecisionsError: There is a ``review.csv`` with decisions.
+    """
+    root = workspace.root
+    require_converted(root)
+    corrections, _ = Inbox(root / "inbox").entries()
+    manifest = _read(root, "manifest", SCRAPED)
+    seen = _read(root, "sightings", SIGHTINGS)
+    places = seen[["page_url", "image_url"]].fillna("")
+    is_chosen = seen["author"].isin(authors)
+    is_chosen |= places.map(lambda url: is_on(url, hosts)).any(axis=1)
+    ids = {_find(root, name, corrections) for name in names}
+    ids.update(seen.loc[is_chosen, "id"].dropna())
+    # Scrape may not have seen images in data/.
+    rows = {
+        name
+        for name, facts in read_metadata(root / "data").items()
+        if facts.author in authors or is_on(facts.page_url, hosts)
+    }
+    labels = _read_labels(root, rows | {_below_data(root, name) for name in names})
+    ids.update(labels)
+    labels |= dict(manifest[["id", "label"]].itertuples(index=False))
+    ordered = sorted(ids)
+    images = pd.DataFrame({"label": [labels.get(name) or "no label" for name in ordered]}, ordered)
+    images = images.join(seen.drop_duplicates("id").set_index("id")["image_url"])
+    urls = seen["image_url"].fillna(seen["page_url"])[is_chosen | seen["id"].isin(ids)]
+    return Forgetting(images, hosts, authors, frozenset(urls.dropna()), rows)
+
+
+def forget(
+    workspace: Workspace, plan: Forgetting, *, reason: str = "", by: str = ""
+) -> tuple[int, int]:
+    """Exclude images from later scrapes, drop them in ``decisions.csv``, and delete their files.
 
     Repeating the call, or another call, completes an interrupted one.
 
     Args:
         workspace: Folders of the project, in which no stage and no DVC runs.
-        names: An id or at least its first 8 digits, a file, or a path or URL as in ``review.csv``.
-        hosts: Hosts of pages or images, with their subdomains, in the form of ``scrape.opt_out``.
-        authors: Authors, exactly as in the tables.
-        reason: Why, for ``review.csv``.
-        by: Who, for ``review.csv``.
-        dry_run: Whether to change nothing.
+        plan: The images.
+        reason: Why, for ``decisions.csv``.
+        by: Who, for ``decisions.csv``.
 
     Returns:
-        ``label`` (or ``no label``) and first ``image_url`` of each image by id, and the numbers of
-        deleted copies and of deleted rows of ``data/metadata.csv``, of which those of missing files
-        have no image.
+        The numbers of deleted copies and of deleted rows of ``data/metadata.csv``.
 
     Raises:
-        LockedError: ``review.csv`` or the inbox is locked.
+        LockedError: ``decisions.csv`` or the inbox is locked.
         ParamsError: ``params.yaml`` cannot be edited.
-        DataError: A name fits no image, or several.
-        DecisionsError: ``review.csv`` is malformed.
+        DecisionsError: ``decisions.csv`` is malformed.
     """
     root = workspace.root
-    inbox = Inbox(workspace.root / "inbox")
     params = load_params(root)
-    (corrections, _) = inbox.entries()
-    manifest = _read(root, "manifest", SCRAPED)
-    seen = _read(root, "sightings", SIGHTINGS)
-    places = pd.concat(
-        [manifest.set_index("id")["path"], seen.dropna(subset=["id"]).set_index("id")["image_url"]]
-    )
-    ids = {_find(root, name, [entry.id for entry in corrections]) for name in names}
-    is_on_host = (
-        seen[["page_url", "image_url"]].fillna("").map(lambda url: is_on(url, hosts)).any(axis=1)
-    )
-    is_chosen = seen["author"].isin(authors) | is_on_host
-    ids |= {*seen.loc[is_chosen, "id"].dropna()}
-    # Scrape may not have seen images in data/.
-    rows = read_metadata(data := root / "data")
-    chosen = {
-        name for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)
-    }
-    images = {
-        path: to_nfc(path.relative_to(data).as_posix())
-        for path in data.rglob("*")
-        if path.is_file()
-    }
-    chosen |= {
-        images[path]
-        for path in map(root.joinpath, names)
-        if path in images and file_digest(path) in ids
-    }
-    by_name = class_by_name(params.classes, params.scrape.folder.classes)
-    labels: dict[str, str | None] = {}
-    for path, name in images.items():
-        if name in chosen:
-            label = rows[name].label if name in rows else None
-            label = by_name.get(to_nfc(label or path.parent.name))
-            digest = file_digest(path)
-            labels[digest] = label or labels.get(digest)
-    ids |= labels.keys()
-    labels |= dict(manifest[["id", "label"]].itertuples(index=False))
-    found = pd.DataFrame(
-        {"label": [labels.get(name) or "no label" for name in sorted(ids)]}, sorted(ids)
-    )
-    found = found.join(seen.drop_duplicates("id").set_index("id")["image_url"])
-    if dry_run:
-        return found, 0, 0
-
+    ids = {*plan.images.index}
     # Exclusions come first, so that nothing returns if this process is killed.
-    _exclude(root, params, ids, hosts, authors)
-    why = f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN
-    own = places[places.index.isin(ids)].dropna()
-    named = [Names(name, tuple(own[own.index == name])) for name in ids]
-    lock = workspace.scratch("review") / "review.lock"
-    review_file = ReviewFile(root / "review.csv", params.classes, lambda _: named, lock=lock)
-    review_file.change({name: Decision(0, name, "drop", by=by, why=why) for name in ids})
-    ids |= forgotten_ids(root, params.classes)  # of interrupted calls, too
-    removed = [entry for entry in corrections if not ids.isdisjoint((entry.id, entry.original))]
+    _exclude(root, params, ids, plan.hosts, plan.authors)
+    table = DecisionTable(root)
+    table.decide(
+        _drop_all(ids, table.decided, why=f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN, by=by),
+        then="pixmill forget again",
+    )
+    ids |= forgotten_ids(table.decided)  # of interrupted calls, too
+    _clear_log(table, ids)
+    removed = _clear_inbox(Inbox(root / "inbox"), ids)
+    with hold_journal(params.scrape, workspace.home / ".pixmill/scrape") as journal:
+        journal.forget(plan.urls)
+    copies = _find_copies(root, ids)
+    rows = _delete_rows(root / "data", plan.rows, copies)
+    caches = [path for pattern in _OTHERS for path in workspace.home.glob(pattern)]
+    remove_scratch([*copies, *caches])
+    return len(copies) + removed, rows
+
+
+def forgotten_ids(decided: Mapping[str, Decided]) -> set[str]:
+    """Return the ids of the images that are forgotten."""
+    return {
+        name for name, of in decided.items() if of.fate == "drop" and of.why.startswith(FORGOTTEN)
+    }
+
+
+def _drop_all(
+    ids: Iterable[str], decided: Mapping[str, Decided], *, why: str, by: str
+) -> dict[Key, Row | None]:
+    changes: dict[Key, Row | None] = {}
+    for name in ids:
+        now = decided.get(name)
+        if now:
+            changes |= clear(now)
+        changes |= set_fate(name, "drop", now, by=by, why=why)
+    return changes
+
+
+def _clear_log(table: DecisionTable, ids: AbstractSet[str]) -> None:
+    """Remove images from the log, so that nobody undoes or restores anything of them."""
+    kept = []
+    for action in table.actions():
+        changes = tuple(change for change in action.changes if change.key[0] not in ids)
+        accepted = action.accepted
+        if accepted and accepted.image in ids:
+            accepted = None
+        kept.append(action.model_copy(update={"changes": changes, "accepted": accepted}))
+    table.keep(kept)
+
+
+def _clear_inbox(inbox: Inbox, ids: AbstractSet[str]) -> int:
+    """Drop corrections of images, and return their number."""
+    entries, _ = inbox.entries()
+    removed = [entry for entry in entries if not ids.isdisjoint((entry.id, entry.original))]
     inbox.drop(entry.id for entry in removed)
     inbox.remove([name for entry in removed for name in entry.names])
-    log = DecisionLog(inbox, root)
-    log.forget(item for items in log.read() for item in items.values() if item.image in ids)
-    urls = seen["image_url"].fillna(seen["page_url"])[is_chosen | seen["id"].isin(ids)]
-    with hold_journal(params.scrape, workspace.home / ".pixmill/scrape") as journal:
-        journal.forget(frozenset(urls.dropna()))
-    every = (
-        Path(top, name)
-        for place in _PLACES
-        for top, _, files in os.walk(root / place)
-        for name in files
-    )
-    files = {
-        path
-        for path in track(every, "Find copies", unit="file")
-        if path.is_file() and file_digest(path) in ids
+    return len(removed)
+
+
+def _find_copies(root: Path, ids: AbstractSet[str]) -> list[Path]:
+    copies = track(_files_of(root), "Find copies", unit="file")
+    return [path for path in copies if path.is_file() and file_digest(path) in ids]
+
+
+def _files_of(root: Path) -> Iterator[Path]:
+    for place in _PLACES:
+        for top, _, files in os.walk(root / place):
+            yield from (Path(top, name) for name in files)
+
+
+def _delete_rows(data: Path, chosen: AbstractSet[str], copies: Iterable[Path]) -> int:
+    """Delete rows of ``data/metadata.csv``, also of the files in ``data/``; return their number."""
+    rows = read_metadata(data)
+    gone = {
+        to_nfc(path.relative_to(data).as_posix()) for path in copies if path.is_relative_to(data)
     }
-    gone = rows.keys() & (chosen | {images[path] for path in images.keys() & files})
+    gone = rows.keys() & (gone | chosen)
     if gone:
         write_metadata(data, {name: row for name, row in rows.items() if name not in gone})
-    remove_scratch(
-        [*files, *(path for pattern in _OTHERS for path in workspace.home.glob(pattern))]
-    )
-    return found, len(files) + len(removed), len(gone)
+    return len(gone)
 
 
-def forgotten_ids(root: Path, classes: Texts) -> set[str]:
-    """Return the ids of the images that are forgotten in ``review.csv``.
+def _below_data(root: Path, name: str) -> str:
+    """Return the path of a file relative to ``data/``; another text for others."""
+    path = root / name
+    data = root / "data"
+    return to_nfc(path.relative_to(data).as_posix()) if path.is_relative_to(data) else name
 
-    Raises:
-        DecisionsError: ``review.csv`` is malformed.
+
+def _read_labels(root: Path, names: AbstractSet[str]) -> dict[str, str | None]:
+    """Return the labels of files in ``data/`` by id; ``None`` if a file has none.
+
+    Args:
+        root: Project folder.
+        names: Paths relative to ``data/``, in NFC.
     """
-    decisions = read_decisions(root / "review.csv", classes)
-    return {item.image for item in decisions if item.why.startswith(FORGOTTEN)}
+    data = root / "data"
+    params = load_params(root)
+    classes = class_by_name(params.classes, params.scrape.folder.classes)
+    rows = read_metadata(data)
+    labels: dict[str, str | None] = {}
+    for path in data.rglob("*"):
+        name = to_nfc(path.relative_to(data).as_posix())
+        if name in names and path.is_file():
+            row = rows.get(name)
+            label = (row and row.label) or path.parent.name
+            digest = file_digest(path)
+            labels[digest] = classes.get(to_nfc(label)) or labels.get(digest)
+    return labels
 
 
 def _read(root: Path, name: str, schema: pa.Schema) -> pd.DataFrame:
@@ -187,34 +256,32 @@ def _read(root: Path, name: str, schema: pa.Schema) -> pd.DataFrame:
     )
 
 
-def _find(root: Path, name: str, corrections: Texts) -> str:
-    """Return the id of a named image.
-
-    Args:
-        root: Project folder.
-        name: Its file, id or at least the first 8 digits, path or URL.
-        corrections: Ids in the inbox.
-    """
+def _find(root: Path, name: str, corrections: Sequence[Entry]) -> str:
+    """Return the id of an image by its file, id or at least the first 8 digits, path or URL."""
     content = named_bytes(root, name)
-    if content is not None or _ID.fullmatch(name):
-        return name if content is None else hashlib.sha256(content).hexdigest()
-    found = find_ids(root, name) | {one for one in corrections if one.startswith(name)}
-    return only_id(name, found if len(name) >= MIN_ID_DIGITS else ())
+    if content is not None:
+        return hashlib.sha256(content).hexdigest()
+    if _ID.fullmatch(name):
+        return name
+    found = find_ids(root, name) | {each.id for each in corrections if each.id.startswith(name)}
+    return only_id(name, found if len(name) >= MIN_ID_LENGTH else ())
 
 
 def _exclude(
     root: Path, params: Params, ids: Iterable[str], hosts: Iterable[str], authors: Iterable[str]
 ) -> None:
     """Add images, hosts and authors to the exclusions of ``params.yaml``."""
-    added = {
-        "exclude_ids": [name[:16] for name in ids],
-        "opt_out": hosts,
-        "exclude_authors": authors,
-    }
+    scrape = params.scrape
     values = {
-        name: tuple(sorted({*getattr(params.scrape, name), *more})) for name, more in added.items()
+        "exclude_ids": _merged(scrape.exclude_ids, (name[:16] for name in ids)),
+        "opt_out": _merged(scrape.opt_out, hosts),
+        "exclude_authors": _merged(scrape.exclude_authors, authors),
     }
-    wanted = params.model_copy(update={"scrape": params.scrape.model_copy(update=values)})
+    wanted = params.model_copy(update={"scrape": scrape.model_copy(update=values)})
     path = root / "params.yaml"
     advice = "write the section scrape in block style, then: the same command"
     write_text(path, edit_params(read_text(path), wanted, otherwise=advice))
+
+
+def _merged(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({*old, *new}))

@@ -13,6 +13,7 @@ from pixmill.core.names import class_by_name, class_folder, fold, to_nfc, to_slu
 from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.forgetting import forgotten_ids
 from pixmill.fetch.location import is_on
@@ -27,11 +28,12 @@ _ENDING = re.compile(r"\.[a-zA-Z0-9]{1,5}$")
 
 _MAX_NAMED = 5
 
-_FORGOTTEN = "Left out {} forgotten earlier (review.csv; scrape.exclude_*, opt_out)"
+_FORGOTTEN = "Left out {} forgotten earlier (decisions.csv; scrape.exclude_*, opt_out)"
 _SEVERAL_LABELS = "Left out {} with several labels"
 _SEVERAL_GROUPS = "Left out {} with several groups"
 _OTHER_LABEL = "Left out {} with another label (to change one: pixmill review)"
 _PRESENT = "Skipped {} that data/ or the import has already"
+_LABELLED = "Labelled {} of data/ in decisions.csv"
 _ADDED = "Added split, group or origin to {} in data/"
 _KEPT = "Kept the split and group of {} that have others here"
 
@@ -44,13 +46,21 @@ class ImportPlan:
         copies: Images to copy, by path below ``data/``.
         present: Images that ``data/`` has already.
         rows: All rows of ``data/metadata.csv`` afterwards.
+        labels: Label and split, or an empty text, of images that ``data/`` has without a label, by
+            id; they become decisions, so no file moves.
         notes: Lines on images that are left out or get facts.
     """
 
     copies: Mapping[str, Item]
     present: Sequence[Item]
     rows: Mapping[str, Facts]
+    labels: Mapping[str, tuple[str, str]]
     notes: Sequence[str]
+
+    @property
+    def items(self) -> list[Item]:
+        """All images that are in ``data/`` afterwards."""
+        return [*self.copies.values(), *self.present]
 
 
 def plan_import(root: Path, found: Detected, params: Params) -> ImportPlan:
@@ -95,9 +105,11 @@ class _Planner:
         self._rows = read_metadata(root / "data")
         self._copies: dict[str, Item] = {}
         self._present: list[Item] = []
+        self._given: dict[str, tuple[str, str]] = {}
         self._notes: dict[str, list[str]] = defaultdict(list)
-        forgotten = forgotten_ids(root, params.classes) if items else set()
-        self._excluded = {*params.scrape.exclude_ids, *(name[:16] for name in forgotten)}
+        self._decided = DecisionTable(root).decided if items else {}
+        forgotten = (name[:16] for name in forgotten_ids(self._decided))
+        self._excluded = {*params.scrape.exclude_ids, *forgotten}
         files = [*files_below(root / "data")] if (root / "data").is_dir() else []
         self._taken = {fold(name) for name, _ in files}
         present = {str(path): to_nfc(name) for name, path in files if path.is_file()}
@@ -113,13 +125,21 @@ class _Planner:
 
     def add(self, item: Item) -> None:
         """Decide on an image."""
-        files = self._files[self._contents[item.file]]
+        content = self._contents[item.file]
+        files = self._files[content]
         label = self._class_of(item.facts.label or self._unlabelled)
         if why := self._find_obstacle(item, label):
             kind, name = why
             self._notes[kind].append(name)
         elif label in files:
+            self._notes[_PRESENT].append(item.name)
             self._complete(item, files[label])
+        elif files:
+            name = files[self._unlabelled]
+            self._notes[_LABELLED].append(f"{name} ({label})")
+            self._given[content] = label, item.facts.split or ""
+            self._complete(replace(item, facts=replace(item.facts, split=None)), name)
+            files[label] = name
         else:
             given = item.facts.label
             folder = self._unlabelled if given is None else class_folder(given)
@@ -134,7 +154,7 @@ class _Planner:
             f"{text.format(count(len(names), 'image'))}: {first_of(names, _MAX_NAMED)}"
             for text, names in self._notes.items()
         ]
-        return ImportPlan(self._copies, self._present, self._rows, notes)
+        return ImportPlan(self._copies, self._present, self._rows, self._given, notes)
 
     def _note_facts(self, item: Item) -> None:
         content = self._contents[item.file]
@@ -150,8 +170,15 @@ class _Planner:
             if file in self._contents:
                 row = self._rows.get(name, Facts())
                 label = self._class_of(row.label or name.split("/")[0])
-                found[self._contents[file]][label] = name
+                content = self._contents[file]
+                found[content][label] = name
+                for given in self._labels_given_to(content):
+                    found[content][given] = name
         return found
+
+    def _labels_given_to(self, content: str) -> tuple[str, ...]:
+        decided = self._decided.get(content)
+        return decided.labels if decided else ()
 
     def _class_of(self, label: str) -> str:
         return self._classes.get(label, label)
@@ -166,11 +193,23 @@ class _Planner:
             return _SEVERAL_LABELS, f"{item.name} ({label})"
         if len(self._groups[content]) > 1:
             return _SEVERAL_GROUPS, f"{item.name} ({facts.group or 'no group'})"
+        if other := self._find_other_label(content, label):
+            return _OTHER_LABEL, f"{item.name} ({facts.label or 'no label'}) is {other}"
+        return None
+
+    def _find_other_label(self, content: str, label: str) -> str:
+        """Return the file, or the label of the import, that contradicts a label; or an empty text."""
         files = self._files[content]
+        if label in files or self._is_open(content):
+            return ""
         others = [*files.values()] or sorted(self._labels[content] - {label})
-        if label in files or not others:
-            return None
-        return _OTHER_LABEL, f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
+        return others[0] if others else ""
+
+    def _is_open(self, content: str) -> bool:
+        """Return whether ``data/`` has an image without a label, and nobody gave or refused one."""
+        decided = self._decided.get(content)
+        is_decided = decided is not None and bool(decided.labels or decided.refused)
+        return not is_decided and self._files[content].keys() == {self._unlabelled}
 
     def _is_from_excluded(self, facts: Facts) -> bool:
         is_by = facts.author in self._scrape.exclude_authors
@@ -179,7 +218,6 @@ class _Planner:
     def _complete(self, item: Item, name: str) -> None:
         """Add facts that the row of a file in ``data/`` lacks."""
         self._present.append(item)
-        self._notes[_PRESENT].append(item.name)
         row = self._rows.get(name, Facts())
         added = {each: getattr(row, each) or getattr(item.facts, each) for each in _COMPLETED}
         full = replace(row, **added)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.decisions import Key, Row, label_as
 from pixmill.core.errors import DataError, LockedError, ParamsError
 from pixmill.core.files.writing import fresh_folder, hold_lock, place_within, write_text
 from pixmill.core.metadata import FILE, Facts, to_csv, write_metadata
@@ -21,8 +22,10 @@ from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
 from pixmill.core.repository.dvc import dvc, running_dvc
+from pixmill.core.review_csv import require_converted
 from pixmill.core.words import count
 from pixmill.dataset.bundled import holds_files, missing_data
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.detection import describe, preview
 from pixmill.dataset.import_plan import UNLABELLED, ImportPlan, plan_import
@@ -123,7 +126,13 @@ def _advise_names(labels: Sequence[str]) -> str:
 
 
 def import_into(
-    root: Path, found: Detected, scratch: Path, name: str, *, dry_run: bool = False
+    root: Path,
+    found: Detected,
+    scratch: Path,
+    name: str,
+    *,
+    by: str = "",
+    dry_run: bool = False,
 ) -> list[str]:
     """Take images into an existing project, and record ``data/`` in DVC.
 
@@ -134,6 +143,7 @@ def import_into(
         found: The images.
         scratch: Folder of the project for partial copies.
         name: Name of the list in ``lists/``, for URLs.
+        by: Who imports, for ``decisions.csv``.
         dry_run: Whether to write nothing.
 
     Returns:
@@ -142,6 +152,7 @@ def import_into(
     Raises:
         PixmillError: The params cannot be changed, ``data/`` is missing or in use, or DVC failed.
     """
+    require_converted(root)
     before = read_text(root / "params.yaml")
     params = parse_params(set_params(before, found, name))
     if command := missing_data(root) if (root / "data.dvc").exists() else None:
@@ -155,7 +166,7 @@ def import_into(
                 f"`{each.command}` is using data/",
                 next="wait for it or stop it, then repeat the command",
             )
-    lines, taken = take_in(root, found, scratch, params, name)
+    lines, taken = take_in(root, found, scratch, params, name, by=by)
     write_text(root / "params.yaml", set_params(before, taken, name))
     if found.items:
         dvc(root, "add", "data")
@@ -163,10 +174,11 @@ def import_into(
 
 
 def take_in(
-    root: Path, found: Detected, scratch: Path, params: Params, name: str
+    root: Path, found: Detected, scratch: Path, params: Params, name: str, *, by: str = ""
 ) -> tuple[list[str], Detected]:
     """Copy images into ``data/`` with their rows in ``metadata.csv``, and list URLs.
 
+    Labels of images that ``data/`` has without one become rows of ``decisions.csv``.
     Files are complete before they appear in ``data/``, and their rows are written first, so an
     interrupted call leaves no partial image and none without its facts; a repeated one skips what
     is there.
@@ -177,6 +189,7 @@ def take_in(
         scratch: Folder on the same disk.
         params: Params of the project.
         name: Name of the list in ``lists/``, for URLs.
+        by: Who imports, for ``decisions.csv``.
 
     Returns:
         Lines on what was done, and ``found`` with those images only that ``data/`` has now.
@@ -191,9 +204,10 @@ def take_in(
     if not found.items:
         return lines, found
     _copy_images(plan, places, root / "data", scratch)
-    copied = [*plan.copies.values()]
-    said = f"Copied {describe(replace(found, items=copied, urls={}))}"
-    return [said, *plan.notes, *lines], replace(found, items=[*copied, *plan.present])
+    if plan.labels:
+        _write_labels(root, plan.labels, by)
+    said = f"Copied {describe(replace(found, items=[*plan.copies.values()], urls={}))}"
+    return [said, *plan.notes, *lines], replace(found, items=plan.items)
 
 
 def _copy_images(plan: ImportPlan, places: Mapping[str, Path], data: Path, scratch: Path) -> None:
@@ -214,6 +228,15 @@ def _copy_images(plan: ImportPlan, places: Mapping[str, Path], data: Path, scrat
     for target, place in places.items():
         place.parent.mkdir(parents=True, exist_ok=True)
         (new / target).rename(place)
+
+
+def _write_labels(root: Path, labels: Mapping[str, tuple[str, str]], by: str) -> None:
+    table = DecisionTable(root)
+    changes: dict[Key, Row | None] = {}
+    for image, (label, split) in labels.items():
+        now = table.decided.get(image)
+        changes |= label_as(image, label, now, split=split, by=by, why="import")
+    table.decide(changes, then="repeat the import")
 
 
 def _hint_at_groups(found: Detected, params: Params, name: str) -> list[str]:

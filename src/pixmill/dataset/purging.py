@@ -1,4 +1,4 @@
-"""Delete forgotten images from DVC's cache and remote, with all that was made from them and that HEAD does not use.
+"""Delete forgotten images from DVC's cache and remote, with all that was made from them.
 
 Lists of the files in ``data/`` and ``artifacts/scrape`` are shortened under their names, so that
 branches and clones that use them can still be pulled: DVC trusts the name of a read-only object,
@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pixmill.core.decisions import FILE
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import file_digest, replacing, write_text
-from pixmill.core.params import load_params
 from pixmill.core.process.progress import track
 from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.core.repository.dvc import object_file, read_listing
 from pixmill.core.repository.git import changed_files, git
+from pixmill.core.review_csv import require_converted
 from pixmill.core.words import first_of
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.forgetting import forgotten_ids
 
 _REMEMBERED = Path(".pixmill/forget/purge.json")
-"""MD5s of the images of the last purge; if it was interrupted, lists name some whose bytes are gone."""
+"""MD5s of the images of the last purge, which may have been interrupted."""
 
 _COMMIT = 'dvc repro && git commit -am "Forget images"'
 
@@ -63,7 +65,7 @@ class Purge:
     unexamined: int
 
     def execute(self) -> None:
-        """Delete the objects, and shorten the lists; after an interruption, another purge does the rest."""
+        """Delete the objects, and shorten the lists; another purge completes an interrupted one."""
         from dvc.repo import Repo
 
         write_text(self.root / _REMEMBERED, json.dumps(sorted(self.images)))
@@ -79,7 +81,7 @@ class Purge:
 
 
 def plan_purge(root: Path) -> Purge:
-    """Find the objects of the images that are forgotten in the ``review.csv`` of ``HEAD``.
+    """Find the objects of the images that are forgotten in the ``decisions.csv`` of ``HEAD``.
 
     These are the images themselves, and all other results of commits whose ``data/`` or
     ``artifacts/scrape`` has one, unless ``HEAD`` or a commit without such images uses them. If the
@@ -109,9 +111,7 @@ def plan_purge(root: Path) -> Purge:
     if "HEAD" in tainted or not lacking.isdisjoint(_objects(versions["HEAD"], lists)):
         problem = "the results in HEAD still have a forgotten image, or are not in DVC's cache"
         raise PixmillError(problem, next=f"dvc pull; {_COMMIT}; then: the same command")
-    data = [*_objects(_at(["data"], versions["HEAD"]), {})]
-    if "remote" in stores and len([*stores["remote"].oids_exist(data)]) < len(data):
-        raise PixmillError("the remote cannot be reached, or lacks data/ of HEAD", next="dvc push")
+    _require_remote(stores, versions["HEAD"])
     if refs := [name for name in _refs(root) if name in tainted]:
         first = "merge this commit into branches, and delete tags and experiments"
         others.append(
@@ -130,6 +130,13 @@ def plan_purge(root: Path) -> Purge:
     order = [*sorted(deleted, key=lambda md5: (md5 in images, md5.endswith(".dir"))), *shortened]
     objects = _existing(stores, order)
     return Purge(stores, objects, deleted | gone, images | gone, root, others, len(lacking - gone))
+
+
+def _require_remote(stores: Mapping[str, Any], head: Outputs) -> None:
+    """Refuse a remote that is not mounted or lacks ``data/``: nothing would be deleted there."""
+    data = [*_objects(_at(["data"], head), {})]
+    if "remote" in stores and len([*stores["remote"].oids_exist(data)]) < len(data):
+        raise PixmillError("the remote cannot be reached, or lacks data/ of HEAD", next="dvc push")
 
 
 def _remembered(root: Path) -> set[str]:
@@ -152,13 +159,15 @@ def _forgotten(root: Path) -> set[str]:
         raise PixmillError(
             "there are uncommitted changes", next=f"{_COMMIT}, then: the same command"
         )
-    if not (ids := forgotten_ids(root, load_params(root).classes)):
-        raise PixmillError("review.csv has no forgotten image", next="pixmill forget ID")
+    require_converted(root)
+    ids = forgotten_ids(DecisionTable(root).decided)
+    if not ids:
+        raise PixmillError(f"{FILE} has no forgotten image", next="pixmill forget ID")
     return ids
 
 
 def _open_stores(root: Path) -> tuple[dict[str, Any], list[str], bool]:
-    """Return DVC's remote and cache, descriptions of others who use them, and whether the cache is the project's own.
+    """Return DVC's remote and cache, others who use them, and whether the cache is in the project.
 
     Raises:
         PixmillError: DVC fails.
@@ -189,11 +198,9 @@ def _refs(root: Path) -> list[str]:
 
 
 def _read_versions(root: Path) -> dict[str, Outputs]:
-    """Return the outputs of ``HEAD``, all branches, tags and experiments, and of commits that changed them, by name."""
-    commits = (
-        git(root, "rev-list", "--all", "--full-history", "--", "dvc.lock", "data.dvc") or ""
-    ).splitlines()
-    names = ["HEAD", *_refs(root), *commits]
+    """Return the outputs of all refs, and of the commits that changed them, by name."""
+    commits = git(root, "rev-list", "--all", "--full-history", "--", "dvc.lock", "data.dvc") or ""
+    names = ["HEAD", *_refs(root), *commits.splitlines()]
     return {
         name: _outputs(root, name)
         for name in track(names, "Read commits", len(names), unit="commit")
@@ -202,20 +209,15 @@ def _read_versions(root: Path) -> dict[str, Outputs]:
 
 def _outputs(root: Path, commit: str) -> Outputs:
     """Return the files and folders in ``dvc.lock`` and all ``.dvc`` files of a commit."""
-    found: Outputs = frozenset()
+    found = set[tuple[str, str]]()
     files = (git(root, "ls-tree", "-rz", "--name-only", commit) or "").split("\0")
     for name in filter(re.compile(r"(^|/)dvc\.lock$|\.dvc$").search, files):
+        content = (git(root, "show", f"{commit}:./{name}") or "").encode()
         with contextlib.suppress(MalformedError):  # DVC cannot check out such a commit.
-            stages = read_stages(
-                (git(root, "show", f"{commit}:./{name}") or "").encode(), name
-            ).values()
-            items = [
-                item
-                for stage in stages
-                for item in (*stage.get("deps", ()), *stage.get("outs", ()))
-            ]
-            found |= {(item["path"], item["md5"]) for item in items if "md5" in item}
-    return found
+            for stage in read_stages(content, name).values():
+                items = (*stage.get("deps", ()), *stage.get("outs", ()))
+                found.update((item["path"], item["md5"]) for item in items if "md5" in item)
+    return frozenset(found)
 
 
 def _read_lists(cache: Path, outputs: Outputs | None) -> dict[str, Mapping[str, str]]:
@@ -228,7 +230,7 @@ def _read_lists(cache: Path, outputs: Outputs | None) -> dict[str, Mapping[str, 
 def _find_images(
     cache: Path, outputs: Outputs, lists: Lists, ids: set[str]
 ) -> tuple[set[str], set[str]]:
-    """Return the MD5s of images, and those that the cache lacks of lists with images, and of files that may be one."""
+    """Return the MD5s of images, and of what the cache lacks: lists, and files that may be one."""
     named = {
         (PurePosixPath(name).stem, md5) for files in lists.values() for name, md5 in files.items()
     }

@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from pixmill.core.decisions import Row, render_rows
 from pixmill.core.repository.dvc import DEFAULT_CACHE
 from pixmill.core.repository.file_hashes import FileHashes
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.uncommitted import commit_first, find_uncommitted, read_data
 from pixmill.project.doctor import run_check
 from tests.version_control import commit, git, start_repository
@@ -36,7 +38,7 @@ def default_cache(monkeypatch):
 def project(tmp_path):
     (tmp_path / ".dvc").mkdir()
     record(tmp_path, {"coat/a.jpg": hashlib.md5(b"x" * 100).hexdigest()})
-    (tmp_path / "review.csv").write_text("image,decision,label,by,why\n")
+    (tmp_path / "decisions.csv").write_text("image,label,answer,split,by,why\n")
     (tmp_path / ".gitignore").write_text("/data\n")
     git(start_repository(tmp_path), "add", ".")
     return tmp_path
@@ -51,12 +53,12 @@ def test_what_is_committed_or_before_the_first_commit_needs_no_word(project):
 
 def test_what_differs_is_committed_first(project):
     git(project, "commit", "-qm", "x")
-    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
-    assert commit_first(project, "dvc pull") == f"git add review.csv && {COMMIT} && dvc pull"
+    (project / "decisions.csv").write_text("image,label,answer,split,by,why\nabcdef0123,,keep,,,\n")
+    assert commit_first(project, "dvc pull") == f"git add decisions.csv && {COMMIT} && dvc pull"
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert describe_uncommitted(project) == (
-        f"data/ differs from data.dvc, and review.csv differs from the last commit: {DISCARD}",
-        f"dvc add data && git add data.dvc review.csv && {COMMIT}",
+        f"data/ differs from data.dvc, and decisions.csv differs from the last commit: {DISCARD}",
+        f"dvc add data && git add data.dvc decisions.csv && {COMMIT}",
     )
 
 
@@ -67,15 +69,17 @@ def test_the_params_are_committed_with_images_and_decisions(project):
     git(project, "commit", "-qm", "x")
     params.write_text("classes: [coat, dress, shoe]\ntrain: {epochs: 2}\n")
     assert describe_uncommitted(project) is None
-    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,relabel,shoe,,\n")
-    assert describe_uncommitted(project)[1] == f"git add params.yaml review.csv && {COMMIT}"
+    (project / "decisions.csv").write_text(
+        "image,label,answer,split,by,why\nabcdef0123,shoe,yes,,,\n"
+    )
+    assert describe_uncommitted(project)[1] == f"git add decisions.csv params.yaml && {COMMIT}"
     params.write_text("classes: [coat, dress]\nscrape: {source_by_class: {coat: [folder]}}\n")
-    assert describe_uncommitted(project)[1] == f"git add params.yaml review.csv && {COMMIT}"
+    assert describe_uncommitted(project)[1] == f"git add decisions.csv params.yaml && {COMMIT}"
     for others in ("classes: [coat, dress]\ntrain: {epochs: 2}\n", "classes: [\n", "3\n"):
         params.write_text(others)
-        assert describe_uncommitted(project)[1] == f"git add review.csv && {COMMIT}"
+        assert describe_uncommitted(project)[1] == f"git add decisions.csv && {COMMIT}"
     params.unlink()
-    assert describe_uncommitted(project)[1] == f"git add review.csv && {COMMIT}"
+    assert describe_uncommitted(project)[1] == f"git add decisions.csv && {COMMIT}"
 
 
 def record(root, listing):
@@ -152,47 +156,49 @@ def test_images_whose_list_was_never_fetched(project):
 
 def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committed(project):
     record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2", "coat/c.jpg": "c3"})
-    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
+    (project / "decisions.csv").write_text("image,label,answer,split,by,why\nabcdef0123,,keep,,,\n")
     commit(project)
     record(project, {"coat/a.jpg": "a1"})
-    (project / "review.csv").write_text("image,decision,label,by,why\n")
+    (project / "decisions.csv").write_text("image,label,answer,split,by,why\n")
     applied(project)
     assert describe_uncommitted(project) == (
         "Missing here, but in the last commit: 2 images and 1 decision "
-        "(if intended: git add data.dvc review.csv && git commit)",
-        "git checkout HEAD -- data.dvc review.csv && dvc checkout data.dvc",
+        "(if intended: git add data.dvc decisions.csv && git commit)",
+        "git checkout HEAD -- data.dvc decisions.csv && dvc checkout data.dvc",
     )
     # A checkout would discard the new files.
     record(project, {"coat/a.jpg": "a1", "coat/d.jpg": "d4"})
     applied(project)
     sentence, command = describe_uncommitted(project)
     assert sentence.startswith("Missing here, but in the last commit: 2 images and 1 decision (")
-    assert command == 'git add data.dvc review.csv && git commit -m "Change images and decisions"'
+    assert (
+        command == 'git add data.dvc decisions.csv && git commit -m "Change images and decisions"'
+    )
 
 
 def test_a_moved_image_and_a_changed_decision_are_not_missing(project):
     record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2"})
-    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
+    (project / "decisions.csv").write_text("image,label,answer,split,by,why\nabcdef0123,,keep,,,\n")
     commit(project)
     record(project, {"coat/a.jpg": "a1", "hat/b.jpg": "b2"})
-    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,drop,,,\n")
+    (project / "decisions.csv").write_text("image,label,answer,split,by,why\nabcdef0123,,drop,,,\n")
     sentence, command = describe_uncommitted(project)
-    assert sentence == f"data.dvc and review.csv differ from the last commit: {DISCARD}"
-    assert command == f"git add data.dvc review.csv && {COMMIT}"
+    assert sentence == f"data.dvc and decisions.csv differ from the last commit: {DISCARD}"
+    assert command == f"git add data.dvc decisions.csv && {COMMIT}"
 
 
 def test_a_deleted_file_is_brought_back_and_not_committed(project):
     git(project, "commit", "-qm", "x")
-    git(project, "rm", "-q", "review.csv")
+    git(project, "rm", "-q", "decisions.csv")
     assert describe_uncommitted(project) == (
-        "review.csv is deleted: " + DISCARD,
-        "git checkout HEAD -- review.csv",
+        "decisions.csv is deleted: " + DISCARD,
+        "git checkout HEAD -- decisions.csv",
     )
     (project / "data.dvc").unlink()
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert describe_uncommitted(project) == (
-        f"data/ differs from data.dvc, and data.dvc and review.csv are deleted: {DISCARD}",
-        f"git checkout HEAD -- data.dvc review.csv && dvc add data && git add data.dvc && {COMMIT}",
+        f"data/ differs from data.dvc, and data.dvc and decisions.csv are deleted: {DISCARD}",
+        f"git checkout HEAD -- data.dvc decisions.csv && dvc add data && git add data.dvc && {COMMIT}",
     )
 
 
@@ -224,11 +230,11 @@ def test_a_project_may_lie_below_the_root_of_its_repository(project):
     git(project, "commit", "-qm", "x")
     below = project / "below"
     below.mkdir()
-    (below / "review.csv").touch()
+    (below / "decisions.csv").touch()
     assert describe_uncommitted(below) is None
     commit(project)
-    (below / "review.csv").write_text("x")
-    assert describe_uncommitted(below)[1] == f"git add review.csv && {COMMIT}"
+    (below / "decisions.csv").write_text("x")
+    assert describe_uncommitted(below)[1] == f"git add decisions.csv && {COMMIT}"
     assert describe_uncommitted(project) is None
 
 
@@ -242,9 +248,21 @@ def test_images_of_an_earlier_commit_are_not_added_anew(project):
         commit(project)
     assert find_uncommitted(project).has_earlier_images
     assert commit_first(project, "dvc pull") == "dvc pull"
-    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
-    assert commit_first(project, "dvc pull") == f"git add review.csv && {COMMIT} && dvc pull"
+    (project / "decisions.csv").write_text("image,label,answer,split,by,why\nabcdef0123,,keep,,,\n")
+    assert commit_first(project, "dvc pull") == f"git add decisions.csv && {COMMIT} && dvc pull"
     (finding,) = run_check("data", project)
     assert finding.next == "dvc pull data.dvc"
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert not find_uncommitted(project).has_earlier_images
+
+
+def test_a_decision_that_was_taken_back_here_is_not_missing(project):
+    table = DecisionTable(project)
+    table.decide({("a" * 64, ""): Row("a" * 64, answer="keep")})
+    table.decide({("b" * 64, ""): Row("b" * 64, answer="keep")})
+    commit(project)
+    table.release()
+    table.decide({("a" * 64, ""): None})
+    assert find_uncommitted(project).missing == ""
+    (project / "decisions.csv").write_text(render_rows([]))
+    assert find_uncommitted(project).missing == "1 decision"

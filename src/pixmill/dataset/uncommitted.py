@@ -1,17 +1,20 @@
-"""Uncommitted images and decisions: ``data.dvc``, ``review.csv``, and images that are not in ``data.dvc``.
+"""Uncommitted images and decisions: ``data.dvc``, ``decisions.csv``, and images not in ``data.dvc``.
 
 ``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and a change of branch may
 discard them.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.errors import DataError, ParamsError
+from pixmill.core.decisions import FILE as DECISIONS
+from pixmill.core.decisions import Row
+from pixmill.core.errors import DataError, DecisionsError, ParamsError
 from pixmill.core.metadata import FILE
 from pixmill.core.params import parse_yaml, read_text
 from pixmill.core.repository.dvc import (
@@ -23,16 +26,21 @@ from pixmill.core.repository.dvc import (
 )
 from pixmill.core.repository.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 from pixmill.core.repository.git import changed_files, git
+from pixmill.core.review_csv import rows_of
+from pixmill.core.spellings import resolve
 from pixmill.core.words import count
+from pixmill.dataset.deciding import DecisionTable
 
-_FILES = ("data.dvc", "review.csv")
+_FILES = ("data.dvc", DECISIONS)
 
 _APPLIED = "refs/exps/exec/EXEC_APPLY"
 """The experiment that ``dvc exp apply`` applied last."""
 
 _MAX_COMMITS = 200
+"""Number of commits that are searched for the current images in ``data/``."""
+
 _MAX_RECORDS = 20
-"""Number of commits that are searched for the current images in ``data/``, and of their records that are read."""
+"""Number of the records of these commits that are read."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Uncommitted:
     """Differences from the last commit.
 
     Attributes:
-        changed: Changed files among ``data.dvc`` and ``review.csv``.
+        changed: Changed files among ``data.dvc`` and ``decisions.csv``.
         deleted: Deleted files among them.
         params: ``params.yaml`` if its classes or sources differ, which images and decisions may
             need.
@@ -93,55 +101,45 @@ class Uncommitted:
     @property
     def before(self) -> list[str]:
         """Commands to run before ``git add``: restore deleted files, and add ``data/`` to DVC."""
-        restore = [f"git checkout HEAD -- {' '.join(self.deleted)}"] if self.deleted else []
-        return [*restore, *(["dvc add data"] if self.unadded else [])]
+        commands = [f"git checkout HEAD -- {' '.join(self.deleted)}"] if self.deleted else []
+        return [*commands, "dvc add data"] if self.unadded else commands
 
     @property
     def sentence(self) -> str:
         """Description of uncommitted or missing files; empty if there are none."""
         if self.unfetched:
-            own = (
-                ", and has others: move it away, fetch, and copy yours back"
-                if "mv " in self.unfetched[1]
-                else ""
-            )
+            images, command = self.unfetched
+            own = ""
+            if "mv " in command:
+                own = ", and has others: move it away, fetch, and copy yours back"
             intended = "dvc add data && git add data.dvc && git commit"
-            lacks = f"data/ lacks {self.unfetched[0]} of data.dvc, as after a merge"
+            lacks = f"data/ lacks {images} of data.dvc, as after a merge"
             return f"{lacks}{own} (if you deleted them: {intended})"
         if self.missing:
             intended = f"if intended: git add {' '.join(self.changed)} && git commit"
             return f"Missing here, but in the last commit: {self.missing} ({intended})"
         parts = [self.unadded] if self.unadded else []
         if self.changed:
-            parts += [
-                (
-                    f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the "
-                    "last commit"
-                )
-            ]
+            verb = "differs" if len(self.changed) == 1 else "differ"
+            parts.append(f"{' and '.join(self.changed)} {verb} from the last commit")
         if self.deleted:
-            parts += [
-                f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"
-            ]
-        discard = (
-            ": commit before dvc exp apply, dvc pull or a checkout, which may discard it"
-            if parts
-            else ""
-        )
-        return f"{', and '.join(parts)}{discard}{self.removal}"
+            verb = "is" if len(self.deleted) == 1 else "are"
+            parts.append(f"{' and '.join(self.deleted)} {verb} deleted")
+        if parts:
+            risk = "commit before dvc exp apply, dvc pull or a checkout, which may discard it"
+            return f"{', and '.join(parts)}: {risk}{self.removal}"
+        return self.removal
 
     @property
     def removal(self) -> str:
         """A clause that says how to restore deleted images; empty if there are none."""
+        if not self.removed:
+            return ""
         back = "git checkout HEAD -- data.dvc && dvc checkout data.dvc"
-        return (
-            f". {self.removed} of the last commit deleted; to restore: {back}"
-            if self.removed
-            else ""
-        )
+        return f". {self.removed} of the last commit deleted; to restore: {back}"
 
     def command(self, message: str) -> str | None:
-        """Return the command that commits changes or restores missing files; ``None`` if there is nothing to do.
+        """Return the command that commits changes or restores missing files; ``None`` if none is needed.
 
         If there are new images or decisions, too, a checkout would discard them: then the command
         commits everything, and missing files stay in the last commit.
@@ -153,13 +151,12 @@ class Uncommitted:
             return f"{restore} && dvc checkout data.dvc" if "data.dvc" in self.changed else restore
         if self.missing:
             message = "Change images and decisions"
+        commands = self.before
         names = {*self.changed, *(["data.dvc"] if self.unadded else [])}
-        commit = (
-            [f"git add {' '.join(sorted({*names, *self.params}))}", f'git commit -m "{message}"']
-            if names
-            else []
-        )
-        return " && ".join([*self.before, *commit]) or None
+        if names:
+            added = " ".join(sorted({*names, *self.params}))
+            commands += [f"git add {added}", f'git commit -m "{message}"']
+        return " && ".join(commands) or None
 
 
 def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | None = None) -> Data:
@@ -175,11 +172,11 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
         DataError: ``data.dvc`` is not valid.
     """
     record = read_record(root, text)
-    found = {
-        name: mark[0] for name, mark in (walk(root / "data") if files is None else files.items())
-    }
+    marks = walk(root / "data") if files is None else files.items()
+    found = {name: mark[0] for name, mark in marks}
     sizes = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
-    if (differs := _differs(root, sizes, record)) and record is not None:
+    differs = _differs(root, sizes, record)
+    if differs and record is not None:
         # Apply DVC's ignore patterns only now, since matching is slow.
         is_ignored = ignored_by_dvc(root)
         sizes = {name: size for name, size in found.items() if not is_ignored(f"data/{name}")}
@@ -197,46 +194,103 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
     entries = changed_files(root, "--", *_FILES, "params.yaml") or {}
-    params = (
-        ("params.yaml",) if entries.pop("params.yaml", None) and _has_other_classes(root) else ()
-    )
-    changed = tuple(name for name in sorted(entries) if (root / name).exists())
-    # A file that was added and deleted is in no commit.
-    deleted = tuple(
-        name for name, code in sorted(entries.items()) if name not in changed and "A" not in code
-    )
-    data = None
-    unadded = ""
-    if (root / ".dvc").is_dir():
-        try:
-            text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
-            data = read_data(root, hashes.files("data") if hashes else None, text)
-        except DataError:
-            return Uncommitted(changed, deleted)  # `pixmill doctor` reports it.
-        # DVC refuses a folder that Git tracks.
-        if data.differs and not git(root, "ls-files", "--", "data"):
-            unadded = (
-                "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
-            )
-    is_applied = "data.dvc" in changed and _is_applied(root)
-    missing, removed, is_back = _missing(root, changed, is_applied=is_applied)
+    found = _read_changes(root, entries)
+    try:
+        data = _compare_data(root, hashes, is_deleted="data.dvc" in found.deleted)
+    except DataError:
+        return found  # `pixmill doctor` reports it.
+    is_applied = "data.dvc" in found.changed and _is_applied(root)
+    images = _compare_images(root, found.changed)
+    decisions = _compare_decisions(root, found.changed)
+    unadded = _describe_unadded(root, data)
+    has_record = data is not None and data.record is not None
+    has_own = images.is_new or decisions.is_new or (has_record and bool(unadded))
+    missing, removed = _describe_losses(images.gone, decisions.gone, is_applied=is_applied)
+    found = replace(found, unadded=unadded, is_back=not has_own, missing=missing, removed=removed)
     # "M " is staged, as by a merge.
     is_old = entries.get("data.dvc", "M ") == "M "
-    is_back = is_back and (not unadded or data is None or data.record is None)
-    is_earlier = False
-    unfetched = None
-    if data and data.record and "data.dvc" not in deleted and (unadded or not is_old):
-        with nullcontext(hashes) if hashes else FileHashes(root) as known:
-            earlier = _earlier_records(root)
-            files = set(known.files("data"))
-            md5 = known.md5("data")
-        is_earlier = is_old and md5 in earlier
-        if not (is_earlier or (is_back and is_applied)):
-            unfetched = _unfetched(root, files, earlier, is_committed=md5 in earlier)
-    unadded = "" if is_earlier or unfetched else unadded
-    return Uncommitted(
-        changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched, params
-    )
+    if not has_record or "data.dvc" in found.deleted or (is_old and not unadded):
+        return found
+    is_applied = is_applied and not has_own
+    return _compare_history(root, found, hashes, is_old=is_old, is_applied=is_applied)
+
+
+def _read_changes(root: Path, entries: Mapping[str, str]) -> Uncommitted:
+    """Return the files that differ from the last commit.
+
+    Args:
+        root: The project's folder.
+        entries: Git's status of files by name.
+    """
+    changed = []
+    deleted = []
+    for name in _FILES:
+        if name in entries and (root / name).exists():
+            changed.append(name)
+        elif "A" not in entries.get(name, "A"):  # What was only staged is in no commit.
+            deleted.append(name)
+    has_params = "params.yaml" in entries and _has_other_classes(root)
+    params = ("params.yaml",) if has_params else ()
+    return Uncommitted(tuple(changed), tuple(deleted), params=params)
+
+
+def _describe_losses(images: int, decisions: int, *, is_applied: bool) -> tuple[str, str]:
+    """Describe what only the last commit has: what is missing, and what a person deleted.
+
+    Who deletes images means it, unless ``dvc exp apply`` brought an earlier ``data.dvc`` back.
+    """
+    missing = []
+    removed = count(images, "image") if images else ""
+    if images and is_applied:
+        missing.append(removed)
+        removed = ""
+    if decisions:
+        missing.append(count(decisions, "decision"))
+    return " and ".join(missing), removed
+
+
+def _compare_data(root: Path, hashes: FileHashes | None, *, is_deleted: bool) -> Data | None:
+    """Return the state of ``data/``; ``None`` without DVC.
+
+    Raises:
+        DataError: ``data.dvc`` is not valid.
+    """
+    if not (root / ".dvc").is_dir():
+        return None
+    text = git(root, "show", "HEAD:./data.dvc") if is_deleted else None
+    return read_data(root, hashes.files("data") if hashes else None, text)
+
+
+def _describe_unadded(root: Path, data: Data | None) -> str:
+    # DVC refuses a folder that Git tracks.
+    if data is None or not data.differs or git(root, "ls-files", "--", "data"):
+        return ""
+    return "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
+
+
+def _compare_history(
+    root: Path, found: Uncommitted, hashes: FileHashes | None, *, is_old: bool, is_applied: bool
+) -> Uncommitted:
+    """Look whether ``data/`` is that of an earlier commit, or lacks images that others added.
+
+    Args:
+        root: The project's folder.
+        found: What differs.
+        hashes: Hashes of the project's files; default: computed.
+        is_old: Whether ``data.dvc`` is that of a commit.
+        is_applied: Whether it is that of an applied experiment.
+    """
+    earlier = _earlier_records(root)
+    with contextlib.ExitStack() as stack:
+        known = hashes or stack.enter_context(FileHashes(root))
+        files = set(known.files("data"))
+        is_committed = known.md5("data") in earlier
+    if is_old and is_committed:
+        return replace(found, unadded="", has_earlier_images=True)
+    if is_applied:
+        return found
+    unfetched = _find_unfetched(root, files, earlier, is_committed=is_committed)
+    return replace(found, unadded="", unfetched=unfetched) if unfetched else found
 
 
 def _has_other_classes(root: Path) -> bool:
@@ -250,28 +304,14 @@ def _has_other_classes(root: Path) -> bool:
 
 
 def _earlier_records(root: Path) -> list[str]:
-    """Return the MD5s of ``data/`` in recent commits, also in those of other branches, and before a rebase."""
-    words = (
-        "log",
-        f"-n{_MAX_COMMITS}",
-        "--format=",
-        "-p",
-        "-m",
-        "--no-color",
-        "--reflog",
-        "HEAD",
-        "--",
-        "data.dvc",
-    )
-    return list(
-        dict.fromkeys(
-            re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", git(root, *words) or "", re.MULTILINE)
-        )
-    )
+    """Return the MD5s of ``data/`` in recent commits, also of other branches and before a rebase."""
+    options = ("--format=", "-p", "-m", "--no-color", "--reflog")
+    log = git(root, "log", f"-n{_MAX_COMMITS}", *options, "HEAD", "--", "data.dvc") or ""
+    return list(dict.fromkeys(re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", log, re.MULTILINE)))
 
 
-def _unfetched(
-    root: Path, files: set[str], earlier: list[str], *, is_committed: bool
+def _find_unfetched(
+    root: Path, files: AbstractSet[str], earlier: Sequence[str], *, is_committed: bool
 ) -> tuple[str, str] | None:
     """Return the number of images that ``data/`` never had, and the command that makes a fetch safe.
 
@@ -279,61 +319,88 @@ def _unfetched(
     was never fetched.
     """
     record = read_record(root, git(root, "show", ":./data.dvc"))
-    whole = set((record and _recorded_files(root, record["md5"])) or ())
-    olds = [set(old) for md5 in earlier[:_MAX_RECORDS] if (old := _recorded_files(root, md5))]
-    is_other = is_committed or any((new := whole - old) and not new & files for old in olds)
-    if whole and (whole <= files or not is_other):
+    recorded = set((record and _recorded_files(root, record["md5"])) or ())
+    if recorded and recorded <= files:
+        return None
+    if recorded and not is_committed and not _was_never_here(root, files, recorded, earlier):
         return None
     aside = "" if is_committed else " && mv data ../data-mine"
-    return count(
-        len(whole - files), "image"
-    ) if whole - files else "images", f"git checkout -- data.dvc{aside}"
+    lacking = len(recorded - files)
+    return count(lacking, "image") if lacking else "images", f"git checkout -- data.dvc{aside}"
 
 
-def _missing(root: Path, changed: Sequence[str], *, is_applied: bool) -> tuple[str, str, bool]:
-    """Describe missing images and decisions of the last commit, then deleted images; and whether there are no new ones.
+def _was_never_here(
+    root: Path, files: AbstractSet[str], recorded: AbstractSet[str], earlier: Sequence[str]
+) -> bool:
+    """Return whether ``data/`` has none of the images that the record added to an earlier one."""
+    for md5 in earlier[:_MAX_RECORDS]:
+        old = _recorded_files(root, md5)
+        if old and (added := recorded - old.keys()) and added.isdisjoint(files):
+            return True
+    return False
 
-    ``dvc exp apply`` restores the ``data.dvc`` and ``review.csv`` that the experiment started from.
+
+@dataclass(frozen=True)
+class _Difference:
+    """What a file lacks of the last commit, and whether it has more."""
+
+    gone: int
+    is_new: bool
+
+
+_SAME = _Difference(0, is_new=False)
+
+
+def _compare_images(root: Path, changed: Sequence[str]) -> _Difference:
+    """Compare ``data.dvc`` with that of the last commit."""
+    if "data.dvc" not in changed:
+        return _SAME
+    old = _recorded_images(root, git(root, "show", "HEAD:./data.dvc") or "")
+    new = _recorded_images(root, (root / "data.dvc").read_text("utf-8", "replace"))
+    return _Difference(len(old.keys() - new.keys()), is_new=not new.items() <= old.items())
+
+
+def _compare_decisions(root: Path, changed: Sequence[str]) -> _Difference:
+    """Compare the rows with those of the last commit.
+
+    A decision is gone if its image has no row, unless the log says that it was taken back here.
     """
-    words = []
-    removed = ""
-    is_back = True
-    for name, read, noun in (
-        (_FILES[0], _recorded_images, "image"),
-        (_FILES[1], _decisions, "decision"),
-    ):
-        if name in changed:
-            old = read(root, git(root, "show", f"HEAD:./{name}") or "")
-            new = read(root, (root / name).read_text("utf-8", "replace"))
-            if gone := old.keys() - new.keys():
-                if name == "data.dvc" and not is_applied:
-                    removed = count(len(gone), noun)
-                else:
-                    words.append(count(len(gone), noun))
-            is_back = is_back and new.items() <= old.items()
-    return " and ".join(words), removed, is_back
+    if DECISIONS not in changed:
+        return _SAME
+    try:
+        old = rows_of(git(root, "show", f"HEAD:./{DECISIONS}") or "")
+        new = rows_of((root / DECISIONS).read_text("utf-8", "replace"))
+        logged = DecisionTable(root).actions()
+    except (DataError, DecisionsError):
+        return _SAME  # `pixmill doctor` reports it.
+    ids = resolve(root, {row.image for row in (*old, *new)})
+    before = _with_ids(old, ids)
+    after = _with_ids(new, ids)
+    known = {change.key[0] for action in logged for change in action.changes}
+    known.update(row.image for row in after)
+    gone = {row.image for row in before} - known
+    return _Difference(len(gone), is_new=not after <= before)
+
+
+def _with_ids(rows: Sequence[Row], ids: Mapping[str, str]) -> set[Row]:
+    return {replace(row, image=ids.get(row.image, row.image)) for row in rows}
 
 
 def _is_applied(root: Path) -> bool:
-    """Return whether ``data.dvc`` is that of an experiment of an earlier commit, brought back by ``dvc exp apply``."""
+    """Return whether ``dvc exp apply`` brought back the ``data.dvc`` of an earlier commit."""
     applied = git(root, "show", f"{_APPLIED}:./data.dvc")
     is_earlier = git(root, "rev-parse", f"{_APPLIED}^") != git(root, "rev-parse", "HEAD")
     return is_earlier and applied == (root / "data.dvc").read_text("utf-8", "replace")
 
 
 def _recorded_images(root: Path, text: str) -> dict[str, str]:
-    """Return the MD5s of the images in a ``data.dvc``, and of their table; empty if the listing is not in the cache."""
+    """Return the MD5s of the files that a ``data.dvc`` records; empty if the cache lacks the list."""
     try:
         record = read_record(root, text)
     except DataError:
         return {}
     files = _recorded_files(root, record["md5"]) if record else None
     return {name if name == FILE else md5: md5 for name, md5 in (files or {}).items()}
-
-
-def _decisions(_: Path, text: str) -> dict[str, str]:
-    """Return the lines of a ``review.csv`` by image."""
-    return {line.partition(",")[0]: line for line in text.splitlines()[1:]}
 
 
 def commit_command(root: Path, message: str) -> str | None:
@@ -347,7 +414,7 @@ def commit_command(root: Path, message: str) -> str | None:
 
 
 def commit_first(root: Path, advice: str) -> str:
-    """Prepend the command that commits images and decisions, if any, to a command that may overwrite them.
+    """Prepend the command that commits images and decisions to one that may overwrite them.
 
     Args:
         root: The project's folder.
@@ -358,13 +425,11 @@ def commit_first(root: Path, advice: str) -> str:
 
 
 def _differs(root: Path, files: Mapping[str, int], record: Mapping[str, Any] | None) -> bool:
-    """Return whether there are files that differ from the record; paths count if the cache has the listing."""
+    """Return whether there are files that differ from the record, as far as the cache has its list."""
     if not files or record is None:
         return bool(files)
-    if any(
-        record.get(key, value) != value
-        for key, value in (("nfiles", len(files)), ("size", sum(files.values())))
-    ):
+    size = sum(files.values())
+    if record.get("nfiles", len(files)) != len(files) or record.get("size", size) != size:
         return True
     paths = _recorded_files(root, record["md5"])
     return paths is not None and files.keys() != paths.keys()

@@ -7,6 +7,7 @@ For another build, install that first: pip install WHEEL|URL|git+URL@COMMIT
 
 import argparse
 
+from pixmill import __version__
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import PixmillError
 
@@ -24,19 +25,15 @@ def run(arguments: argparse.Namespace) -> None:
 
     root = project_root()
     upgrade = plan_upgrade(root)
-    fits = (
-        ()
-        if upgrade.pending
-        else (f"The project is up to date with pixmill {upgrade.lock.version}.",)
-    )
-    for line in (*fits, *upgrade.lines):
+    if not upgrade.pending:
+        print(f"The project is up to date with pixmill {__version__}.")
+    for line in upgrade.lines:
         print(line)
+    if arguments.check and upgrade.pending:
+        raise PixmillError(
+            f"the project is not up to date with pixmill {__version__}", next="pixmill upgrade"
+        )
     if not arguments.check:
         apply_upgrade(root, upgrade)
         if upgrade.pending:
             print("Next: pixmill doctor --quick && dvc repro, then commit all changes")
-    elif upgrade.pending:
-        raise PixmillError(
-            f"the project is not up to date with pixmill {upgrade.lock.version}",
-            next="pixmill upgrade",
-        )

@@ -433,6 +433,10 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for cells in reader:
             stripped = [cell.strip() for cell in cells]
+            if stripped and stripped[0].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+                raise DecisionsError(
+                    f"{FILE}, line {line}: a conflict of a merge", next="pixmill doctor --fix"
+                )
             if any(stripped):
                 yield line, stripped
             line = reader.line_num + 1
@@ -441,10 +445,6 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _row(line: int, cells: list[str]) -> Row:
-    if cells[0].startswith(("<" * 7, "=" * 7, ">" * 7)):
-        raise DecisionsError(
-            f"{FILE}, line {line}: a conflict of a merge", next="pixmill doctor --fix"
-        )
     if len(cells) != len(HEADER):
         raise _refusal(line, f"{len(HEADER)} values ({', '.join(HEADER)})", str(len(cells)))
     image, label, answer, split, by, why = cells

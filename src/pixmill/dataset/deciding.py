@@ -107,7 +107,7 @@ class Action(BaseModel):
         is_undo: Whether it undoes the last action before it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     branch: str = ""
     changes: tuple[Change, ...] = ()
@@ -242,7 +242,7 @@ class DecisionTable:
             except ValidationError:
                 raise DataError(
                     f"{LOG}, line {number} is malformed",
-                    next=f"delete that line to forget its decisions: {self.log}",
+                    next=_advice(line, self.log),
                 ) from None
         self._logged = (mark, actions)
         return list(actions)
@@ -355,6 +355,13 @@ class DecisionTable:
 
     def _committed(self) -> tuple[Row, ...]:
         return parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
+
+
+def _advice(line: bytes, log: Path) -> str:
+    """Return what to do with a line of the log that is no action."""
+    if line.startswith(b'{"image":'):  # of an earlier version
+        return "pixmill upgrade"
+    return f"delete that line to forget its decisions: {log}"
 
 
 def _keyed(rows: Iterable[Row]) -> dict[Key, Row]:

@@ -19,7 +19,6 @@ from pixmill.core.decisions import (
 )
 from pixmill.core.decisions import (
     merge_rows,
-    parse_rows,
     render_rows,
 )
 from pixmill.core.errors import DataError, PixmillError
@@ -34,6 +33,7 @@ from pixmill.core.repository.dvc import (
     read_record,
 )
 from pixmill.core.repository.git import change, git
+from pixmill.core.review_csv import rows_of
 from pixmill.core.spellings import resolve
 from pixmill.core.words import count
 
@@ -240,7 +240,7 @@ def merge_decisions(root: Path, base: str, ours: str, theirs: str) -> str:
     Raises:
         DecisionsError: A side is malformed.
     """
-    was, our, their = (parse_rows(text) for text in (base, ours, theirs))
+    was, our, their = (rows_of(text) for text in (base, ours, theirs))
     ids = resolve(root, {row.image for rows in (was, our, their) for row in rows})
     merged = merge_rows(was, our, their, ids)
     labels = Counter(row.image for row in merged if row.answer == "yes")

@@ -24,7 +24,14 @@ from pixmill.project.new.supply import Supply
 SCHEMA = "params.schema.json"
 """JSON Schema with which editors complete and check ``params.yaml``."""
 
-_TEAM_FILES = (".dvc/config", "README.md", "params.yaml", "pyproject.toml", "review.csv", "src/")
+_TEAM_FILES = (
+    ".dvc/config",
+    "README.md",
+    "decisions.csv",
+    "params.yaml",
+    "pyproject.toml",
+    "src/",
+)
 """Files that upgrades never rewrite."""
 
 _TEMPLATE = Path(__file__).parent / "template"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,10 @@ from pixmill.core.provenance.lock import (
     text_digest,
     write_lock,
 )
+from pixmill.core.repository.git import change
 from pixmill.core.repository.merging import add_drivers
+from pixmill.core.review_csv import FILE as REVIEW
+from pixmill.project.new.converting import is_unresolved, plan_conversion
 from pixmill.project.new.supply import Supply, find_supply, supply_of
 from pixmill.project.new.template import (
     SCHEMA,
@@ -40,25 +43,25 @@ _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Upgrade:
     """Changes that adapt a project to another version.
 
     Args:
-        pending: Whether anything changes.
+        lock: New lock of the project; ``None`` without one, as in Pixmill's own repository.
         lines: Description of the changes.
         texts: Contents of files to write by path, in this order.
-        removed: Files to delete.
-        lock: New lock of the project.
+        removed: Files to delete after that.
         wheel: Content of the wheel at ``lock.origin``; ``None`` if it is unchanged.
+        pending: Whether anything changes.
     """
 
-    pending: bool
-    lines: tuple[str, ...]
-    texts: Mapping[str, str]
-    removed: tuple[str, ...]
-    lock: Lock
+    lock: Lock | None = None
+    lines: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
     wheel: bytes | None = None
+    pending: bool = False
 
 
 def plan_upgrade(root: Path) -> Upgrade:
@@ -66,100 +69,136 @@ def plan_upgrade(root: Path) -> Upgrade:
 
     A template file is rewritten or deleted only if it matches the digest in the lock. If it was
     edited, the new version is written to ``<file>.new``; if it was deleted, it stays deleted.
+    Decisions of earlier versions become rows of ``decisions.csv``, and edited files name it.
 
     Args:
         root: Project folder.
 
     Raises:
-        PixmillError: ``pixmill.lock`` is missing or not valid.
+        PixmillError: ``pixmill.lock`` is missing or not valid, or decisions cannot be converted.
     """
     old = read_lock(root)
     if old is None:
-        raise PixmillError(
-            (
-                f"{root} has no {FILE}, which `pixmill new` writes and upgrades need, except for "
-                "Pixmill's own repository"
-            ),
-            next=(
-                f"git checkout {FILE} if it was deleted; else: pixmill new . (adds missing "
-                "files, "
-                "changes no other)"
-            ),
-        )
+        return _plan_without_lock(root)
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
     rendered = render(*project_names(root), supply, extras)
-    new = replace(
-        new,
-        template={path: text_digest(text) for path, text in managed_files(rendered).items()},
-        origin=supply.origin,
-        extras=extras,
+    template = {path: text_digest(text) for path, text in managed_files(rendered).items()}
+    new = replace(new, template=template, origin=supply.origin, extras=extras)
+    upgrade = Upgrade(new)
+    _plan_template(root, old, new, rendered, upgrade)
+    _keep_scrape(root, upgrade)
+    _plan_removals(root, old, rendered, upgrade)
+    _plan_wheel(root, old, supply, upgrade)
+    _pin(root, supply.origin, extras, upgrade)
+    _plan_conversion(root, upgrade)
+    command = install_project(supply.origin, extras)
+    readme = _text(root / "README.md") or ""
+    if " -e ." in readme and command not in readme:
+        upgrade.lines.append(f"README.md: the command that installs the project is now: {command}")
+    upgrade.pending = bool(upgrade.texts or upgrade.removed or upgrade.wheel) or new != old
+    upgrade.lines = [
+        *_head(old, new),
+        *_defaults(root, rendered[SCHEMA]),
+        *_describe_refusal(root),
+        *_changelog(old.version, new.version),
+        *upgrade.lines,
+    ]
+    return upgrade
+
+
+def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
+    """Write the changes, the lock last; another upgrade completes an interrupted one."""
+    new = upgrade.lock
+    old = read_lock(root)
+    if old is not None and new is not None and old.extras != new.extras:
+        write_lock(root, replace(old, extras=new.extras))  # pyproject.toml may lose them
+    if upgrade.wheel is not None and new is not None and new.origin is not None:
+        write_bytes(root / new.origin.text, upgrade.wheel)
+    for path, text in upgrade.texts.items():
+        write_text(root / path, text)
+    for path in upgrade.removed:
+        (root / path).unlink()
+    if is_unresolved(root):
+        change(root, "rm", "-q", "--cached", "--", REVIEW)
+    add_drivers(root)
+    if new is not None:
+        write_lock(root, new)
+
+
+def _plan_without_lock(root: Path) -> Upgrade:
+    """Plan the conversion of decisions alone.
+
+    Raises:
+        PixmillError: There is nothing to convert.
+    """
+    upgrade = Upgrade()
+    _plan_conversion(root, upgrade)
+    upgrade.pending = bool(upgrade.texts or upgrade.removed)
+    if upgrade.pending:
+        return upgrade
+    raise PixmillError(
+        f"{root} has no {FILE}, which `pixmill new` writes and upgrades need, except for "
+        "Pixmill's own repository",
+        next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds missing files, "
+        "changes no other)",
     )
-    texts: dict[str, str] = {}
-    lines: list[str] = []
+
+
+def _plan_template(
+    root: Path, old: Lock, new: Lock, rendered: Mapping[str, str], upgrade: Upgrade
+) -> None:
+    """Plan the files of the template."""
     # The schema comes last: it has the old defaults, which an upgrade after an interruption needs.
     for path in sorted(new.template, key=SCHEMA.__eq__):
         current = _text(root / path)
         was = old.template.get(path)
         if current is None and was is None:
-            texts[path] = rendered[path]
-            lines.append(f"Add: {path}")
+            upgrade.texts[path] = rendered[path]
+            upgrade.lines.append(f"Add: {path}")
         elif current is None or current == rendered[path]:
             continue
         elif text_digest(current) == was:
-            texts[path] = rendered[path]
-            lines.append(f"Rewrite: {path}")
+            upgrade.texts[path] = rendered[path]
+            upgrade.lines.append(f"Rewrite: {path}")
         elif new.template[path] != was:
-            texts[f"{path}.new"] = rendered[path]
-            lines.append(
+            upgrade.texts[f"{path}.new"] = rendered[path]
+            upgrade.lines.append(
                 f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new"
             )
-    if kept := _keep_scrape(root, texts):
-        lines.append(
-            "Change: dvc.lock gets the new hash of stages/scrape.py, so that scrape does not run "
-            "again"
-        )
-    texts = kept | texts  # dvc.lock first, in case of a kill before the script is written
-    gone = {
-        path: text
-        for path in old.template
-        if path not in rendered and (text := _text(root / path)) is not None
-    }
-    removed = [path for path, text in gone.items() if text_digest(text) == old.template[path]]
-    place = root / supply.origin.text
-    wheel = None if place.is_file() and place.read_bytes() == supply.wheel else supply.wheel
-    if wheel is not None:
-        lines.append(f"Add: {supply.origin.text}")
-    if (
-        old.origin not in (None, supply.origin)
-        and old.origin.is_path
-        and (root / old.origin.text).is_file()
-    ):
-        removed.append(old.origin.text)
-    lines += [f"Remove: {path}" for path in removed]
-    texts |= _pin(root, supply.origin, extras, lines)
-    command = install_project(supply.origin, extras)
-    if " -e ." in (readme := _text(root / "README.md") or "") and command not in readme:
-        lines.append(f"README.md: the command that installs the project is now: {command}")
-    pending = bool(texts or removed or wheel) or new != old
-    summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(root)]
-    summary += [*_changelog(old.version, new.version), *lines]
-    return Upgrade(pending, tuple(summary), texts, tuple(removed), new, wheel)
 
 
-def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
-    """Write the changes, the lock last; another upgrade completes an interrupted one."""
-    if (lock := read_lock(root)) is not None and lock.extras != upgrade.lock.extras:
-        write_lock(root, replace(lock, extras=upgrade.lock.extras))  # pyproject.toml may lose them
-    if upgrade.wheel is not None and upgrade.lock.origin is not None:
-        write_bytes(root / upgrade.lock.origin.text, upgrade.wheel)
-    for path, text in upgrade.texts.items():
-        write_text(root / path, text)
-    for path in upgrade.removed:
-        (root / path).unlink()
-    add_drivers(root)
-    write_lock(root, upgrade.lock)
+def _plan_removals(root: Path, old: Lock, rendered: Mapping[str, str], upgrade: Upgrade) -> None:
+    """Plan the removal of unedited files that the template no longer has."""
+    for path in old.template:
+        text = _text(root / path)
+        if path not in rendered and text is not None and text_digest(text) == old.template[path]:
+            upgrade.removed.append(path)
+            upgrade.lines.append(f"Remove: {path}")
+
+
+def _plan_wheel(root: Path, old: Lock, supply: Supply, upgrade: Upgrade) -> None:
+    """Plan the wheel of the project, and the removal of its old one."""
+    name = supply.origin.text
+    place = root / name
+    if supply.wheel is not None and not (place.is_file() and place.read_bytes() == supply.wheel):
+        upgrade.wheel = supply.wheel
+        upgrade.lines.append(f"Add: {name}")
+    before = old.origin
+    if before is None or before == supply.origin or not before.is_path:
+        return
+    if (root / before.text).is_file():
+        upgrade.removed.append(before.text)
+        upgrade.lines.append(f"Remove: {before.text}")
+
+
+def _plan_conversion(root: Path, upgrade: Upgrade) -> None:
+    """Plan the conversion of decisions, whose rows are written first."""
+    conversion = plan_conversion(root, upgrade.texts)
+    upgrade.texts = {**conversion.texts, **upgrade.texts}
+    upgrade.removed += conversion.removed
+    upgrade.lines += conversion.lines
 
 
 def project_extras(root: Path) -> str:
@@ -193,14 +232,15 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
-def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
-    """Return ``pyproject.toml`` with the new requirement, or without one if the project has a wheel."""
+def _pin(root: Path, new: Origin, extras: str, upgrade: Upgrade) -> None:
+    """Plan ``pyproject.toml`` with the new requirement, or without one if there is a wheel."""
     name = "pyproject.toml"
     text = _text(root / name) or ""
     wanted = new.requirement(extras)
 
     def pin(match: re.Match[str]) -> str:
-        return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
+        requirement = new.requirement((match["extras"] or "").strip("[]"))
+        return f"{match['quote']}{requirement}{match['quote']}"
 
     if new.is_path:
         changed = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text)
@@ -209,30 +249,30 @@ def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, st
         changed = _PIN.sub(pin, text)
         required = new.requirement()
         if not _PIN.search(changed):
-            lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
-    if changed == text:
-        return {}
-    lines.append(f"Change: {name} now requires {required}")
-    return {name: changed}
+            upgrade.lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
+    if changed != text:
+        upgrade.texts[name] = changed
+        upgrade.lines.append(f"Change: {name} now requires {required}")
 
 
-def _keep_scrape(root: Path, texts: Mapping[str, str]) -> dict[str, str]:
-    """Return ``dvc.lock`` with the digest of the rewritten ``stages/scrape.py``, so that scrape does not run again."""
+def _keep_scrape(root: Path, upgrade: Upgrade) -> None:
+    """Put the digest of the rewritten script into ``dvc.lock``: scrape does not run again."""
     script = "stages/scrape.py"
     lock = _text(root / "dvc.lock")
-    if script not in texts or lock is None:
-        return {}
-    before, after = (
-        ((root / script).read_bytes(), texts[script].encode())
-        if (root / script).is_file()
-        else (b"", b"")
-    )
+    if script not in upgrade.texts or lock is None or not (root / script).is_file():
+        return
     entry = "path: {}\n      hash: md5\n      md5: {}\n      size: {}\n"
     old, new = (
         entry.format(script, hashlib.md5(each).hexdigest(), len(each))  # noqa: S324
-        for each in (before, after)
+        for each in ((root / script).read_bytes(), upgrade.texts[script].encode())
     )
-    return {"dvc.lock": lock.replace(old, new)} if old in lock else {}
+    if old in lock:
+        # Before the script, in case of a kill.
+        upgrade.texts = {"dvc.lock": lock.replace(old, new), **upgrade.texts}
+        upgrade.lines.append(
+            "Change: dvc.lock gets the new hash of stages/scrape.py, so that scrape does not run "
+            "again"
+        )
 
 
 def _head(old: Lock, new: Lock) -> Iterator[str]:

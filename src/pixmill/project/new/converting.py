@@ -1,0 +1,284 @@
+"""Turn the decisions of earlier versions into rows of ``decisions.csv``, at any time.
+
+Earlier versions kept decisions in ``review.csv`` and labelled images by moving them into the folder
+of a class; ``inbox/decided.jsonl`` logged what no commit had. A ``review.csv`` may stand again:
+after the merge of a branch from before, or at an old commit. No image moves.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pixmill.core.decisions import FILE, Key, Row, merge_rows, read_rows, render_rows
+from pixmill.core.errors import DataError, DecisionsError, PixmillError
+from pixmill.core.files.writing import file_digest
+from pixmill.core.names import class_by_name
+from pixmill.core.params import load_params, parse_yaml
+from pixmill.core.repository.git import git
+from pixmill.core.review_csv import FILE as REVIEW
+from pixmill.core.review_csv import rows_of_review
+from pixmill.core.spellings import resolve
+from pixmill.core.words import count
+from pixmill.dataset.deciding import LOG, Accepted, Action, Change
+
+UPGRADE = "pixmill upgrade"
+
+_MERGED = f"{FILE} merge=pixmill-decisions"
+_JOURNAL = ".pixmill/review/actions.jsonl"
+"""Actions of the grid, for its undo."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Changes that turn decisions into rows.
+
+    Args:
+        lines: Description of the changes.
+        texts: Contents of files to write by path, in this order.
+        removed: Files to delete after that.
+    """
+
+    lines: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """The log of decisions.
+
+    Args:
+        text: Its lines in the present form.
+        rows: Labels of images that are where an earlier version moved them.
+        is_old: Whether it has lines of an earlier version.
+    """
+
+    text: str = ""
+    rows: tuple[Row, ...] = ()
+    is_old: bool = False
+
+
+def find_old_decisions(root: Path) -> str | None:
+    """Return what holds decisions that no stage reads; ``None`` if nothing does.
+
+    Args:
+        root: Project folder.
+
+    Raises:
+        DecisionsError: ``review.csv`` is malformed.
+    """
+    if found := len({row.image for row in _read_review(root)}):
+        return f"{REVIEW} has {count(found, 'decision')} in the form of an earlier version"
+    if any(_is_old(line) for line in _log_lines(root)):
+        return f"{LOG} has decisions in the form of an earlier version"
+    return None
+
+
+def plan_conversion(root: Path, rewritten: Iterable[str] = ()) -> Conversion:
+    """Return the changes that turn all decisions into rows; nothing is written.
+
+    The rows of a branch from before are merged with those of ``decisions.csv``: by image and label
+    if Git knows their common ancestor, otherwise the rows of both stay.
+
+    Args:
+        root: Project folder.
+        rewritten: Files that an upgrade writes anyway.
+
+    Raises:
+        DataError: A line of the log is malformed.
+        DecisionsError: A line of ``review.csv`` or ``decisions.csv`` is malformed.
+        PixmillError: ``decisions.csv`` is another table, or the stage validate does not name
+            ``review.csv``.
+    """
+    logged = _convert_log(root)
+    has_review = (root / REVIEW).exists()
+    if not has_review and not logged.is_old:
+        return Conversion()
+    files = {
+        name: change(text)
+        for name, change in (("dvc.yaml", _change_pipeline), (".gitattributes", _change_merge))
+        if name not in rewritten and (text := _read(root / name))
+    }
+    review = _read_review(root)
+    rows = _merge(root, (*review, *logged.rows))
+    texts = {FILE: render_rows(rows)}
+    if logged.is_old:
+        texts[LOG] = logged.text
+    texts |= files
+    texts = {name: text for name, text in texts.items() if text != _read(root / name)}
+    converted = len({row.image for row in (*review, *logged.rows)})
+    lines = [f"Convert: {count(converted, 'image')} with decisions to {FILE}"] if converted else []
+    lines += [f"Change: {name} names {FILE}, not {REVIEW}" for name in files if name in texts]
+    removed = [name for name in (REVIEW, _JOURNAL) if (root / name).exists()]
+    return Conversion(tuple(lines), texts, tuple(removed))
+
+
+def is_unresolved(root: Path) -> bool:
+    """Return whether Git waits for a decision between a changed and a deleted ``review.csv``."""
+    return bool(git(root, "ls-files", "--unmerged", "--", REVIEW))
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text("utf-8", "replace") if path.is_file() else None
+
+
+def _read_review(root: Path) -> tuple[Row, ...]:
+    return rows_of_review(_read(root / REVIEW) or "")
+
+
+def _merge(root: Path, theirs: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Return the rows of ``decisions.csv`` with those of an earlier form, by full ids.
+
+    Raises:
+        DecisionsError: A row is malformed.
+        PixmillError: ``decisions.csv`` is another table.
+    """
+    text = _read(root / FILE) or ""
+    if text.strip() and not re.match(r"\ufeff?image,label,answer,|<{7} ", text):
+        raise PixmillError(
+            f"{FILE} is a table of another kind, and its name is needed for decisions",
+            next=f"git mv {FILE} other.csv && {UPGRADE}",
+        )
+    ours = read_rows(root / FILE)
+    base: tuple[Row, ...] = ()
+    if is_unresolved(root):
+        base = rows_of_review(git(root, "show", f":1:./{REVIEW}") or "")
+    ids = resolve(root, {row.image for row in (*base, *ours, *theirs)})
+    return merge_rows(base, ours, theirs, ids)
+
+
+# The log.
+
+
+def _log_lines(root: Path) -> list[str]:
+    # A line without an end was never acknowledged.
+    return (_read(root / LOG) or "").split("\n")[:-1]
+
+
+def _is_old(line: str) -> bool:
+    return line.startswith('{"image":')
+
+
+def _convert_log(root: Path) -> _Logged:
+    """Convert the lines of an earlier version; others stay."""
+    lines = _log_lines(root)
+    if not any(map(_is_old, lines)):
+        return _Logged()
+    texts: list[str] = []
+    rows: list[Row] = []
+    names: dict[str, str] | None = None
+    for number, line in enumerate(lines, 1):
+        if not _is_old(line):
+            texts.append(line)
+            continue
+        try:
+            record = json.loads(line)
+            if "file" in record:
+                if names is None:
+                    params = load_params(root)
+                    names = class_by_name(params.classes, params.scrape.folder.classes)
+                action = _convert_accepted(root, record, names)
+                if action is not None and _holds(root, record["file"], record["image"]):
+                    rows += [each.after for each in action.changes if each.after is not None]
+            else:
+                action = _convert_changed(record)
+        except (ValueError, LookupError, TypeError, DecisionsError):
+            advice = f"delete that line to forget a decision: {root / LOG}"
+            raise DataError(f"{LOG}, line {number} is malformed", next=advice) from None
+        if action is not None:
+            texts.append(action.model_dump_json())
+    return _Logged("".join(f"{line}\n" for line in texts), tuple(rows), is_old=True)
+
+
+def _convert_accepted(
+    root: Path, record: Mapping[str, Any], names: Mapping[str, str]
+) -> Action | None:
+    """Return the label that moving or accepting an image gave it; ``None`` if it was moved since."""
+    image = record["image"]
+    file = record["file"]
+    cells = record.get("cells", {})
+    earlier = record.get("earlier", ())
+    is_undone = any(_holds(root, name, image) for name in earlier)  # a checkout did that
+    if earlier and not is_undone and not _holds(root, file, image):
+        return None
+    label = names.get(cells.get("label") or PurePosixPath(file).parent.name)
+    if label is None:
+        return None
+    row = Row(image, label, "yes", cells.get("split", ""))
+    accepted = None
+    if record["corrections"]:
+        accepted = Accepted(
+            image=image, file=file, md5=record["md5"], corrections=record["corrections"]
+        )
+    change = Change(before=None, after=row)
+    return Action(branch=record["branch"], changes=(change,), accepted=accepted)
+
+
+def _convert_changed(record: Mapping[str, Any]) -> Action:
+    """Return the rows that a changed line of ``review.csv`` means."""
+    before, after = (_rows_of_line(record["image"], record[name]) for name in ("before", "after"))
+    changes = tuple(
+        Change(before=before.get(key), after=after.get(key)) for key in {**before, **after}
+    )
+    return Action(branch=record["branch"], changes=changes)
+
+
+def _rows_of_line(image: str, cells: list[str] | None) -> dict[Key, Row]:
+    if cells is None:
+        return {}
+    _, verb, label, by, why = cells
+    kept = Row(image, "", "drop" if verb == "drop" else "keep", "", by, why)
+    rows = [kept, *([Row(image, label, "yes", "", by, why)] if label else [])]
+    return {row.key: row for row in rows}
+
+
+def _holds(root: Path, file: str, image: str) -> bool:
+    path = root / file
+    return path.is_file() and file_digest(path) == image
+
+
+# Files that people may have edited.
+
+
+def _change_pipeline(text: str) -> str:
+    """Return ``dvc.yaml`` whose stage validate depends on ``decisions.csv``, otherwise as it was.
+
+    Raises:
+        PixmillError: The stage does not name ``review.csv`` in a way that one word changes.
+    """
+    content = parse_yaml(text, file="dvc.yaml")
+    try:
+        deps = content["stages"]["validate"]["deps"]
+        if FILE in deps:
+            return text
+        deps[deps.index(REVIEW)] = FILE
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise _refusal() from None
+    for found in re.finditer(re.escape(REVIEW), text):
+        changed = text[: found.start()] + FILE + text[found.end() :]
+        if parse_yaml(changed, file="dvc.yaml") == content:
+            return changed
+    raise _refusal()
+
+
+def _refusal() -> PixmillError:
+    return PixmillError(
+        f"dvc.yaml: the stage validate does not depend on {REVIEW}, so no decision was converted",
+        next=(
+            f"add {FILE} to the deps of validate in dvc.yaml, and to .gitattributes: "
+            f"{_MERGED}; then: {UPGRADE}"
+        ),
+    )
+
+
+def _change_merge(text: str) -> str:
+    """Return ``.gitattributes`` with the driver of ``decisions.csv``, in the place of the old line."""
+    if _MERGED in text:
+        return text
+    changed, found = re.subn(
+        rf"^{re.escape(REVIEW)}\s+merge=\w+", _MERGED, text, flags=re.MULTILINE
+    )
+    return changed if found else f"{text.rstrip()}\n{_MERGED}\n"

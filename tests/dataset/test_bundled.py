@@ -19,6 +19,7 @@ from PIL import Image
 
 from pixmill.core.errors import DataError
 from pixmill.core.repository.dvc import folder_md5
+from pixmill.dataset import bundled
 from pixmill.dataset.bundled import (
     CLASSES,
     PER_CLASS,
@@ -28,7 +29,6 @@ from pixmill.dataset.bundled import (
     make_data,
     write_images,
 )
-from pixmill.dataset import bundled
 
 LABELS = np.arange(60, dtype=np.uint8) % 10
 IMAGES = np.random.default_rng(7).integers(0, 256, (60, 28, 28), dtype=np.uint8)

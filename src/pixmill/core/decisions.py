@@ -433,7 +433,7 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for cells in reader:
             stripped = [cell.strip() for cell in cells]
-            if stripped and stripped[0].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+            if stripped and stripped[0].startswith(("<" * 7, "=" * 7, ">" * 7)):
                 raise DecisionsError(
                     f"{FILE}, line {line}: a conflict of a merge", next="pixmill doctor --fix"
                 )

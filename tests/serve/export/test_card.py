@@ -13,8 +13,8 @@ from PIL import Image
 from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.models.classifier import Preprocessing
-from pixmill.serve.export.agreement import Agreement
 from pixmill.pages.markdown import escape
+from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, gather, render_card
 from tests.evaluate.conftest import completed
 from tests.models.test_exported import DESCRIPTION

@@ -18,6 +18,7 @@ from tests.command import run_pixmill
 from tests.experiments.compare.projects import IDS, table, write
 from tests.version_control import commit, git
 
+HEADER = "image,label,answer,split,by,why\n"
 URL = "https://shop.test/coat.png"
 
 
@@ -39,8 +40,8 @@ def subjects(found):
 
 def test_training_image(workspace):
     write(
-        workspace.root / "review.csv",
-        f"image,decision,label,by,why\n{IDS[0][:60]},keep,,Ada,checked\n{URL},keep,,,\n",
+        workspace.root / "decisions.csv",
+        f"{HEADER}{IDS[0][:60]},,keep,,Ada,checked\n{URL},coat,yes,test,,\n",
     )
     found = trace(workspace, IDS[0])
     assert (found["image"], found["label"], found["split"]) == ("in this project", "coat", "test")
@@ -75,21 +76,17 @@ def test_forgotten_image(workspace):
     for name in ("split/manifest", "evaluate/predictions"):
         rows = pd.read_parquet(root / "artifacts" / f"{name}.parquet")
         table(root, name, rows[rows["id"] != gone].to_dict("list"))
-    write(
-        root / "review.csv", f"image,decision,label,by,why\n{gone},drop,,Ada,asked by the author\n"
-    )
+    write(root / "decisions.csv", f"{HEADER}{gone},,drop,,Ada,asked by the author\n")
     assert "commit" not in trace(workspace, gone)["decisions"][0]
     commit(root, "Forget an image")
     found = trace(workspace, gone)
     assert (found["image"], found["label"]) == ("no longer in this project", "dress")
     (decision,) = found["decisions"]
-    assert (decision["decision"], decision["why"]) == ("drop", "asked by the author")
+    assert (decision["answer"], decision["why"]) == ("drop", "asked by the author")
     assert decision["commit"] == git(root, "rev-parse", "HEAD").strip()
     assert "Train longer" in subjects(found)
     # `pixmill forget` made this decision, after the last run.
-    write(
-        root / "review.csv", f"image,decision,label,by,why\n{IDS[0]},drop,,Ada,forgotten: asked\n"
-    )
+    write(root / "decisions.csv", f"{HEADER}{IDS[0]},,drop,,Ada,forgotten: asked\n")
     found = trace(workspace, IDS[0])
     assert ("forgotten" in found["image"], found["verdict"], found["reason"]) == (
         True,
@@ -139,8 +136,12 @@ def test_commit_that_made_a_decision(workspace):
     for rows in (f"{URL},keep,,Ada,", f"{URL},drop,,Bob,", f"{URL},drop,,Bob,\n{URL}/2,keep,,Ada,"):
         write(workspace.root / "review.csv", f"image,decision,label,by,why\n{rows}\n")
         commit(workspace.root, rows)
+    made = git(workspace.root, "rev-parse", "HEAD~1").strip()
+    (workspace.root / "review.csv").unlink()
+    write(workspace.root / "decisions.csv", f"{HEADER}{URL},,drop,,Bob,\n")
+    commit(workspace.root, "Upgrade")
     (decision,) = trace(workspace, IDS[0])["decisions"]
-    assert decision["commit"] == git(workspace.root, "rev-parse", "HEAD~1").strip()
+    assert (decision["answer"], decision["commit"]) == ("drop", made)
 
 
 def test_unreadable_database_leaves_runs_unknown(workspace):

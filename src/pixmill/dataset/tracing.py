@@ -1,11 +1,11 @@
-"""Everything that a project knows about an image: origin, decisions, prediction, and the commits and runs with it."""
+"""All about an image: origin, decisions, prediction, and the commits and runs with it."""
 
-import csv
 import functools
 import hashlib
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,14 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pixmill.core import decisions
+from pixmill.core.decisions import FORGOTTEN
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder, object_file, read_listing
 from pixmill.core.repository.git import git
+from pixmill.core.review_csv import FILE as REVIEW
+from pixmill.core.review_csv import rows_of
 from pixmill.core.words import first_of
 from pixmill.dataset.inbox import Inbox
 from pixmill.tracking.store import tagged_runs
@@ -26,19 +30,23 @@ _MANIFESTS = ("split/manifest", "validate/manifest", "scrape/manifest")
 
 _PREDICTIONS = ("evaluate/predictions", "evaluate/unlabelled")
 
+_DECISIONS = (decisions.FILE, REVIEW)
+
 _FACTS = (
-    *(
-        "label",
-        "page_url",
-        "author",
-        "licence",
-        "source",
-        "query",
-        "path",
-        "snapshot",
-        "given_split",
-    ),
-    *("verdict", "reason", "group", "split", "fold"),
+    "label",
+    "page_url",
+    "author",
+    "licence",
+    "source",
+    "query",
+    "path",
+    "snapshot",
+    "given_split",
+    "verdict",
+    "reason",
+    "group",
+    "split",
+    "fold",
 )
 """Columns of the manifest to show; the others are measurements."""
 
@@ -77,60 +85,98 @@ def trace(workspace: Workspace, name: str) -> Row:
     """
     root = workspace.root
     content = named_bytes(root, name)
-    key = (
-        name.removeprefix("artifacts/scrape/")
-        if content is None
-        else hashlib.sha256(content).hexdigest()
-    )
-    runs, fault = _runs(workspace)
-    uses = [*_commits(root), *runs]
-    splits = _splits(root, [use["split_md5"] for use in uses])
-    if content is None:
-        ids = find_ids(root, key) | {
-            row["id"] for path in splits.values() for row in find_rows(path, key)
-        }
-        key = only_id(name, ids | {each for each in _noted_ids(root) if each.startswith(key)})
-    rows = {md5: found[0] for md5, path in splits.items() if (found := find_rows(path, key))}
+    history = _read_history(workspace)
+    key = _resolve(root, name, content, history)
+    rows = history.find(key)
     here = read_facts(root, key, rows.values())
-    facts: Row = next(iter((*here["manifest"], *rows.values())), {})
-    made = here["decisions"]
-    known = "no longer in this project" if rows or made else "not in this project"
-    if made and _is_forgotten(made):
-        facts = facts | {"verdict": "forgotten", "reason": None}
-        known = "forgotten, but in the results until dvc repro" if here["manifest"] else known
-    elif here["manifest"]:
-        known = "in this project"
+    is_known = bool(rows or here["manifest"] or here["decisions"])
     parts = {
         md5: {"split": row["split"] or "dropped", "label": row["label"]}
         for md5, row in rows.items()
     }
-    seen = [use | parts[use["split_md5"]] for use in uses if use["split_md5"] in parts]
-    absent = sum(use["split_md5"] not in splits for use in uses)
+    seen = [use | parts[use["split_md5"]] for use in history.uses if use["split_md5"] in parts]
     return {
         "id": key,
-        "image": known,
-        **{column: facts.get(column) for column in _FACTS},
+        **_describe_image(here, rows.values()),
         "sightings": here["sightings"],
         "near_duplicates": here["near_duplicates"],
-        "prediction": [
-            {
-                "label": row["predicted"],
-                "confidence": row.get(f"p_{row['predicted']}"),
-                "held_out": row.get("held_out"),
-            }
-            for row in here["predictions"]
-        ],
+        "prediction": [_describe_prediction(row) for row in here["predictions"]],
         "corrections": here["corrections"],
-        "decisions": [row | _last_change(root, row["image"]) for row in made],
+        "decisions": _date_decisions(root, here["decisions"]),
         "commits": [use for use in seen if "commit" in use],
         "runs": [use for use in seen if "run" in use],
-        "runs_fault": fault,
-        "unavailable": f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A"
-        if absent
-        else None,
-        "nearest": []
-        if content is None or rows or here["manifest"] or made
-        else _nearest(root, content),
+        "runs_fault": history.fault,
+        "unavailable": history.unavailable,
+        "nearest": [] if content is None or is_known else _nearest(root, content),
+    }
+
+
+@dataclass(frozen=True)
+class _History:
+    """The commits and runs with a split.
+
+    Args:
+        uses: Each with DVC's hash of its split, newest first.
+        splits: Manifests of splits in DVC's cache, by DVC's hash of the split.
+        fault: Why no run is known, if so.
+    """
+
+    uses: Sequence[Row]
+    splits: Mapping[str, Path]
+    fault: str | None
+
+    def find(self, key: str) -> dict[str, Row]:
+        """Return the row of an image by DVC's hash of each split that has it."""
+        found = {md5: find_rows(path, key) for md5, path in self.splits.items()}
+        return {md5: rows[0] for md5, rows in found.items() if rows}
+
+    @property
+    def unavailable(self) -> str | None:
+        """How many commits and runs have a split that is not in DVC's cache."""
+        absent = sum(use["split_md5"] not in self.splits for use in self.uses)
+        if not absent:
+            return None
+        return f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A"
+
+
+def _read_history(workspace: Workspace) -> _History:
+    runs, fault = _runs(workspace)
+    uses = [*_commits(workspace.root), *runs]
+    return _History(uses, _splits(workspace.root, [use["split_md5"] for use in uses]), fault)
+
+
+def _resolve(root: Path, name: str, content: bytes | None, history: _History) -> str:
+    """Return the id of an image by its name and, for a file, its content."""
+    if content is not None:
+        return hashlib.sha256(content).hexdigest()
+    name = name.removeprefix("artifacts/scrape/")
+    ids = find_ids(root, name)
+    for path in history.splits.values():
+        ids.update(row["id"] for row in find_rows(path, name))
+    ids.update(each for each in _noted_ids(root) if each.startswith(name))
+    return only_id(name, ids)
+
+
+def _describe_image(here: Row, before: Collection[Row]) -> Row:
+    """Return whether the project has an image, and its facts, of an earlier split if need be."""
+    facts: Row = next(iter((*here["manifest"], *before)), {})
+    known = "not in this project"
+    if before or here["decisions"]:
+        known = "no longer in this project"
+    if any(row["why"].startswith(FORGOTTEN) for row in here["decisions"]):
+        facts = facts | {"verdict": "forgotten", "reason": None}
+        if here["manifest"]:
+            known = "forgotten, but in the results until dvc repro"
+    elif here["manifest"]:
+        known = "in this project"
+    return {"image": known, **{column: facts.get(column) for column in _FACTS}}
+
+
+def _describe_prediction(row: Row) -> Row:
+    return {
+        "label": row["predicted"],
+        "confidence": row.get(f"p_{row['predicted']}"),
+        "held_out": row.get("held_out"),
     }
 
 
@@ -145,7 +191,7 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
     Returns:
         ``manifest``: its row of the manifest with the most columns that has it; ``sightings``;
         ``near_duplicates``; ``predictions``: rows of evaluate; ``corrections`` of the inbox;
-        ``decisions`` of ``review.csv``.
+        ``decisions``: the rows about it.
     """
 
     def find(table: str) -> list[Row]:
@@ -154,47 +200,58 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
     manifest = next(filter(None, map(find, _MANIFESTS)), [])
     sightings = find("scrape/sightings")
     places = {
-        row[column]
+        row.get(column)
         for row in (*manifest, *before, *sightings)
         for column in ("path", "image_url")
-        if row.get(column)
     }
-    twins = [
-        (({row["a"], row["b"]} - {key}).pop(), row["similarity"]) for row in find("validate/pairs")
-    ]
-    inbox = [
-        entry for entry in Inbox(root / "inbox").entries()[0] if key in (entry.id, entry.original)
-    ]
+    inbox, _ = Inbox(root / "inbox").entries()
     return {
         "manifest": manifest,
         "sightings": sightings,
-        "near_duplicates": [{"id": twin, "similarity": similarity} for twin, similarity in twins],
+        "near_duplicates": [
+            {"id": row["b"] if row["a"] == key else row["a"], "similarity": row["similarity"]}
+            for row in find("validate/pairs")
+        ],
         "predictions": [row for table in _PREDICTIONS for row in find(table)],
         "corrections": [
-            each.model_dump(mode="json") for entry in inbox for each in entry.corrections
+            each.model_dump(mode="json")
+            for entry in inbox
+            if key in (entry.id, entry.original)
+            for each in entry.corrections
         ],
         "decisions": [
-            row
-            for row in _decisions(root)
-            if key.startswith(row["image"].lower()) or row["image"] in places
+            asdict(row)
+            for row in _read_decisions(root)
+            if key.startswith(row.image.lower()) or row.image in places
         ],
     }
 
 
-def _decisions(root: Path) -> list[Row]:
-    path = root / "review.csv"
-    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.exists() else []
-    return [row for row in csv.DictReader(lines) if row.get("image")]
+def _read_decisions(root: Path, commit: str = "") -> list[decisions.Row]:
+    """Return the rows of ``decisions.csv`` and of ``review.csv``, which earlier versions wrote.
+
+    Args:
+        root: Project folder.
+        commit: Revision to read them from; empty: the files.
+    """
+    rows: list[decisions.Row] = []
+    for name in _DECISIONS:
+        path = root / name
+        if commit:
+            rows += rows_of(git(root, "show", f"{commit}:./{name}") or "")
+        elif path.exists():
+            rows += rows_of(path.read_text(encoding="utf-8-sig"))
+    return rows
 
 
 def _noted_ids(root: Path) -> list[str]:
     """Return the ids of images in the inbox and in decisions."""
-    ids = [row["image"] for row in _decisions(root) if len(row["image"]) == 64]
+    ids = [row.image for row in _read_decisions(root) if len(row.image) == 64]
     return [*(entry.id for entry in Inbox(root / "inbox").entries()[0]), *ids]
 
 
 def named_bytes(root: Path, name: str) -> bytes | None:
-    """Return the content of a file, of a correction in ``inbox/`` that of its image; ``None`` if there is no file.
+    """Return the content of a file, of a correction that of its image; ``None`` without a file.
 
     Args:
         root: Project folder.
@@ -237,7 +294,7 @@ def only_id(name: str, ids: Collection[str]) -> str:
 
 
 def find_rows(path: Path, name: str, columns: Sequence[str] | None = None) -> list[Row]:
-    """Return the rows of a table whose id begins with a name, or whose path or URL it is; none without the table.
+    """Return the rows of a table whose id begins with a name, or whose path or URL it is.
 
     Args:
         path: The table.
@@ -262,7 +319,7 @@ def find_rows(path: Path, name: str, columns: Sequence[str] | None = None) -> li
 
 
 def _commits(root: Path) -> list[Row]:
-    """Return the commits of all branches that change ``dvc.lock``, newest first, with DVC's hash of their split."""
+    """Return the commits that change ``dvc.lock``, newest first, with DVC's hash of their split."""
     log = (
         git(root, "log", "--all", "--full-history", "--format=%H%x09%as%x09%s", "--", "dvc.lock")
         or ""
@@ -287,7 +344,7 @@ def _commits(root: Path) -> list[Row]:
 
 
 def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
-    """Return the runs with DVC's hash of their split, newest first, and why they are unknown, if so."""
+    """Return the runs with DVC's hash of their split, newest first, or why they are unknown."""
     try:
         found = tagged_runs(workspace, "pixmill.dvc.artifacts/split")
     except (PixmillError, sqlite3.Error) as error:
@@ -315,17 +372,30 @@ def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
     return {md5: path for md5, path in paths.items() if path.is_file()}
 
 
-def _is_forgotten(decisions: Iterable[Row]) -> bool:
-    from pixmill.validate.decisions import FORGOTTEN  # imports pandas, which takes half a second
+def _date_decisions(root: Path, rows: Sequence[Row]) -> list[Row]:
+    """Add the commit and date that made each decision; a row without them is not committed."""
+    if not rows:
+        return []
+    names = "|".join(sorted({re.escape(row["image"]) for row in rows}))
+    pattern = rf'(^|[",])({names})'
+    log = git(root, "log", f"-G{pattern}", "--format=%H %as", "--", *_DECISIONS) or ""
+    dates: list[Row] = [{} for _ in rows]
+    sought = set(range(len(rows)))
+    for line in log.splitlines():
+        commit, date = line.split()
+        # Another form or order of the file is no decision, so the earliest of equal rows counts.
+        there = [_meaning(asdict(row)) for row in _read_decisions(root, commit)]
+        sought = {number for number in sought if _meaning(rows[number]) in there}
+        for number in sought:
+            dates[number] = {"commit": commit, "date": date}
+    return [
+        {name: cell for name, cell in row.items() if name != "line"} | made
+        for row, made in zip(rows, dates, strict=True)
+    ]
 
-    return any((row.get("why") or "").startswith(FORGOTTEN) for row in decisions)
 
-
-def _last_change(root: Path, image: str) -> Row:
-    """Return commit and date of the last change to the decision on an image; empty if it is not committed."""
-    cell = rf'(^|[",]){re.escape(image)}([",]|$)'
-    found = git(root, "log", "-1", f"-G{cell}", "--format=%H %as", "--", "review.csv") or ""
-    return dict(zip(("commit", "date"), found.split(), strict=False))
+def _meaning(row: Row) -> tuple[str, ...]:
+    return tuple(" ".join(row[name].split()) for name in decisions.HEADER)
 
 
 def _nearest(root: Path, content: bytes) -> list[Row]:

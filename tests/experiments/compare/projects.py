@@ -12,7 +12,7 @@ PIPELINE = """\
 stages:
   split:
     cmd: python -m stages.split
-    deps: [data, review.csv]
+    deps: [data, decisions.csv]
     params: [split]
     outs: [artifacts/split, artifacts/validate, artifacts/scrape]
   train:
@@ -42,7 +42,7 @@ def begin(root: Path) -> None:
     """Write and commit the files of a project before its first run."""
     write(root / "dvc.yaml", PIPELINE)
     write(root / ".gitignore", IGNORED)
-    write(root / "review.csv", "id,verdict\n")
+    write(root / "decisions.csv", "image,label,answer,split,by,why\n")
     write(root / "requirements.txt", "numpy==2.4.0\n")
     write(root / "params.yaml", "split: {salt: a}\ntrain: {epochs: 3}\n")
     write(root / "data" / "coat" / "1.png", "an image")

@@ -31,7 +31,7 @@ LOCK: dict[str, Any] = {
         "deps": [
             {"path": "data", "hash": "md5", "md5": "1.dir", "size": 1},
             {"path": "artifacts/scrape", "hash": "md5", "md5": "2.dir"},
-            {"path": "review.csv", "hash": "md5", "md5": "3"},
+            {"path": "decisions.csv", "hash": "md5", "md5": "3"},
             {"path": "src/pixmill/validate", "hash": "md5", "md5": "4.dir"},
             {"path": "stages/validate.py", "hash": "md5", "md5": "5"},
             {"path": "notes.txt", "hash": "md5", "md5": "6"},
@@ -159,7 +159,7 @@ def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...
     [
         (0, "images in data/"),
         (1, "results of scrape"),
-        (2, "decisions in review.csv"),
+        (2, "decisions in decisions.csv"),
         (3, "code src/pixmill/validate"),
         (4, "code stages/validate.py"),
         (5, "file notes.txt"),
@@ -170,6 +170,21 @@ def test_stage_reasons(place: int, reason: str) -> None:
         "validate": (reason,)
     }
     assert _stages(lambda lock: lock["validate"]["deps"].pop(place)) == {"validate": (reason,)}
+
+
+@pytest.mark.parametrize("why", ["the form of the decisions", "decisions in decisions.csv"])
+def test_the_same_decisions_in_another_form_are_no_reason(why: str) -> None:
+    head = copy.deepcopy(LOCK)
+    head["validate"]["deps"][2].update(path="review.csv", md5="old")
+    label = "hat" if why.startswith("the form") else "coat"
+    old = b"image,decision,label,by,why\n01234567,relabel,hat,,\n"
+    new = f"image,label,answer,split,by,why\n01234567,,keep,,,\n01234567,{label},yes,,,\n"
+    found = find_changes(
+        make_revision(None, lock=head, read={"review.csv": old}.get),
+        make_revision(None, lock=LOCK, read={"decisions.csv": new.encode()}.get),
+        Path("/nowhere"),
+    )
+    assert found.stages == {"validate": [why]}
 
 
 def test_stage_reasons_name_leaf_params() -> None:

@@ -116,7 +116,7 @@ def test_default_base_on_main(project):
     assert chosen(project) == (parent, "HEAD")
     git(project, "switch", "--detach")
     assert chosen(project) == (parent, "HEAD")
-    for path in ("params.yaml", "review.csv", "plots/evaluate/full.json", "src/new.py"):
+    for path in ("params.yaml", "decisions.csv", "plots/evaluate/full.json", "src/new.py"):
         write(project / path, "a: 1\n")
         assert chosen(project) == (hash_of(project, "HEAD"), "workspace"), path
         git(project, "stash", "--include-untracked")

@@ -10,14 +10,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core import decisions, review_csv
+from pixmill.core.errors import DecisionsError, ParamsError, PixmillError
 from pixmill.core.params import flat, parse_params, parse_yaml
 from pixmill.core.provenance.lock import FILE, parse_lock
 from pixmill.core.repository.git import git
+from pixmill.core.review_csv import rows_of
+from pixmill.core.spellings import resolve
 from pixmill.core.words import printable
 from pixmill.experiments.compare.comparison import Change, Changes, Revision
 
 _MAX_COMMITS = 50
+
+_DECISIONS = (decisions.FILE, review_csv.FILE)
+"""The table of decisions, and that of earlier versions."""
 
 _Pins = dict[str, str]
 """Versions of packages by name."""
@@ -45,7 +51,7 @@ def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
     versions = [_version(each) for each in (base, head)]
     return Changes(
         params=find_changed_params(base, head),
-        stages=_stages(base.lock, head.lock, versions) if base.lock and head.lock else {},
+        stages=_find_stages(base, head, root, versions) if base.lock and head.lock else {},
         packages=_packages(base, head, versions),
         commits=_commits(root, base.commit, head.commit),
     )
@@ -146,6 +152,33 @@ def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change
     )
 
 
+def _find_stages(
+    base: Revision, head: Revision, root: Path, versions: Sequence[str | None]
+) -> dict[str, list[str]]:
+    """Return why stages ran; the same decisions in the other file are no reason."""
+    changes = _stages(base.lock, head.lock, versions)
+    moved = [_describe_path(name) for name in _DECISIONS]
+    if not any({*moved} <= {*reasons} for reasons in changes.values()):
+        return changes
+    kept = [] if _read_decisions(base, root) == _read_decisions(head, root) else moved[:1]
+    for stage, reasons in changes.items():
+        if {*moved} <= {*reasons}:
+            others = [reason for reason in reasons if reason not in moved]
+            changes[stage] = [*others, *kept] or ["the form of the decisions"]
+    return changes
+
+
+def _read_decisions(revision: Revision, root: Path) -> set[tuple[str, ...]]:
+    """Return image, label, answer and split of each row, in either form; none if they are malformed."""
+    rows: list[decisions.Row] = []
+    for name in _DECISIONS:
+        text = (revision.read(name) or b"").decode("utf-8", "replace")
+        with contextlib.suppress(DecisionsError):
+            rows += rows_of(text)
+    ids = resolve(root, {row.image for row in rows})
+    return {(ids.get(row.image, row.image), row.label, row.answer, row.split) for row in rows}
+
+
 def _stages(
     base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]
 ) -> dict[str, list[str]]:
@@ -200,9 +233,9 @@ def _describe_path(path: str) -> str:
         return f"code {path}"
     if top == "artifacts" and rest:
         return f"results of {rest.partition('/')[0]}"
-    return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(
-        path, f"file {path}"
-    )
+    if path in _DECISIONS:
+        return f"decisions in {path}"
+    return "images in data/" if path == "data" else f"file {path}"
 
 
 def _version(revision: Revision) -> str | None:

@@ -16,8 +16,8 @@ _REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.
 """Branches, tags, remote branches, and DVC experiments, whose refs contain the commit they started from."""
 
 _INPUTS = (
-    "data.dvc", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots", "requirements.txt",
-    "review.csv", "src", "stages",
+    "data.dvc", "decisions.csv", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots",
+    "requirements.txt", "review.csv", "src", "stages",
 )  # fmt: skip
 
 _DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"

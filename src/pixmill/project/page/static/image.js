@@ -34,7 +34,7 @@ function drawFacts({ known, manifest, why, other, prediction, sightings, near_du
     ...row("Found", ...lines(sightings.map(sighting))),
     ...row("Licence", licence && address(licence)), ...row("Author", author), ...row("Snapshot", source === "folder" ? null : snapshot),
     ...row("Near-duplicates", ...lines(twins.map((twin) => [image(twin.id), ` similarity ${twin.similarity.toFixed(2)}`]))),
-    ...row("Decisions", ...lines(decisions.map((each) => [[each.decision, each.label].filter(Boolean).join(" "), each.by && ` by ${each.by}`, each.why && `: ${each.why}`].filter(Boolean)))),
+    ...row("Decisions", ...lines(decisions.map((each) => [[each.answer, each.label].filter(Boolean).join(" "), each.by && ` by ${each.by}`, each.why && `: ${each.why}`].filter(Boolean)))),
     ...row("Corrections", ...lines(corrections.map((each) => [each.label ?? "none of the classes", ` instead of ${each.prediction.label}, received ${each.received.slice(0, 10)}`]))),
   );
   if (known) {

@@ -51,10 +51,13 @@ test-slow: browser data ## run the slow tests, which take minutes each
 test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL, MLflow, a remote browser
 	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m services
 
-lint: setup ## check style and types
+lint: setup ## check style, types, scripts and workflows
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy src stages .ci/reference.py .ci/release.py .ci/stale.py
+	@if [ -x $(BIN)/biome ]; then $(BIN)/biome lint --error-on-warnings; fi
+	@$(BIN)/shellcheck .ci/setup .ci/run .ci/compare
+	@$(BIN)/zizmor --offline --no-progress --quiet .github/workflows src/pixmill/project/new/template/_github/workflows/*.yml
 
 check: setup ## check params.yaml, your folders and lists
 	@$(BIN)/pixmill doctor --quick

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pixmill.core.decisions import Row
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
-from pixmill.core.manifest import SCRAPED, SIGHTINGS, write_table
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, sightings_schema, write_table
 from pixmill.core.params import ValidateParams
 from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.validate.decisions import Decision
 from pixmill.validate.validation import Validation, validate
 from tests.images.samples import encoded
 
@@ -47,7 +47,9 @@ class Scrape:
     folder: Path
     sightings: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, label: str, content: bytes, name: str | None = None, **columns: Any) -> str:
+    def add(
+        self, label: str | None, content: bytes, name: str | None = None, **columns: Any
+    ) -> str:
         """Add an image and return its id; ``columns`` are those of its sighting."""
         key = hashlib.sha256(content).hexdigest()
         kind = sniff(content)
@@ -116,7 +118,7 @@ class Scrape:
                 },
             )
             if row["label"] != seen["label"]:
-                row["label"] = None
+                row["label"] = None if seen["label"] else row["label"]
         manifest = pd.DataFrame([rows[key] for key in sorted(rows)], columns=SCRAPED.names)
         return manifest, pd.DataFrame(self.sightings, columns=SIGHTINGS.names)
 
@@ -124,13 +126,14 @@ class Scrape:
         """Write both tables into the folder."""
         manifest, sightings = self.tables()
         write_table(self.folder / "manifest.parquet", manifest, SCRAPED)
-        write_table(self.folder / "sightings.parquet", sightings, SIGHTINGS)
+        schema = sightings_schema(has_unlabelled=bool(sightings["label"].isna().any()))
+        write_table(self.folder / "sightings.parquet", sightings, schema)
 
     def validate(
         self,
         *,
         classes: Sequence[str] = ("coat", "shoe"),
-        decisions: Sequence[Decision] = (),
+        decisions: Sequence[Row] = (),
         root: Path | None = None,
         gate: Collection[str] | None = (),
         **params: Any,

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from pixmill.core.decisions import Decided
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED
-from pixmill.validate.decisions import Decision
 from pixmill.validate.tables import LEAKS, REPEATED, class_table
 from pixmill.validate.validation import Review, Validation
 
@@ -87,7 +87,7 @@ def validation(
     sightings: Sequence[Mapping[str, Any]] = (),
     pairs: Sequence[tuple[int, int, float]] = (),
     classes: Sequence[str] = ("coat", "shoe"),
-    followed: Mapping[int, Decision] | None = None,
+    followed: Mapping[int, Decided] | None = None,
     repeated: Sequence[tuple[int, str, int, int, str]] = (),
     leaks: Sequence[tuple[int, str, str, int, str, str]] = (),
 ) -> Validation:

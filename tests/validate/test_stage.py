@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixmill.core.errors import GateError
+from pixmill.core.errors import DataError, DecisionsError, GateError
 from pixmill.core.files.workspace import Workspace as Place
 from pixmill.core.params import load_params
 from pixmill.validate.stage import main
@@ -50,7 +50,7 @@ class Workspace:
         self.root = root
         self.repository = repository
         self.scrape = Scrape(root / "artifacts" / "scrape")
-        shutil.copy(repository / "review.csv", root)
+        shutil.copy(repository / "decisions.csv", root)
         self.params()
 
     def params(self, **validate: Any) -> None:
@@ -161,6 +161,41 @@ def test_window_of_images_of_more_than_8_bits(workspace: Workspace) -> None:
         workspace.scrape.add(label, encoded(blocks(place), "PNG"))
     workspace.run_here()
     assert not window.exists()
+
+
+def test_decisions_of_an_earlier_version_are_never_ignored(workspace: Workspace) -> None:
+    old = workspace.root / "review.csv"
+    header = "image,decision,label,by,why\n"
+    old.write_text(f"{header}data/coat/a.png,drop,,,\n")
+    with pytest.raises(DataError) as caught:
+        workspace.run_here()
+    assert caught.value.next == "pixmill upgrade"
+    old.write_text(header)
+    (workspace.root / "decisions.csv").write_text("picture,label\n")
+    with pytest.raises(DecisionsError, match=r"decisions\.csv, line 1: expected the header"):
+        workspace.run_here()
+
+
+def test_says_what_decisions_need(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace.params(min_per_class={"count": 1})
+    coats = workspace.scrape.fill_sharply("coat", 2)
+    workspace.scrape.fill_sharply("shoe", 2, start=9)
+    rows = [
+        f"{coats[0]},shoe,yes,,ada,",
+        f"{coats[1]},coat,yes,,ada,",
+        f"{coats[1]},shoe,yes,,bob,",
+        f"{'f' * 64},,drop,,,",
+    ]
+    text = "\n".join(["image,label,answer,split,by,why", *rows, ""])
+    (workspace.root / "decisions.csv").write_text(text)
+    with pytest.raises(GateError):
+        workspace.run_here()
+    said = capsys.readouterr().out
+    assert "1 image came with another label" in said
+    assert "1 image dropped, because people gave it several labels" in said
+    assert "line 5 of decisions.csv was not applied: no such image" in said
+    assert "dvc repro -f scrape" in said
+    assert set(workspace.manifest()["reason"].dropna()) == {"disputed"}
 
 
 def test_small_class_stops_the_pipeline(workspace: Workspace) -> None:

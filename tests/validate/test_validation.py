@@ -1,9 +1,14 @@
 """Validation as a whole."""
 
-import pytest
+import tempfile
+from pathlib import Path
 
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixmill.core.decisions import Row
 from pixmill.core.params import ValidateParams
-from pixmill.validate.decisions import Decision
 from pixmill.validate.statistics import metrics
 from pixmill.validate.validation import validate
 from tests.validate.conftest import Scrape, encoded, image, reasons, shapes
@@ -125,21 +130,17 @@ def test_drops_very_many_near_duplicates_with_two_labels_unless_decided(scrape: 
     found = scrape.validate()
     assert reasons(found) == dict.fromkeys(same, "placeholder")
     assert found.repeated["labels"].tolist() == ["coat, shoe"]
-    decision = Decision(2, same[7], "keep")
+    decision = Row(same[7], answer="keep", line=2)
     found = scrape.validate(decisions=[decision])
     assert same[7] not in reasons(found)
     assert len(reasons(found)) == 54
-    assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == (
-        {same[7]: decision},
-        0,
-        0,
-    )
+    assert list(found.review.followed) == [same[7]]
+    assert (len(found.review.powerless), len(found.pairs)) == (0, 0)
 
 
-@pytest.mark.parametrize("why", ["forgotten: asked by mail", "unlabelled"])
-def test_images_that_are_meant_to_be_gone_need_no_warning(scrape: Scrape, why: str) -> None:
+def test_forgotten_images_need_no_warning(scrape: Scrape) -> None:
     scrape.fill("coat", 3)
-    gone = Decision(2, "f" * 64, "drop", why=why)
+    gone = Row("f" * 64, answer="drop", why="forgotten: asked by mail", line=2)
     assert scrape.validate(decisions=[gone]).review.powerless == []
 
 
@@ -150,17 +151,74 @@ def test_decisions_are_applied_or_reported(scrape: Scrape) -> None:
         scrape.add("coat", b"a text"),
     )
     decisions = [
-        Decision(2, "data/coat/hat.png", "drop", why="a hat"),
-        Decision(3, coat[:10], "relabel", "shoe"),
-        Decision(4, text, "keep"),
-        Decision(5, "f" * 64, "drop"),
+        Row("data/coat/hat.png", answer="drop", why="a hat", line=2),
+        Row(coat[:10], "shoe", "yes", line=3),
+        Row(text, answer="keep", line=4),
+        Row("f" * 64, answer="drop", line=5),
     ]
     found = scrape.validate(decisions=decisions)
     assert reasons(found) == {hat: "review", text: "unknown"}
     assert found.manifest.set_index("id")["label"][coat] == "shoe"
-    assert found.review.followed == {hat: decisions[0], coat: decisions[1]}
-    assert [decision for decision, _ in found.review.powerless] == decisions[2:]
+    assert set(found.review.followed) == {hat, coat}
+    assert [row.line for row, _ in found.review.powerless] == [4, 5]
+    # The row wins over the folder, and one line says so.
+    assert found.review.moved == 1
     assert metrics(found)["warnings"]["decisions_not_followed"] == 2
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["PNG", "JPEG", "BMP"])), max_size=8))
+def test_unlabelled_images_change_nothing_about_others(pile: list[tuple[int, str]]) -> None:
+    """Not by copies of bytes, of pixels or of looks, nor by their number."""
+    with tempfile.TemporaryDirectory() as folder:
+        scrape = Scrape(Path(folder))
+        # A near-duplicate of another one, an image under two labels, and one that is too small.
+        for label, content in (
+            ("coat", image(0)),
+            ("coat", image(0, kind="JPEG", quality=60)),
+            ("shoe", image(1)),
+            ("coat", image(2)),
+            ("shoe", image(2)),
+            ("shoe", image(3, side=20)),
+        ):
+            scrape.add(label, content)
+        alone = scrape.validate()
+        for seed, kind in pile:
+            scrape.add(None, image(seed, kind=kind), "copy", given_split="test")
+        found = scrape.validate()
+    rows = found.judged.reset_index(drop=True)
+    pd.testing.assert_frame_equal(rows, alone.manifest)
+    pd.testing.assert_frame_equal(found.pairs, alone.pairs)
+    figures = metrics(found)
+    figures.pop("unlabelled", None)
+    assert figures == metrics(alone)
+    others = found.manifest[~found.manifest["id"].isin(rows["id"])]
+    assert set(others["reason"]) <= {"unlabelled"}
+
+
+def test_an_unlabelled_near_duplicate_follows_the_labelled_image(scrape: Scrape) -> None:
+    first, second = sorted(
+        scrape.add("coat", image(1, kind="JPEG", quality=quality)) for quality in (60, 95)
+    )
+    near, far = (scrape.add(None, image(seed), "new.png") for seed in (1, 2))
+    found = scrape.validate()
+    group = found.manifest.set_index("id")["group"]
+    assert group[[second, near, far]].tolist() == [first, first, far]
+    assert metrics(found)["unlabelled"] == {"images": 2, "near_duplicates": 1}
+
+
+def test_an_unlabelled_image_with_a_label_takes_part_with_its_split(scrape: Scrape) -> None:
+    scrape.fill("coat", 3)
+    drawn, came = (scrape.add(None, image(seed), f"{seed}.png") for seed in (10, 11))
+    scrape.sightings[-1]["given_split"] = "val"
+    rows = [Row(name, "shoe", "yes", split="test") for name in (drawn, came)]
+    found = scrape.validate(decisions=rows)
+    named = found.manifest.set_index("id").loc[[drawn, came]]
+    assert named["label"].tolist() == ["shoe", "shoe"]
+    assert named["verdict"].tolist() == ["keep", "keep"]
+    assert named["given_split"].tolist() == ["test", "val"]
+    assert metrics(found)["class_counts"] == {"coat": 3, "shoe": 2}
+    assert found.review.moved == 0
 
 
 def test_empty_manifest_fails_the_gate(scrape: Scrape) -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixmill.core.decisions import Answer, Decided, Row
 from pixmill.core.params import ValidateParams
-from pixmill.validate.decisions import Decision
 from pixmill.validate.sightings import PARTS, collect_seen
-from pixmill.validate.verdicts import judge
+from pixmill.validate.verdicts import apply_decisions, judge
 
 PARAMS = ValidateParams.model_validate(
     {"formats": {"allowed": ["png", "jpeg"]}, "placeholders": {"repeats": 5}}
@@ -21,7 +21,7 @@ PARAMS = ValidateParams.model_validate(
 
 
 def case(label: str | None, pixels: str = "p", **columns: Any) -> dict[str, Any]:
-    """Return a valid image with some columns replaced."""
+    """Return a valid image with some columns replaced; label ``None``: several, empty: none."""
     valid = {
         "width": 64,
         "height": 64,
@@ -42,10 +42,10 @@ def failed(word: str, label: str | None = "coat") -> dict[str, Any]:
 class Judged:
     reasons: Mapping[str, str]
     labels: Mapping[str, str | None]
-    powerless: Sequence[tuple[Decision, str]]
+    powerless: Sequence[tuple[Row, str]]
 
 
-def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
+def judged(*cases: Mapping[str, Any], **decisions: Decided) -> Judged:
     """Return the verdicts on images named a, b, c, …."""
     table = pd.DataFrame(list(cases), columns=[*case(None)])
     table["id"] = [chr(ord("a") + place) for place in range(len(table))]
@@ -61,16 +61,21 @@ def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
             "given_split": row.given or None,
         }
         for row in table.itertuples()
-        for label in (["coat", "shoe"] if pd.isna(row.label) else [row.label])
+        for label in (["coat", "shoe"] if pd.isna(row.label) else [row.label or None])
         for place in range(row.places)
     ]
     frame = pd.DataFrame(
         sightings, columns=["id", "label", "page_url", "image_url", "given_split"]
     ).astype("string")
+    table["label"] = table["label"].where(table["label"] != "", pd.NA)
+    seen = collect_seen(table["id"], frame)
+    rulings = apply_decisions(table, decisions, seen)
+    table["part"] = np.maximum(table["part"], rulings.parts)
     found = judge(
         table,
+        rulings,
         decisions,
-        collect_seen(table["id"], frame),
+        seen,
         classes=("coat", "shoe", "sock"),
         params=PARAMS,
     )
@@ -82,12 +87,21 @@ def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
     return Judged(reasons, dict(zip(table["id"], found.labels, strict=True)), found.powerless)
 
 
-def keep() -> Decision:
-    return Decision(2, "a", "keep")
+def decided(*answers: Answer | tuple[str, Answer], split: str = "") -> Decided:
+    """Return decisions: ``keep``, ``drop``, or a label with ``yes`` or ``no``."""
+    rows = [
+        Row("a", answer=answer) if isinstance(answer, str) else Row("a", *answer, split)
+        for answer in answers
+    ]
+    return Decided(tuple(rows))
 
 
-def relabel(label: str) -> Decision:
-    return Decision(2, "a", "relabel", label)
+def keep() -> Decided:
+    return decided("keep")
+
+
+def relabel(label: str) -> Decided:
+    return decided((label, "yes"), "keep")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +198,7 @@ def test_many_urls_with_one_label_are_kept_once() -> None:
 
 
 def test_decision_drops_any_image() -> None:
-    drop = Decision(2, "a", "drop")
+    drop = decided("drop")
     assert judged(case("coat"), a=drop).reasons == {"a": "review"}
     assert judged(failed("empty"), a=drop).reasons == {"a": "review"}
     assert judged(case("coat"), a=drop).powerless == []
@@ -223,11 +237,9 @@ def test_relabel_applies_before_the_rules() -> None:
 
 
 def test_decisions_cannot_keep_equal_pixels_with_two_labels() -> None:
-    first = Decision(2, "a", "keep")
-    second = Decision(3, "b", "relabel", "shoe")
-    verdicts = judged(case("coat"), case("coat"), a=first, b=second)
+    verdicts = judged(case("coat"), case("coat"), a=keep(), b=relabel("shoe"))
     assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
-    assert [decision for decision, _ in verdicts.powerless] == [first, second]
+    assert len(verdicts.powerless) == 2
     assert all("keep only one of the two" in why for _, why in verdicts.powerless)
 
 
@@ -236,14 +248,14 @@ def test_decisions_cannot_keep_equal_pixels_with_two_labels() -> None:
     [
         (failed("truncated"), "the file is truncated"),
         (case("hat"), "its label 'hat' is not one of the classes"),
-        (case(None), "use 'relabel' to choose one"),
+        (case(None), "conflicting labels"),
     ],
 )
 def test_explains_decisions_that_cannot_be_applied(image: Mapping[str, Any], why: str) -> None:
     verdicts = judged(image, a=keep())
     assert "a" in verdicts.reasons
-    [(decision, explanation)] = verdicts.powerless
-    assert decision == keep()
+    [(row, explanation)] = verdicts.powerless
+    assert (row,) == keep().rows
     assert why in explanation
 
 
@@ -265,7 +277,7 @@ def test_kept_images_have_one_label_and_no_twin(rows: Sequence[tuple[Any, ...]])
     cases = [
         case(label, pixels, given=part, places=places) for label, pixels, _, part, places in rows
     ]
-    verbs = {"k": keep(), "d": Decision(2, "a", "drop"), "r": relabel("coat"), "s": relabel("shoe")}
+    verbs = {"k": keep(), "d": decided("drop"), "r": relabel("coat"), "s": relabel("shoe")}
     names = [chr(ord("a") + place) for place in range(len(rows))]
     decisions = {
         name: verbs[row[2]] for name, row in zip(names, rows, strict=True) if row[2] in verbs
@@ -287,8 +299,42 @@ def test_kept_images_have_one_label_and_no_twin(rows: Sequence[tuple[Any, ...]])
         if word == "leak":
             parts = dict(zip(names, (row[3] for row in rows), strict=True))
             assert PARTS.index(parts[name]) < PARTS.index(parts[other])
-    powerless = {id(decision) for decision, _ in verdicts.powerless}
-    assert all(
-        name in kept or decision.verb == "drop" or id(decision) in powerless
-        for name, decision in decisions.items()
-    )
+    overruled = [name for name, of in decisions.items() if of.fate == "keep" and name not in kept]
+    assert len(overruled) == len(verdicts.powerless)
+
+
+@pytest.mark.parametrize(
+    ("image", "decision", "reason"),
+    [
+        (case(""), None, "unlabelled"),
+        (case("coat"), decided(("coat", "no")), "unlabelled"),
+        (case("coat"), decided(("shoe", "no")), None),
+        (case("coat"), decided(("shoe", "yes"), ("sock", "yes")), "disputed"),
+        (case("coat"), decided(("shoe", "yes"), ("sock", "yes"), "drop"), "review"),
+        (case("coat"), decided(("shoe", "yes"), "keep"), None),
+        (case(""), decided(("shoe", "yes")), None),
+        (case(None), decided(("shoe", "yes")), None),
+        # A label overrides no rule.
+        (case("", width=9), decided(("shoe", "yes")), "too_small"),
+        (case("", width=9), decided(("shoe", "yes"), "keep"), None),
+        (failed("truncated", ""), None, "unlabelled"),
+        (case(""), decided("drop"), "review"),
+    ],
+)
+def test_labels_that_people_give_and_take(
+    image: Mapping[str, Any], decision: Decided | None, reason: str | None
+) -> None:
+    verdicts = judged(image, **({"a": decision} if decision else {}))
+    assert verdicts.reasons.get("a") == reason
+    if reason is None and decision and decision.label:
+        assert verdicts.labels["a"] == decision.label
+
+
+def test_a_copy_of_a_labelled_image_takes_its_place_only_with_a_label() -> None:
+    cases = [case("", places=9), case("coat")]
+    assert judged(*cases).reasons == {"a": "unlabelled"}
+    assert judged(*cases, a=decided(("coat", "yes"))).reasons == {"b": "duplicate_pixels:a"}
+    assert judged(*cases, a=decided(("shoe", "yes"))).reasons == {
+        "a": "placeholder",
+        "b": "placeholder",
+    }

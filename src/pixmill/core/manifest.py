@@ -167,7 +167,7 @@ def table_writer(
 
 
 def _key(schema: pa.Schema) -> list[str]:
-    if schema is SIGHTINGS:
+    if schema.names == SIGHTINGS.names:
         return []
     return ["a", "b"] if schema is PAIRS else schema.names[:1]
 

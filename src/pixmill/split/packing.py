@@ -125,6 +125,6 @@ def _compressed(task: _Task) -> bytes:
 def _refuse(task: _Task, loss: Loss) -> NoReturn:
     raise SplitError(
         f"{task.path} was readable in validate, but not here: {UNREADABLE[loss]}",
-        next=f"{remedy(loss)}, or drop it with a line in review.csv "
+        next=f"{remedy(loss)}, or drop it with a line in decisions.csv "
         f"({task.id[:12]},drop,,<you>,<why>); then: dvc repro",
     )

@@ -2,7 +2,6 @@
 
 - ``survey``: measures all images, with a cache (:mod:`pixmill.images.measures`)
 - ``reasons``: reasons for dropping an image
-- ``decisions``: decisions in ``review.csv``
 - ``sightings``: URLs, labels and predefined splits of each image
 - ``verdicts``: the rules that keep or drop an image
 - ``tables``: the tables of the checks, with blur, conflicts, placeholders, leaks and look-alikes

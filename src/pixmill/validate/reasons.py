@@ -11,7 +11,9 @@ UNREADABLE = images.UNREADABLE | {
 """Reasons of images without pixels, which no decision can override."""
 
 REASONS = UNREADABLE | {
-    "review": "dropped by a decision in review.csv",
+    "review": "dropped by a decision in decisions.csv",
+    "disputed": "people gave it several labels in decisions.csv",
+    "unlabelled": "nobody gave it a label",
     "too_small": "a side is shorter than validate.image_size allows",
     "format_not_allowed": "its format is not in validate.formats.allowed",
     "label_undeclared": "its label is not one of the classes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pixmill.core.decisions import (
+    MIN_ID_LENGTH,
+    Decided,
+    Names,
+    Row,
+    group_rows,
+    is_id,
+    match_rows,
+)
 from pixmill.core.manifest import TEXT
 
+Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 PARTS = ("", "train", "val", "test")
@@ -25,7 +36,12 @@ SEEN = ("id", "label", "page_url", "image_url", "given_split")
 class SightingIndex:
     """Sightings of the given images, as arrays with one entry per sighting.
 
+    A sighting without a label, in the folder of unlabelled images, is left out if another one gives
+    the image a label: a copy there changes nothing about it.
+
     Args:
+        labelled: Whether a sighting gives each image a label; the only array with one entry per
+            image.
         row: Row of the image.
         label: Code of the label.
         labels: Labels by code.
@@ -35,6 +51,7 @@ class SightingIndex:
         addresses: URL of each sighting.
     """
 
+    labelled: Flags
     row: Indices
     label: Indices
     labels: npt.NDArray[np.object_]
@@ -96,12 +113,19 @@ def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:
     row = pc.index_in(table["id"], value_set=pa.array(ids, pa.string()))
     table = table.filter(row.is_valid())
     row = row.drop_null()
+    has_label = table["label"].is_valid().to_numpy()
+    labelled = np.zeros(len(ids), bool)
+    labelled[_codes(row)[has_label]] = True
+    counted = pa.array(has_label | ~labelled[_codes(row)])
+    table = table.filter(counted)
+    row = row.filter(counted)
     addresses = pc.coalesce(table["image_url"], table["page_url"])
     label, address = (
         column.combine_chunks().dictionary_encode() for column in (table["label"], addresses)
     )
     part = pc.index_in(table["given_split"], value_set=pa.array(PARTS))
     return SightingIndex(
+        labelled=labelled,
         row=_codes(row),
         label=_codes(label.indices),
         labels=np.array(label.dictionary.to_pylist(), dtype=object),
@@ -114,3 +138,50 @@ def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:
 def _codes(values: pa.Array | pa.ChunkedArray) -> Indices:
     codes: Indices = pc.fill_null(values, -1).to_numpy().astype(np.int64)
     return codes
+
+
+def match_decisions(
+    rows: Sequence[Row], images: pd.DataFrame, sightings: pd.DataFrame
+) -> tuple[dict[str, Decided], list[Row]]:
+    """Find the image of each row of decisions.
+
+    Args:
+        rows: The rows.
+        images: ``id`` and ``path`` of all images.
+        sightings: ``id`` and ``image_url`` of the sightings.
+
+    Returns:
+        What is decided by image id, and the rows whose image does not exist.
+
+    Raises:
+        DecisionsError: Rows contradict each other, or one matches several images.
+    """
+    # Nearly all rows name the id itself, and looking up others takes long.
+    known = set(images["id"])
+    others = [row for row in rows if row.image not in known]
+    matched, gone = match_rows(others, names_of(others, images, sightings))
+    found = [row for row in rows if row.image in known]
+    found += [row for of in matched.values() for row in of.rows]
+    return group_rows(found, {}), gone
+
+
+def names_of(rows: Iterable[Row], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
+    """Return the images that rows of decisions may refer to, with their names.
+
+    Args:
+        rows: The rows.
+        images: ``id`` and ``path`` of all images.
+        sightings: ``id`` and ``image_url`` of the sightings.
+    """
+    wanted = {row.image for row in rows}
+    if not wanted:
+        return []
+    starts = {name[:MIN_ID_LENGTH].lower() for name in wanted if is_id(name.lower())}
+    by_id = images.loc[images["id"].str[:MIN_ID_LENGTH].isin(starts), "id"]
+    places: dict[str, list[str]] = {name: [] for name in by_id}
+    for table, column in ((images, "path"), (sightings, "image_url")):
+        named = table.loc[table[column].isin(wanted), ["id", column]].dropna()
+        for name, place in named.itertuples(index=False):
+            places.setdefault(name, []).append(place)
+    existing = images.loc[images["id"].isin(set(places)), "id"]
+    return [Names(name, tuple(dict.fromkeys(places[name]))) for name in existing]

@@ -1,7 +1,12 @@
 """Check all scraped images, and stop the pipeline if a critical check fails."""
 
 import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+from pixmill.core import decisions, review_csv
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_figures, write_json, write_text
@@ -18,13 +23,12 @@ from pixmill.core.params import Params
 from pixmill.core.words import count
 from pixmill.images.depth import WINDOW_FILE, describe_window
 from pixmill.images.read_errors import explain
-from pixmill.validate.decisions import read_decisions
 from pixmill.validate.page.report import render_report
 from pixmill.validate.reasons import UNREADABLE, word
 from pixmill.validate.shortcuts import excessive_shortcuts
 from pixmill.validate.sightings import SEEN
 from pixmill.validate.statistics import metrics, plot_tables
-from pixmill.validate.validation import validate
+from pixmill.validate.validation import MISSING, Validation, validate
 
 MAX_DECISIONS = 5
 """Maximum number of ignored decisions that are printed; the page lists all."""
@@ -33,7 +37,7 @@ MAX_DECISIONS = 5
 def main(workspace: Workspace, params: Params) -> None:
     """Write verdicts, page and metrics, then raise an error if a critical check failed."""
     root = workspace.root
-    scraped = workspace.root / "artifacts/scrape"
+    scraped = root / "artifacts/scrape"
     report = "reports/validate.html"
     result = validate(
         read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape"),
@@ -41,7 +45,7 @@ def main(workspace: Workspace, params: Params) -> None:
         classes=params.classes,
         params=params.validate,
         folder=scraped,
-        decisions=read_decisions(root / "review.csv", params.classes),
+        decisions=_read_decisions(root, params.classes),
         scratch=workspace.scratch("validate"),
         root=root,
     )
@@ -56,6 +60,41 @@ def main(workspace: Workspace, params: Params) -> None:
     error = gate_error(
         result.outcomes, report=report, first=[f"{remedy} ({what})" for _, what, remedy in unread]
     )
+    _write(root, result, numbers, params, error)
+    unreadable = [f"warning: {what}; {remedy}" for _, what, remedy in unread]
+    for line in itertools.chain(_summary(numbers), unreadable, _remarks(result, numbers), [report]):
+        print(f"validate: {line}")
+    if error:
+        raise error
+
+
+def _read_decisions(root: Path, classes: Sequence[str]) -> tuple[decisions.Row, ...]:
+    """Return the rows of ``decisions.csv``.
+
+    Raises:
+        DataError: ``review.csv`` of an earlier version has decisions, which no stage would follow.
+        DecisionsError: One of the two files is malformed.
+    """
+    old = root / review_csv.FILE
+    if old.is_file() and (rows := review_csv.rows_of_review(old.read_text("utf-8"))):
+        raise DataError(
+            f"{review_csv.FILE} has {count(len(rows), 'decision')} of an earlier version; they "
+            f"belong into {decisions.FILE}",
+            next="pixmill upgrade",
+        )
+    found = decisions.read_rows(root / decisions.FILE)
+    decisions.require_labels(found, classes)
+    return found
+
+
+def _write(
+    root: Path,
+    result: Validation,
+    numbers: dict[str, Any],
+    params: Params,
+    error: PixmillError | None,
+) -> None:
+    """Write metrics, plots and tables."""
     headline = {
         "n": numbers["n"],
         "kept": numbers["kept"],
@@ -67,45 +106,60 @@ def main(workspace: Workspace, params: Params) -> None:
     shortcuts = excessive_shortcuts(result.shortcuts, params.validate.shortcuts)
     # An input of evaluate, so it contains only what evaluate needs.
     write_json(root / "plots/validate/shortcuts.json", {"shortcuts": shortcuts})
+    out = root / "artifacts/validate"
     write_json(
-        root / "artifacts/validate/expectations.json",
-        {"results": [outcome.record() for outcome in result.outcomes]},
+        out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
     )
-    write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
-    (root / "artifacts/validate" / WINDOW_FILE).unlink(missing_ok=True)
+    write_table(out / "pairs.parquet", result.pairs, PAIRS)
+    (out / WINDOW_FILE).unlink(missing_ok=True)
     if result.window:
-        write_json(root / "artifacts/validate" / WINDOW_FILE, {"window": result.window})
-    write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
+        write_json(out / WINDOW_FILE, {"window": result.window})
+    write_table(out / "manifest.parquet", result.manifest, VALIDATED)
+
+
+def _summary(numbers: dict[str, Any]) -> Iterator[str]:
     counts = [
         f"kept {numbers['kept']:,} of {numbers['n']:,} images",
         shrinkage(numbers.get("given_test", {})),
     ]
-    print(f"validate: {'; '.join(filter(None, counts))}")
-    for _, what, remedy in unread:
-        print(f"validate: warning: {what}; {remedy}")
+    yield "; ".join(filter(None, counts))
+    if pile := numbers.get("unlabelled"):
+        yield (
+            f"{count(pile['images'], 'unlabelled image')}, {pile['near_duplicates']:,} of them "
+            "near-duplicates of labelled ones"
+        )
+
+
+def _remarks(result: Validation, numbers: dict[str, Any]) -> Iterator[str]:
+    """Yield what may need attention: of files, checks and decisions."""
     if pages := numbers.get("unused_pages"):
-        print(
-            f"validate: warning: {count(pages, 'page')} of TIFF files were not used: only the "
-            "first of each file is an "
-            "image; save the others as files of one page to use them"
+        yield (
+            f"warning: {count(pages, 'page')} of TIFF files were not used: only the first of each "
+            "file is an image; save the others as files of one page to use them"
         )
     if result.window:
-        print(f"validate: {describe_window(len(result.values), result.window)} (validate.window)")
+        yield f"{describe_window(len(result.values), result.window)} (validate.window)"
     if result.series:
-        print(f"validate: warning: {result.series.sentence()}")
-    for line in itertools.chain(*warnings(result.outcomes).values()):
-        print(f"validate: {line}")
+        yield f"warning: {result.series.sentence()}"
+    yield from itertools.chain(*warnings(result.outcomes).values())
+    if disputed := numbers["dropped"].get("disputed"):
+        yield (
+            f"warning: {count(disputed, 'image')} dropped, because people gave "
+            f"{'it' if disputed == 1 else 'them'} several labels; choose one: pixmill review"
+        )
+    if moved := result.review.moved:
+        yield (
+            f"{count(moved, 'image')} came with another label (by folder or table) than "
+            f"{decisions.FILE} gives, which counts; if the one that came is right, delete the row "
+            "there, else move the file"
+        )
     powerless = result.review.powerless
-    for decision, why in powerless[:MAX_DECISIONS]:
-        print(
-            f"validate: warning: line {decision.line} of review.csv was not applied: {why} "
-            f"({decision.image})"
-        )
+    for row, why in powerless[:MAX_DECISIONS]:
+        yield (f"warning: line {row.line} of {decisions.FILE} was not applied: {why} ({row.image})")
     if len(powerless) > MAX_DECISIONS:
-        print(
-            f"validate: warning: {len(powerless) - MAX_DECISIONS:,} more lines of review.csv were "
-            "not applied"
+        yield (
+            f"warning: {len(powerless) - MAX_DECISIONS:,} more lines of {decisions.FILE} were not "
+            "applied"
         )
-    print(f"validate: {report}")
-    if error:
-        raise error
+    if any(why == MISSING for _, why in powerless):
+        yield "if missing images lie in data/, scrape again: dvc repro -f scrape"

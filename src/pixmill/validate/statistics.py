@@ -30,9 +30,10 @@ def metrics(validation: Validation) -> dict[str, Any]:
         images ``given_test`` (:func:`pixmill.core.manifest.given_test`), with TIFF files of several
         pages ``unused_pages``, with images of more than 8 bits ``window.{images,black,white}``, and
         with series of images ``series`` (:class:`pixmill.validate.series.Series`, with its
-        ``sentence``).
+        ``sentence``). Unlabelled images count only in ``unlabelled.{images,near_duplicates}`` (of
+        labelled images), if there are any.
     """
-    manifest = validation.manifest
+    manifest = validation.judged
     dropped = manifest["reason"].dropna().map(word).value_counts()
     sizes = manifest["group"].value_counts()
     kinds = {str(kind): int(n) for kind, n in validation.repeated["kind"].value_counts().items()}
@@ -65,6 +66,10 @@ def metrics(validation: Validation) -> dict[str, Any]:
             "near_duplicates_across_labels": len(validation.pairs_across_labels()),
         },
     }
+    if validation.unlabelled is not None and validation.unlabelled.any():
+        pile = validation.manifest[validation.unlabelled]
+        alike = int((pile["group"] != pile["id"]).sum())
+        found["unlabelled"] = {"images": len(pile), "near_duplicates": alike}
     if given := given_test(manifest):
         found["given_test"] = given
     if validation.unused_pages:
@@ -246,7 +251,7 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
         ``aspect_ratio``, ``brightness``, ``sharpness`` and ``entropy``: kept and dropped images in
         bins that begin at ``value``.
     """
-    found = {item.name: item for item in distributions(validation.manifest, params)}
+    found = {item.name: item for item in distributions(validation.judged, params)}
     labels = list(validation.classes["label"])
     return {
         "classes": _csv(validation.classes[["label", "n"]]),

@@ -118,8 +118,13 @@ class Survey:
     window: Window | None = None
 
 
-def tabulate(records: npt.NDArray[np.void]) -> Survey:
-    """Convert records of type :data:`RECORD` to columns; values of failures are null."""
+def tabulate(records: npt.NDArray[np.void], deep: npt.NDArray[np.bool_] | None = None) -> Survey:
+    """Convert records to columns; values of failures are null.
+
+    Args:
+        records: Records of type :data:`RECORD`.
+        deep: Mask of the images of more than 8 bits that share a window; default: all of them.
+    """
     absent = records["failure"] != b""
     width = records["width"]
     height = records["height"]
@@ -143,11 +148,13 @@ def tabulate(records: npt.NDArray[np.void]) -> Survey:
     columns |= {name: _text(values, absent) for name, values in texts.items()}
     columns["failure"] = _text(records["failure"], ~absent)
     frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=_PANDAS.get)
-    deep = records[records["window"].any(axis=1)]
+    shared = records[records["window"].any(axis=1) if deep is None else deep]
     window = tuple(
-        int(value) if value.is_integer() else value for value in deep["window"][:1].ravel().tolist()
+        int(value) if value.is_integer() else value
+        for value in shared["window"][:1].ravel().tolist()
     )
-    return Survey(frame, records["phash"].copy(), records["grey"], deep["values"], window or None)
+    hashes = records["phash"].copy()
+    return Survey(frame, hashes, records["grey"], shared["values"], window or None)
 
 
 def _text(values: npt.NDArray[np.bytes_], absent: npt.NDArray[np.bool_]) -> pa.Array:
@@ -187,6 +194,7 @@ def survey(
     limits: RowLimits | None = None,
     scratch: Path | None = None,
     workers: int | None = None,
+    labelled: npt.NDArray[np.bool_] | None = None,
 ) -> Survey:
     """Measure every image, or read its measurements from the cache.
 
@@ -208,6 +216,7 @@ def survey(
         scratch: Folder of the cache; default: no cache.
         workers: Number of processes; default: one per CPU. ``0``: this process, which requires
             ``limits=None``.
+        labelled: Mask of the images that decide the window, which others only follow; default: all.
     """
     with contextlib.ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
@@ -221,11 +230,15 @@ def survey(
             return _collect(rows["id"], results, cache)
 
         records = run(rows, window)
-        deep = records["window"].any(axis=1)
-        window = window or (find_window(records["values"][deep]) if deep.any() else None)
-        if len(others := np.flatnonzero(deep & (records["window"] != window).any(axis=1))):
-            records[others] = run(rows.iloc[others], window)
-    return tabulate(records)
+        deep = np.asarray(records["window"].any(axis=1))
+        deciding = deep if labelled is None else deep & labelled
+        if window is None and deciding.any():
+            window = find_window(records["values"][deciding])
+        if window is not None:
+            others = np.flatnonzero(deep & (records["window"] != window).any(axis=1))
+            if len(others):
+                records[others] = run(rows.iloc[others], window)
+    return tabulate(records, deciding)
 
 
 def _collect(

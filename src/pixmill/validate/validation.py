@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.decisions import FORGOTTEN, Decided, Row
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.install.plugins import load_plugin, plugin_error
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
@@ -19,10 +21,16 @@ from pixmill.images.depth import PROBABILITIES, Window
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
-from pixmill.validate.decisions import FORGOTTEN, UNLABELLED, Decision, match_decisions, names_of
 from pixmill.validate.series import Series, find_series
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
-from pixmill.validate.sightings import PARTS, collect_seen
+from pixmill.validate.sightings import (
+    PARTS,
+    Flags,
+    Indices,
+    SightingIndex,
+    collect_seen,
+    match_decisions,
+)
 from pixmill.validate.survey import Survey, survey
 from pixmill.validate.tables import (
     LEAKS,
@@ -35,7 +43,10 @@ from pixmill.validate.tables import (
     image_table,
     pair_table,
 )
-from pixmill.validate.verdicts import judge
+from pixmill.validate.verdicts import Rulings, Verdicts, apply_decisions, judge
+
+MISSING = "no such image"
+"""Why a decision on an image that no source found was not applied."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +56,12 @@ class Review:
     Args:
         followed: Applied decisions by image id.
         powerless: Decisions that could not be applied, each with an explanation.
+        moved: Number of images that came with another label than people gave them.
     """
 
-    followed: Mapping[str, Decision]
-    powerless: Sequence[tuple[Decision, str]]
+    followed: Mapping[str, Decided]
+    powerless: Sequence[tuple[Row, str]]
+    moved: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,7 @@ class Validation:
         window: Values that became black and white in images of more than 8 bits; ``None`` without
             such images.
         values: For each of these images, see :func:`pixmill.images.depth.measure_values`.
+        unlabelled: Mask of images without a label; default: none.
     """
 
     manifest: pd.DataFrame
@@ -91,6 +105,12 @@ class Validation:
     values: npt.NDArray[np.float32] = field(
         default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32)
     )
+    unlabelled: Flags | None = None
+
+    @property
+    def judged(self) -> pd.DataFrame:
+        """The manifest without unlabelled images, which no check, figure or chart counts."""
+        return self.manifest if self.unlabelled is None else self.manifest[~self.unlabelled]
 
     def pairs_across_labels(self) -> pd.DataFrame:
         """Return the verified pairs with different labels, which are kept but need review.
@@ -98,9 +118,7 @@ class Validation:
         Pairs of which decisions keep both images are left out.
         """
         settled = np.zeros(len(self.manifest), bool)
-        decided = [
-            name for name, decision in self.review.followed.items() if decision.verb != "drop"
-        ]
+        decided = [name for name, of in self.review.followed.items() if of.fate == "keep"]
         settled[pd.Index(self.manifest["id"]).get_indexer(pd.Index(decided, dtype=object))] = True
         table = pair_table(self.pairs, self.manifest, settled=settled)
         return table[table["label_a"] != table["label_b"]]
@@ -113,7 +131,7 @@ def validate(
     classes: Sequence[str],
     params: ValidateParams,
     folder: Path,
-    decisions: Iterable[Decision] = (),
+    decisions: Sequence[Row] = (),
     scratch: Path | None = None,
     workers: int | None = None,
     root: Path | None = None,
@@ -129,7 +147,7 @@ def validate(
         classes: The classes.
         params: The section ``validate``.
         folder: Base folder of the paths in the manifest.
-        decisions: Decisions on single images.
+        decisions: The rows of ``decisions.csv``.
         scratch: Folder of the cache of measures; default: no cache.
         workers: Number of processes that decode and of threads that compare; default: one per CPU.
             ``0``: this process, without limits.
@@ -138,9 +156,12 @@ def validate(
 
     Raises:
         PluginError: One of ``params.plugins`` is missing, or does not return a list of checks.
-        DecisionsError: Two decisions match the same image, or one matches several.
+        DecisionsError: Rows contradict each other, or one matches several images.
     """
     rows = manifest.reset_index(drop=True)
+    where = collect_seen(rows["id"], sightings)
+    matched, gone = match_decisions(decisions, rows, sightings)
+    rulings = apply_decisions(rows, matched, where)
     if surveyed is None:
         limits = (
             None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
@@ -154,35 +175,34 @@ def validate(
             limits=limits,
             scratch=scratch,
             workers=workers,
+            labelled=~rulings.unlabelled,
         )
-    where = collect_seen(rows["id"], sightings)
-    decisions = list(decisions)
-    matched, gone = match_decisions(decisions, names_of(decisions, rows, sightings))
     table = rows.assign(**surveyed.table)
     # Unreadable images have the format of their first bytes.
     table["format"] = table["format"].fillna(rows["format"])
-    given = pd.Categorical(rows["given_split"], categories=PARTS).codes
-    # The highest-ranking predefined split keeps the image.
-    table["part"] = np.maximum(where.parts(len(rows))[1], given)
-    verdicts = judge(table, matched, where, classes=classes, params=params)
+    table["part"] = _parts(rows, where, rulings)
+    verdicts = judge(table, rulings, matched, where, classes=classes, params=params)
 
     compared = np.flatnonzero(verdicts.kept)
-    links = near_duplicates(
+    compare = partial(
+        near_duplicates,
         surveyed.hashes,
         surveyed.greys,
         distance=params.duplicate_distance,
         similarity=params.duplicate_similarity,
         mirror=params.duplicate_mirror,
-        among=compared,
-        protected=verdicts.settled,
         workers=workers,
     )
+    links = compare(among=compared, protected=verdicts.settled)
     verdicts = verdicts.without(links.repeats, table["id"])
     both = verdicts.kept[links.a] & verdicts.kept[links.b]
     repeats = links.repeats
     links = VerifiedPairs(links.a[both], links.b[both], links.similarity[both], repeats=repeats[:0])
     ids = table["id"]
-    table["group"] = ids.iloc[groups(len(table), links)].to_numpy()
+    leaders = groups(len(table), links)
+    if rulings.unlabelled.any():
+        leaders = _follow(leaders, verdicts, rulings.unlabelled, compare)
+    table["group"] = ids.iloc[leaders].to_numpy()
     pairs = pd.DataFrame(
         {
             "a": ids.iloc[links.a].to_numpy(),
@@ -211,9 +231,10 @@ def validate(
         kept=len(compared),
         similarity=params.duplicate_similarity,
     )
+    judged = ~rulings.unlabelled
     images = image_table(
-        table,
-        settled=verdicts.settled,
+        table[judged],
+        settled=verdicts.settled[judged],
         repeated=repeated,
         leaks=leaks,
         min_sharpness=params.blurred.min_sharpness,
@@ -227,27 +248,22 @@ def validate(
     }
     every = checks(params, classes)
     if params.plugins:
-        tables["manifest"] = Table(table[VALIDATED.names])
+        tables["manifest"] = Table(table.loc[judged, VALIDATED.names])
         every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root or Path())
     outcomes = run_checks(every, tables)
     named = np.flatnonzero((table["verdict"] == "keep") & table["image_url"].notna())
-    missing = (
-        (decision, "no such image")
-        for decision in gone
-        if not decision.why.startswith((FORGOTTEN, UNLABELLED))
-    )
+    missing = [(row, MISSING) for row in gone if not row.why.startswith(FORGOTTEN)]
     powerless = [*verdicts.powerless, *missing]
-    ignored = {decision.line for decision, _ in powerless}
+    ignored = {row.image for row, _ in verdicts.powerless}
     return Validation(
         manifest=table[VALIDATED.names],
         pairs=pairs,
         classes=of_classes,
         outcomes=outcomes,
         review=Review(
-            followed={
-                name: decision for name, decision in matched.items() if decision.line not in ignored
-            },
+            followed={name: of for name, of in matched.items() if name not in ignored},
             powerless=sorted(powerless, key=lambda item: item[0].line),
+            moved=rulings.moved,
         ),
         sightings=sightings,
         repeated=repeated,
@@ -256,6 +272,7 @@ def validate(
         shortcuts=shortcuts,
         window=surveyed.window,
         values=surveyed.values,
+        unlabelled=rulings.unlabelled,
         series=find_series(
             table["label"][named].tolist(),
             table["image_url"][named].tolist(),
@@ -263,6 +280,43 @@ def validate(
         ),
         unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )
+
+
+def _parts(rows: pd.DataFrame, seen: SightingIndex, rulings: Rulings) -> npt.NDArray[np.int8]:
+    """Return the index of each image's predefined split in :data:`PARTS`; the highest one wins.
+
+    A split given with a label is for images that came without one.
+    """
+    given = pd.Categorical(rows["given_split"], categories=PARTS).codes
+    came = np.maximum(seen.parts(len(rows))[1], given)
+    return np.where(came > 0, came, rulings.parts).astype(np.int8)
+
+
+def _follow(
+    leaders: Indices, verdicts: Verdicts, unlabelled: Flags, compare: Callable[..., VerifiedPairs]
+) -> Indices:
+    """Return the leaders of groups, in which unlabelled images follow their near-duplicates.
+
+    Labelled images are compared without them first, so that their groups are the same with and
+    without unlabelled images.
+
+    Args:
+        leaders: Leader of each image; unlabelled images lead themselves.
+        verdicts: Verdicts on the images.
+        unlabelled: Mask of images without a label.
+        compare: :func:`near_duplicates` of these images.
+    """
+    links = compare(among=np.flatnonzero(verdicts.kept | unlabelled), protected=verdicts.kept)
+    ends = np.concatenate([np.stack([links.a, links.b]), np.stack([links.b, links.a])], axis=1)
+    similarity = np.concatenate([links.similarity] * 2)
+    follows = unlabelled[ends[0]] & verdicts.kept[ends[1]]
+    follower, other = ends[:, follows]
+    worst_first = np.lexsort((-other, similarity[follows]))
+    found = leaders.copy()
+    # For repeated indices NumPy keeps the last value, here that of the most similar image.
+    found[follower[worst_first]] = leaders[other[worst_first]]
+    found[links.repeats[:, 0]] = found[links.repeats[:, 1]]
+    return found
 
 
 def _plugin_checks(

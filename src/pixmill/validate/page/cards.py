@@ -74,7 +74,7 @@ class ValidationCards:
         validation: Results of the stage.
 
     Attributes:
-        manifest: The validated manifest, with rows from 0.
+        manifest: The validated manifest without unlabelled images, with rows from 0.
         kept: Mask of kept images.
         labelled: Mask of images with one label.
         readable: Mask of images with pixels.
@@ -85,7 +85,7 @@ class ValidationCards:
 
     def __init__(self, validation: Validation) -> None:
         self.cards: list[ImageCard] = []
-        self.manifest = validation.manifest.reset_index(drop=True)
+        self.manifest = validation.judged.reset_index(drop=True)
         self._ids = pd.Index(self.manifest["id"].astype(object))
         self.kept = (self.manifest["verdict"] == "keep").to_numpy(dtype=bool)
         self.labelled = self.manifest["label"].notna().to_numpy(dtype=bool)

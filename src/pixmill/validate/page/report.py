@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pixmill.core.decisions import Row
+from pixmill.core.expectations import Outcome
 from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.core.words import shorten
@@ -15,7 +17,6 @@ from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.read_errors import remedy
 from pixmill.pages import Excerpt, histogram_svg, render_page
 from pixmill.pages.thumbnails import Thumbnail, take_until_full, thumbnails
-from pixmill.validate.decisions import Decision
 from pixmill.validate.page.cards import ValidationCards
 from pixmill.validate.page.image_sections import (
     beyond_threshold,
@@ -35,7 +36,7 @@ from pixmill.validate.statistics import (
     metrics,
 )
 from pixmill.validate.tables import lookalikes_advice
-from pixmill.validate.validation import Validation
+from pixmill.validate.validation import Review, Validation
 
 MAX_ROWS = 400
 MAX_DECISIONS = 200
@@ -77,11 +78,8 @@ def render_report(
     outcomes = sorted(
         validation.outcomes, key=lambda item: (item.success, _SEVERITIES.index(item.check.severity))
     )
-    failed = [item.check for item in outcomes if not item.success]
-    followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
-    decided = [
-        name for name, decision in validation.review.followed.items() if decision.verb != "drop"
-    ]
+    followed, powerless = _view_decisions(validation.review)
+    decided = [name for name, of in validation.review.followed.items() if of.fate == "keep"]
     # In the order of importance: if the page exceeds its limit, the last cards have no thumbnail.
     leaking = leaks(images, validation.leaks)
     standing = placeholders(images, validation.repeated)
@@ -107,12 +105,7 @@ def render_report(
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
         outcomes=outcomes,
-        failed={
-            severity: list(
-                dict.fromkeys(check.name for check in failed if check.severity == severity)
-            )
-            for severity in _SEVERITIES
-        },
+        failed=_failed(outcomes),
         # With very many classes, show the smallest.
         smallest=Excerpt(smallest.head(MAX_BARS).to_dict("records"), len(labels)),
         balance=validation.classes.head(MAX_ROWS).to_dict("records"),
@@ -124,7 +117,7 @@ def render_report(
         typical=_class_medians(images, labels),
         measures=_TYPICAL,
         shortcuts=validation.shortcuts.to_dict("records"),
-        charts=[_chart(item.trim()) for item in distributions(validation.manifest, params)],
+        charts=[_chart(item.trim()) for item in distributions(validation.judged, params)],
         window=_describe_window(validation),
         unreadable=[item for item in offending if item["reason"] in UNREADABLE],
         offenders=[item for item in offending if item["reason"] not in UNREADABLE],
@@ -136,20 +129,8 @@ def render_report(
         lookalikes=lookalikes_advice(validation.lookalikes, where="")
         if len(validation.lookalikes)
         else "",
-        followed=Excerpt(
-            [
-                (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
-                for item in followed[:MAX_DECISIONS]
-            ],
-            len(followed),
-        ),
-        powerless=Excerpt(
-            [
-                (*_describe_decision(item), why)
-                for item, why in validation.review.powerless[:MAX_DECISIONS]
-            ],
-            len(validation.review.powerless),
-        ),
+        followed=followed,
+        powerless=powerless,
         sheets=sampled,
         series=validation.series and validation.series.sentence(),
         shop=bool((images.manifest["source"] == "shop").any()),
@@ -191,5 +172,26 @@ def _describe_window(validation: Validation) -> tuple[str, str] | None:
     return describe_window(len(values), window), chart
 
 
-def _describe_decision(decision: Decision) -> tuple[int, str, str]:
-    return decision.line, shorten(decision.image), decision.verb
+def _failed(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+    """Return the names of the failed checks by severity."""
+    found: dict[str, dict[str, None]] = {severity: {} for severity in _SEVERITIES}
+    for outcome in outcomes:
+        if not outcome.success:
+            found[outcome.check.severity][outcome.check.name] = None
+    return {severity: list(names) for severity, names in found.items()}
+
+
+def _view_decisions(review: Review) -> tuple[Excerpt[Any], Excerpt[Any]]:
+    """Return the rows of the tables of applied and ignored decisions."""
+    rows = [row for of in review.followed.values() for row in of.rows]
+    rows.sort(key=lambda row: row.line)
+    followed = [
+        (*_describe(row), row.label or None, shorten(row.by), shorten(row.why))
+        for row in rows[:MAX_DECISIONS]
+    ]
+    powerless = [(*_describe(row), why) for row, why in review.powerless[:MAX_DECISIONS]]
+    return Excerpt(followed, len(rows)), Excerpt(powerless, len(review.powerless))
+
+
+def _describe(row: Row) -> tuple[int, str, str]:
+    return row.line, shorten(row.image), row.answer

@@ -23,7 +23,7 @@ def test_forgets_a_file_and_names_the_next_command(
     assert Path("data/1.png").exists()
     main(["forget", "data/1.png", "--host", "Photos.example.org"])
     assert not Path("data/1.png").exists()
-    assert name in Path("review.csv").read_text()
+    assert name in Path("decisions.csv").read_text()
     assert "opt_out: [photos.example.org]" in Path("params.yaml").read_text()
     assert "Next: dvc repro && git commit" in capsys.readouterr().out
 
@@ -46,7 +46,7 @@ def test_refuses_other_arguments(
     Path("1.png").write_bytes(b"1")
     with pytest.raises(SystemExit):
         main(["forget", *words])
-    assert not Path("review.csv").exists()
+    assert not Path("decisions.csv").exists()
 
 
 @pytest.mark.parametrize("has_row", [False, True])

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _PINS = ("constraints.txt", "pixmill.lock", "requirements.txt")
 OWN = (
     "data.dvc",
+    "decisions.csv",
     "dvc.",
     "metrics/",
     "params.yaml",
     "plots/",
-    "review.csv",
     "src/",
     "stages/",
     *_PINS,

@@ -299,14 +299,30 @@ def _data(root: Path) -> Iterator[Finding]:
         yield Finding("data", Status.BAD, step.sentence, next=step.command)
         return
     for part, fault in state.faults.items():
-        status = Status.BAD if part == "data" else Status.WARNING
+        status = Status.BAD if part in ("data", "decisions.csv") else Status.WARNING
         yield Finding(part, status, fault, next=state.fixes.get(part))
     yield from _compare_data(state)
+    yield from _check_decisions(state)
     if state.missing is not None:
         sentences, command = state.missing
         yield Finding("decisions", Status.WARNING, " ".join(sentences), next=command)
     if state.series is not None:
         yield Finding("series", Status.WARNING, state.series)
+
+
+def _check_decisions(state: ProjectState) -> Iterator[Finding]:
+    """Name images to which people gave several labels, and a table that is too long."""
+    from pixmill.core.decisions import FILE, MAX_ROWS
+
+    for name, said in state.disputed.items():
+        message = f"{name[:12]} has several labels, and no part in a run: {said}"
+        yield Finding("decisions", Status.WARNING, message, next="pixmill review")
+    path = state.root / FILE
+    rows = path.read_bytes().count(b"\n") - 1 if path.is_file() else 0
+    if rows > MAX_ROWS:
+        message = f"{FILE} has {rows:,} rows, and is made for {MAX_ROWS:,}"
+        advice = "give the labels of a whole table with its images: pixmill import TABLE"
+        yield Finding("decisions", Status.WARNING, message, next=advice)
 
 
 def _compare_data(state: ProjectState) -> Iterator[Finding]:

@@ -1,12 +1,14 @@
-"""Findings of the last run that need a person: bad images, label issues, corrections, and the learning curve."""
+"""Findings that need a person: bad images, label issues, disputes, corrections, learning curve."""
 
 import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.decisions import disputes
 from pixmill.core.files.writing import read_json
-from pixmill.dataset.decision_log import MIN_ID_DIGITS, DecisionLog
+from pixmill.core.review_csv import require_converted
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
 from pixmill.metrics.growth import Growth
 
@@ -38,18 +40,32 @@ def find_undecodable(root: Path) -> dict[str, str]:
 
 
 def count_label_issues(root: Path) -> int:
-    """Count the label issues in the last evaluation that ``review.csv`` does not decide.
+    """Count the label issues in the last evaluation that nobody has decided.
 
     Args:
         root: Project folder.
 
     Raises:
+        DecisionsError: ``decisions.csv`` is malformed.
         OSError: The table cannot be read.
         ValueError: The table is malformed.
     """
-    decided = _decided(root)
+    decided = DecisionTable(root).decided
     rows = read_rows(root / "artifacts/evaluate/labels.parquet", "id", "suggested")
-    return sum(row["suggested"] is not None and not _is_in(row["id"], decided) for row in rows)
+    return sum(row["suggested"] is not None and row["id"] not in decided for row in rows)
+
+
+def find_disputes(root: Path) -> dict[str, str]:
+    """Return who said what, by id of each image to which people gave several labels.
+
+    Args:
+        root: Project folder.
+
+    Raises:
+        DecisionsError: ``decisions.csv`` is malformed, or ``review.csv`` has decisions.
+    """
+    require_converted(root)
+    return disputes(DecisionTable(root).decided)
 
 
 def count_corrections(root: Path) -> int:
@@ -59,15 +75,20 @@ def count_corrections(root: Path) -> int:
         root: Project folder.
 
     Raises:
+        DecisionsError: ``decisions.csv`` is malformed.
         StorageError: The inbox cannot be read.
     """
     if not (root / "inbox" / "corrections").is_dir():
         return 0
-    inbox = Inbox(root / "inbox")
-    decided = _decided(root)
-    accepted, _ = DecisionLog(inbox, root).read()
-    images = [entry.original for entry in inbox.entries()[0] if entry.id not in accepted]
-    return sum(not _is_in(image, decided) for image in images)
+    table = DecisionTable(root)
+    accepted: set[str] = set()
+    for action in table.actions():
+        if action.accepted and action.is_undo:
+            accepted.discard(action.accepted.image)
+        elif action.accepted:
+            accepted.add(action.accepted.image)
+    waiting = [each for each in Inbox(root / "inbox").entries()[0] if each.id not in accepted]
+    return sum(each.original not in table.decided for each in waiting)
 
 
 def read_growth(root: Path) -> Growth | None:
@@ -87,7 +108,7 @@ def read_growth(root: Path) -> Growth | None:
 
 
 def find_series(root: Path) -> str | None:
-    """Return a sentence on series of images that may leak between splits; ``None`` without any, or if they are grouped.
+    """Return a sentence on series of images that may leak between splits; ``None`` if none do.
 
     Args:
         root: Project folder.
@@ -117,16 +138,6 @@ def read_accuracy(root: Path) -> tuple[float, float, float] | None:
             float(metrics["accuracy_high"]),
         )
     return None
-
-
-def _decided(root: Path) -> set[str]:
-    path = root / "review.csv"
-    lines = path.read_text("utf-8-sig", "replace").splitlines()[1:] if path.is_file() else []
-    return {line.partition(",")[0].strip().lower() for line in lines}
-
-
-def _is_in(image: str, decided: set[str]) -> bool:
-    return any(image[:length] in decided for length in range(MIN_ID_DIGITS, len(image) + 1))
 
 
 def read_rows(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
+from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.repository.git import FIRST_COMMIT
 from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
@@ -31,6 +32,7 @@ Kind = Literal[
     "failed",
     "fetch",
     "run",
+    "disputed",
     "corrections",
     "labels",
     "series",
@@ -159,6 +161,9 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         )
     if state.wrong_params:
         yield NextStep("broken", _sentence(state.wrong_params), "pixmill doctor --quick")
+    if DECISIONS in state.faults:
+        fix = _typed(state.fixes.get(DECISIONS, "")) or f"git diff {DECISIONS}"
+        yield NextStep("broken", _sentence(state.faults[DECISIONS]), fix)
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
         # Only messages on a file's content begin with its name.
@@ -310,6 +315,14 @@ def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
 
 
 def _reviews(state: ProjectState) -> Iterator[NextStep]:
+    if state.disputed:
+        said = first_of(
+            [f"{name[:12]}: {said}" for name, said in state.disputed.items()], MAX_NAMED
+        )
+        images = count(len(state.disputed), "image has", "images have")
+        yield NextStep(
+            "disputed", f"{images} several labels and no part in a run: {said}.", "pixmill review"
+        )
     if state.corrections:
         waits = count(state.corrections, "user correction waits", "user corrections wait")
         yield NextStep("corrections", f"{waits} for review.", "pixmill review --only feedback")

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.errors import ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params, load_params
@@ -33,6 +34,7 @@ from pixmill.project.disk.usage import measure
 from pixmill.project.findings import (
     count_corrections,
     count_label_issues,
+    find_disputes,
     find_series,
     find_undecodable,
     read_accuracy,
@@ -63,7 +65,14 @@ _OPERATIONS: Mapping[str, str] = {
 }
 """Files in ``.git`` that exist during an operation."""
 
-_SHARED_FILES = ("dvc.lock", "dvc.yaml", "params.yaml", "pixmill.lock", "data.dvc", "review.csv")
+_SHARED_FILES = (
+    "dvc.lock",
+    "dvc.yaml",
+    "params.yaml",
+    "pixmill.lock",
+    "data.dvc",
+    DECISIONS,
+)
 """Files that several branches change, searched for conflict marks."""
 
 _LARGE_BYTES = 1_000_000
@@ -167,6 +176,7 @@ class ProjectState:
         missing: Sentences on accepted images and decisions that disappeared, and the command that
             restores them.
         doubtful_labels: Number of label issues without a decision.
+        disputed: Who said what, by id of each image to which people gave several labels.
         undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
         series: Sentence on images that should stay in one split, with the line to set; ``None`` if
@@ -198,6 +208,7 @@ class ProjectState:
     corrections: int = 0
     missing: tuple[list[str], str] | None = None
     doubtful_labels: int = 0
+    disputed: dict[str, str] = field(default_factory=dict)
     undecodable: dict[str, str] = field(default_factory=dict)
     growth: Growth | None = None
     series: str | None = None
@@ -318,6 +329,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0) if stages else 0,
+        disputed=part(DECISIONS, lambda: find_disputes(root), {}),
         undecodable=part("images", lambda: find_undecodable(root), {}) if stages else {},
         growth=part("learning curve", lambda: read_growth(root), None) if stages else None,
         series=part("series", lambda: find_series(root), None) if params else None,

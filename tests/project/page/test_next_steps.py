@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pixmill.core.decisions import Row, render_rows
 from pixmill.core.process.progress import StageProgress
 from pixmill.core.repository.dvc import RunningDvc
 from pixmill.core.repository.merging import add_drivers
@@ -38,7 +39,7 @@ REPOSITORY = Repository(
     has_git=True, has_commit=True, branch="main", remote="origin", has_upstream=True
 )
 
-DECISIONS = Uncommitted(changed=("review.csv",))
+DECISIONS = Uncommitted(changed=("decisions.csv",))
 
 EARLIER = Uncommitted(has_earlier_images=True)
 
@@ -174,9 +175,10 @@ SITUATIONS = {
     "corrections": made(corrections=2),
     "images lost": made(missing=(["missing from data/: a.jpg"], "pixmill review --restore")),
     "decisions lost": made(
-        uncommitted=Uncommitted(changed=("review.csv",), missing="1 decision", is_back=True)
+        uncommitted=Uncommitted(changed=("decisions.csv",), missing="1 decision", is_back=True)
     ),
     "labels": made(doubtful_labels=3),
+    "disputed": made(disputed={"1" * 64: "cat (ada) and dog (bo)"}),
     "large": made(
         changed=("notes.md", "phone/"), untracked=("notes.md", "phone/"), large=("phone/",)
     ),
@@ -226,6 +228,7 @@ def applied(step: NextStep, state: ProjectState) -> ProjectState:
         ),
         "run": lambda: replace(ran, repository=results),
         "corrections": lambda: replace(state, corrections=0),
+        "disputed": lambda: replace(state, disputed={}),
         "labels": lambda: replace(state, doubtful_labels=0, awaits_labels=False),
         "compare": lambda: replace(state, is_compared=True),
         "commit": lambda: replace(state, repository=kept),
@@ -296,12 +299,12 @@ def test_deleted_image() -> None:
 
 
 def test_deleted_file_is_restored_before_the_commit() -> None:
-    gone = Uncommitted(deleted=("review.csv",))
+    gone = Uncommitted(deleted=("decisions.csv",))
     *_, keep = next_steps(
-        made(changed=("review.csv", *RESULTS), is_compared=True, uncommitted=gone)
+        made(changed=("decisions.csv", *RESULTS), is_compared=True, uncommitted=gone)
     )
     assert keep.command == (
-        f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
+        f"git checkout HEAD -- decisions.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
     )
 
 
@@ -309,7 +312,7 @@ def test_decision_with_images_of_an_earlier_commit() -> None:
     both = replace(DECISIONS, has_earlier_images=True)
     fetch, keep = next_steps(made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=both))
     assert (fetch.kind, fetch.command) == ("fetch", "dvc pull")
-    assert keep.command == 'git add review.csv && git commit -m "Add images and decisions"'
+    assert keep.command == 'git add decisions.csv && git commit -m "Add images and decisions"'
 
 
 # Real situations: each changes a finished project, and returns the folder to read if it is another
@@ -419,8 +422,8 @@ def first_run(root: Path) -> None:
 
 
 def decision(root: Path) -> None:
-    with (root / "review.csv").open("a") as file:
-        file.write(f"{'0123456789abcdef' * 4},drop,,,\n")
+    row = Row("0123456789abcdef" * 4, answer="drop")
+    (root / "decisions.csv").write_text(render_rows([row]))
 
 
 def decision_lost(root: Path) -> None:
@@ -428,7 +431,7 @@ def decision_lost(root: Path) -> None:
     assert repro(root) == 0
     age(root)
     commit(root)
-    git(root, "checkout", "-q", "HEAD~1", "--", "review.csv")
+    git(root, "checkout", "-q", "HEAD~1", "--", "decisions.csv")
     git(root, "reset", "-q")
 
 
@@ -458,7 +461,7 @@ def test_following_the_steps_loses_nothing(
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     root = situation(project) or project
     images = {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
-    decisions = set((root / "review.csv").read_text().splitlines())
+    decisions = set((root / "decisions.csv").read_text().splitlines())
     others = (
         {b"1", b"2"} if "merged" in situation.__name__ or situation is conflict_in_images else set()
     )
@@ -481,7 +484,7 @@ def test_following_the_steps_loses_nothing(
             for path in (root / name).rglob("*.jpg")
         }
         assert images <= found
-        assert decisions <= set((root / "review.csv").read_text().splitlines())
+        assert decisions <= set((root / "decisions.csv").read_text().splitlines())
     assert been == way
     assert images | others <= {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
     assert not git(root, "status", "--porcelain", "data.dvc")

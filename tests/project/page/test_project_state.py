@@ -71,9 +71,12 @@ def test_decided_label_issues_do_not_count(project: Path) -> None:
 
     table = pa.Table.from_pylist([{"id": digit * 64, "suggested": "dog"} for digit in "123"])
     pq.write_table(table, project / "artifacts/evaluate/labels.parquet")
-    lines = [f"{digit * 8},keep,,,\n" for digit in "12"]
-    (project / "review.csv").write_text("image,decision,label,by,why\n" + "".join(lines))
-    assert read_project_state(project, full=False).doubtful_labels == 1
+    (project / "decisions.csv").write_text(
+        "image,label,answer,split,by,why\n"
+        f"{'1' * 64},,keep,,,\n{'2' * 64},cat,yes,,ada,\n{'2' * 64},dog,yes,,bo,\n"
+    )
+    state = read_project_state(project, full=False)
+    assert (state.doubtful_labels, state.disputed) == (1, {"2" * 64: "cat (ada) and dog (bo)"})
 
 
 @pytest.mark.parametrize("is_this_one", [True, False])

@@ -111,9 +111,7 @@ def _export_data(arguments: argparse.Namespace) -> None:
     params = load_params(root)
     licences = parse_licences(arguments.licence or "")
     choice = choose(root, params, licences=licences, include_unknown=arguments.include_unknown)
-    export_data(
-        choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params
-    )
+    export_data(choice, arguments.data, form=arguments.format or "imagefolder", root=root)
     print(
         f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the "
         "data set card"

@@ -1,19 +1,20 @@
 """Images that an import has found, before they are copied."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixmill.core.metadata import Facts
 
 PRECEDENCE = ("test", "val", "train", None)
-"""The first of these that an image is given is its split, so none of several splits is in training.
-"""
+"""The first of these that an image is given is its split: an image of several is not in training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An image to take in.
+    """An image to import.
 
     Args:
         file: Path of the file, as text: a set may have a million.
@@ -32,13 +33,18 @@ class Item:
         """The file."""
         return Path(self.file)
 
+    def with_split(self, splits: Mapping[str | None, str]) -> Item:
+        """Return the image in the split to use for its own, none without a label."""
+        split = splits.get(self.facts.split) if self.facts.label else None
+        return replace(self, facts=replace(self.facts, split=split))
+
 
 @dataclass(frozen=True)
 class Detected:
     """The result of looking at a folder, archive or table.
 
     Args:
-        items: Images to take in.
+        items: Images to import.
         recognised: What was recognised, as a clause without counts, such as ``a table, labels.csv:
             image = id``.
         urls: Facts by URL, of images that the source ``urls`` is to fetch.

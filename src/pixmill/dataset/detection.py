@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from pixmill.core.errors import DataError
+from pixmill.core.metadata import Facts
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.words import count, first_of
 from pixmill.dataset.archives import unpack
@@ -21,7 +22,7 @@ from pixmill.images.read_errors import reason_of
 
 @dataclass(frozen=True)
 class Options:
-    """What people say about a data set instead of letting it be guessed.
+    """User overrides for the detected layout.
 
     Args:
         classes: Labels to take; default: all.
@@ -65,52 +66,65 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
             options is missing.
     """
     if source.is_file() and reason_of(source) == "archive":
-        folder = scratch / "unpacked"
-        remarks = within_limits(partial(unpack, source, folder), [source])
-
-        def named(text: str) -> str:
-            return text.replace(str(folder), str(source))  # The folder is removed.
-
-        try:
-            found = recognise(folder, scratch, options)
-        except DataError as error:
-            reasons = {name: reason_of(path) for name, path in files_below(folder)}
-            inner = [name for name, reason in reasons.items() if reason == "archive"]
-            if inner and None not in reasons.values():
-                fix = "unpack all of them, move the archives away, and give the folder"
-                raise DataError(
-                    f"{source} has archives inside: {first_of(inner, 5)}", next=fix
-                ) from None
-            raise DataError(named(error.message), next=error.next and named(error.next)) from None
-        return replace(found, remarks=(*remarks, *map(named, found.remarks)))
+        return _recognise_archive(source, scratch, options)
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
-        problem = (
-            "is neither an archive (.zip, .tar, .tar.gz) nor a table"
-            if source.exists()
-            else "does not exist"
-        )
+        problem = "does not exist"
+        if source.exists():
+            problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table"
         raise DataError(
             f"{source} {problem}",
             next="give a folder, archive or table, relative to the current folder",
         )
-    if options.label is not None and not source.is_dir():
+    if options.label is not None:
+        return _label_all(source, options.label)
+    return _recognise_table(source, scratch, options)
+
+
+def _recognise_archive(source: Path, scratch: Path, options: Options) -> Detected:
+    folder = scratch / "unpacked"
+    left_out = within_limits(partial(unpack, source, folder), [source])
+    try:
+        found = recognise(folder, scratch, options)
+    except DataError as error:
+        reasons = {name: reason_of(path) for name, path in files_below(folder)}
+        inner = [name for name, reason in reasons.items() if reason == "archive"]
+        if inner and None not in reasons.values():
+            raise DataError(
+                f"{source} has archives inside: {first_of(inner, 5)}",
+                next="unpack all of them, move the archives away, and give the folder",
+            ) from None
+        # The folder is removed.
+        message, advice = (
+            text.replace(str(folder), str(source)) for text in (error.message, error.next or "")
+        )
+        raise DataError(message, next=advice or None) from None
+    remarks = [text.replace(str(folder), str(source)) for text in found.remarks]
+    return replace(found, remarks=(*left_out, *remarks))
+
+
+def _label_all(source: Path, label: str) -> Detected:
+    if not source.is_dir():
         raise DataError(
             f"{source} is a table, which gives labels itself", next="repeat without --label"
         )
-    if options.label is not None:
-        label = to_nfc(options.label).strip()
-        return find_all(source, None if fold(label) == "unlabelled" else label)
-    remarks = []
-    try:
-        # A pattern says that names label the images, not a table.
-        if not options.pattern and (
-            table := find_table(source, columns=options.columns, scratch=scratch / "embedded")
-        ):
+    label = to_nfc(label).strip()
+    return find_all(source, None if fold(label) == "unlabelled" else label)
+
+
+def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
+    """Find the images of a table, or of the folders if no table labels images."""
+    remarks: tuple[str, ...] = ()
+    # A pattern says that names label the images, not a table.
+    if not options.pattern:
+        try:
+            table = find_table(source, columns=options.columns, scratch=scratch / "embedded")
+        except UnreadError as error:
+            if options.columns or not source.is_dir():
+                raise
+            table = None
+            remarks = (error.remark,)
+        if table:
             return _choose(table, options)
-    except UnreadError as error:
-        if options.columns or not source.is_dir():
-            raise
-        remarks.append(error.remark)
     if options.columns:
         raise DataError(
             f"{source} has no table that labels images",
@@ -132,15 +146,23 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
 def _choose(found: Detected, options: Options) -> Detected:
     """Return the images of the chosen classes and those without a label; with ``no_splits``, without their split."""
     every = labels_of(found)
-    if missing := [label for label in options.classes if label not in every]:
-        text = f"there are no images of {first_of(missing)}; there are {first_of(every)}"
-        raise DataError(text, next="correct --classes")
+    missing = [label for label in options.classes if label not in every]
+    if missing:
+        raise DataError(
+            f"there are no images of {first_of(missing)}; there are {first_of(every)}",
+            next="correct --classes",
+        )
     chosen = {*(options.classes or every), None}
-    items = [item for item in found.items if item.facts.label in chosen]
-    urls = {url: facts for url, facts in found.urls.items() if facts.label in chosen}
-    if options.no_splits:
-        items = [replace(item, facts=replace(item.facts, split=None)) for item in items]
-        urls = {url: replace(facts, split=None) for url, facts in urls.items()}
+
+    def settle(facts: Facts) -> Facts:
+        return replace(facts, split=None) if options.no_splits else facts
+
+    items = [
+        replace(item, facts=settle(item.facts))
+        for item in found.items
+        if item.facts.label in chosen
+    ]
+    urls = {url: settle(facts) for url, facts in found.urls.items() if facts.label in chosen}
     return replace(found, items=items, urls=urls)
 
 

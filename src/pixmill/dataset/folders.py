@@ -69,54 +69,80 @@ def find_in_folder(
             raise _propose(top, [file.name for file in layout.images])
         return replace(find_all(top, None), options=("--pattern",))
     every = {*layout.labels.values()}
-    taken = wanted or every
-    items, outside = _choose(layout, taken, has_pattern=bool(pattern))
+    chosen = wanted or every
+    items, outside = _choose(layout, chosen, has_pattern=bool(pattern))
     labels = {item.facts.label for item in items if item.facts.label}
-    if lacking := sorted(taken - labels):
-        has = first_of(sorted(every.difference(lacking))) or "none"
-        problem = f"{top} has no images of {first_of(lacking)}; it has {has}"
-        raise DataError(
-            "\n".join([problem, *remarks]), next="put right what is left out, or correct --classes"
-        )
-    remarks += _left_out("images in no class folder", outside, "to label them: --pattern")
-    remarks += _left_out("other classes", every - taken, "to take them: --classes")
-    remarks += _left_out(
-        "masks", layout.masks, f"to take them: --pattern '{layout.pattern_of_folders()}'"
-    )
-    if without := [item.path for item in items if not item.facts.label]:
-        such = (
-            f"{count(len(without), 'image')} without a label, such as "
-            f"{without[0].relative_to(top).as_posix()}"
-        )
-        remarks.append(
-            f"{such}: predicted, never learned from; if their folder is a class, list it in "
-            "--classes, too"
-        )
+    _require_present(top, chosen - labels, every, remarks)
+    remarks += _describe_rest(top, layout, items, outside, every - chosen)
     if len(labels) < least:
         text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
-        fix = (
-            f"put the images into {top}/<class>/, or give a pattern of the label: --pattern "
-            "'([a-z]+)_'"
+        raise DataError(
+            "\n".join([text, *remarks]),
+            next=f"put the images into {top}/<class>/, or give a pattern of the label: "
+            "--pattern '([a-z]+)_'",
         )
-        raise DataError("\n".join([text, *remarks]), next=fix)
-    items, more, has_splits = _settle(items, no_splits=no_splits)
+    settled, more, has_splits = _settle(items, no_splits=no_splits)
     remarks += more
-    if not (pattern or wanted) and layout.has_subfolders():
+    is_by_split = has_splits and not no_splits
+    remarks += _advise(layout, guesses=not pattern and not wanted, is_by_split=is_by_split)
+    recognised = f"labels in file names, pattern {pattern}" if pattern else "class folders"
+    options: tuple[str, ...] = ("--classes", "--pattern")
+    if has_splits:
+        recognised += ", by split"
+        options += ("--ignore-splits",)
+    return Detected(settled, recognised, remarks=tuple(remarks), options=options)
+
+
+def _advise(layout: Layout, *, guesses: bool, is_by_split: bool) -> list[str]:
+    """Return remarks on how to overrule what was guessed."""
+    remarks = []
+    if guesses and layout.has_subfolders():
         remarks.append(
             "subfolders belong to their class; to take the innermost as classes: --pattern "
             "'([^/]+)/[^/]+$'"
         )
-    if has_splits and not no_splits and not layout.has_train_folder():
+    if is_by_split and not layout.has_train_folder():
         remarks.append(
             "images that are in no folder of a split are used as train; to draw the splits: "
             "--ignore-splits"
         )
-    recognised = f"labels in file names, pattern {pattern}" if pattern else "class folders"
-    options = ["--classes", "--pattern"]
-    if has_splits:
-        recognised += ", by split"
-        options.append("--ignore-splits")
-    return Detected(items, recognised, remarks=tuple(remarks), options=tuple(options))
+    return remarks
+
+
+def _describe_rest(
+    top: Path, layout: Layout, items: Sequence[Item], outside: Collection[str], others: set[str]
+) -> list[str]:
+    """Return remarks on what is left out or has no label."""
+    masks = f"to take them: --pattern '{layout.pattern_of_folders()}'"
+    return [
+        *_left_out("images in no class folder", outside, "to label them: --pattern"),
+        *_left_out("other classes", others, "to take them: --classes"),
+        *_left_out("masks", layout.masks, masks),
+        *_name_unlabelled(top, items),
+    ]
+
+
+def _require_present(
+    top: Path, lacking: Collection[str], every: Collection[str], remarks: Sequence[str]
+) -> None:
+    """Refuse a class without a readable image."""
+    if lacking:
+        has = first_of(sorted({*every}.difference(lacking))) or "none"
+        problem = f"{top} has no images of {first_of(sorted(lacking))}; it has {has}"
+        raise DataError(
+            "\n".join([problem, *remarks]), next="put right what is left out, or correct --classes"
+        )
+
+
+def _name_unlabelled(top: Path, items: Sequence[Item]) -> list[str]:
+    without = [item.path for item in items if not item.facts.label]
+    if not without:
+        return []
+    example = without[0].relative_to(top).as_posix()
+    return [
+        f"{count(len(without), 'image')} without a label, such as {example}: predicted, never "
+        "learned from; if their folder is a class, list it in --classes, too"
+    ]
 
 
 def find_all(top: Path, label: str | None) -> Detected:
@@ -144,29 +170,39 @@ def _look(top: Path) -> tuple[list[File], list[str]]:
     """
     files: list[File] = []
     reasons: list[str] = []
-    links: list[str] = []
-    broken: list[str] = []
-    others: list[str] = []
+    others: dict[str, list[str]] = defaultdict(list)
     every = [(name, path) for name, path in files_below(top) if _JUNK.isdisjoint(name.split("/"))]
     for name, path in track(every, "Look at files", len(every), unit="file"):
         reason = reason_of(path)
-        if reason in ("unknown", "not_a_file"):
-            left_out = broken if not path.exists() else links if path.is_dir() else others
-            left_out.append(name)
-        elif reason and reason != "no_decoder":
-            reasons.append(reason)
         if reason in (None, "no_decoder", *_PROMISED):
             place = tuple(to_nfc(folder).strip() for folder in name.split("/")[:-1])
             files.append(File(place, name, path, reason in _PROMISED))
+        if reason in ("unknown", "not_a_file"):
+            others[_kind_of(path)].append(name)
+        elif reason not in (None, "no_decoder"):
+            reasons.append(reason)
     remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
-    fix = f"cp -rL {shlex.quote(str(top))} COPY (follows links), and give COPY"
-    remarks += _left_out("folders that are links or locked", links, fix)
-    remarks += _left_out("broken links", broken, "restore the files that they name")
-    remarks += _left_out("other files", others, "convert those that are images to PNG or JPEG")
+    fixes = {
+        "folders that are links or locked": f"cp -rL {shlex.quote(str(top))} COPY (follows "
+        "links), and give COPY",
+        "broken links": "restore the files that they name",
+        "other files": "convert those that are images to PNG or JPEG",
+    }
+    for kind, fix in fixes.items():
+        remarks += _left_out(kind, others[kind], fix)
     if all(file.is_lost for file in files):
-        fix = "put right what is left out, or give a folder that has images"
-        raise DataError("\n".join([f"{top} has no images", *remarks]), next=fix)
+        raise DataError(
+            "\n".join([f"{top} has no images", *remarks]),
+            next="put right what is left out, or give a folder that has images",
+        )
     return files, remarks
+
+
+def _kind_of(path: Path) -> str:
+    """Return what a path is that is no image file."""
+    if not path.exists():
+        return "broken links"
+    return "folders that are links or locked" if path.is_dir() else "other files"
 
 
 def _left_out(kind: str, names: Collection[str], fix: str) -> list[str]:
@@ -229,37 +265,32 @@ def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list
         no_splits: Whether to ignore splits.
     """
     labels: dict[str | None, set[str]] = defaultdict(set)
-    for facts in {item.facts for item in items}:
-        if facts.label:
-            labels[facts.split].add(facts.label)
-    every = set().union(*labels.values())
+    for item in items:
+        if item.facts.label:
+            labels[item.facts.split].add(item.facts.label)
     given, remarks = settle_splits(labels)
-    splits = {} if no_splits else given
-    for split in splits:
-        absent = sorted(every - labels[split])
+    if no_splits:
+        return [item.with_split({}) for item in items], [], bool(given)
+    for split in given:
+        absent = sorted(set().union(*labels.values()) - labels[split])
         if absent and split == "train":
-            has = (
-                f"{first_of(absent, MAX_NAMED)}, only of "
-                f"{first_of(sorted(labels['train']), MAX_NAMED)}"
-            )
-            why = "a class is learned from those in train"
-            fix = (
-                "draw train, val and test from all images: --ignore-splits; or leave classes "
-                "out: --classes"
-            )
-            if not {*map(fold, absent)}.isdisjoint(map(fold, labels["train"])):
-                why = "names differ in upper and lower case"
-                fix = "rename folders, so that the name of a class is the same in each split"
-            raise DataError(f"the given train has no images of {has}; {why}", next=fix)
+            raise _refuse_train(absent, labels["train"])
         if absent:
             gap = "nothing is measured on these classes there; add some, or use --ignore-splits"
             remarks.append(f"the given {split} has no images of {first_of(absent)}: {gap}")
-    final = [
-        replace(each.facts, split=splits.get(each.facts.split) if each.facts.label else None)
-        for each in items
-    ]
-    items = [replace(item, facts=facts) for item, facts in zip(items, final, strict=True)]
-    return items, [] if no_splits else remarks, bool(given)
+    return [item.with_split(given) for item in items], remarks, bool(given)
+
+
+def _refuse_train(absent: Sequence[str], labels: Collection[str]) -> DataError:
+    """Return the refusal of a given train without images of some classes."""
+    has = f"{first_of(absent, MAX_NAMED)}, only of {first_of(sorted(labels), MAX_NAMED)}"
+    why = "a class is learned from those in train"
+    fix = "draw train, val and test from all images: --ignore-splits; or leave classes out: "
+    fix += "--classes"
+    if not {*map(fold, absent)}.isdisjoint(map(fold, labels)):
+        why = "names differ in upper and lower case"
+        fix = "rename folders, so that the name of a class is the same in each split"
+    return DataError(f"the given train has no images of {has}; {why}", next=fix)
 
 
 def settle_splits(given: Iterable[str | None]) -> tuple[dict[str | None, str], list[str]]:

@@ -182,30 +182,30 @@ def _arrange(places: Collection[Place], wanted: set[str]) -> dict[Place, Spot]:
     pairs = {place[base : base + 2] for place in places}
     spots = {}
     for place in places:
-        own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS] or [
-            *place[base:]
-        ]
+        own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS]
+        own = own or [*place[base:]]
         split = beside
         if folder := next(filter(roles.get, own), None):
             split = roles[folder]
             own.remove(folder)
             # The second of seg_train/seg_train/cat names no class, unless others are beside it.
-            if (
-                own[:1] == [folder]
-                and folder not in wanted
-                and sum(pair[:1] == (folder,) for pair in pairs) == 1
-            ):
+            is_alone = sum(pair[:1] == (folder,) for pair in pairs) == 1
+            if own[:1] == [folder] and folder not in wanted and is_alone:
                 own.remove(folder)
-        if any(_letters(name) in _UNLABELLED and name not in wanted for name in own):
-            split = "unlabelled"
-        # Classes that are not wanted are left out later.
-        labels = [
-            *filter(wanted.__contains__, own),
-            *([] if split in (None, "unlabelled") else own),
-        ]
-        inner = own[own.index(labels[0]) + 1 :] if labels else own
-        spots[place] = Spot(split, next(iter(labels), None), tuple(inner))
+        spots[place] = _read_spot(own, split, wanted)
     return spots
+
+
+def _read_spot(own: Sequence[str], split: str | None, wanted: Collection[str]) -> Spot:
+    """Return what folders say, without those of splits and wrappers."""
+    if any(_letters(name) in _UNLABELLED and name not in wanted for name in own):
+        split = "unlabelled"
+    labels = [name for name in own if name in wanted]
+    if not labels and split not in (None, "unlabelled"):
+        labels = [*own[:1]]  # If it is not wanted, it is left out later.
+    if not labels:
+        return Spot(split, None, tuple(own))
+    return Spot(split, labels[0], tuple(own[own.index(labels[0]) + 1 :]))
 
 
 def _count_wrappers(places: Collection[Place], wanted: Collection[str]) -> int:
@@ -235,26 +235,40 @@ def _find_splits(places: Collection[Place], wanted: set[str]) -> tuple[dict[str,
         names = {
             "".join(place[depth : depth + 1])
             for place in places
-            if wanted.isdisjoint(place[depth : depth + 1])
-            or not wanted.isdisjoint(place[depth + 1 :])
+            if _may_split(place, depth, wanted)
         }
         roles = {name: role for name in names if (role := role_of(name))}
         if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
             return roles, None
-    # Without a folder train, it is what is beside test and val, if these are not classes
-    # themselves.
+    return _find_train(names, places, has_wanted=bool(wanted))
+
+
+def _may_split(place: Place, depth: int, wanted: set[str]) -> bool:
+    """Return whether a folder may be that of a split: it is no class, or has classes below."""
+    is_class = not wanted.isdisjoint(place[depth : depth + 1])
+    return not is_class or not wanted.isdisjoint(place[depth + 1 :])
+
+
+def _find_train(
+    names: set[str], places: Collection[Place], *, has_wanted: bool
+) -> tuple[dict[str, str], str | None]:
+    """Return the roles where no folder is called train: it is what is beside test and val."""
     exact = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
     # Of test1 and test2, neither is a split.
-    several = {role for role, number in Counter(exact.values()).items() if number > 1}
+    counts = Counter(exact.values())
     roles = {
         name: role
         for name, role in exact.items()
-        if role not in several or not re.search(r"\d", name)
+        if counts[role] == 1 or not re.search(r"\d", name)
     }
     others = names - {*roles, ""}
-    if not roles or (not wanted and len(others) < 2 and max(map(len, places)) < 2):
+    # A folder test beside a single other one may be a class itself.
+    are_classes = not has_wanted and len(others) < 2 and max(map(len, places)) < 2
+    if not roles or are_classes:
         return {}, ""
-    return (roles | dict.fromkeys(others, "train"), None) if len(others) == 1 else (roles, "train")
+    if len(others) == 1:
+        return roles | dict.fromkeys(others, "train"), None
+    return roles, "train"
 
 
 def _match(files: Sequence[File], pattern: str) -> dict[str, str]:

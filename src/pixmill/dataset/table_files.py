@@ -143,40 +143,43 @@ def _check_size(path: Path, cells: int) -> None:
 
 
 def _read_text(path: Path) -> Table:
-    content = path.read_bytes()
-    try:
-        text = content.decode(
-            "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
-        )
-    except UnicodeDecodeError:
-        text = content.decode("cp1252")  # of Excel in Western Europe and America
-    rows: list[dict[str, Any]]
-    match path.suffix.lower():
-        case ".json":
-            rows = json.loads(text)
-        case ".jsonl" | ".ndjson":
-            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-        case _:
-            head = text.partition("\n")[0]
-            delimiter = max(
-                ",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ()))
-            )
-            lines = io.StringIO(text, newline="")
-            reader = csv.DictReader(
-                lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval=""
-            )
-            rows = [row for row in reader if any(row.values())]
+    rows = _parse(_decode(path.read_bytes()), path.suffix.lower())
     if not isinstance(rows, list):
         raise TypeError("no list of objects")
     if rows and {"data", "annotations"} <= rows[0].keys():
         return _read_label_studio(path, rows)
     columns = _to_columns(path, rows)
     if {*EXPORTED} <= columns.keys():  # There, formulas begin with an apostrophe.
-        columns = {
-            name: [re.sub("^'(?=[=+@-])", "", cell) for cell in cells]
-            for name, cells in columns.items()
-        }
+        for name, cells in columns.items():
+            columns[name] = [re.sub("^'(?=[=+@-])", "", cell) for cell in cells]
     return Table(path, columns)
+
+
+def _parse(text: str, suffix: str) -> Any:
+    if suffix == ".json":
+        return json.loads(text)
+    if suffix in (".jsonl", ".ndjson"):
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    return _read_csv(text)
+
+
+def _decode(content: bytes) -> str:
+    is_utf16 = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")  # of Excel in Western Europe and America
+
+
+def _read_csv(text: str) -> list[dict[str, Any]]:
+    """Return the rows of a table whose delimiter gives its first line the most columns."""
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ())))
+    lines = io.StringIO(text, newline="")
+    reader = csv.DictReader(
+        lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval=""
+    )
+    return [row for row in reader if any(row.values())]
 
 
 def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:

@@ -222,9 +222,10 @@ class _Reading:
         for name in self._files.names if self._rows else ():
             label = _label_below(bases, name)
             folders = name.split("/")[:-1]
-            if facts := self._rows.get(name):
+            facts = self._rows.get(name)
+            if facts:
                 self._rows[name] = replace(facts, label=facts.label or label)
-            elif not in_masks(folders) and (label or _needs_no_label(folders)):
+            elif _is_image(folders, label):
                 self._rows[name] = Facts(label, _split_of(folders))
             elif Path(name).suffix:
                 self._lost["images that no table names"].append(name)
@@ -238,15 +239,23 @@ class _Reading:
         labelled = [item.facts for item in found if item.facts.label]
         if not labelled:
             return None
-        _refuse_several([facts.label or "" for facts in labelled])
+        _refuse_several(labelled)
         splits, remarks = self._settle({facts.split for facts in labelled if facts.split})
-        items, urls, more = self._sort_out([_with_split(item, splits) for item in found])
+        items, urls, more = self._sort_out([item.with_split(splits) for item in found])
         remarks = [*remarks, *more, *self._describe_lost(), *self._describe_unused()]
-        table, roles = max(self.tables, key=lambda each: "label" in each[1])
+        _, roles = self._main
+        return Detected(items, self._describe(), urls, tuple(remarks), (to_option(roles),))
+
+    @property
+    def _main(self) -> tuple[Table, Mapping[str, str]]:
+        """The first table with labels, and its columns by role."""
+        return max(self.tables, key=lambda each: "label" in each[1])
+
+    def _describe(self) -> str:
+        table, roles = self._main
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
         columns = ", ".join(f"{role} = {name}" for role, name in roles.items())
-        recognised = f"{table.kind}, {first_of(paths, 3)}: {columns}"
-        return Detected(items, recognised, urls, tuple(remarks), (to_option(roles),))
+        return f"{table.kind}, {first_of(paths, 3)}: {columns}"
 
     @property
     def _is_export(self) -> bool:
@@ -338,8 +347,10 @@ def _label_below(bases: Sequence[str], name: str) -> str | None:
     return None
 
 
-def _needs_no_label(folders: Sequence[str]) -> bool:
-    return not {"test", "unlabelled"}.isdisjoint(map(role_of, folders))
+def _is_image(folders: Sequence[str], label: str | None) -> bool:
+    """Return whether a file that no table names is an image with a label, or needs none."""
+    needs_none = not {"test", "unlabelled"}.isdisjoint(map(role_of, folders))
+    return not in_masks(folders) and (label is not None or needs_none)
 
 
 def _several_of(facts: Facts) -> str:
@@ -349,22 +360,17 @@ def _several_of(facts: Facts) -> str:
     return "group" if SEPARATOR in (facts.group or "") else ""
 
 
-def _with_split(item: Item, splits: Mapping[str | None, str]) -> Item:
-    split = splits.get(item.facts.split) if item.facts.label else None
-    return replace(item, facts=replace(item.facts, split=split))
-
-
 def _is_overruled(item: Item, classes: set[str]) -> bool:
     """Return whether the folders of an image name another class than the table."""
     folders = classes.intersection(map(to_nfc, item.name.split("/")[:-1]))
     return bool(item.facts.label and folders and item.facts.label not in folders)
 
 
-def _refuse_several(labels: Sequence[str]) -> None:
-    joined = sum(SEPARATOR in label for label in labels)
-    if 2 * joined > len(labels):
+def _refuse_several(labelled: Sequence[Facts]) -> None:
+    joined = sum(SEPARATOR in (facts.label or "") for facts in labelled)
+    if 2 * joined > len(labelled):
         raise DataError(
-            f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes one label an "
+            f"{joined:,} of {len(labelled):,} images have several labels; Pixmill takes one label an "
             "image",
             next="keep one, or choose another column: --columns image=…,label=…",
         )

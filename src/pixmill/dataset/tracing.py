@@ -5,7 +5,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,7 @@ def trace(workspace: Workspace, name: str) -> Row:
     rows = history.find(key)
     here = read_facts(root, key, rows.values())
     is_known = bool(rows or here["manifest"] or here["decisions"])
-    parts = {
-        md5: {"split": row["split"] or "dropped", "label": row["label"]}
-        for md5, row in rows.items()
-    }
-    seen = [use | parts[use["split_md5"]] for use in history.uses if use["split_md5"] in parts]
+    seen = history.find_uses(rows)
     return {
         "id": key,
         **_describe_image(here, rows.values()),
@@ -107,7 +103,7 @@ def trace(workspace: Workspace, name: str) -> Row:
         "runs": [use for use in seen if "run" in use],
         "runs_fault": history.fault,
         "unavailable": history.unavailable,
-        "nearest": [] if content is None or is_known else _nearest(root, content),
+        "nearest": _nearest(root, content) if content is not None and not is_known else [],
     }
 
 
@@ -129,6 +125,14 @@ class _History:
         """Return the row of an image by DVC's hash of each split that has it."""
         found = {md5: find_rows(path, key) for md5, path in self.splits.items()}
         return {md5: rows[0] for md5, rows in found.items() if rows}
+
+    def find_uses(self, rows: Mapping[str, Row]) -> list[Row]:
+        """Return the commits and runs with an image, whose row is given by DVC's hash."""
+        parts = {
+            md5: {"split": row["split"] or "dropped", "label": row["label"]}
+            for md5, row in rows.items()
+        }
+        return [use | parts[use["split_md5"]] for use in self.uses if use["split_md5"] in parts]
 
     @property
     def unavailable(self) -> str | None:
@@ -204,7 +208,6 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
         for row in (*manifest, *before, *sightings)
         for column in ("path", "image_url")
     }
-    inbox, _ = Inbox(root / "inbox").entries()
     return {
         "manifest": manifest,
         "sightings": sightings,
@@ -213,18 +216,23 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
             for row in find("validate/pairs")
         ],
         "predictions": [row for table in _PREDICTIONS for row in find(table)],
-        "corrections": [
-            each.model_dump(mode="json")
-            for entry in inbox
-            if key in (entry.id, entry.original)
-            for each in entry.corrections
-        ],
-        "decisions": [
-            asdict(row)
-            for row in _read_decisions(root)
-            if key.startswith(row.image.lower()) or row.image in places
-        ],
+        "corrections": _find_corrections(root, key),
+        "decisions": _find_decisions(root, key, places),
     }
+
+
+def _find_corrections(root: Path, key: str) -> list[Row]:
+    entries, _ = Inbox(root / "inbox").entries()
+    found = [entry for entry in entries if key in (entry.id, entry.original)]
+    return [each.model_dump(mode="json") for entry in found for each in entry.corrections]
+
+
+def _find_decisions(root: Path, key: str, places: Collection[Any]) -> list[Row]:
+    return [
+        _cells(row)
+        for row in _read_decisions(root)
+        if key.startswith(row.image.lower()) or row.image in places
+    ]
 
 
 def _read_decisions(root: Path, commit: str = "") -> list[decisions.Row]:
@@ -377,21 +385,21 @@ def _date_decisions(root: Path, rows: Sequence[Row]) -> list[Row]:
     if not rows:
         return []
     names = "|".join(sorted({re.escape(row["image"]) for row in rows}))
-    pattern = rf'(^|[",])({names})'
-    log = git(root, "log", f"-G{pattern}", "--format=%H %as", "--", *_DECISIONS) or ""
+    log = git(root, "log", f"-G({names})", "--format=%H %as", "--", *_DECISIONS) or ""
     dates: list[Row] = [{} for _ in rows]
     sought = set(range(len(rows)))
     for line in log.splitlines():
         commit, date = line.split()
         # Another form or order of the file is no decision, so the earliest of equal rows counts.
-        there = [_meaning(asdict(row)) for row in _read_decisions(root, commit)]
+        there = [_meaning(_cells(row)) for row in _read_decisions(root, commit)]
         sought = {number for number in sought if _meaning(rows[number]) in there}
         for number in sought:
             dates[number] = {"commit": commit, "date": date}
-    return [
-        {name: cell for name, cell in row.items() if name != "line"} | made
-        for row, made in zip(rows, dates, strict=True)
-    ]
+    return [row | made for row, made in zip(rows, dates, strict=True)]
+
+
+def _cells(row: decisions.Row) -> Row:
+    return {name: getattr(row, name) for name in decisions.HEADER}
 
 
 def _meaning(row: Row) -> tuple[str, ...]:

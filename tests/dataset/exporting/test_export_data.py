@@ -62,7 +62,7 @@ def project(tmp_path):
 def test_ids_labels_splits_and_origins_are_found_by_an_import(project, tmp_path, params, form):
     choice = choose(project, params, include_unknown=True)
     for _ in range(2):  # The second replaces the first.
-        export_data(choice, tmp_path / "out", form=form, root=project, params=params)
+        export_data(choice, tmp_path / "out", form=form, root=project)
     found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
     assert not any("not used" in remark for remark in found.remarks)
     manifest = pd.read_parquet(project / "artifacts/split/manifest.parquet")
@@ -85,7 +85,7 @@ def test_an_export_without_test_images_keeps_its_splits_and_pages(project, tmp_p
     )
     write_table(path, completed(manifest), SPLIT)
     (tmp_path / "out.part").mkdir()
-    export_data(choose(project, params), tmp_path / "out", form="csv", root=project, params=params)
+    export_data(choose(project, params), tmp_path / "out", form="csv", root=project)
     assert (tmp_path / "out.part").exists()
     found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
     known = manifest[manifest["licence"].notna()]
@@ -107,7 +107,6 @@ def test_signs_in_labels_are_found_by_an_import(project, tmp_path, params, form)
         tmp_path / "out",
         form=form,
         root=project,
-        params=params,
     )
     found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
     assert {item.facts.label for item in found.items} == {"-1", "+1", "'a"}
@@ -121,7 +120,7 @@ def test_the_table_has_no_formulas(project, tmp_path, params, form):
     authors = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a\r=1", "a\n=1", "=x"]
     write_table(path, completed(manifest.assign(author=authors, label="=cat")), SPLIT)
     choice = choose(project, params, include_unknown=True)
-    export_data(choice, tmp_path / "out", form=form, root=project, params=params)
+    export_data(choice, tmp_path / "out", form=form, root=project)
     with (tmp_path / "out/metadata.csv").open(newline="", encoding="utf-8") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
@@ -149,7 +148,7 @@ def test_nothing_was_dropped(project, params):
 
 def test_card_attribution_and_croissant(project, tmp_path, params):
     out = tmp_path / "out"
-    export_data(choose(project, params), out, form="imagefolder", root=project, params=params)
+    export_data(choose(project, params), out, form="imagefolder", root=project)
     head = yaml.safe_load((out / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     assert head["license"] == ["cc-by-4.0", "cc0-1.0"]
     assert head["size_categories"] == ["n<1K"]
@@ -171,7 +170,7 @@ def test_card_attribution_and_croissant(project, tmp_path, params):
 def test_days_of_collection_are_those_of_fetched_images(project, tmp_path, params):
     choice = choose(project, params, include_unknown=True)
     choice.images["source"] = ["folder", "bing"] * 4
-    export_data(choice, tmp_path / "out", form="csv", root=project, params=params)
+    export_data(choice, tmp_path / "out", form="csv", root=project)
     card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
     assert "| bing | 2026-11-20 | 2026-11-20 | 4 |\n| folder |  |  | 4 |\n" in card
 
@@ -194,7 +193,7 @@ def test_other_folders_are_refused(project, tmp_path, params):
     (tmp_path / "mine.txt").touch()
     for folder in (tmp_path, project / "data" / "out", project):
         with pytest.raises(DataError):
-            export_data(choice, folder, form="csv", root=project, params=params)
+            export_data(choice, folder, form="csv", root=project)
     assert (tmp_path / "mine.txt").exists()
 
 

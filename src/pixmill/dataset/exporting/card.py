@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pixmill import __version__
+from pixmill.core.decisions import FILE as DECISIONS
+from pixmill.core.decisions import read_rows
 from pixmill.core.metadata import EXPORTED
-from pixmill.core.params import Params
 from pixmill.core.repository.git import git
 from pixmill.dataset.exporting.choosing import Choice
 from pixmill.pages.markdown import in_markdown
 from pixmill.pages.page import make_environment
 from pixmill.split import straddling
 from pixmill.validate import reasons
-from pixmill.validate.decisions import read_decisions
 
 MARK = (
     "# Written by `pixmill export --data`, which replaces this folder as long as this line is "
@@ -53,7 +53,6 @@ def render_texts(
     tables: Mapping[str, str],
     name: str,
     root: Path,
-    params: Params,
 ) -> dict[str, str]:
     """Return the texts of files of an export; those in Markdown have every value escaped.
 
@@ -62,8 +61,7 @@ def render_texts(
         templates: Template by file name, such as :data:`TEMPLATES`.
         tables: SHA-256 of each table of metadata, by its path in the export.
         name: Name of the data set.
-        root: Project folder, with ``review.csv``.
-        params: Its params.
+        root: Project folder, with ``decisions.csv``.
     """
     images = choice.images
     days = images["snapshot"].mask(images["source"].isin(_NOT_FETCHED), "")
@@ -88,9 +86,7 @@ def render_texts(
             (meanings.get(name, name), number) for name, number in choice.dropped.most_common()
         ],
         "withheld": choice.withheld.most_common(),
-        "decisions": Counter(
-            item.verb for item in read_decisions(root / "review.csv", params.classes)
-        ),
+        "decisions": Counter(row.answer for row in read_rows(root / DECISIONS)),
         "licences": licences.most_common(),
         "credits": images[images["terms"].str.startswith("CC BY")].groupby(["author", "terms"]),
         "tables": tables,

@@ -78,12 +78,7 @@ def choose(
         DataError: No image is left.
         ManifestError: The split is missing.
     """
-    manifest = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
-    table = manifest.assign(group=_groups(manifest, params, root)).astype(object)
-    table = table.where(table.notna(), "")
-    # The table of an import has no column for the URL of the image.
-    pageless = (table["page_url"] == "") & table["image_url"].str.startswith("http")
-    table["page_url"] = table["page_url"].mask(pageless, table["image_url"])
+    table = _read_images(root, params)
     known = [parse_licence(text) for text in table["licence"]]
     table["terms"] = [
         str(each or text or UNKNOWN) for each, text in zip(known, table["licence"], strict=True)
@@ -105,6 +100,17 @@ def choose(
     dropped = Counter((reason or "no label").partition(":")[0] for reason in table["reason"][~kept])
     absent = sorted({*table["label"][kept]} - {*images["label"]})
     return Choice(images.sort_values("file_name"), withheld, absent, dropped)
+
+
+def _read_images(root: Path, params: Params) -> pd.DataFrame:
+    """Return all images of the split with their groups; unknown is empty text."""
+    manifest = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
+    table = manifest.assign(group=_groups(manifest, params, root)).astype(object)
+    table = table.where(table.notna(), "")
+    # The table of an import has no column for the URL of the image.
+    pageless = (table["page_url"] == "") & table["image_url"].str.startswith("http")
+    table["page_url"] = table["page_url"].mask(pageless, table["image_url"])
+    return table
 
 
 def describe(withheld: Counter[str]) -> str:

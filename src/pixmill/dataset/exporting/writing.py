@@ -11,7 +11,6 @@ import pandas as pd
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest, write_text
 from pixmill.core.metadata import EXPORTED
-from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.core.words import spreadsheet_cell
 from pixmill.dataset.exporting.card import CARD, MARK, TEMPLATES, render_texts
@@ -20,7 +19,7 @@ from pixmill.dataset.exporting.choosing import Choice
 DATA_FORMATS = ("imagefolder", "csv", "label-studio")
 
 
-def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: Params) -> None:
+def export_data(choice: Choice, output: Path, *, form: str, root: Path) -> None:
     """Copy the images into a folder, with metadata, card, attributions and ``croissant.json``.
 
     The folder appears when it is complete, and replaces an earlier export.
@@ -30,7 +29,6 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
         output: The folder.
         form: One of :data:`DATA_FORMATS`.
         root: Project folder.
-        params: Its params.
 
     Raises:
         DataError: The folder exists and is no earlier export, is in ``data/`` or ``artifacts/``, or
@@ -68,9 +66,8 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
             templates["labelling.xml"] = "labelling.xml"
         paths = sorted([*new.glob("metadata.csv"), *new.glob("*/metadata.jsonl")])
         tables = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
-        texts = render_texts(
-            choice, templates, tables=tables, name=root.resolve().name, root=root, params=params
-        )
+        name = root.resolve().name
+        texts = render_texts(choice, templates, tables=tables, name=name, root=root)
         for name, text in texts.items():
             write_text(new / name, text)
         if output.exists():

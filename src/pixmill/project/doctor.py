@@ -288,6 +288,26 @@ def _files(root: Path) -> Iterator[Finding]:
         yield Finding("files", status, issue.message, next=issue.next)
 
 
+def _decisions(root: Path) -> Iterator[Finding]:
+    """Check that people agree; others than in ``decisions.csv`` are found with the data."""
+    from pixmill.core.decisions import MAX_ROWS, disputes
+    from pixmill.core.words import shorten
+    from pixmill.dataset.deciding import DecisionTable
+
+    decided = DecisionTable(root).decided
+    if disputed := disputes(decided):
+        named = "; ".join(f"{image[:12]}: {labels}" for image, labels in disputed.items())
+        message = f"two labels, so validate drops the image: {shorten(named, 300)}"
+        yield Finding("decisions", Status.WARNING, message, next="pixmill review")
+    elif len(decided) > MAX_ROWS:
+        message = f"{len(decided):,} images: decisions.csv is slow with more than {MAX_ROWS:,}"
+        yield Finding(
+            "decisions", Status.WARNING, message, next="move labels into data/metadata.csv"
+        )
+    else:
+        yield Finding("decisions", Status.OK, f"{len(decided):,} images in decisions.csv")
+
+
 def _data(root: Path) -> Iterator[Finding]:
     """Compare images and decisions with ``data.dvc`` and the last commit."""
     from pixmill.project.next_steps import next_steps
@@ -299,7 +319,7 @@ def _data(root: Path) -> Iterator[Finding]:
         yield Finding("data", Status.BAD, step.sentence, next=step.command)
         return
     for part, fault in state.faults.items():
-        status = Status.BAD if part in ("data", "decisions.csv") else Status.WARNING
+        status = Status.BAD if part in ("data", "decisions", "decisions.csv") else Status.WARNING
         yield Finding(part, status, fault, next=state.fixes.get(part))
     yield from _compare_data(state)
     yield from _check_decisions(state)
@@ -490,6 +510,7 @@ CHECKS: Mapping[str, _Check] = {
     "code": _code,
     "disk": _disk,
     "params": _params,
+    "decisions": _decisions,
     "data": _data,
     "files": _files,
     "DVC": _dvc,
@@ -500,7 +521,7 @@ CHECKS: Mapping[str, _Check] = {
 }
 """All checks by name, in the order in which to fix their findings."""
 
-QUICK = ("PATH", "merging", "code", "params", "data", "files")
+QUICK = ("PATH", "merging", "code", "params", "decisions", "data", "files")
 """Checks of the project alone, which take half a second."""
 
 FIXES: Mapping[str, _Check] = {

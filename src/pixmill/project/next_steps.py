@@ -113,6 +113,13 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
             "pixmill.lock, which names the code of the project, is in conflict.",
             command,
         )
+    elif "review.csv" in files:
+        yield NextStep(
+            "conflict",
+            "review.csv, where decisions were before, is in conflict. This merges its decisions "
+            "with those of decisions.csv.",
+            "pixmill upgrade",
+        )
     elif merged:
         sentence = (
             f"{_names(merged)} {_are(merged)} in conflict. This keeps the images of both "
@@ -155,6 +162,8 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep(
             "broken", _sentence(state.faults["Git"]), _typed(state.fixes["Git"]) or "pixmill doctor"
         )
+    if state.fixes.get("decisions") == "pixmill upgrade":
+        yield NextStep("broken", _sentence(state.faults["decisions"]), "pixmill upgrade")
     for needed in state.deleted:
         yield NextStep(
             "broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}"

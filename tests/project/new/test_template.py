@@ -40,7 +40,7 @@ def test_project_is_small(files: dict[str, str]) -> None:
         "README.md",
         "params.yaml",
         "pyproject.toml",
-        "review.csv",
+        "decisions.csv",
     }
     assert [path for path, text in files.items() if re.search(r"@\w+@", text)] == []
     assert all(text.endswith("\n") and "\r" not in text for text in files.values())
@@ -53,7 +53,7 @@ def test_shared_files_equal_those_of_this_repository(
         return (repository / path).read_text(encoding="utf-8")
 
     for path in (
-        "review.csv",
+        "decisions.csv",
         ".dvc/config",
         *(f"stages/{name}.py" for name in ("__main__", *STAGES)),
     ):

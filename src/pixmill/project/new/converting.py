@@ -61,20 +61,19 @@ class _Logged:
     is_old: bool = False
 
 
-def find_old_decisions(root: Path) -> str | None:
-    """Return what holds decisions that no stage reads; ``None`` if nothing does.
+def require_converted(root: Path) -> None:
+    """Refuse to go on while there are decisions that no stage reads.
 
     Args:
         root: Project folder.
 
     Raises:
-        DecisionsError: ``review.csv`` is malformed.
+        DecisionsError: There are; or ``review.csv`` is malformed.
     """
-    if found := len({row.image for row in _read_review(root)}):
-        return f"{REVIEW} has {count(found, 'decision')} in the form of an earlier version"
-    if any(_is_old(line) for line in _log_lines(root)):
-        return f"{LOG} has decisions in the form of an earlier version"
-    return None
+    images = {row.image for row in rows_of_review(_read(root / REVIEW) or "")}
+    if images or any(_is_old(line) for line in _log_lines(root)):
+        place = f"{REVIEW} has {count(len(images), 'decision')}" if images else f"{LOG} has lines"
+        raise DecisionsError(f"{place} of an earlier version, which no stage reads", next=UPGRADE)
 
 
 def plan_conversion(root: Path, rewritten: Iterable[str] = ()) -> Conversion:
@@ -94,24 +93,24 @@ def plan_conversion(root: Path, rewritten: Iterable[str] = ()) -> Conversion:
             ``review.csv``.
     """
     logged = _convert_log(root)
-    has_review = (root / REVIEW).exists()
-    if not has_review and not logged.is_old:
-        return Conversion()
-    files = {
-        name: change(text)
-        for name, change in (("dvc.yaml", _change_pipeline), (".gitattributes", _change_merge))
-        if name not in rewritten and (text := _read(root / name))
-    }
     review = _read_review(root)
-    rows = _merge(root, (*review, *logged.rows))
-    texts = {FILE: render_rows(rows)}
+    if review is None and not logged.is_old:
+        return Conversion()
+    rows = (*rows_of_review(review or ""), *logged.rows)
+    texts = {FILE: render_rows(_merge(root, rows))}
     if logged.is_old:
         texts[LOG] = logged.text
-    texts |= files
+    edits = {"dvc.yaml": _change_pipeline, ".gitattributes": _change_merge}
+    for name, edit in edits.items():
+        text = _read(root / name)
+        if text and name not in rewritten:
+            texts[name] = edit(text)
     texts = {name: text for name, text in texts.items() if text != _read(root / name)}
-    converted = len({row.image for row in (*review, *logged.rows)})
-    lines = [f"Convert: {count(converted, 'image')} with decisions to {FILE}"] if converted else []
-    lines += [f"Change: {name} names {FILE}, not {REVIEW}" for name in files if name in texts]
+    lines = []
+    if rows:
+        images = count(len({row.image for row in rows}), "image")
+        lines.append(f"Convert: {images} with decisions to {FILE}")
+    lines += [f"Change: {name} names {FILE}, not {REVIEW}" for name in edits if name in texts]
     removed = [name for name in (REVIEW, _JOURNAL) if (root / name).exists()]
     return Conversion(tuple(lines), texts, tuple(removed))
 
@@ -125,8 +124,13 @@ def _read(path: Path) -> str | None:
     return path.read_text("utf-8", "replace") if path.is_file() else None
 
 
-def _read_review(root: Path) -> tuple[Row, ...]:
-    return rows_of_review(_read(root / REVIEW) or "")
+def _read_review(root: Path) -> str | None:
+    text = _read(root / REVIEW)
+    if text is None and is_unresolved(root):
+        # Deleted in the middle of a merge: the side that changed it still has decisions.
+        sides = (git(root, "show", f":{stage}:./{REVIEW}") for stage in (2, 3))
+        text = next(filter(None, sides), None)
+    return text
 
 
 def _merge(root: Path, theirs: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -1,7 +1,6 @@
 """Pending runs are uploaded later, once."""
 
 import json
-import os
 import shutil
 
 import filelock
@@ -11,7 +10,6 @@ from pixmill.tracking import delivery as sync_module
 from pixmill.tracking.delivery import sync
 from pixmill.tracking.run_lookup import RunReader
 from pixmill.tracking.store import experiment_name
-from tests.command import run_pixmill
 
 WEIGHTS = "a" * 32
 
@@ -86,25 +84,6 @@ def test_sent_again_it_adds_nothing(away, store, waiting, tmp_path):
     assert [file.path for file in store.client.list_artifacts(recorded.info.run_id, "reports")] == [
         "reports/train.html"
     ]
-
-
-def test_the_next_training_sends_it(away, store, training, place, capsys):
-    with training():
-        pass
-    assert [run.info.status for run in store.runs()] == ["FINISHED", "FINISHED"]
-    assert pending_names(place) == []
-    assert f"record: 2 runs sent to {store.uri}: cnn, cnn\n" in capsys.readouterr().err
-
-
-def test_all_goes_to_the_present_tracking_uri(
-    away, store, place, monkeypatch, tmp_path, empty_database
-):
-    other = tmp_path / "other.db"
-    shutil.copy(empty_database, other)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
-    assert sync(store.workspace).line() == f"1 run sent to sqlite:///{other}: cnn"
-    assert store.runs() == []
-    assert pending_names(place) == []
 
 
 def test_what_mlflow_refuses_is_named_and_stays(away, store, waiting):

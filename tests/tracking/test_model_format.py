@@ -1,6 +1,5 @@
 """The model in MLflow is the model: native, with a signature, and it predicts the same."""
 
-import shutil
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,6 @@ from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.models.determinism import fix_threads
 from pixmill.models.mlflow_format.saving import save_keras_model
 from pixmill.models.networks import build_classifier
-from pixmill.tracking.delivery import sync
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.float32)
 
@@ -68,19 +66,3 @@ def test_a_model_that_cannot_be_written_costs_nothing_else(training, store, caps
     assert capsys.readouterr().err.startswith(
         "warning: the MLflow record of this run is incomplete: the model keras (AttributeError:"
     )
-
-
-def test_a_model_that_waited_is_sent_once(training, store, model, place, tmp_path):
-    restore = store.break_()
-    with training() as run:
-        run.log_model("keras", partial(save_keras_model, model))
-        run.set_weights("a" * 32)
-    restore()
-    (path,) = place.glob("*/run.json")
-    shutil.copytree(path.parent, tmp_path / "copy")
-    sync(store.workspace)
-    shutil.copytree(tmp_path / "copy", path.parent)
-    sync(store.workspace)
-    (recorded,) = store.runs()
-    (output,) = recorded.outputs.model_outputs
-    assert store.client.get_logged_model(output.model_id).status == "READY"

@@ -25,7 +25,7 @@ def environment(store, monkeypatch):
 
 @pytest.fixture
 def recorded(training, store, trained_folder):
-    """Log a classifier with an evaluation, register it, and return its run's and its model's ids."""
+    """Log a classifier with an evaluation, register it, and return the ids of run and model."""
     with training() as run:
         run.set_weights("a" * 32)
         run.log_model("classifier", partial(save_classifier_model, trained_folder))

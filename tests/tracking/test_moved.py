@@ -1,22 +1,24 @@
-"""A project that was moved, copied or renamed keeps its runs, and writes into its own folder only."""
+"""A project that was moved or copied keeps its runs, and writes into its own folder only."""
 
-import contextlib
 import shutil
-import sqlite3
 
 import pytest
 from mlflow import MlflowClient
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.project.doctor import CHECKS
 from pixmill.tracking import delivery
+from pixmill.tracking.model_lookup import resolve
 from pixmill.tracking.model_versions import Registry
-from pixmill.tracking.store import connect, local_path, tracking_uri
+from pixmill.tracking.relocation import follow_move, former_homes, local_path
+from pixmill.tracking.run_lookup import RunReader
+from pixmill.tracking.store import connect, tracking_uri
 
 
 @pytest.fixture
 def original(tmp_path, empty_database):
-    """A project with a run, a model, a version in production, and an experiment that the user put elsewhere."""
+    """A project with a run, a version in production, and an experiment elsewhere."""
     home = tmp_path / "old"
     home.mkdir()
     shutil.copy(empty_database, home / "mlflow.db")
@@ -45,8 +47,9 @@ def test_addresses_follow_the_project(original, tmp_path, name, copied, capsys):
     shutil.copytree(original, home) if copied else original.rename(home)
     before = sorted(original.rglob("*"))
     workspace = Workspace(home, home)
-    client = MlflowClient(tracking_uri(workspace))
+    follow_move(workspace)
     assert capsys.readouterr().err.count("\n") == 1
+    client = MlflowClient(tracking_uri(workspace))
     experiments = {each.name: each.artifact_location for each in client.search_experiments()}
     assert experiments["shared"] == "s3://bucket/mlruns/shared"
     assert local_path(experiments["big"]) == tmp_path / "disk" / "mlruns" / "big"
@@ -59,20 +62,32 @@ def test_addresses_follow_the_project(original, tmp_path, name, copied, capsys):
     assert Registry(workspace, "shoes").aliases() == {"champion": 1}
     assert local_path(client.get_model_version_download_uri("shoes", "1")).is_relative_to(home)
     assert sorted(original.rglob("*")) == before
-    tracking_uri(workspace)
+    follow_move(workspace)
     assert capsys.readouterr().err == ""
 
 
-def test_a_database_of_another_project_stays_as_it_is(original, tmp_path, monkeypatch):
-    content = (original / "mlflow.db").read_bytes()
+def test_readers_of_files_name_the_command_and_change_nothing(original, tmp_path):
+    moved = original.rename(tmp_path / "moved")
+    content = (moved / "mlflow.db").read_bytes()
+    workspace = Workspace(moved, moved)
+    for read in (
+        lambda: resolve("models:/shoes@champion", workspace),
+        lambda: RunReader(workspace).newest("weights"),
+    ):
+        with pytest.raises(PixmillError, match=str(original)) as caught:
+            read()
+        assert caught.value.next == "pixmill doctor --fix"
+    finding, *_ = CHECKS["MLflow"](moved)
+    assert finding.next == "pixmill doctor --fix"
+    assert Registry(workspace, "shoes").aliases() == {"champion": 1}
+    assert (moved / "mlflow.db").read_bytes() == content
+
+
+def test_a_database_of_another_project_stays_as_it_is(original, tmp_path):
     linked = tmp_path / "linked"
     linked.mkdir()
     (linked / "mlflow.db").symlink_to(original / "mlflow.db")
-    tracking_uri(Workspace(linked, linked))
-    moved = original.rename(tmp_path / "moved")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved}/mlflow.db")
-    tracking_uri(Workspace(moved, moved))
-    assert (moved / "mlflow.db").read_bytes() == content
+    assert former_homes(Workspace(linked, linked)) == []
 
 
 @pytest.mark.parametrize("name", ["what?", "a%20b"])
@@ -88,23 +103,11 @@ def test_another_project_in_the_same_database_keeps_its_addresses(original, tmp_
     workspace = Workspace(original, original)
     client = MlflowClient(tracking_uri(workspace))
     client.create_experiment("bags", (other / "mlruns" / "bags").as_uri())
-    client = MlflowClient(tracking_uri(workspace))
-    assert (
-        local_path(client.get_experiment_by_name("bags").artifact_location)
-        == other / "mlruns" / "bags"
-    )
+    assert former_homes(workspace) == []
 
 
-def test_addresses_are_corrected_before_a_run_is_written(original, tmp_path, monkeypatch):
+def test_addresses_are_corrected_before_a_run_is_written(original, tmp_path):
     moved = original.rename(tmp_path / "moved")
     workspace = Workspace(moved, moved)
-    (waiting := workspace.scratch("record") / "1-train-second").mkdir(parents=True)
-    (waiting / "run.json").touch()
-    # As if the database had been locked at that moment.
-    monkeypatch.setattr(delivery, "tracking_uri", lambda _: f"sqlite:///{moved}/mlflow.db")
-    assert [*delivery.sync(workspace).waiting] == [waiting.name]
-    with contextlib.closing(sqlite3.connect(moved / "mlflow.db")) as database:
-        row = database.execute(
-            "SELECT artifact_location FROM experiments WHERE name = 'shoes'"
-        ).fetchone()
-    assert row == ((moved / "mlruns/shoes").as_uri(),)
+    delivery.sync(workspace)
+    assert former_homes(workspace) == []

@@ -5,13 +5,10 @@ from functools import partial
 
 import pytest
 
-from pixmill.core.errors import PixmillError
-from pixmill.core.files.workspace import Workspace
 from pixmill.models.mlflow_format.saving import save_classifier_model
 from pixmill.tracking.run_lookup import PREDICTIONS, RunReader
 from pixmill.tracking.stage_runs import evaluation_run
 from pixmill.tracking.store import experiment_name
-from tests.ports import unused_port
 
 WEIGHTS = "a" * 32
 
@@ -138,21 +135,3 @@ def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store
     store.client.set_terminated(first, end_time=began + 90_000)
     found = RunReader(store.workspace).newest(WEIGHTS)
     assert (found.id, found.seconds) == (reused, 90)
-
-
-def test_what_does_not_respond_is_told(tmp_path, store, monkeypatch):
-    with pytest.raises(PixmillError, match=r"there is no MLflow database .*mlflow\.db"):
-        evaluated_runs(Workspace(root=tmp_path / "other", home=tmp_path / "other"))
-    assert not (tmp_path / "other").exists()
-    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at sqlite:.* reports: .*not found"):
-        RunReader(store.workspace).get("none")
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "mlflow.db").write_bytes(b"no database" * 100)
-    with pytest.raises(
-        PixmillError, match=r"^MLflow at sqlite:.* does not respond .*not a database"
-    ) as refusal:
-        evaluated_runs(Workspace(root=tmp_path / "broken", home=tmp_path / "broken"))
-    assert refusal.value.next.startswith("mv ")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{unused_port()}")
-    with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:\d+ does not respond"):
-        evaluated_runs(store.workspace)

@@ -23,33 +23,6 @@ def test_mlflow_takes_every_name_and_no_value_is_lost(names):
         _validate_metric(name, 1.0, 0, 0)
 
 
-def test_class_names_of_any_kind_are_recorded(training, store, capsys):
-    classes = ["M&M's", "C++", "café", "東京", "大阪"]
-    with training() as run:
-        run.log_params({f"scrape.queries.{name}": [name] for name in classes})
-        run.log_metrics(
-            {f"f1.{name}": 0.5 for name in classes}
-            | {"f1//all": 0.9, "f1" * 200: 0.1, "recall": 0.8}
-        )
-    (recorded,) = store.runs()
-    of_queries = {
-        name: value for name, value in recorded.data.params.items() if name.startswith("scrape.q")
-    }
-    assert list(of_queries.values()) == [str([name]) for name in classes]
-    names = [
-        "f1.C__",
-        "f1.M_M_s",
-        "f1.café",
-        "f1.東京",
-        "f1.大阪",
-        "f1/_/all",
-        "f1" * 120,
-        "recall",
-    ]
-    assert set(recorded.data.metrics) == set(names)
-    assert capsys.readouterr().err == ""
-
-
 def fill(run):
     run.log_params(
         {"train.cnn.blocks.0.filters": 3, "long": "x" * 7000} | {f"many.{n}": n for n in range(220)}

@@ -1,7 +1,6 @@
-"""The classifier in MLflow takes bytes and answers in a table, in a process that has no Pixmill and no TensorFlow."""
+"""The classifier in MLflow works in a process without Pixmill and TensorFlow."""
 
 import json
-import shutil
 import subprocess
 import sys
 from functools import partial
@@ -95,18 +94,6 @@ def test_bytes_that_are_no_image_are_a_row_with_a_reason(loaded):
     )
 
 
-def test_without_a_threshold_sure_is_empty(trained_folder, tmp_path):
-    import mlflow
-
-    folder = shutil.copytree(trained_folder, tmp_path / "train")
-    calibration = {"temperature": None, "threshold": None, "target_accuracy": 0.95}
-    (folder / "calibration.json").write_text(json.dumps(calibration))
-    save_classifier_model(folder, tmp_path / "model")
-    table = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(FILES)
-    assert table["sure"].isna().all()
-    assert table["label"].notna().all()
-
-
 def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, tmp_path):
     assert not [path for path in saved.rglob("*") if path.suffix == ".pkl"]
     assert "served.py" in {path.name for path in saved.iterdir()}
@@ -118,18 +105,3 @@ def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, 
     answer = json.loads(done.stdout.splitlines()[-1])
     expected = [answer.probabilities for answer in Classifier.load(trained_folder).predict(FILES)]
     np.testing.assert_allclose([row[4:-1] for row in answer["data"]], expected, rtol=0, atol=1e-9)
-
-
-def test_its_signature_is_of_bytes(saved):
-    import mlflow
-
-    info = mlflow.models.get_model_info(str(saved))
-    assert [entry["type"] for entry in info.signature.inputs.to_dict()] == ["binary"]
-    requirements = (saved / "requirements.txt").read_text().split()
-    assert {line.partition("==")[0] for line in requirements} == {
-        "ai-edge-litert",
-        "mlflow",
-        "numpy",
-        "pandas",
-        "pillow",
-    }

@@ -25,7 +25,10 @@ from tests.servers import Handler, serve
 
 @pytest.fixture
 def answering():
-    """Serve a status to every request; 401 unless the user is ``me`` with the password ``secret``."""
+    """Serve a status to every request.
+
+    401 unless the user is ``me`` with the password ``secret``.
+    """
     with contextlib.ExitStack() as running:
 
         def start(status):

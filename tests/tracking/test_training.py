@@ -29,10 +29,8 @@ def test_the_keys_of_params_yaml_are_listed_and_all_params_are_in_a_file(trainin
     # An item of a list says some of its keys, and a value is its default.
     params = parse_params(
         "classes: [AT&T, café]\nscrape: {snapshot: '2026-11-20', queries: {AT&T: [phone], café: "
-        "[crème]}}\n"
-        "train: {cnn: {blocks: [{filters: 16}, {filters: 9}]}, seed: 7, learning_rate: 1.0e-5, "
-        "features: {}}\n"
-        "split: {salt: '7'}\nevaluate: {}\n"
+        "[crème]}}\ntrain: {cnn: {blocks: [{filters: 16}, {filters: 9}]}, seed: 7, "
+        "learning_rate: 1.0e-5, features: {}}\nsplit: {salt: '7'}\nevaluate: {}\n"
     )
     with training(params=params):
         pass

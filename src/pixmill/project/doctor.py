@@ -473,9 +473,18 @@ def _compute(_: Path) -> Iterator[Finding]:
 
 def _mlflow(root: Path) -> Iterator[Finding]:
     """Check that MLflow can record runs."""
+    from pixmill.tracking.relocation import former_homes
     from pixmill.tracking.store import StoreError, check_store, tracking_uri, without_password
 
-    uri = tracking_uri(Workspace(root, root))
+    workspace = Workspace(root, root)
+    uri = tracking_uri(workspace)
+    for home in former_homes(workspace):
+        yield Finding(
+            "MLflow",
+            Status.WARNING,
+            f"its database names files in {home}, from where the project was moved or copied",
+            next="pixmill doctor --fix",
+        )
     try:
         check_store(uri)
     except StoreError as error:
@@ -491,9 +500,11 @@ def _mlflow(root: Path) -> Iterator[Finding]:
 
 
 def _fix_mlflow(root: Path) -> Iterator[Finding]:
-    """Send pending runs."""
+    """Let MLflow follow a moved project, and send pending runs."""
     from pixmill.tracking.delivery import sync
+    from pixmill.tracking.relocation import follow_move
 
+    follow_move(Workspace(root, root))
     result = sync(Workspace(root, root))
     yield Finding("runs", Status.BAD if result.waiting else Status.OK, result.line())
 

@@ -1,4 +1,4 @@
-"""Experiment tracking with MLflow: params, data and code versions, metrics and artifacts of each run.
+"""Experiment tracking with MLflow.
 
 A run is written to a folder when its stage ends, and uploaded to MLflow from there. If MLflow does
 not accept it, it stays pending in that folder until ``pixmill doctor --fix`` uploads it.

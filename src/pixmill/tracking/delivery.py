@@ -17,14 +17,12 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count
+from pixmill.tracking.relocation import follow_move, local_path
 from pixmill.tracking.store import (
     StoreError,
     connect,
-    correct_addresses,
-    database_file,
     experiment_name,
     line_of,
-    local_path,
     model_ids,
     quiet_mlflow,
     search_runs,
@@ -92,6 +90,8 @@ def sync(workspace: Workspace) -> SyncResult:
     quiet_mlflow()
     try:
         with filelock.FileLock(place / "lock", timeout=_LOCK_SECONDS):
+            # Else runs would be written to the place that a project was moved from.
+            follow_move(workspace)
             _deliver_all(place, uri, workspace.home, result)
     except Exception as error:  # noqa: BLE001 (backends raise any type)
         result.trouble = (
@@ -108,10 +108,6 @@ def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
     for folder in pending_folders(place):
         # Check again, since the store may have become unavailable.
         client = connect(uri)
-        if database_file(uri) == home.resolve() / "mlflow.db":
-            correct_addresses(
-                home.resolve()
-            )  # else runs would be written to the place that a project was moved from
         try:
             data = RunData.load(folder)
             if data.stage == "evaluate" and any(
@@ -247,7 +243,7 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
 
 
 def _origin_query(data: RunData) -> str:
-    """Return a query for the existing run to add to: its training, its sweep, or the upload of a killed process."""
+    """Return a query for the run to add to: its training, its sweep, or an unfinished upload."""
     if SWEEP in data.tags:
         return f"tags.`{SWEEP}` = '{data.tags[SWEEP]}'"
     itself = f" and attributes.start_time = {data.started}" if data.stage == "train" else ""

@@ -63,7 +63,7 @@ def code_tags(root: Path) -> dict[str, str]:
 
 
 def project_id(root: Path) -> str | None:
-    """Return an id of the project that all clones and branches share: its first commit and its folder.
+    """Return an id that all clones and branches share: the first commit, and the folder.
 
     Projects with the same name may share an MLflow server, and several projects may share a
     repository.

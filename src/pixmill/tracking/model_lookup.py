@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.tracking.relocation import require_unmoved
 from pixmill.tracking.store import (
     RECORD_AGAIN,
     StoreError,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 MODEL = "classifier"
 _FILES = "artifacts/classifier"
-"""Name of a run's model that takes the bytes of images, and the folder of its files within the model."""
+"""Name of a run's model that takes the bytes of images, and the folder of its files within the
+model."""
 
 COMMIT = "pixmill.commit"
 """Tag of runs and model versions with a commit; that of a version includes the results."""
@@ -83,6 +85,7 @@ def resolve(uri: str, workspace: Workspace) -> MlflowModel:
     """
     store = tracking_uri(workspace)
     with store_errors(uri, store):
+        require_unmoved(workspace)
         client = open_store(store)
         if match := re.fullmatch(r"models:/(m-[0-9a-f]{32})", uri):
             return _from_logged_model(client, uri, store, client.get_logged_model(match[1]))

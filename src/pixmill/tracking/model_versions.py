@@ -47,11 +47,12 @@ GATE = "pixmill.gate"
 RECORDED = "pixmill.recorded"
 FORCED = "pixmill.forced"
 ACCEPTED = "pixmill.accepted"
-"""Tags with the refusal and the doubt despite which a version was promoted: worse; undecided, or rolled back before."""
+"""Tags with the refusal and the doubt despite which a version was promoted: worse; undecided, or
+rolled back before."""
 
 CAME_BACK = "pixmill.came_back"
 TAKEN_BACK = "pixmill.taken_back"
-"""Tags with the last rollback to or from a version, as a JSON object with ``at``, ``by``, ``version`` (the other one)
+"""Tags with the last rollback to or from a version: JSON with ``at``, ``by``, ``version`` (the other)
 and ``because``.
 """
 
@@ -98,8 +99,17 @@ class ModelVersion:
         return datetime.fromtimestamp(self.created, UTC).isoformat(timespec="seconds")
 
     def text(self, tag: str) -> str | None:
-        """Return a tag on one line, without control characters; ``None`` if it is empty or missing."""
+        """Return a tag on one line, without control characters.
+
+        ``None`` if it is empty or missing.
+        """
         return printable(self.tags.get(tag, ""), instead=" ") or None
+
+    @property
+    def moved_by(self) -> str | None:
+        """The person who put it into production last; ``None`` if unknown."""
+        record = self.rollback(CAME_BACK)
+        return record.by if record else self.text(BY)
 
     def rollback(self, tag: str) -> RollbackRecord | None:
         """Return the rollback in a tag; ``None`` if the tag is missing or malformed."""
@@ -149,11 +159,8 @@ class Registry:
         self.name = name or read_project(workspace.root).name or "pixmill"
         if not _NAME.fullmatch(self.name) or not self.name.isprintable():
             raise PixmillError(
-                (
-                    f"'{printable(self.name[:50])}' cannot name a model: up to 200 characters, none "
-                    "of "
-                    "/ : @ \\ or quotes"
-                ),
+                f"'{printable(self.name[:50])}' cannot name a model: up to 200 characters, "
+                "none of / : @ \\ or quotes",
                 next="write a name such as garments",
             )
         self.store = tracking_uri(workspace)
@@ -259,7 +266,7 @@ class Registry:
             self.client.delete_model_version(self.name, str(number))
 
     def finish(self, alias: str) -> tuple[int | None, tuple[str, ...]]:
-        """Mark the version of an alias as promoted, and point ``previous`` to the version that it replaced.
+        """Mark the version of an alias as promoted, and point ``previous`` to the one it replaced.
 
         If the process is killed after moving the alias, the next command does this.
 
@@ -281,14 +288,12 @@ class Registry:
             return former, ()
         except PixmillError as error:
             return None, (
-                (
-                    f"{previous_of(alias)} may not be set yet, which the next move does: "
-                    f"{error.message}"
-                ),
+                f"{previous_of(alias)} may not be set yet, which the next move does: "
+                f"{error.message}",
             )
 
     def check_still(self, alias: str, expected: int | None, command: str) -> None:
-        """Check that an alias still points to a version, since MLflow has no atomic compare-and-set.
+        """Check that an alias still points to a version: MLflow has no compare-and-set.
 
         Args:
             alias: The alias.
@@ -305,11 +310,10 @@ class Registry:
         if now is None:
             raise PixmillError(f"{alias} of {self.name} was removed meanwhile", next=command)
         found = self.get(now)
-        record = found.rollback(CAME_BACK) if found else None
-        by = record.by if record else found.text(BY) if found else None
+        by = found.moved_by if found else None
+        who_moved = f", by {by}" if by else ""
         raise PixmillError(
-            f"{alias} of {self.name} is version {now} meanwhile" + (f", by {by}" if by else ""),
-            next=command,
+            f"{alias} of {self.name} is version {now} meanwhile{who_moved}", next=command
         )
 
     def move_pending(self, alias: str, number: int, seen: int | None, command: str) -> None:
@@ -362,10 +366,8 @@ def check_alias(alias: str) -> str:
     """
     if not _ALIAS.fullmatch(alias) or alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias):
         raise PixmillError(
-            (
-                f"'{printable(alias[:50])}' cannot be an alias: letters, digits, - and _, but not "
-                "latest or v1"
-            ),
+            f"'{printable(alias[:50])}' cannot be an alias: letters, digits, - and _, but not "
+            "latest or v1",
             next="write an alias such as champion or staging",
         )
     if alias == "previous" or alias.startswith("previous-"):

@@ -53,8 +53,7 @@ class Rollback:
         earlier = f"version {self.previous}" if self.previous else "none"
         return (
             f"Rolled back: {self.alias} of {self.name} is version {self.number} again, instead of "
-            "version "
-            f"{self.former}; {previous_of(self.alias)} is {earlier}."
+            f"version {self.former}; {previous_of(self.alias)} is {earlier}."
         )
 
 
@@ -86,10 +85,8 @@ def roll_back(
     now = registry.aliases().get(alias)
     if now is None:
         raise PixmillError(
-            (
-                f"{registry.name} has no {alias}, so there is nothing to roll "
-                f"back{local_registry(registry.store)}"
-            ),
+            f"{registry.name} has no {alias}, so there is nothing to roll "
+            f"back{local_registry(registry.store)}",
             next=f"pixmill promote{options(name, alias)}",
         )
     target = _target(registry, registry.require(now), alias, to)
@@ -114,7 +111,9 @@ def roll_back(
 
 
 def rolled_back(registry: Registry, alias: str) -> list[tuple[ModelVersion, RollbackRecord]]:
-    """Return the versions of an alias that were rolled back, with that rollback; not if the model was promoted since.
+    """Return the versions of an alias that were rolled back, with that rollback.
+
+    Not if the model was promoted since.
 
     A model that is promoted again is a new version with the same weights.
 
@@ -140,21 +139,16 @@ def _target(registry: Registry, current: ModelVersion, alias: str, to: int | Non
     listing = f"pixmill models{options(registry.name)}"
     if number is None:
         raise PixmillError(
-            (
-                f"version {current.number} of {registry.name} replaced none, so there is none to roll "
-                "back to"
-            ),
+            f"version {current.number} of {registry.name} replaced none, so there is none to roll "
+            "back to",
             next=f"{listing} lists others, for pixmill rollback --to VERSION; to have none in "
-            "production, "
-            f"delete the alias {alias} in MLflow",
+            f"production, delete the alias {alias} in MLflow",
         )
     target = registry.require(number)
     if (other := target.tags.get(ALIAS, alias)) != alias:
         raise PixmillError(
-            (
-                f"version {number} of {registry.name} was promoted as {printable(other)}, and never "
-                f"compared as {alias}"
-            ),
+            f"version {number} of {registry.name} was promoted as {printable(other)}, and never "
+            f"compared as {alias}",
             next=f"pixmill promote models:/{registry.name}/{number}{options(None, alias)}",
         )
     if not target.is_shown:

@@ -16,6 +16,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.tracking.delivery import LINKED, WEIGHTS
 from pixmill.tracking.lineage import PROJECT
 from pixmill.tracking.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
+from pixmill.tracking.relocation import require_unmoved
 from pixmill.tracking.store import (
     database_file,
     experiment_ids,
@@ -81,11 +82,13 @@ class RunReader:
     """
 
     def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._store = tracking_uri(workspace)
         self._file = database_file(self._store)
 
     @cached_property
     def _client(self) -> MlflowClient:
+        require_unmoved(self._workspace)
         return open_store(self._store)
 
     def get(self, run_id: str) -> MlflowRun:
@@ -99,7 +102,9 @@ class RunReader:
             return replace(self._facts(run), megabytes=self._megabytes(run))
 
     def newest(self, weights: str) -> MlflowRun | None:
-        """Return the newest run of the training that produced some weights; ``None`` if there is none.
+        """Return the newest run of the training that produced some weights.
+
+        ``None`` if there is none.
 
         Its duration is the longest of all runs with these weights, since reusing a finished
         training takes less time.
@@ -122,7 +127,7 @@ class RunReader:
     def list_evaluated(
         self, limit: int, *, project: str | None, experiment: str
     ) -> list[MlflowRun]:
-        """Return finished trainings with predictions, newest first, without folds and without sizes.
+        """Return finished trainings with predictions, newest first, without folds and sizes.
 
         Args:
             limit: Maximum number of runs.
@@ -138,11 +143,13 @@ class RunReader:
 
             def is_wanted(run: Run) -> bool:
                 made_by = run.data.tags.get(PROJECT)
-                return bool(
-                    made_by == project if project and made_by else run.info.experiment_id == own
-                )
+                if project and made_by:
+                    return bool(made_by == project)
+                return bool(run.info.experiment_id == own)
 
-            places = experiment_ids(self._client) if project else [own] if own else []
+            places = [own] if own else []
+            if project:
+                places = experiment_ids(self._client)
             return [
                 self._facts(run)
                 for run in islice(filter(is_wanted, self._each(places, query)), limit)
@@ -216,7 +223,10 @@ class RunReader:
 
 
 def _seconds(run: Run) -> float | None:
-    """Return the duration of a training; ``None`` if it has not finished or was recorded elsewhere."""
+    """Return the duration of a training.
+
+    ``None`` if it has not finished or was recorded elsewhere.
+    """
     info = run.info
     finished = info.status == "FINISHED" and info.end_time and LINKED not in run.data.tags
     return (info.end_time - info.start_time) / 1000 if finished else None

@@ -21,7 +21,9 @@ _CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
 
 @contextlib.contextmanager
 def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorder]:
-    """Record the run of a training when the block succeeds; within ``mlflow run`` it is a child of the project's run.
+    """Record the run of a training when the block succeeds.
+
+    Within ``mlflow run`` it is a child of the project's run.
 
     Args:
         workspace: The project's workspace.

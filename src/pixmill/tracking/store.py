@@ -7,18 +7,16 @@ import os
 import re
 import sqlite3
 import warnings
-from contextlib import closing, suppress
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import read_project
-from pixmill.core.process.progress import announce
-from pixmill.core.words import count
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,16 +32,6 @@ _TIMEOUT_OPTIONS = {
 }
 """Name of the timeout option by kind of database."""
 
-_ADDRESSES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "storage_location"),
-    ("model_versions", "source"),
-)
-"""Columns of MLflow's database that hold absolute addresses; MLflow has no API that changes them.
-"""
-
 _DEFAULTS = {
     # Detect a server that is down within seconds instead of minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -57,14 +45,12 @@ _DEFAULTS = {
 
 _FIXES = {
     "locked": (
-        "end the process that locks it, or wait for it, then repeat the command (to find "
-        "it: "
-        "lsof {file})"
+        "end the process that locks it, or wait for it, then repeat the command (to find it: lsof "
+        "{file})"
     ),
     "missing or not writable": "create that folder, or unset MLFLOW_TRACKING_URI",
-    "filesystem tracking backend": "unset MLFLOW_TRACKING_URI, or set it to a server or a database "
-    "such as "
-    "sqlite:///mlflow.db; mlflow migrate-filestore copies the runs of a folder",
+    "filesystem tracking backend": "unset MLFLOW_TRACKING_URI, or set it to a server or a "
+    "database such as sqlite:///mlflow.db; mlflow migrate-filestore copies the runs of a folder",
     "database schema": (
         "back it up, then: mlflow db upgrade '{uri}'; if that fails, install a newer MLflow"
     ),
@@ -73,7 +59,8 @@ _FIXES = {
 
 
 RECORD_AGAIN = "dvc repro -f -s train evaluate"
-"""The command that records a run; ``dvc repro`` alone does nothing while the results are up to date."""
+"""The command that records a run; ``dvc repro`` alone does nothing while the results are up to
+date."""
 
 
 class StoreError(PixmillError):
@@ -87,11 +74,10 @@ class StoreError(PixmillError):
 
 
 def tracking_uri(workspace: Workspace) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, the project's server, or the database in the original repository.
+    """Return ``MLFLOW_TRACKING_URI``, the project's server, or the project's database.
 
     The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The database is not in the
-    temporary copy of ``dvc exp run --temp``, which is deleted. If the project was moved or copied,
-    its addresses are corrected first.
+    temporary copy of ``dvc exp run --temp``, which is deleted.
 
     Raises:
         ParamsError: ``pyproject.toml`` is not valid.
@@ -103,87 +89,11 @@ def tracking_uri(workspace: Workspace) -> str:
     # Encoding does not help: MLflow makes the folders of the encoded path.
     if "?" in str(home) or unquote(str(home)) != str(home):
         raise PixmillError(
-            (
-                f"the path {home} has a ? or a % before a number, and MLflow would open a database "
-                "elsewhere"
-            ),
+            f"the path {home} has a ? or a % before a number, and MLflow would open a database "
+            "elsewhere",
             next="rename that folder, or set MLFLOW_TRACKING_URI to a server",
         )
-    # A database that is locked or damaged is reported where it is used; before a run is written,
-    # this is done again.
-    with suppress(sqlite3.Error, OSError):
-        correct_addresses(home)
     return f"sqlite:///{(home / 'mlflow.db').as_posix()}"
-
-
-def local_path(address: str) -> Path | None:
-    """Return the path of an artifact address; ``None`` if it is not on this machine."""
-    if address.startswith("file:"):
-        return Path(unquote(urlsplit(address).path))
-    return Path(address) if Path(address).is_absolute() else None
-
-
-def correct_addresses(home: Path) -> None:
-    """Point the addresses in ``mlflow.db`` to this folder if the project was moved, copied or renamed.
-
-    Errors of SQLite are raised, as of a database that is locked, not writable, or not MLflow's.
-
-    Args:
-        home: The folder of the database.
-    """
-    file = home / "mlflow.db"
-    if not file.is_file() or file.is_symlink():  # behind a link is the database of another project
-        return
-    with closing(sqlite3.connect(file, timeout=_TIMEOUT_SECONDS)) as database, database:
-        if not (former := _former_homes(database, home)):
-            return
-        places: dict[Path, Path] = {}
-
-        def correct(address: str | None) -> str | None:
-            path = local_path(address or "")
-            old = next(
-                (each for each in former if path and path.is_relative_to(each / "mlruns")), None
-            )
-            if path is None or old is None:
-                return address
-            places[path] = home / path.relative_to(old)
-            return places[path].as_uri()
-
-        database.create_function("correct", 1, correct)
-        for table, column in _ADDRESSES:
-            if column in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
-                database.execute(f"UPDATE {table} SET {column} = correct({column})")  # noqa: S608 (constants)
-    origin = ", ".join(map(str, former))
-    corrected = count(len(places), "address", "addresses")
-    announce(f"MLflow: the project was moved or copied from {origin}; {corrected} corrected")
-    if any(path.exists() and not place.exists() for path, place in places.items()):
-        commands = [
-            f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in former
-        ]
-        announce(
-            f"warning: some files of runs are only there; to copy them: {' && '.join(commands)}"
-        )
-
-
-def _former_homes(database: sqlite3.Connection, home: Path) -> list[Path]:
-    """Return the folders where the project was, by the experiments in the layout of Pixmill or MLflow.
-
-    A location that a user chose elsewhere stays, and so does that of another project which uses
-    this database.
-    """
-    own = experiment_name(home)
-    former = set()
-    for key, name, location in database.execute(
-        "SELECT experiment_id, name, artifact_location FROM experiments"
-    ):
-        path = local_path(location or "")
-        if path is None or path.parent.name != "mlruns" or path.name not in (name, str(key)):
-            continue
-        old = path.parents[1]
-        left = path.name == name == own and (not path.exists() or (old / "mlflow.db").exists())
-        if old != home and (left or (home / "mlruns" / path.name).exists()):
-            former.add(old)
-    return sorted(former)
 
 
 def experiment_name(root: Path) -> str:
@@ -209,7 +119,10 @@ def view_hint(uri: str) -> str:
 
 
 def local_registry(uri: str) -> str:
-    """Return a remark in parentheses, after a space, on a registry that teammates do not see; empty for a server."""
+    """Return a remark in parentheses, after a space, on a registry that teammates do not see.
+
+    Empty for a server.
+    """
     file = database_file(uri)
     shared = (
         "a team shares a server: set mlflow in [tool.pixmill] of pyproject.toml, or "
@@ -236,7 +149,9 @@ def database_file(uri: str) -> Path | None:
 
 
 def check_store(uri: str) -> None:
-    """Send a cheap request with a short timeout to a store; MLflow's client would retry a database for minutes.
+    """Send a cheap request with a short timeout to a store.
+
+    MLflow's client would retry a database for minutes.
 
     Raises:
         StoreError: The store is not available.
@@ -291,7 +206,7 @@ def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
 
 
 def tagged_runs(workspace: Workspace, tag: str) -> list[tuple[str, str, int, str]]:
-    """Return id, name, start (milliseconds since 1970) and value of each run with a tag, newest first.
+    """Return id, name, start (ms since 1970) and value of each run with a tag, newest first.
 
     Errors of SQLite are raised, as of a damaged database.
 
@@ -333,7 +248,10 @@ def model_ids(run: Run) -> list[str]:
 
 
 def quiet_mlflow() -> None:
-    """Set MLflow's logging and timeouts for this process; variables that are already set take precedence."""
+    """Set MLflow's logging and timeouts for this process.
+
+    Variables that are already set take precedence.
+    """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     # They set the levels of their loggers on import.

@@ -43,6 +43,7 @@ from pixmill.tracking.model_versions import (
     previous_of,
     who,
 )
+from pixmill.tracking.relocation import follow_move
 from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.tracking.store import RECORD_AGAIN, local_registry
@@ -84,10 +85,8 @@ def name_of(workspace: Workspace, given: str | None) -> str:
             return found.commit
         if found.commit:
             raise PixmillError(
-                (
-                    f"{name} was promoted from {printable(found.commit)}, which is not a commit of "
-                    "this clone"
-                ),
+                f"{name} was promoted from {printable(found.commit)}, which is not a commit of "
+                "this clone",
                 next="git fetch --all, then the same command",
             )
     if name == "workspace" or name.startswith(("models:/", "runs:/")):
@@ -116,10 +115,8 @@ def check_clean(workspace: Workspace) -> None:
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(
-            (
-                f"the working tree differs from its commit in {named}, so no commit has the promoted "
-                "state"
-            ),
+            f"the working tree differs from its commit in {named}, so no commit has the promoted "
+            "state",
             next="git stash; or dvc repro, if its results are not there yet, and git commit -a",
         )
 
@@ -215,7 +212,7 @@ def promote(
     force: bool = False,
     show: Callable[[Comparison], object] = lambda _: None,
 ) -> Promotion:
-    """Promote the model of a commit, if it keeps the limits of ``compare`` and is not lower than the champion.
+    """Promote the model of a commit, if it keeps the limits and is not lower than the champion.
 
     Args:
         workspace: Workspace of the project.
@@ -234,6 +231,7 @@ def promote(
     """
     check_alias(alias)
     check_clean(workspace)
+    follow_move(workspace)
     registry = Registry(workspace, name)
     spec = name_of(workspace, given)
     seen = registry.aliases().get(alias)
@@ -254,29 +252,38 @@ def promote(
     lower = [*_why_lower(comparison, seen)]
     removed = [*_why_removed(comparison, seen)]
     doubts = [*lower, *removed, *_rollbacks(registry, candidate, alias)]
-    if (refused or (doubts and not accept)) and not force:
-        accept_word = "undecided" if lower else "removed-classes" if removed else "rolled-back"
-        word = "--force --because" if refused else f"--accept-{accept_word}"
+    if not force and (refused or (doubts and not accept)):
+        word = _word(refused, lower, removed)
         raise PixmillError(
             f"not promoted: {'; '.join(refused + doubts)}",
             next=f'if it must be: {again} {word} "…"',
         )
     tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
-    overridden = {model_versions.FORCED: refused, model_versions.ACCEPTED: doubts}
-    tags |= {tag: "; ".join(reasons)[:1000] for tag, reasons in overridden.items() if reasons}
-    tags |= {} if comparison.base else {model_versions.VERDICT: "first"}
-    warnings = (*doubts, *_warnings(comparison, seen))
-    registry.check_still(alias, seen, again)
     tags |= {
+        model_versions.FORCED: "; ".join(refused)[:1000],
+        model_versions.ACCEPTED: "; ".join(doubts)[:1000],
         model_versions.ALIAS: alias,
         STATE: model_versions.PENDING,
-        **({} if seen is None else {model_versions.REPLACES: str(seen)}),
     }
+    if seen is not None:
+        tags[model_versions.REPLACES] = str(seen)
+    tags = {tag: text for tag, text in tags.items() if text}
+    warnings = (*doubts, *_warnings(comparison, seen))
+    registry.check_still(alias, seen, again)
     source = f"models:/{candidate.model_id}"
     number = registry.register(source, run=candidate.run.id, model_id=candidate.model_id, tags=tags)
     registry.move_pending(alias, number, seen, again)
     former, unfinished = registry.finish(alias)
     return Promotion(registry.name, alias, number, former, comparison, (*warnings, *unfinished))
+
+
+def _word(refused: list[str], lower: list[str], removed: list[str]) -> str:
+    """Return the option that promotes nevertheless, for the gravest objection."""
+    if refused:
+        return "--force --because"
+    if lower:
+        return "--accept-undecided"
+    return "--accept-removed-classes" if removed else "--accept-rolled-back"
 
 
 def _read(
@@ -310,16 +317,15 @@ def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
         reasons.append(f"it is worse than version {seen}")
     if comparison.base is not None and comparison.verdict == "not_comparable":
         reasons.append(comparison.sentence.rstrip(".").replace("Not", "not", 1))
-    broken = [rule for rule in comparison.gate.rules if rule.result == "fail"]
-    # The first reason covers compare.max_drop.
-    broken = [rule for rule in broken if not (reasons and rule.name == "compare.max_drop")]
-    return reasons + [
-        f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken
-    ]
+    is_known = bool(reasons)  # compare.max_drop would say the same.
+    for rule in comparison.gate.rules:
+        if rule.result == "fail" and not (is_known and rule.name == "compare.max_drop"):
+            reasons.append(f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})")
+    return reasons
 
 
 def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
-    """Yield the reason to doubt an undecided model: its own estimate is lower than that of the champion."""
+    """Yield the reason to doubt an undecided model: a lower estimate than the champion's."""
     if (numbers := comparison.numbers) is None or comparison.verdict != "undecided":
         return
     found = numbers.decisive
@@ -327,14 +333,13 @@ def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
     if (found.difference > 0) if is_loss else (found.difference < 0):
         yield (
             f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that "
-            f"of version {seen} "
-            f"({found.second:.3f} after {found.first:.3f}), and {count(numbers.n, numbers.image)} "
-            "cannot decide"
+            f"of version {seen} ({found.second:.3f} after {found.first:.3f}), and "
+            f"{count(numbers.n, numbers.image)} cannot decide"
         )
 
 
 def _why_removed(comparison: Comparison, seen: int | None) -> Iterator[str]:
-    """Yield the reason to doubt a model without some classes of the champion: the comparison does not cover them."""
+    """Yield the reason to doubt a model that lacks classes of the champion."""
     own = comparison.numbers.own_classes if comparison.numbers else ()
     if removed := [row["name"] for row in own if row["side"] == "base"]:
         yield f"it does not know {join_names(removed, MAX_CLASSES)} of version {seen}"
@@ -373,7 +378,7 @@ def _tags(
     tags = {
         COMMIT: candidate.revision.commit,
         WEIGHTS: candidate.run.tags.get(WEIGHTS),
-        model_versions.VERDICT: comparison.verdict,
+        model_versions.VERDICT: comparison.verdict if comparison.base else "first",
         model_versions.GATE: comparison.gate.result,
         model_versions.BY: who(workspace.root),
         model_versions.BECAUSE: because and printable(because, instead=" ")[:1000],

@@ -37,6 +37,7 @@ from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
+from pixmill.tracking.relocation import follow_move
 from pixmill.tracking.store import tracking_uri, view_hint
 
 _MIN_INTERVAL_SECONDS = 1.0
@@ -284,9 +285,10 @@ def open_project(
         open_browser: Whether to open the page in the default browser.
 
     Raises:
-        PixmillError: The port is in use.
+        PixmillError: The port is in use, or MLflow's database cannot follow a moved project.
     """
     root = workspace.root
+    follow_move(workspace)
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     site = review or ReviewSite(workspace)
     home.images.finders.append(site.find)

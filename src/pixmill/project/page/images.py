@@ -1,5 +1,6 @@
 """The view of one image, and images to try: where they come from, what the model says, and why."""
 
+import contextlib
 import hashlib
 import re
 import threading
@@ -58,6 +59,7 @@ class Images:
         self.explainer = Explainer(root)
         self._lock = threading.Lock()
         self._previews: Previews[tuple[str, int]] | None = None
+        self._open = contextlib.ExitStack()
 
     def add(self, content: bytes) -> str:
         """Keep an upload in memory, in place of the oldest ones if there are many; return its id."""
@@ -99,7 +101,8 @@ class Images:
             if self._previews is None:
                 validate, _ = self._sections()
                 limits = RowLimits(seconds=validate.timeout, memory=validate.memory << 20)
-                self._previews = Previews(self._locate, limits=limits, workers=1).__enter__()
+                previews = Previews(self._locate, limits=limits, workers=1)
+                self._previews = self._open.enter_context(previews)
         found = self._previews.get((name, side))
         if isinstance(found, str):
             raise ProblemError(404, f"{meaning(found)}.")
@@ -150,8 +153,7 @@ class Images:
     def close(self) -> None:
         """End the worker processes."""
         self.explainer.close()
-        if self._previews is not None:
-            self._previews.__exit__()
+        self._open.close()
 
     def _neighbours(self, row: Row) -> Row:
         columns = ["id", "loss", "label", "predicted", "split"]

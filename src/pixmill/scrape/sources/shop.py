@@ -1,5 +1,6 @@
 """The source ``shop``: the bundled web shop, served locally and scraped like any site."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,12 +38,13 @@ class ShopSource(SiteSource):
     def __enter__(self) -> Self:
         from pixmill.local.shop.server import Shop
 
-        self._shop = Shop(self._data).__enter__()
-        self.served = {f"{urlsplit(ORIGIN).hostname}:80": self._shop.port}
+        self._open = contextlib.ExitStack()
+        shop = self._open.enter_context(Shop(self._data))
+        self.served = {f"{urlsplit(ORIGIN).hostname}:80": shop.port}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._shop.__exit__()
+        self._open.close()
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
         """Yield the products that the shop finds.

@@ -72,30 +72,30 @@ class LoadedModel:
 
     def __init__(self, model: Model, workers: int) -> None:
         self.model = model
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="pixmill-served-", ignore_cleanup_errors=True
-        )
-        self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
         self._lock = threading.Lock()
-        self.path = _copy(model.path, Path(self._folder.name))
-        self._service: Service[Request, Answer | bytes | str | None] = Service(
-            Predictor(self.path), workers=workers, limits=LIMITS, waiting=_MAX_WAITING * workers
-        )
-        try:
-            self._service.__enter__()
+        self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
+        with contextlib.ExitStack() as stack:
+            folder = tempfile.TemporaryDirectory(
+                prefix="pixmill-served-", ignore_cleanup_errors=True
+            )
+            self.path = _copy(model.path, Path(stack.enter_context(folder)))
+            self._service: Service[Request, Answer | bytes | str | None] = stack.enter_context(
+                Service(
+                    Predictor(self.path),
+                    workers=workers,
+                    limits=LIMITS,
+                    waiting=_MAX_WAITING * workers,
+                )
+            )
             self._service.wait()
             image = png_bytes(
                 np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
             )
             self._check(self._service.submit(PredictionRequest(image, all_threads=True)).result())
             self._has_maps = isinstance(self._service.submit(HeatmapRequest(image)).result(), bytes)
-            has_gradients = (
-                find_spec("tensorflow") and self.path.is_dir() and (self.path / _WEIGHTS).exists()
-            )
-            self.explains = self._has_maps or bool(has_gradients)
-        except BaseException:
-            self.close()
-            raise
+            self._open = stack.pop_all()
+        has_gradients = find_spec("tensorflow") and (self.path / _WEIGHTS).is_file()
+        self.explains = self._has_maps or bool(has_gradients)
 
     def _check(self, answer: Any) -> None:
         """Raise :class:`PixmillError` unless a test image has one finite probability per class."""
@@ -109,17 +109,13 @@ class LoadedModel:
             reason = f"there is no prediction: {prediction.reason if prediction else answer}"
             raise PixmillError(
                 f"{self.model.path} is not fit to serve: expected {len(self.model.labels)} finite "
-                "probabilities of a "
-                f"test image, but {reason if given is None else given}",
+                f"probabilities of a test image, but {reason if given is None else given}",
                 next="train it again: dvc repro -f train",
             )
 
     def close(self) -> None:
         """Finish the accepted images, and stop the workers."""
-        self._service.close()
-        if self._grad_cam is not None:
-            self._grad_cam.close()
-        self._folder.cleanup()
+        self._open.close()
 
     @property
     def waiting(self) -> int:
@@ -158,10 +154,10 @@ class LoadedModel:
             return self._service.submit(row)
         with self._lock:
             if self._grad_cam is None:
-                self._grad_cam = Service(
+                service = Service(
                     GradCam(self.path), workers=1, limits=LIMITS, waiting=_MAX_WAITING
                 )
-                self._grad_cam.__enter__()
+                self._grad_cam = self._open.enter_context(service)
         return self._grad_cam.submit(row)
 
 
@@ -210,7 +206,9 @@ class Models:
             current.close()
 
     async def watch(self, ending: asyncio.Event) -> None:
-        """Check for a newer model every ``poll`` seconds; at the end, a model that is being loaded is loaded first.
+        """Check for a newer model every ``poll`` seconds.
+
+        At the end, a model that is being loaded is loaded first.
 
         Args:
             ending: Set when the service ends.
@@ -222,7 +220,10 @@ class Models:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Replace the model if its name points to another one, and close the old one; a broken model is refused."""
+        """Replace the model if its name points to another one, and close the old one.
+
+        A broken model is refused.
+        """
         try:
             version = await asyncio.to_thread(self._version)
         except Exception as error:  # noqa: BLE001 (MLflow or the files may be in order at the next check)
@@ -275,7 +276,7 @@ class Models:
 
 
 def answer_row(answer: Answer, labels: Sequence[str], name: str | None = None) -> dict[str, Any]:
-    """Return an answer ready for JSON: the columns of :class:`pixmill.serve.http.schemas.Prediction`.
+    """Return an answer ready for JSON, as :class:`.Prediction` in ``schemas`` describes it.
 
     Args:
         answer: The answer.

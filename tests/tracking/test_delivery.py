@@ -122,17 +122,3 @@ def test_while_another_process_sends_all_waits(away, store, place, monkeypatch):
         assert "Timeout: " in line
         assert "1 run pending" in line
     assert sync(store.workspace).sent == ["cnn"]
-
-
-def test_a_person_is_told_in_a_line(away, store, capsys, monkeypatch):
-    monkeypatch.chdir(store.workspace.root)
-    (store.workspace.root / "params.yaml").touch()
-    restore = store.break_()
-    capsys.readouterr()
-    assert run_pixmill("doctor", "--fix", "mlflow") == 1
-    restore()
-    assert run_pixmill("doctor", "--fix", "mlflow") == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert f"MLflow at {store.uri} does not respond (file is not a database); 1 run " in first
-    assert second.endswith(f"1 run sent to {store.uri}: cnn")
-    assert "MLFLOW_TRACKING_URI" not in os.environ

@@ -2,7 +2,7 @@
 
 Prints a command to fix each problem; exits 1 if a run would fail. With --fix, branches are
 merged with the images of both sides, also in a merge under way; a browser is installed if a
-search needs one; and runs that MLflow has not received are sent.
+search needs one; MLflow follows a project that was moved, and receives pending runs.
 """
 
 import argparse

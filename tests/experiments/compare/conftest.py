@@ -12,7 +12,7 @@ from tests.version_control import dvc_repo, git
 
 @pytest.fixture(scope="session")
 def history(tmp_path_factory):
-    """A project on the branch ``stronger``, with ``main``, its tag ``v1``, and the experiment ``wider``."""
+    """A project on ``stronger``, with ``main``, a tag ``v1``, and an experiment ``wider``."""
     with pytest.MonkeyPatch.context() as patch:
         # Isolate tests from the user's DVC config.
         for name in ("SITE_CACHE_DIR", "GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR"):

@@ -37,7 +37,10 @@ def begin(root: Path) -> None:
 
 
 def commit_head(root: Path, name: str, files: dict[str, bytes | str]) -> None:
-    """Commit changed files on a branch of ``main``; DVC's cache and ``dvc.lock`` get those in ``artifacts/``."""
+    """Commit changed files on a branch of ``main``.
+
+    DVC's cache and ``dvc.lock`` get those in ``artifacts/``.
+    """
     git(root, "checkout", "-q", "-B", name, "main")
     lock = yaml.safe_load((root / "dvc.lock").read_text())
     for path, content in files.items():

@@ -25,7 +25,7 @@ def make_predictions(
     split: str = "test",
     certainty: float | npt.NDArray[np.floating] = 0.8,
 ) -> pd.DataFrame:
-    """Return ``predictions.parquet`` with this probability for predicted classes, the rest spread over the others.
+    """Return ``predictions.parquet`` with this probability for predicted classes.
 
     ``actual`` and ``predicted`` are indices into the labels; the ids default to ``image-00000`` and
     so on.

@@ -52,7 +52,7 @@ def begin(root: Path) -> None:
 
 
 def produce(root: Path, *, epochs: int, wrong: int) -> None:
-    """Write outputs of the stages: a training of some epochs, with wrong predictions of some of eight images."""
+    """Write outputs of the stages: a training of some epochs, and predictions of eight images."""
     write(root / "params.yaml", f"split: {{salt: a}}\ntrain: {{epochs: {epochs}}}\n")
     labels = ["coat", "dress"] * 4
     manifest = {

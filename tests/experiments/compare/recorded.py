@@ -30,7 +30,7 @@ BASELINE = "1" * 40
 
 
 def answers(wrong: int, *, test: int = 10, shift: int = 0, split: str = "", **over) -> pd.DataFrame:
-    """Return predictions that are wrong on some validation images, from an index on, and on some test images.
+    """Return predictions that are wrong on some validation and test images.
 
     ``split`` names another validation split, of other images.
     """
@@ -45,7 +45,7 @@ def answers(wrong: int, *, test: int = 10, shift: int = 0, split: str = "", **ov
 
 
 def lock(code: str) -> str:
-    """Return the ``dvc.lock`` that a first evaluation logs: the current code, without stage evaluate."""
+    """Return the ``dvc.lock`` that a first evaluation logs: without stage evaluate."""
     deps = [{"path": "src/pixmill/train", "md5": hashlib.md5(code.encode()).hexdigest()}]
     return json.dumps({"schema": "2.0", "stages": {"train": {"cmd": "true", "deps": deps}}})
 

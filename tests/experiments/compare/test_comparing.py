@@ -3,7 +3,6 @@
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import parse_params
 from pixmill.experiments.compare.comparing import compare
-from tests.version_control import git
 
 PARAMS = parse_params(
     "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: "
@@ -38,14 +37,3 @@ def test_missing_predictions_leave_the_gate_undecided(clone):
         "v1",
         "HEAD",
     ]
-
-
-def test_first_commit_has_no_base(clone):
-    git(clone, "checkout", "-q", "--detach", git(clone, "rev-list", "--max-parents=0", "HEAD"))
-    found = compare(Workspace(root=clone, home=clone), PARAMS, head="HEAD")
-    assert (found.base, found.verdict, found.gate.result, found.gate.rules) == (
-        None,
-        "not_comparable",
-        "pass",
-        (),
-    )

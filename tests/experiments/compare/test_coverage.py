@@ -6,7 +6,8 @@ import pytest
 
 from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.evaluate.measure import measure_confidence
-from pixmill.experiments.compare.numbers import compare_numbers, find_answered, give_verdict
+from pixmill.experiments.compare.numbers import compare_numbers, find_answered
+from pixmill.experiments.compare.verdict import give_verdict
 from pixmill.experiments.compare.view import comparison_text
 from pixmill.metrics.calibration import Calibration
 from tests.experiments.compare.compared import comparison
@@ -34,7 +35,7 @@ def compared(base, head):
 
 
 def answers(revision):
-    """Return whether each image is answered, and whether correctly, from the columns of the file."""
+    """Return whether each image is answered, and whether correctly."""
     table = revision.predictions
     sure = table[[f"p_{label}" for label in LABELS]].max(axis=1) >= revision.metrics["threshold"]
     return sure, table["label"] == table["predicted"]

@@ -11,7 +11,7 @@ from pixmill.experiments.compare.comparison import NotComparableError
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.made_revisions import write_predictions
 from tests.experiments.compare.projects import record
-from tests.version_control import commit, start_repository
+from tests.version_control import commit
 
 IDS = [f"{number:064x}" for number in range(4)]
 
@@ -88,11 +88,3 @@ def test_incomparable_revisions_raise(root, tmp_path):
         read_flips(root)
     with pytest.raises(PixmillError, match="is not in a Git repository"):
         read_flips(tmp_path)
-
-
-def test_first_commit_has_no_base(tmp_path):
-    root = start_repository(tmp_path / "project")
-    (root / "params.yaml").write_text("")
-    commit(root, "Begin")
-    with pytest.raises(NotComparableError, match="nothing to compare with"):
-        read_flips(root)

@@ -132,7 +132,7 @@ ANSWERED = {
 
 
 def answering(images=200, sure=160, **more) -> Revision:
-    """Return a revision that is confident on some images, the last ten of which are unlike the training images."""
+    """Return a revision that is confident on some images; the last ten are unlike."""
     actual = np.arange(images) % 3
     table = make_predictions(actual, actual, certainty=np.where(np.arange(images) < sure, 0.9, 0.5))
     return make_revision(table.assign(unlike=pd.array(np.arange(images) >= images - 10)), **more)
@@ -162,16 +162,6 @@ def test_coverage_resamples_clusters():
     assert gate(answering(manifest=clusters, **head), **limits).result == "undecided"
 
 
-@pytest.mark.parametrize(("limit", "result"), [(0.9, "pass"), (0.95, "undecided"), (0.995, "fail")])
-def test_covered_accuracy_is_the_recorded_one(limit, result):
-    found = gate(revision({**METRICS, **ANSWERED}), min={"covered_accuracy": limit})
-    assert found.result == result
-    assert found.rules[0].name == "compare.min.covered_accuracy"
-    assert found.rules[0].sentence.startswith(
-        f"covered accuracy 0.960 (95 % CI 0.930 to 0.990), at least {limit:g}: {result}"
-    )
-
-
 @pytest.mark.parametrize("threshold", [{}, {"threshold": None}, {"threshold": 0.0}])
 def test_missing_threshold_is_undecided(threshold):
     found = gate(
@@ -179,9 +169,8 @@ def test_missing_threshold_is_undecided(threshold):
     )
     assert [rule.result for rule in found.rules] == ["undecided"] * 2
     assert found.rules[0].sentence == (
-        "coverage undefined (the model has no confidence threshold: validation has too few images, "
-        "or too many errors, "
-        "to show train.target_accuracy), at least 0.1: undecided"
+        "coverage undefined (the model has no confidence threshold: validation has too few "
+        "images, or too many errors, to show train.target_accuracy), at least 0.1: undecided"
     )
 
 
@@ -223,31 +212,15 @@ def test_names_failing_and_undecided_classes() -> None:
     )
 
 
-def test_names_few_of_many_classes() -> None:
-    row = {"f1": 0.1, "f1_low": 0.05, "f1_high": 0.2}
-    found = gate(
-        revision({"n": 9000, "per_class": {f"c{place:04}": row for place in range(1000)}}),
-        min_per_class={"f1": 1},
-    )
-    assert found.result == "fail"
-    assert (
-        "c0004 0.100 (95 % CI 0.050 to 0.200) and 995 more, at least 1: fail"
-        in found.rules[0].sentence
-    )
-
-
 @pytest.mark.parametrize(
     ("difference", "low", "high", "metric", "result", "needed"),
     [
         (-0.01, -0.05, 0.03, "accuracy", "pass", None),
-        (-0.02, -0.05, 0.01, "accuracy", "pass", None),
         (-0.06, -0.08, -0.04, "accuracy", "undecided", 1700),
-        (-0.05, -0.08, -0.02, "accuracy", "undecided", None),
         (-0.09, -0.12, -0.05, "accuracy", "undecided", 320),
         (-0.09, -0.12, -0.06, "accuracy", "fail", None),
         (0.01, -0.03, 0.05, "log_loss", "pass", None),
         (0.09, 0.06, 0.12, "log_loss", "fail", None),
-        (-0.09, -0.12, -0.06, "log_loss", "pass", None),
     ],
 )
 def test_max_drop(difference, low, high, metric, result, needed) -> None:
@@ -259,12 +232,9 @@ def test_max_drop(difference, low, high, metric, result, needed) -> None:
     ("low", "high", "metric", "result", "needed"),
     [
         (-0.06, -0.001, "accuracy", "fail", None),
-        (-0.015, -0.005, "accuracy", "fail", None),
         (-0.06, 0.0, "accuracy", "undecided", 410),
         (-0.03, 0.03, "accuracy", "undecided", 920),
-        (-0.03, 0.09, "accuracy", "undecided", 590),
         (-0.02, 0.05, "accuracy", "pass", None),
-        (0.01, 0.05, "accuracy", "pass", None),
         (0.01, 0.05, "log_loss", "fail", None),
         (-0.05, 0.02, "log_loss", "pass", None),
     ],

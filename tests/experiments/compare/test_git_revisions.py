@@ -27,11 +27,6 @@ def test_resolves_git_names(history, name):
     assert revision.title == f"{name} ({subject})"
 
 
-def test_title_has_the_hash_once(history):
-    commit = hash_of(history, "main")
-    assert find(history, commit[:9]).title == f"{commit[:7]} (Reproduce the results)"
-
-
 def test_resolves_experiments(history):
     revision = find(history, "wider")
     (ref,) = git(
@@ -39,15 +34,6 @@ def test_resolves_experiments(history):
     ).splitlines()
     assert (revision.commit, revision.checkout) == (ref, ref[:10])
     assert revision.title == f"wider ({ref[:7]} DVC experiment)"
-
-
-def test_workspace_has_the_commit_of_head(history):
-    revision = find(history, "workspace")
-    assert (revision.title, revision.commit, revision.is_workspace) == (
-        "the workspace",
-        hash_of(history, "HEAD"),
-        True,
-    )
 
 
 @pytest.mark.parametrize(
@@ -70,13 +56,6 @@ def test_unknown_name_suggests_similar_ones(history, name, hint):
     ) as refusal:
         find(history, name)
     assert refusal.value.next.startswith(hint)
-
-
-def test_suggests_remote_branches(clone):
-    with pytest.raises(PixmillError) as refusal:
-        find(clone, "main")
-    assert refusal.value.next == "did you mean origin/main?"
-    assert find(clone, "origin/main").commit == hash_of(clone, "origin/main")
 
 
 def test_rejects_ambiguous_names(project):

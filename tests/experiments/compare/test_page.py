@@ -64,16 +64,6 @@ def test_cells_of_the_confusion_matrix_lead_to_their_flips(whole):
     assert [whole.count(f' id="{name}"') for name in cells] == [1] * len(cells)
 
 
-def test_revisions_gate_and_missing_follow(whole):
-    text = words(whole)
-    assert "main (1a2b3c4 Train longer) able-owl , trained in 12 s, 3.2 MB" in text
-    assert '<a href="https://mlflow.test/#/experiments/0/runs/f"' in whole
-    assert "To open pages of MLflow" not in text
-    assert "Gate fail" in text
-    assert "compare.min.accuracy undecided accuracy 0.87, at least 0.86: undecided" in text
-    assert "dvc pull" in whole
-
-
 def test_deciding_metric_is_first(whole):
     rows = [words(row) for row in re.findall(r"<tr.*?</tr>", whole, re.S) if 'class="limit"' in row]
     assert rows[0] == "macro-F1 worse decides the verdict 0.900 0.800 -0.100 -0.130 to -0.070"
@@ -114,10 +104,8 @@ def test_slices_are_grouped_and_folded():
         text,
     )
     assert re.search(
-        (
-            r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 "
-            r"40"
-        ),
+        r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 "
+        r"40",
         text,
     )
     assert "coat 3 40" not in text
@@ -125,10 +113,8 @@ def test_slices_are_grouped_and_folded():
 
 def test_confusion_cells(whole):
     cells = re.findall(
-        (
-            r"var\(--(\w+)\) \d+%, transparent\)\">(?:<a [^>]*>)?([-+]\d+)(?:</a>)?<small>(\d+) → "
-            r"(\d+)<"
-        ),
+        r"var\(--(\w+)\) \d+%, transparent\)\">(?:<a [^>]*>)?([-+]\d+)(?:</a>)?<small>(\d+) → "
+        r"(\d+)<",
         whole.replace("\N{MINUS SIGN}", "-"),
     )
     # Two fewer coats are right, two more are predicted as shirts.

@@ -308,17 +308,6 @@ def test_champion_is_in_use(made, params: Params) -> None:
     assert found.planned.base == "the champion (pixmill version 1)"
 
 
-def test_zero_calibration_error_is_best(made) -> None:
-    for name, certainty in {"unsure": 0.8, "sure": 1.0}.items():
-        made(name, f"{{model: cnn, epochs: {len(name)}}}", answers(0, certainty=certainty))
-    found = compare_runs(
-        Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: ece}}\n")
-    )
-    assert names(found.rows) == ["sure", "unsure"]
-    assert [row.value for row in found.rows] == [0, pytest.approx(0.2)]
-    assert [row.gap.worse for row in found.rows] == [False, True]
-
-
 def test_undefined_metric_is_not_ranked(made) -> None:
     table = answers(5)
     one = table[table["label"] == "coat"]

@@ -10,7 +10,6 @@ from pixmill.experiments.compare.ranking_report import (
     render_ranking,
     summary,
 )
-from pixmill.metrics.many_models import Gap
 from pixmill.pages.page import local_time
 from tests.experiments.compare.ranked import ranking
 
@@ -36,59 +35,9 @@ def test_summary_sentences() -> None:
         assert summary(replace(made, rows=rows)) == f"{best}; {rest}."
     assert summary(replace(made, rows=())) == "No model can be compared with another."
     assert summary(replace(made, rows=(wide, replace(wide), poor))) == (
-        "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep the "
-        "one you have; the "
-        "other is significantly worse."
+        "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep "
+        "the one you have; the other is significantly worse."
     )
-
-
-def test_long_names_are_shortened() -> None:
-    made = ranking()
-    long = replace(
-        made.rows[1].model, name=f"features {'of a backbone ' * 9}(0123abcd)", seconds=99_985.0
-    )
-    few = Gap(-0.01, None, None, 1.0, worse=False)
-    rows = (made.rows[0], replace(made.rows[1], model=long), replace(made.rows[2], gap=few))
-    text = ranking_text(replace(made, rows=rows, metric="balanced_accuracy"))
-    assert max(map(len, text.splitlines())) <= 120
-    small = next(line for line in text.splitlines() if line.startswith("  features"))
-    assert "(0123abcd)  0.890 (0.860 to 0.920) " in small
-    assert small.split()[-2:] == ["99,985", "14.2"]
-    assert "  not testable  " in text
-    assert "Not testable: too few images are answered differently." in text
-
-
-def test_model_in_use_is_marked() -> None:
-    made = ranking()
-    wide, small, poor = made.rows
-    used = replace(small.trainings[2][0], in_use=True)
-    for rows, mark in (
-        ((replace(wide, model=replace(wide.model, in_use=True)), small), "in use"),
-        (
-            (replace(small, trainings=(*small.trainings[:2], (used, 0.88))), poor),
-            "small-2 is in use",
-        ),
-    ):
-        given = replace(made, rows=rows, planned=None)
-        text = ranking_text(given)
-        page = render_ranking(given)
-        assert "\nThe best is the model in use: keep it.\n" in text
-        assert f"\n    {mark}, run, " in text
-        assert "The best is the model in use: keep it." in page
-        assert page.count(f'class="badge good">{mark}<') == 1
-        assert [row["in_use"] for row in json.loads(ranking_json(given))["rows"]] == [True, False]
-
-
-def test_notes_about_unread_models() -> None:
-    sentence = "Only DVC's experiments were compared: it rains; take an umbrella."
-    made = ranking(without_runs=sentence, notes=("Another.",), left_out=True)
-    assert ranking_text(made).startswith(f"{sentence}\n\nwide has")
-    page = render_ranking(made).replace("&#39;", "'")
-    assert f"<strong>{sentence}</strong>" in page
-    assert json.loads(ranking_json(made))["notes"] == [sentence, "Another."]
-    for text in (ranking_text(made), page):
-        assert "to read more: --limit 1000." in " ".join(text.split())
-        assert "Another." in text
 
 
 def test_page_links_and_escaping() -> None:

@@ -51,20 +51,6 @@ def test_reads_two_branches(history):
     assert "epochs: 9" in head.params
 
 
-def test_default_revisions(history):
-    base, head = of(history)
-    assert (base.title, head.title) == (
-        f"main ({git(history, 'log', '-1', '--format=%h %s', 'main')})",
-        "the workspace",
-    )
-    assert (accuracy(base), accuracy(head), head.is_workspace) == (0.75, 0.875, True)
-
-
-def test_reads_experiment(history):
-    base, head = of(history, "stronger", "wider")
-    assert (accuracy(base), accuracy(head)) == (0.875, 1)
-
-
 def test_outdated_inputs(project):
     write(project / "params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n")
     _, head = of(project)
@@ -146,21 +132,17 @@ def test_commit_without_results(history):
     assert (base.lock, base.metrics, base.predictions) == ({}, None, None)
     commit = git(history, "rev-parse", "main~1")
     assert base.missing == (
-        (
-            f"main~1 has no dvc.lock, so no results; to make them: git checkout {commit[:10]} && dvc "
-            "repro."
-        ),
+        f"main~1 has no dvc.lock, so no results; to make them: git checkout {commit[:10]} && dvc "
+        "repro.",
     )
-
-
-def test_first_commit_has_no_base(project):
-    git(project, "switch", "--detach", "main~1")
-    assert of(project)[0] is None
 
 
 @pytest.fixture(scope="module")
 def recorded(history, empty_database, tmp_path_factory):
-    """A project with a run of ``stronger`` in MLflow, whose model is version 1 of garments; and the run's id."""
+    """A project with a run of ``stronger`` in MLflow, whose model is version 1 of garments.
+
+    And the run's id.
+    """
     from mlflow import MlflowClient
 
     project = shutil.copytree(
@@ -197,13 +179,6 @@ def recorded(history, empty_database, tmp_path_factory):
         )
     client.set_registered_model_alias("garments", "champion", "1")
     return project, run
-
-
-def test_run_of_the_weights(recorded):
-    project, run = recorded
-    base, head = of(project, "v1", "stronger")
-    assert (head.run.id, head.run.seconds, head.missing) == (run, 12, ())
-    assert (base.run, base.missing) == (None, ())
 
 
 def test_reads_run_by_any_name(recorded):
@@ -255,10 +230,8 @@ def test_run_with_unknown_data(recorded, tmp_path, monkeypatch):
         is None
     )
     assert revision.missing == (
-        (
-            f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git "
-            "fetch --all."
-        ),
+        f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git "
+        "fetch --all.",
     )
 
 

@@ -1,6 +1,5 @@
 """Slices of the common test images."""
 
-import dataclasses
 import html
 import json
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -16,16 +14,16 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import CompareParams, EvaluateParams, parse_params
 from pixmill.experiments.compare.comparing import compare
 from pixmill.experiments.compare.comparison import Numbers
-from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
+from pixmill.experiments.compare.numbers import compare_numbers
 from pixmill.experiments.compare.slices import MIN_CLUSTERS
+from pixmill.experiments.compare.verdict import give_verdict
 from pixmill.experiments.compare.view import comparison_json, comparison_markdown, comparison_text
 from tests.experiments.compare.heads import MANIFEST, PREDICTIONS, begin, commit_head, parquet
 from tests.experiments.compare.made_revisions import make_predictions, make_revision
 
 PARAMS = parse_params(
     "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: "
-    "{}, "
-    "evaluate: {draws: 400}, compare: {metric: accuracy}}"
+    "{}, evaluate: {draws: 400}, compare: {metric: accuracy}}"
 )
 IMAGES = 400
 ACTUAL = np.arange(IMAGES) % 2
@@ -37,7 +35,7 @@ def answers(right: np.ndarray) -> np.ndarray:
 
 
 def falling() -> list[pd.DataFrame]:
-    """Return two models: the second has 20 more errors on images of the shop, and 20 fewer on the others."""
+    """Return two models: the second has 20 more errors in the shop, and 20 fewer elsewhere."""
     lost = OF_SHOP & (np.cumsum(OF_SHOP) <= 20)
     gained = ~OF_SHOP & (np.cumsum(~OF_SHOP) % 15 == 0)
     assert lost.sum() == gained.sum() == 20
@@ -193,27 +191,3 @@ def test_small_slices_are_not_tested():
 
 
 floats = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 3.4e38, float("-inf")]))
-
-
-@given(
-    st.lists(floats, min_size=5, max_size=5),
-    st.lists(st.none() | st.text(max_size=3), min_size=5, max_size=5),
-    st.lists(st.none() | st.sampled_from(["test", "\x1b[2J"]), min_size=5, max_size=5),
-)
-def test_each_image_is_in_one_slice_per_dimension(measured, sources, given):
-    repeated = {
-        name: pd.Series(column * (IMAGES // 5), dtype=kind)
-        for name, column, kind in (
-            ("entropy", measured, "float32"),
-            ("source", sources, object),
-            ("given_split", given, object),
-        )
-    }
-    numbers = numbers_of(manifest(**repeated))
-    for dimension in {row.dimension for row in numbers.slices}:
-        rows = [row for row in numbers.slices if row.dimension == dimension]
-        assert len(rows) >= 2
-        assert sum(row.n for row in rows) <= IMAGES
-        for row in rows:
-            assert np.isfinite([*dataclasses.astuple(row.accuracy)]).all()
-            assert row.n == row.clusters > 0

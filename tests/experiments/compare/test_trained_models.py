@@ -119,46 +119,6 @@ def test_experiment_and_run_are_one_model(workspace: Workspace, add) -> None:
     assert len(model.predictions) == 480
 
 
-def test_oldest_training_names_the_model(
-    workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = workspace.root
-    add_experiment(root, "newer", "{model: cnn, epochs: 10}", answers(4))
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
-    earlier = git(root, "commit-tree", "-m", "Earlier", f"{experiment('newer')}^{{tree}}")
-    git(root, "update-ref", experiment("older"), earlier)
-    assert names(workspace) == ["older"]
-    add("run", answers(4), weights="weights of newer", train="{model: cnn, epochs: 11}")
-    (model,) = read_models(workspace, limit=10).models
-    assert (model.name[:5], model.kind, model.params["train.epochs"]) == (
-        "run (",
-        "experiment and run",
-        11,
-    )
-
-
-def test_lists_and_unused_params(workspace: Workspace, add) -> None:
-    add(
-        "net",
-        answers(3),
-        train="{model: cnn, cnn: {blocks: [{filters: 8, kernel: 3}, {filters: 4, kernel: 5}]}}",
-    )
-    (model,) = read_models(workspace, limit=10).models
-    assert model.params["train.cnn.blocks"] == [{"filters": 8}, {"filters": 4, "kernel": 5}]
-    assert {"train.features.head", "train.momentum"} < model.unused
-    assert not model.unused & {"train.cnn.blocks", "train.epochs", "split.salt"}
-
-
-def test_run_without_predictions_uses_its_experiment(workspace: Workspace, add) -> None:
-    add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
-    run = add(
-        "of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide"
-    )
-    (model,) = read_models(workspace, limit=10).models
-    assert (model.revision, model.kind, model.fault) == ("wide", "experiment and run", None)
-    assert model.run.id == run
-
-
 def test_experiments_of_the_same_name(workspace: Workspace) -> None:
     root = workspace.root
     add_experiment(root, "wide", "{model: cnn, epochs: 12}", answers(4))
@@ -195,16 +155,6 @@ def test_inaccessible_run_does_not_stop_others(
     assert (near.fault, far.fault) == (None, "it cannot be read: no access")
 
 
-def test_damaged_table_has_a_fault(workspace: Workspace, add) -> None:
-    run = add("run", answers(3))
-    file = workspace.root / "files" / "predictions.parquet"
-    file.write_bytes(b"no table")
-    add.client.log_artifact(run, str(file), "predictions")
-    (model,) = read_models(workspace, limit=10).models
-    assert model.fault.startswith("its predictions cannot be used: the file ")
-    assert model.predictions.empty
-
-
 def test_recipe_ignores_the_seed(workspace: Workspace, add) -> None:
     for number, (train, code) in enumerate(
         [
@@ -220,22 +170,6 @@ def test_recipe_ignores_the_seed(workspace: Workspace, add) -> None:
     assert recipes["run-0"] == recipes["run-1"] is not None
     assert recipes["run-4"] is None
     assert len({recipes[name] for name in ("run-0", "run-2", "run-3")}) == 3
-
-
-def test_params_of_unknown_version(workspace: Workspace, add) -> None:
-    run = add("run", answers(3))
-    file = workspace.root / "files" / "params.json"
-    file.write_text(
-        '{"train": {"epochs": 7, "warp": true, "day": 2026-11-20, "ways": [{1: 2, a: 3}, 4]}}'
-    )
-    add.client.log_artifact(run, str(file))
-    (model,) = read_models(workspace, limit=10).models
-    assert model.params == {
-        "train.epochs": 7,
-        "train.warp": True,
-        "train.day": "2026-11-20",
-        "train.ways": [{"1": 2, "a": 3}, 4],
-    }
 
 
 def test_experiments_without_mlflow(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:

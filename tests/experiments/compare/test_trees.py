@@ -89,14 +89,6 @@ def test_configured_cache(project, tmp_path):
     assert tree(project, "v1").read(PREDICTIONS) == expected
 
 
-def test_clone_without_cache(project):
-    blob = git(project, "rev-parse", "HEAD:params.yaml")
-    (project / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
-    here = tree(project, "HEAD")
-    assert here.read("params.yaml") is None
-    assert here.read("requirements.txt") == b"numpy==2.4.0\n"
-
-
 def test_remote_does_not_fill_the_cache(history, clone, tmp_path):
     project = shutil.copytree(history, tmp_path / "project", symlinks=True)
     for root in (project, clone):
@@ -148,15 +140,6 @@ def test_failing_remote_has_a_cause(clone, tmp_path, url, message):
         assert here.read(PREDICTIONS) is None
         assert here.trouble(PREDICTIONS).startswith(message)
         assert here.read("params.yaml")
-
-
-def test_folder_without_dvc(clone):
-    shutil.rmtree(clone / ".dvc")
-    here = tree(clone, "HEAD")
-    assert here.read(PREDICTIONS) is None
-    assert here.trouble(PREDICTIONS).startswith(
-        "DVC cannot read them (you are not inside of a DVC repository"
-    )
 
 
 @pytest.mark.parametrize("own", [True, False])

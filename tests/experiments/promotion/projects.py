@@ -23,7 +23,9 @@ MISTAKES = {
     "wider": 0,
     "renamed": 0,
 }
-"""Wrong predictions of each model on 240 test images; all models but the first are on a branch of their name.
+"""Wrong predictions of each model on 240 test images.
+
+All models but the first are on a branch of their name.
 
 ``alike`` is undecided and lower than the first, ``higher`` is undecided and higher.
 """
@@ -33,7 +35,7 @@ CLASSES = {"wider": (*LABELS, "hat"), "renamed": ("bag", "cap", "hat")}
 
 
 def start(root: Path) -> None:
-    """Create the project: the first model on ``main``, each of the others on a branch of its name."""
+    """Create the project: the first model on ``main``, others on branches of their names."""
     start_repository(root, with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text(

@@ -1,4 +1,4 @@
-"""Concurrent and killed promotions: one process wins, and the next command finishes a killed one."""
+"""Of concurrent promotions one wins; the next command finishes a killed one."""
 
 import os
 import subprocess

@@ -6,7 +6,6 @@ from pixmill.cli.summary import summary
 from pixmill.experiments.promotion.report import read_champion
 from pixmill.project.state import read_project_state
 from pixmill.tracking.rolling_back import roll_back
-from pixmill.tracking.store import local_registry, tracking_uri
 from tests.command import run_pixmill
 from tests.experiments.promotion.projects import NAME
 
@@ -15,23 +14,6 @@ def test_no_versions(project, workspace, capsys):
     assert run_pixmill("models", "--name", "the shoes") == 0
     assert capsys.readouterr().out.endswith(".\nNext: pixmill promote --name 'the shoes'\n")
     assert read_champion(workspace) is None
-
-
-def test_local_registry_is_named_where_it_has_no_champion(project, workspace, capsys, monkeypatch):
-    """A teammate has another file, and learns how to share one."""
-    remark = local_registry(tracking_uri(workspace))
-    assert "mlflow.db" in remark
-    assert "MLFLOW_TRACKING_URI" in remark
-    assert run_pixmill("models") == 0
-    assert run_pixmill("rollback") == 1
-    assert run_pixmill("summary") == 0
-    assert run_pixmill("promote") == 0
-    printed = capsys.readouterr()
-    assert (printed.out.count(remark), printed.err.count(remark)) == (3, 1)
-    assert run_pixmill("summary") == 0
-    assert remark not in capsys.readouterr().out
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    assert local_registry(tracking_uri(workspace)) == ""
 
 
 def test_table_and_json(champion, give, registry, workspace, capsys):

@@ -9,7 +9,6 @@ from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.space import apply_trial, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial
-from pixmill.train.checkpoints import pin, pinned_keys
 from tests.experiments.sweep.swept import add, make_plan
 
 TEXT = """\
@@ -114,19 +113,6 @@ def test_applies_values_and_keeps_the_rest(workspace) -> None:
     assert params == plan.params.model_copy(
         update={"train": params.train, "split": params.split, "sweep": plan.params.sweep}
     )
-
-
-def test_pins_weights_without_changes(workspace) -> None:
-    plan = fill(workspace, VALUES)
-    now = {**VALUES, "train.learning_rate": 0.003, "train.cnn.blocks.1.filters": 8}
-    now |= {"train.schedule.name": "constant", "train.momentum": 0.9}
-    trial = SweepTrial(5, now, "complete", 0.9, 0, 1.0, key="same")
-    assert apply_trial(workspace, trial) == []
-    assert (workspace.root / "params.yaml").read_text() == TEXT + SPACE
-    assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"same"}
-    pin(workspace.scratch("train") / "checkpoints", "sweep", ["of-best"])
-    apply_trial(workspace, found(workspace, plan, 3))
-    assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"of-third", "of-best"}
 
 
 def test_applying_keeps_sweep_key_and_trials(workspace, fake_trial) -> None:

@@ -1,4 +1,4 @@
-"""MLflow has one run per sweep and one per trial, even after interruptions and failures of MLflow."""
+"""MLflow has one run per sweep and one per trial, even after interruptions."""
 
 import json
 import shutil

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from dataclasses import replace
 
 import pytest
 
@@ -18,7 +17,6 @@ from pixmill.experiments.sweep.report import (
     sweep_json,
     sweep_text,
 )
-from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from tests.experiments.sweep.conftest import find
 from tests.experiments.sweep.swept import FakeTrial, make_plan, write_params
@@ -125,23 +123,6 @@ def test_plan_shows_space_and_current_values(workspace, fake_trial) -> None:
     assert describe_plan(make_plan(workspace), 7).endswith(
         "7 trials finished: pixmill sweep continues"
     )
-
-
-def test_sentences_of_special_cases(found, workspace) -> None:
-    one = found(1)
-    assert headline(one) == f"Trial 0 has the best macro-F1 on validation, {one.best.value:.3f}."
-    assert "luck" not in sweep_text(one)
-    few = replace(found(3), expected=None)
-    assert "cannot be estimated: a class has too few images" in sweep_text(few)
-    write_params(workspace.root, metric="ece")
-    assert "luck" not in sweep_text(found(3))
-    write_params(workspace.root)
-    plan = make_plan(workspace, trials=4, folds=3)
-    four = outcome(plan, search(workspace, plan), open_trials(workspace, plan).images())
-    assert " has the best macro-F1 in 3-fold cross-validation, " in headline(four)
-    page = render_sweep(four)
-    assert "Measured on 150 training and validation images, by cross-validation" in page
-    assert f"pixmill sweep --folds 3 --apply {four.best.number} &amp;&amp; dvc repro" in page
 
 
 def test_page_escapes_text_and_is_self_contained(twelve) -> None:

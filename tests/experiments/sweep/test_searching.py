@@ -2,14 +2,12 @@
 
 import json
 import random
-from dataclasses import replace
 from functools import partial
 
 import pytest
 import sklearn.metrics
 
 from pixmill.core.errors import (
-    DownloadError,
     ManifestError,
     ParamsError,
     PluginError,
@@ -24,7 +22,6 @@ from pixmill.train.checkpoints import pinned_keys
 from tests.experiments.sweep.swept import make_plan, write_images, write_params
 
 RATES = {"train.learning_rate": [0.001, 0.003, 0.01]}
-FEATURES = {"model": "features", "features": {"head": "mlp"}}
 
 
 @pytest.fixture(autouse=True)
@@ -101,19 +98,6 @@ def test_grid_has_current_params_and_all_combinations(workspace, size, rest) -> 
     assert make_plan(workspace).settings.trials == len(run(workspace)) == 1 + rest
 
 
-def test_unused_values_are_not_fitted_again(workspace) -> None:
-    space = {
-        "train.momentum": [0.1, 0.9],
-        "train.optimizer": ["adam", "sgd"],
-        "train.epochs": [2, 3],
-    }
-    write_params(workspace.root, space=space, sampler="grid")
-    asked = [trial.values for trial in run(workspace, trials=99)[1:]]
-    assert sorted((each["train.optimizer"], each["train.epochs"]) for each in asked) == [
-        ("adam", 2), ("sgd", 2), ("sgd", 2), ("sgd", 3), ("sgd", 3),
-    ]  # fmt: skip
-
-
 def test_rejects_params_without_effect(workspace) -> None:
     write_params(
         workspace.root,
@@ -129,23 +113,6 @@ def test_rejects_params_without_effect(workspace) -> None:
         workspace.root, space={"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"]}
     )
     assert make_plan(workspace).space
-
-
-def test_failed_download_is_repeated_by_the_same_command(workspace, fake_trial) -> None:
-    first = run(workspace, trials=2)
-    fake_trial.fail = lambda _: DownloadError(
-        "the weights of x cannot be downloaded: there is no connection"
-    )
-    with pytest.raises(
-        DownloadError, match="trial 2: the weights of x cannot be downloaded"
-    ) as stopped:
-        run(workspace, trials=3)
-    assert str(stopped.value.next).endswith("then: pixmill sweep")
-    wanted = fake_trial.calls[-1]
-    fake_trial.fail = lambda _: None
-    again = run(workspace, trials=3)
-    assert values(again[:2]) == values(first)
-    assert (again[2].state, fake_trial.calls[-1]) == ("complete", wanted)
 
 
 def test_continues_and_adds_trials(workspace, fake_trial) -> None:
@@ -268,16 +235,6 @@ def test_prunes_networks_by_accuracy(workspace, fake_trial, metric) -> None:
     assert len(fake_trial.calls) == 8
 
 
-def test_heads_are_not_pruned(workspace) -> None:
-    write_params(
-        workspace.root,
-        space={"train.learning_rate": [0.003, 0.0104, 0.0103, 0.0102, 0.0101, 0.01, 1.0, 10.0]},
-        train={**FEATURES, "epochs": 9},
-        sampler="grid",
-    )
-    assert {trial.state for trial in run(workspace, trials=20)} == {"complete"}
-
-
 def test_pins_weights_of_the_best_three(workspace) -> None:
     trials = run(workspace, trials=7)
     best = make_plan(workspace).best(trials)[:3]
@@ -321,20 +278,3 @@ def test_stops_if_images_change(workspace, fake_trial) -> None:
     ) as refusal:
         run(workspace, trials=5, folds=3)
     assert refusal.value.next == "dvc repro, then: pixmill sweep --folds 3"
-
-
-def test_current_values_are_compared_by_effect(workspace) -> None:
-    space = {
-        "train.momentum": [0.1, 0.9],
-        "train.epochs": [3, 4],
-        "train.optimizer": ["adam", "sgd"],
-    }
-    write_params(workspace.root, space=space)
-    found = make_plan(workspace)
-    now = run(workspace, trials=1)[0]
-    for changes, same in (
-        ({}, True),
-        ({"train.momentum": 0.5}, True),
-        ({"train.epochs": 4}, False),
-    ):
-        assert found.is_current(replace(now, number=7, values={**now.values, **changes})) == same

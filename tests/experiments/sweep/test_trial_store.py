@@ -2,7 +2,6 @@
 
 import numpy as np
 import optuna
-import pandas as pd
 import pytest
 
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
@@ -56,15 +55,3 @@ def test_ignores_leftovers_of_a_killed_process(store) -> None:
     (store.folder / "answers-00000.npy").unlink()
     add(store, trial(1))
     assert [(found.number, found.values["train.epochs"]) for found in store.load()] == [(0, 1)]
-
-
-def test_loading_creates_no_files(tmp_path) -> None:
-    assert TrialStore(tmp_path / "sweep").load() == []
-    assert not (tmp_path / "sweep").exists()
-
-
-def test_stores_images(store) -> None:
-    rows = pd.DataFrame({"id": ["a"], "label": ["x"], "cluster": ["c"], "target": [1]})
-    assert store.images() is None
-    store.set_images(rows)
-    assert TrialStore(store.folder).images().to_dict("list") == rows.to_dict("list")

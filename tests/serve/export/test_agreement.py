@@ -1,4 +1,4 @@
-"""Evaluate, the classifier, predict, exported files and MLflow's model make the same predictions."""
+"""Evaluate, predict, exported files and MLflow's model make the same predictions."""
 
 from pathlib import Path
 

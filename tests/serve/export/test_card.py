@@ -4,16 +4,12 @@ import re
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
 
 from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SPLIT, write_table
-from pixmill.models.classifier import Preprocessing
-from pixmill.pages.markdown import escape
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, gather, render_card
 from tests.evaluate.conftest import completed
@@ -50,18 +46,6 @@ def facts(metrics):
         counts={"train": 816, "val": 169, "test": 262},
         origins=[("shop", None, 800), ("wikimedia", "CC BY-SA 4.0", 16)],
     )
-
-
-def test_code_of_the_card_uses_the_window(facts, tmp_path):
-    path = tmp_path / "deep.png"
-    how = Preprocessing(24, "pad", "bicubic", window=(200, 1_000))
-    Image.fromarray(np.arange(0, 1_200, dtype=np.uint16).reshape(30, 40)).save(path)
-    description = replace(facts.description, labels=("a", "b"), window=how.window)
-    card = render_card(replace(facts, description=description), CHECKED)
-    code = re.search(r"```python\n(.*?)\n\n\nlabels = ", card, re.DOTALL)
-    names: dict = {}
-    exec(code[1], names)
-    np.testing.assert_array_equal(names["prepare"](path)[0], how(path.read_bytes()))
 
 
 def front_matter(card):
@@ -126,19 +110,6 @@ def test_results_limits_and_origin(facts, metrics):
     assert "| model_int8.tflite | 97.33% | 6.6e-01 | 87.80% | -1.91 points | 4.0 MB |" in card
 
 
-def test_shortcuts_are_limits(facts):
-    found = {
-        "property": "width",
-        "skill": 1.0,
-        "label": "coat",
-        "example": "they are wide",
-        "advice": "crop them",
-    }
-    card = render_card(replace(facts, metrics=facts.metrics | {"shortcuts": [found]}), CHECKED)
-    limits = card.partition("## Intended use and limits")[2].partition("\n## ")[0]
-    assert "\n- Width (skill 1) alone separates one class from the others" in limits
-
-
 def test_names_refused_formats(facts):
     assert "cannot be converted: `model.onnx`." in render_card(facts, CHECKED, refused=["onnx"])
 
@@ -163,24 +134,6 @@ def test_untrusted_names_are_escaped(facts):
     for line in lines:
         assert re.findall(r"(?<!\\)[\[\]<>`@]|https?://|www\.|\u202e", line) == []
     assert [line.replace(r"\|", "").count("|") for line in lines if line.startswith("|")] == [7, 4]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("T-shirt (blue): 100 %", "T-shirt (blue): 100 %"),
-        ("क्षि\u200dत", "क्षि\u200dत"),
-        ("- item", r"\- item"),
-        ("12. item", r"12\. item"),
-        ("*a* _b_ `c` ~d~ $e$", r"\*a\* \_b\_ \`c\` \~d\~ \$e\$"),
-        ("a\\|b", r"a\\\|b"),
-        ("&lt;", r"\&lt;"),
-        ("a\r\nb\tc\x00d", "a b c d"),
-        ("", ""),
-    ],
-)
-def test_escape(text, expected):
-    assert escape(text) == expected
 
 
 def test_gather(repository, tmp_path, metrics):

@@ -208,12 +208,6 @@ def test_preprocessing_in_the_card(tmp_path, aspect, size):
     )
 
 
-def test_card_of_a_model_that_was_not_evaluated(exported):
-    card = (exported.folder / "README.md").read_text()
-    assert "This model was not evaluated." in card
-    assert "model-index" not in card
-
-
 def test_card_counts_sources_and_licences(exported):
     card = (exported.folder / "README.md").read_text()
     assert "30 images for training, 3 for validation" in card
@@ -276,18 +270,3 @@ def test_refuses_folders_of_the_pipeline(tmp_path, name):
     with pytest.raises(PixmillError, match="belongs to the pipeline"):
         export(tmp_path, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_without_a_model(tmp_path, monkeypatch, capsys):
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    monkeypatch.chdir(tmp_path)
-    assert run_pixmill("export") == 1
-    assert "dvc repro" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "words", [["tensorrt"], ["--max-drop", "2"], ["--max-drop", "x"]], ids=" ".join
-)
-def test_mistyped_arguments(words, capsys):
-    assert run_pixmill("export", *words) == 2
-    assert "expected" in capsys.readouterr().err

@@ -78,36 +78,3 @@ def test_unfolds_classes_and_enlarges_images(opened):
     shares = [float(text.removesuffix(" %")) for text in probabilities[1::2]]
     assert shares == sorted(shares, reverse=True)
     assert abs(sum(shares) - 100) < 0.3
-
-
-def test_arrow_keys_show_the_neighbours(opened):
-    browser = opened(1280)
-    shown = [
-        image
-        for image in browser.find_elements(By.CSS_SELECTOR, "main img")
-        if image.is_displayed()
-    ]
-    paths = [
-        image.find_element(By.XPATH, "ancestor::figure")
-        .find_element(By.CLASS_NAME, "path")
-        .get_attribute("title")
-        for image in (*shown[:3], shown[-1])
-    ]
-    shown[0].send_keys(Keys.ENTER)
-    active = browser.switch_to.active_element
-    seen = [enlarged(browser)[1]]
-    for key in (
-        Keys.ARROW_RIGHT,
-        Keys.ARROW_RIGHT,
-        Keys.ARROW_LEFT,
-        Keys.ARROW_LEFT,
-        Keys.ARROW_LEFT,
-    ):
-        active.send_keys(key)
-        seen.append(enlarged(browser)[1])
-    assert seen == [paths[place] for place in (0, 1, 2, 1, 0, 3)]
-    browser.find_element(By.CSS_SELECTOR, 'button[aria-label="Next image"]').click()
-    assert enlarged(browser)[1] == paths[0]
-    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
-    assert browser.find_element(By.TAG_NAME, "dialog").get_attribute("open") is None
-    assert browser.switch_to.active_element == shown[0]

@@ -69,16 +69,6 @@ def test_shows_counts_samples_classes_and_unreadable_files(photos, tmp_path) -> 
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)|url\(|@import""", html)
 
 
-def test_images_unlike_the_training_images_without_a_threshold(tmp_path) -> None:
-    plain = row(LABELS, 1, [6, 3, 1], threshold=None)
-    unlike = row(LABELS, 2, [6, 3, 1], threshold=None) | {"sure": False, "unlike": True}
-    html = render_gallery([plain, unlike], model(LABELS, threshold=None), content=none)
-    assert ", 2 images</title>" in html
-    assert "not sure</span>" not in html
-    assert '2 images<span class="faint">, 1 unlike</span>' in html
-    assert '<span class="key second"></span> unlike the training images' in html
-
-
 def test_missing_and_changed_files_have_cards_without_an_image(photos, tmp_path) -> None:
     rows = photos(4)
     (tmp_path / "photos/1.jpg").unlink()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,24 +121,3 @@ def test_does_not_start_with_a_broken_model(folder: Path) -> None:
         models.open()
     assert models.current is None
     models.close()
-
-
-def test_closes_a_model_that_loads_during_shutdown(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    models = Models(str(folder), None, workers=1, poll=0.01)
-    models.open()
-
-    async def end() -> None:
-        ending = asyncio.Event()
-        watch = asyncio.create_task(models.watch(ending))
-        while len(list(tmp_path.glob("pixmill-served-*"))) < 2:
-            await asyncio.sleep(0.01)
-        ending.set()
-        await watch
-        models.close()
-
-    change(folder, temperature=0.1)
-    asyncio.run(end())
-    assert list(tmp_path.glob("pixmill-served-*")) == []

@@ -40,7 +40,8 @@ settings = Settings(
     root=root, workers=1, held_bytes=held, inbox=root / "inbox", inbox_bytes=500_000, url_rate=60,
     keys=tuple(filter(None, [keys])),
 )
-run(settings, port=0, ready=lambda url: print(url, flush=True), network=Network(served={"images.test:80": port}))
+network = Network(served={"images.test:80": port})
+run(settings, port=0, ready=lambda url: print(url, flush=True), network=network)
 """
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">.jpg"
@@ -78,7 +79,7 @@ def serving(root, port, *, key="", held=1 << 27):
 
 @pytest.fixture(scope="module")
 def project(trained_folder, tmp_path_factory):
-    """A project whose model is sure of half of its images, with two test images of each class, and a web site."""
+    """A project with a web site, whose model is sure of half of its images."""
     root = tmp_path_factory.mktemp("project")
     train = root / "artifacts/train"
     images = root / "images"
@@ -199,10 +200,8 @@ class Page:
             permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
         )
         self.browser.execute_async_script(
-            (
-                f"const done = arguments[arguments.length - 1]; ({script})(...arguments).then(() => "
-                "done(), done)"
-            ),
+            f"const done = arguments[arguments.length - 1]; ({script})(...arguments).then(() => "
+            "done(), done)",
             *values,
         )
 
@@ -464,9 +463,8 @@ def test_accessible_names(page, project):
     # Accessible names contain the visible text (WCAG 2.5.3).
     labelled = page.run(
         "[...document.querySelectorAll('[aria-label]')].map((one) => [one.ariaLabel, "
-        "one.innerText]).filter((pair) => "
-        "pair[1] && document.querySelector(`button[aria-label='${pair[0]}'], "
-        "a[aria-label='${pair[0]}']`))"
+        "one.innerText]).filter((pair) => pair[1] && "
+        "document.querySelector(`button[aria-label='${pair[0]}'], a[aria-label='${pair[0]}']`))"
     )
     assert labelled == [["Go: predict the image at this URL", "Go"]]
     assert (

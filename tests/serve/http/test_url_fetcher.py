@@ -8,22 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.fetch import Network, Refused
+from pixmill.fetch import Network
 from pixmill.local.problems import ProblemError
 from pixmill.serve.http.url_fetcher import UrlFetcher
-
-
-def test_an_ipv6_network_counts_as_one_client() -> None:
-    async def ask() -> None:
-        for client in ("2001:db8:0:1::1", "2001:db8:0:2::1", "192.0.2.1"):
-            (refused,) = await fetcher.fetch(client, ["http://127.0.0.1/"], print)
-            assert isinstance(refused, Refused)
-        with pytest.raises(ProblemError) as caught:
-            await fetcher.fetch("2001:db8:0:1:ffff::2", ["http://127.0.0.1/"], print)
-        assert caught.value.status == 429
-
-    fetcher = UrlFetcher(1, 1000)
-    asyncio.run(ask())
 
 
 class Quiet(SimpleHTTPRequestHandler):

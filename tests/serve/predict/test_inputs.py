@@ -112,9 +112,3 @@ def test_escapes_names_that_are_not_utf_8(photos):
     (photos / os.fsdecode(b"\xff.png")).touch()
     assert "photos/\\udcff.png" in names("photos")
     assert names(os.fsdecode(b"http://x/\xff")) == ["http://x/\\udcff"]
-
-
-def test_broken_links_are_inputs(photos):
-    (photos / "link.png").symlink_to(photos / "gone.png")
-    assert names("photos/link.png") == ["photos/link.png"]
-    assert "photos/link.png" in names("photos")

@@ -1,6 +1,5 @@
 """Finding models: the project's, folders and files."""
 
-import json
 import re
 import shutil
 from dataclasses import replace
@@ -132,11 +131,3 @@ def test_cautions(exported):
     assert re.findall(r"\d+\.\d %", far) == ["98.0 %", "80.0 %"]
     (none,) = replace(model, threshold=None, target_accuracy=0.99).cautions
     assert "299" in none
-
-
-@pytest.mark.parametrize("threshold", [None, 0, 0.0])
-def test_thresholds_of_earlier_versions(trained_folder, tmp_path, threshold):
-    folder = shutil.copytree(trained_folder, tmp_path / "copy")
-    path = folder / "calibration.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
-    assert find_model(str(folder), None).threshold is None

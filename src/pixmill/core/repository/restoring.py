@@ -29,10 +29,8 @@ def put_back_results(root: Path, stage: str) -> None:
             outs = repo.stage.load_one(name=stage).outs
             if _has_results(outs):
                 return
-            lost = []
-            for out in outs:
-                if out.hash_info and not out.exists and not _put_back(root, out):
-                    lost.append(out.def_path)
+            removed = [out for out in outs if out.hash_info and not out.exists]
+            lost = [out.def_path for out in removed if not _put_back(root, out)]
             if lost:
                 announce(
                     f"warning: DVC removed {', '.join(lost)}, of which there is no copy; dvc repro "

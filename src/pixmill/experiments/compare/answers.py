@@ -44,12 +44,27 @@ def describe_classes(*sides: tuple[str, Sequence[str]]) -> str:
     Args:
         sides: Subject and verb, such as ``main has``, and classes of each side.
     """
-    alone = [
-        f"only {who} {join_names(mine, MAX_CLASSES)}"
-        for (who, labels), (_, others) in (sides, sides[::-1])
-        if (mine := [label for label in labels if label not in others])
-    ]
+    alone = []
+    for (who, labels), (_, others) in (sides, sides[::-1]):
+        own = [label for label in labels if label not in others]
+        if own:
+            alone.append(f"only {who} {join_names(own, MAX_CLASSES)}")
     return " and ".join(alone)
+
+
+def predictions_of(revision: Revision) -> pd.DataFrame:
+    """Return a revision's predictions.
+
+    Raises:
+        NotComparableError: There are none.
+    """
+    if revision.predictions is None:
+        raise _incomparable(revision, "are missing")
+    return revision.predictions
+
+
+def _incomparable(revision: Revision, why: str) -> NotComparableError:
+    return NotComparableError(f"Not comparable: the predictions of {name_of(revision)} {why}.")
 
 
 def classes_of(revision: Revision) -> tuple[str, ...]:
@@ -58,20 +73,13 @@ def classes_of(revision: Revision) -> tuple[str, ...]:
     Raises:
         NotComparableError: There are no predictions, or they lack columns.
     """
-    if revision.predictions is None:
-        raise NotComparableError(
-            f"Not comparable: the predictions of {name_of(revision)} are missing."
-        )
-    columns = [str(column) for column in revision.predictions.columns]
+    columns = [str(column) for column in predictions_of(revision).columns]
     labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
     absent = [name for name in ("id", "split", "label") if name not in columns]
-    if absent or len(set(labels)) < max(2, len(labels)):
-        why = (
-            f"have no column {absent[0]}"
-            if absent
-            else "do not have one column for each of at least two classes"
-        )
-        raise NotComparableError(f"Not comparable: the predictions of {name_of(revision)} {why}.")
+    if absent:
+        raise _incomparable(revision, f"have no column {absent[0]}")
+    if len(set(labels)) < max(2, len(labels)):
+        raise _incomparable(revision, "do not have one column for each of at least two classes")
     return labels
 
 
@@ -89,8 +97,7 @@ def split_answers(
         NotComparableError: An image occurs twice, a label is not a class, or probabilities do not
             add up to one.
     """
-    predictions = revision.predictions
-    assert predictions is not None
+    predictions = predictions_of(revision)
     chosen = held_out(predictions)
     tested = predictions["split"] == "test"
     if images != "held out":
@@ -123,7 +130,10 @@ def split_answers(
 
 
 def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:
-    """Return each image's cluster from the first manifest with clusters; an unlisted image is a cluster by itself."""
+    """Return each image's cluster from the first manifest with clusters.
+
+    An unlisted image is a cluster by itself.
+    """
     own = ids.to_numpy(object)
     for manifest in manifests:
         if manifest is not None and "cluster" in manifest:

@@ -79,7 +79,7 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
 
 
 def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Return all params of a revision by dotted name, and the names of those that its model does not use.
+    """Return all params of a revision by name, and the names of those that its model does not use.
 
     Lists are one value. If the installed version rejects the file, the values are those written in
     it, and all count as used.
@@ -88,9 +88,8 @@ def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, 
         resolved: Text of ``params.json``; only a run has one.
         params: Text of ``params.yaml``.
     """
-    from pixmill.train.training_key import (
-        deciding_params,
-    )  # slow to import, and needed only by a ranking
+    # Slow to import, and needed only by a ranking.
+    from pixmill.train.training_key import deciding_params
 
     text = (params if resolved is None else resolved) or ""
     try:
@@ -197,34 +196,46 @@ def _reasons(
     stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]
 ) -> list[str]:
     """Return the reasons why a stage ran: its changed dependencies."""
-    reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
-    files = {**base.get("params", {}), **head.get("params", {})}
-    for file in sorted(files, key=("params.yaml", FILE).__contains__, reverse=True):
-        before, after = (it.get("params", {}).get(file, {}) for it in (base, head))
-        names = [change.name for change in _different(flat(before), flat(after))]
-        if file == FILE and names:
-            old, new = versions
-            upgrade = (
-                f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})" if old and new and old != new else ""
-            )
-            reasons.append(f"code of {stage}{upgrade}")
+    reasons = []
+    if base.get("cmd") != head.get("cmd"):
+        reasons.append("command")
+    before = base.get("params", {})
+    after = head.get("params", {})
+    own = ("params.yaml", FILE)
+    for file in sorted({**before, **after}, key=own.__contains__, reverse=True):
+        changed = _different(flat(before.get(file, {})), flat(after.get(file, {})))
+        if file == FILE and changed:
+            reasons.append(f"code of {stage}{_describe_upgrade(versions)}")
+        elif file == "params.yaml":
+            reasons += [f"param {change.name}" for change in changed]
         else:
-            reasons += [
-                f"param {name}" if file == "params.yaml" else f"param {name} in {file}"
-                for name in names
-            ]
+            reasons += [f"param {change.name} in {file}" for change in changed]
     reasons += [_describe_path(path) for path in _different_files(base, head, "deps")]
     if not reasons and _different_files(base, head, "outs"):
         return ["other results from the same inputs"]
     return reasons
 
 
+def _describe_upgrade(versions: Sequence[str | None]) -> str:
+    """Return both versions of Pixmill in parentheses, after a space.
+
+    Empty if they are equal or unknown.
+    """
+    old, new = versions
+    if not old or not new or old == new:
+        return ""
+    return f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})"
+
+
 def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str) -> list[str]:
-    first, second = (
-        {item["path"]: item.get("md5") or {**item} for item in stage.get(kind, ())}
-        for stage in (base, head)
-    )
+    first = _files(base, kind)
+    second = _files(head, kind)
     return [path for path in {**second, **first} if first.get(path) != second.get(path)]
+
+
+def _files(stage: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the hash of each file by path, or its entry without one."""
+    return {item["path"]: item.get("md5") or {**item} for item in stage.get(kind, ())}
 
 
 def _describe_path(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Compare two revisions of a project, or find only the images that one of them predicts correctly."""
+"""Compare two revisions, or find only the images that one of them predicts correctly."""
 
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,16 @@ from pixmill.experiments.compare.comparison import (
 from pixmill.experiments.compare.gate import judge
 from pixmill.experiments.compare.git_revisions import choose
 from pixmill.experiments.compare.image_changes import compare_data
-from pixmill.experiments.compare.numbers import compare_numbers, find_flips, give_verdict
+from pixmill.experiments.compare.numbers import compare_numbers, find_flips
 from pixmill.experiments.compare.revisions import read_predictions, read_revisions
 from pixmill.experiments.compare.trees import DvcStore, Tree
+from pixmill.experiments.compare.verdict import give_verdict
 
 
 def compare(
     workspace: Workspace, params: Params, base: str | None = None, head: str | None = None
 ) -> Comparison:
-    """Read and compare two revisions, as :func:`pixmill.experiments.compare.revisions.read_revisions` names them.
+    """Read and compare two revisions, named as for :func:`.read_revisions`.
 
     Args:
         workspace: Workspace of the project.
@@ -80,7 +81,7 @@ def compare_revisions(
 
 
 def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
-    """Return :attr:`pixmill.experiments.compare.comparison.Numbers.flips` of the default base and head.
+    """Return :attr:`.Numbers.flips` of the default base and head.
 
     Args:
         root: Folder of the project.

@@ -309,7 +309,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Gate:
-    """The outcome of all limits: ``fail`` if one fails, else ``undecided`` if one is, else ``pass``."""
+    """The outcome of all limits: the worst of ``fail``, ``undecided`` and ``pass``."""
 
     result: Result
     rules: tuple[Rule, ...]

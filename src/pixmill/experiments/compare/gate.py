@@ -4,8 +4,10 @@ A limit within the confidence interval of its metric is neither kept nor broken 
 rule then states how many images would probably decide it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -26,8 +28,8 @@ from pixmill.experiments.compare.numbers import (
     LOWER_IS_BETTER,
     METRIC_NAMES,
     find_answered,
-    images_needed,
 )
+from pixmill.experiments.compare.verdict import images_needed
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.pages import with_sign
 from pixmill.tracking.run_lookup import MlflowRun
@@ -43,8 +45,7 @@ _UNDEFINED = {
 _AT_THRESHOLD = frozenset(get_args(ThresholdMetric))
 _NO_THRESHOLD = (
     "undefined (the model has no confidence threshold: validation has too few images, or too many "
-    "errors, to show "
-    "train.target_accuracy)"
+    "errors, to show train.target_accuracy)"
 )
 _UNKNOWN: Result = "undecided"
 _UNREAD = "unknown, since plots/evaluate/full.json cannot be read (next: dvc repro)"
@@ -105,26 +106,24 @@ def _rule(
 def _overall_rules(
     metrics: Mapping[str, Any] | None, settings: CompareParams, level: float
 ) -> Iterator[Rule]:
-    bounds = [
-        *(("min", *item) for item in settings.min.items()),
-        *(("max", *item) for item in settings.max.items()),
-    ]
+    bounds: list[tuple[str, str, float]] = [("min", *item) for item in settings.min.items()]
+    bounds += [("max", *item) for item in settings.max.items()]
     for key, name, limit in bounds:
-        text = _UNREAD
-        result = _UNKNOWN
-        needed = None
+        found = _Checked(_UNREAD)
         if metrics is not None and name in _AT_THRESHOLD and not metrics.get("threshold"):
-            text = _NO_THRESHOLD
+            found = _Checked(_NO_THRESHOLD)
         elif metrics is not None:
-            text, result, needed = _check_limit(
-                metrics, name, limit, key == "min", level, metrics["n"]
-            )
+            found = _check_limit(metrics, name, limit, key == "min", level, metrics["n"])
         bound = f"at {'least' if key == 'min' else 'most'} {limit:g}"
-        yield _rule(f"{key}.{name}", f"{METRIC_NAMES[name]} {text}", bound, result, needed)
+        text = f"{METRIC_NAMES[name]} {found.text}"
+        yield _rule(f"{key}.{name}", text, bound, found.result, found.needed)
 
 
 def _measure_coverage(head: Revision, level: float, draws: int) -> dict[str, float]:
-    """Return the head's coverage on its own test split with its interval; empty without valid predictions."""
+    """Return the head's coverage on its own test split with its interval.
+
+    Empty without valid predictions.
+    """
     try:
         own = split_answers(head, classes_of(head))
     except NotComparableError:
@@ -140,52 +139,66 @@ def _measure_coverage(head: Revision, level: float, draws: int) -> dict[str, flo
 def _class_rules(
     metrics: Mapping[str, Any] | None, settings: CompareParams, level: float
 ) -> Iterator[Rule]:
+    rows = None if metrics is None else metrics.get("per_class")
     for name, limit in settings.min_per_class.items():
         bound = f"at least {limit:g}"
-        if metrics is None or metrics.get("per_class") is None:
-            yield _rule(
-                f"min_per_class.{name}", f"{name} of each class {_UNREAD}", bound, "undecided"
-            )
+        key = f"min_per_class.{name}"
+        if metrics is None or rows is None:
+            yield _rule(key, f"{name} of each class {_UNREAD}", bound, _UNKNOWN)
             continue
-        rows = metrics["per_class"]
-        found = {
-            label: _check_limit(row, name, limit, True, level, metrics["n"])
-            for label, row in rows.items()
-        }
-        result = _worst([each for _, each, _ in found.values()])
-        failing, open_ = (
-            [f"{label} {text}" for label, (text, each, _) in found.items() if each == kind]
-            for kind in ("fail", "undecided")
-        )
-        text = f"{name} of {join_names(failing or open_ or ['each class'], MAX_CLASSES)}"
-        # The number for the class that needs most, unless no number decides a class.
-        counts = [count for _, each, count in found.values() if each == result == "undecided"]
-        needed = None if None in counts else max(filter(None, counts), default=None)
-        rule = _rule(f"min_per_class.{name}", text, bound, result, needed)
-        also = f"; undecided for {join_names(open_, MAX_CLASSES)}" if failing and open_ else ""
-        yield replace(rule, sentence=rule.sentence + also)
+        found: dict[Result, list[_Checked]] = {"fail": [], "undecided": [], "pass": []}
+        for label, row in rows.items():
+            checked = _check_limit(row, name, limit, True, level, metrics["n"])
+            found[checked.result].append(replace(checked, text=f"{label} {checked.text}"))
+        yield _class_rule(key, name, bound, found["fail"], found["undecided"])
+
+
+def _class_rule(
+    key: str, name: str, bound: str, failing: list[_Checked], undecided: list[_Checked]
+) -> Rule:
+    """Return the rule of a limit for each class, given the classes that may break it."""
+    texts = [each.text for each in failing or undecided] or ["each class"]
+    text = f"{name} of {join_names(texts, MAX_CLASSES)}"
+    if failing:
+        rule = _rule(key, text, bound, "fail")
+        if undecided:
+            doubtful = join_names([each.text for each in undecided], MAX_CLASSES)
+            rule = replace(rule, sentence=f"{rule.sentence}; undecided for {doubtful}")
+        return rule
+    if not undecided:
+        return _rule(key, text, bound, "pass")
+    # The number for the class that needs most, unless no number decides a class.
+    counts = [each.needed for each in undecided if each.needed]
+    needed = max(counts) if len(counts) == len(undecided) else None
+    return _rule(key, text, bound, _UNKNOWN, needed)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A metric as text, the result of its limit, and the images that would decide it."""
+
+    text: str
+    result: Result = _UNKNOWN
+    needed: int | None = None
 
 
 def _check_limit(
     values: Mapping[str, Any], name: str, limit: float, at_least: bool, level: float, n: int
-) -> tuple[str, Result, int | None]:
-    """Return the metric as text, the result by its whole interval, and the images that would decide it."""
+) -> _Checked:
+    """Check a metric by its whole interval."""
     value, low, high = (values.get(f"{name}{end}") for end in ("", "_low", "_high"))
-    if value is not None and low is high is None:
-        return f"{value:.3f} (without a confidence interval)", "undecided", None
-    if value is None or low is None or high is None:
-        return (
-            f"undefined ({_UNDEFINED.get(name, 'too few classes have test images')})",
-            "undecided",
-            None,
-        )
+    if value is None:
+        reason = _UNDEFINED.get(name, "too few classes have test images")
+        return _Checked(f"undefined ({reason})")
+    if low is None or high is None:
+        return _Checked(f"{value:.3f} (without a confidence interval)")
     text = f"{value:.3f} ({100 * level:g} % CI {low:.3f} to {high:.3f})"
     if (low >= limit) if at_least else (high <= limit):
-        return text, "pass", None
+        return _Checked(text, "pass")
     if (high < limit) if at_least else (low > limit):
-        return text, "fail", None
+        return _Checked(text, "fail")
     half_width = value - low if limit < value else high - value
-    return text, "undecided", images_needed(n, half_width, abs(value - limit), level)
+    return _Checked(text, needed=images_needed(n, half_width, abs(value - limit), level))
 
 
 def _drop_rule(
@@ -193,77 +206,65 @@ def _drop_rule(
 ) -> Iterator[Rule]:
     if settings.max_drop is None:
         return
-    # "significant" passes only if the interval also rules out a drop of more than the margin.
-    limit = None if settings.max_drop == "significant" else settings.max_drop
-    bound = (
-        "must not be significantly worse"
-        if limit is None
-        else f"must not be worse by more than {limit:g}"
-    )
-    if numbers is None:
-        if obstacle:
-            why = obstacle.removeprefix("Not comparable: ").removesuffix(".")
-            yield _rule(
-                "max_drop",
-                f"{METRIC_NAMES[settings.metric]} not comparable ({why})",
-                bound,
-                "undecided",
-            )
-        return
+    bound = "must not be significantly worse"
+    if settings.max_drop != "significant":
+        bound = f"must not be worse by more than {settings.max_drop:g}"
+    if numbers is not None:
+        found = numbers.decisive
+        text = (
+            f"{METRIC_NAMES[numbers.metric]} {found.second:.3f} after {found.first:.3f} "
+            f"({with_sign(found.difference)}, {100 * numbers.confidence:g} % CI "
+            f"{with_sign(found.low)} to {with_sign(found.high)})"
+        )
+        result, needed = _check_drop(numbers, settings.max_drop)
+        yield _rule("max_drop", text, bound, result, needed, numbers.image)
+    elif obstacle:
+        why = obstacle.removeprefix("Not comparable: ").removesuffix(".")
+        text = f"{METRIC_NAMES[settings.metric]} not comparable ({why})"
+        yield _rule("max_drop", text, bound, _UNKNOWN)
+
+
+def _check_drop(numbers: Numbers, max_drop: float | str) -> tuple[Result, int | None]:
+    """Return the result of ``compare.max_drop``, and the images that would decide it."""
     found = numbers.decisive
-    name = numbers.metric
     gain = found.difference
     low = found.low
     high = found.high
-    text = f"{METRIC_NAMES[name]} {found.second:.3f} after {found.first:.3f} "
-    text += (
-        f"({with_sign(gain)}, {100 * numbers.confidence:g} % CI {with_sign(low)} to "
-        f"{with_sign(high)})"
-    )
-    if name in LOWER_IS_BETTER:
-        gain, low, high = -gain, -high, -low
-    if limit is None:
-        result: Result = "fail" if high < 0 else "pass" if low >= -numbers.margin else "undecided"
-        distance = max(-gain, gain + numbers.margin)
-        margin = numbers.margin
+    if numbers.metric in LOWER_IS_BETTER:
+        gain = -found.difference
+        low = -found.high
+        high = -found.low
+    # "significant" passes only if the interval also rules out a drop of more than the margin.
+    if isinstance(max_drop, str):
+        broken = 0.0
+        allowed = margin = numbers.margin
+        distance = max(-gain, gain + margin)
     else:
-        result = "fail" if high < -limit else "pass" if low >= -limit else "undecided"
-        distance = abs(gain + limit)
+        broken = allowed = max_drop
         margin = 0.0
-    needed = None
-    if result == "undecided":
-        needed = images_needed(numbers.n, (high - low) / 2, distance, numbers.confidence, margin)
-    yield _rule("max_drop", text, bound, result, needed, numbers.image)
+        distance = abs(gain + max_drop)
+    if high < -broken:
+        return "fail", None
+    if low >= -allowed:
+        return "pass", None
+    needed = images_needed(numbers.n, (high - low) / 2, distance, numbers.confidence, margin)
+    return _UNKNOWN, needed
 
 
 def _run_rules(run: MlflowRun | None, settings: CompareParams) -> Iterator[Rule]:
+    megabytes = run.megabytes if run else None
+    seconds = run.seconds if run else None
     for name, limit, what, unit, value in (
-        (
-            "max_megabytes",
-            settings.max_megabytes,
-            "size of the model",
-            "MB",
-            run.megabytes if run else None,
-        ),
-        (
-            "max_seconds",
-            settings.max_seconds,
-            "duration of the training",
-            "s",
-            run.seconds if run else None,
-        ),
+        ("max_megabytes", settings.max_megabytes, "size of the model", "MB", megabytes),
+        ("max_seconds", settings.max_seconds, "duration of the training", "s", seconds),
     ):
         if limit is None:
             continue
-        result: Result = "undecided" if value is None else "pass" if value <= limit else "fail"
-        text = (
-            _NO_RUN
-            if run is None
-            else f"unknown to the run {run.name} in MLflow (next: {RECORD_AGAIN})"
-        )
-        yield _rule(
-            name,
-            f"{what} {text if value is None else f'{value:,.1f} {unit}'}",
-            f"at most {limit:g} {unit}",
-            result,
-        )
+        result: Result = _UNKNOWN
+        text = _NO_RUN
+        if value is not None:
+            result = "pass" if value <= limit else "fail"
+            text = f"{value:,.1f} {unit}"
+        elif run is not None:
+            text = f"unknown to the run {run.name} in MLflow (next: {RECORD_AGAIN})"
+        yield _rule(name, f"{what} {text}", f"at most {limit:g} {unit}", result)

@@ -13,7 +13,8 @@ from pixmill.core.words import printable
 WORKSPACE = "workspace"
 
 _REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.+)")
-"""Branches, tags, remote branches, and DVC experiments, whose refs contain the commit they started from."""
+"""Branches, tags, remote branches, and DVC experiments, whose refs contain the commit they started
+from."""
 
 _INPUTS = (
     "data.dvc", "decisions.csv", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots",
@@ -70,10 +71,10 @@ def find(root: Path, name: str) -> GitRevision:
     refs = named.get(name, {})
     if len(set(refs.values())) > 1:
         raise PixmillError(f"'{name}' is ambiguous", next=f"write {' or '.join(sorted(refs))}")
+    commit = next(iter(refs.values()), None)
     # Git would parse a name with a leading dash as an option.
-    commit = (
-        None if name.startswith("-") else next(iter(refs.values()), None) or _commit(root, name)
-    )
+    if commit is None and not name.startswith("-"):
+        commit = _commit(root, name)
     if commit is None:
         raise _unknown(name, list(named))
     is_ref = any(ref.startswith(("refs/heads/", "refs/tags/", "refs/remotes/")) for ref in refs)
@@ -101,34 +102,58 @@ def choose(
     if base is not None:
         return find(root, base), after
     last = find(root, "HEAD") if after.is_workspace else after
+    fork = _fork(root, last, is_named=head is not None)
+    if fork is not None:
+        return fork, after
+    if after.is_workspace and git(root, "status", "--porcelain", "--", *_INPUTS):
+        return last, after
+    return _parent(root, last), last
+
+
+def _fork(root: Path, last: GitRevision, *, is_named: bool) -> GitRevision | None:
+    """Return the commit where the main branch was left.
+
+    ``None`` on the main branch, or without one.
+
+    Args:
+        root: Folder of the project.
+        last: Last commit of the head.
+        is_named: Whether the user named the head; otherwise it is the workspace.
+    """
     main = main_branch(root)
-    shallow = git(root, "rev-parse", "--is-shallow-repository") == "true\n"
-    start = (git(root, "merge-base", main, str(last.commit)) or "").strip() if main else ""
-    if not start and (main or shallow):
-        lack = f"no common commit with {main}" if main else "no main branch"
-        message = f"this clone has {lack}" if shallow else f"HEAD has {lack}"
-        raise PixmillError(
-            message, next=_DEEPEN if shallow else "name the base: pixmill compare BASE"
-        )
+    if main is None:
+        if _is_shallow(root):
+            raise PixmillError("this clone has no main branch", next=_DEEPEN)
+        return None
+    start = (git(root, "merge-base", main, str(last.commit)) or "").strip()
+    if not start:
+        lack = f"no common commit with {main}"
+        if _is_shallow(root):
+            raise PixmillError(f"this clone has {lack}", next=_DEEPEN)
+        raise PixmillError(f"HEAD has {lack}", next="name the base: pixmill compare BASE")
     branch = (git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip()
-    if main and start != last.commit and (head or branch != main.removeprefix("origin/")):
-        if _commit(root, main) == start:
-            return find(root, main), after
-        return GitRevision(
-            start[:7], f"{_title(root, start, start)}, where {main} was left", start, start[:10]
-        ), after
-    if after.is_workspace:
-        if git(root, "status", "--porcelain", "--", *_INPUTS):
-            return last, after
-        after = last
+    is_main = not is_named and branch == main.removeprefix("origin/")
+    if is_main or start == last.commit:
+        return None
+    if _commit(root, main) == start:
+        return find(root, main)
+    title = f"{_title(root, start, start)}, where {main} was left"
+    return GitRevision(start[:7], title, start, start[:10])
+
+
+def _parent(root: Path, last: GitRevision) -> GitRevision | None:
+    """Return the first parent of a commit; ``None`` for the first commit."""
     parents = (git(root, "log", "-1", "--format=%P", str(last.commit)) or "").split()
-    if not parents and shallow:
-        raise PixmillError(f"this clone does not have the parent of {after.title}", next=_DEEPEN)
-    if not parents:
-        return None, after
-    return GitRevision(
-        parents[0][:7], _title(root, parents[0], parents[0]), parents[0], parents[0][:10]
-    ), after
+    if parents:
+        first = parents[0]
+        return GitRevision(first[:7], _title(root, first, first), first, first[:10])
+    if _is_shallow(root):
+        raise PixmillError(f"this clone does not have the parent of {last.title}", next=_DEEPEN)
+    return None
+
+
+def _is_shallow(root: Path) -> bool:
+    return git(root, "rev-parse", "--is-shallow-repository") == "true\n"
 
 
 def main_branch(root: Path) -> str | None:

@@ -74,9 +74,9 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
     if before is None or after is None:
         return None
     images = _differences(before, after)
-    first, second = (
-        revision.loc[revision["kept"], ["label", "mode", *MEASURES]] for revision in (before, after)
-    )
+    compared = ["label", "mode", *MEASURES]
+    first = before.loc[before["kept"], compared]
+    second = after.loc[after["kept"], compared]
     added = images.loc[images["change"] == "added", "id"]
     tested = after.loc[after["split"] == "test", "id"]
     return DataDifference(
@@ -113,16 +113,14 @@ def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
 
 
 def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    first, second = (
-        revision.set_index("id")[["kept", *_FACTS]].add_prefix(f"{name}_")
-        for name, revision in (("base", before), ("head", after))
-    )
+    facts = ["kept", *_FACTS]
+    first = before.set_index("id")[facts].add_prefix("base_")
+    second = after.set_index("id")[facts].add_prefix("head_")
     both = first.join(second, how="outer")
-    was, stays = (both[f"{name}_kept"].fillna(value=False) for name in ("base", "head"))
-    relabelled, moved = (
-        (both[f"base_{fact}"] != both[f"head_{fact}"]).fillna(value=False)
-        for fact in ("label", "split")
-    )
+    was = both["base_kept"].fillna(value=False)
+    stays = both["head_kept"].fillna(value=False)
+    relabelled = (both["base_label"] != both["head_label"]).fillna(value=False)
+    moved = (both["base_split"] != both["head_split"]).fillna(value=False)
     happened = {
         "added": both["base_kept"].isna(),
         "removed": both["head_kept"].isna(),
@@ -150,7 +148,7 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def _origins(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Return the origin of images by id: the head's if its manifest has sources, otherwise the base's."""
+    """Return the origin of images by id: the head's if it has sources, otherwise the base's."""
     revisions = (after, before) if after["source"].notna().any() else (before, after)
     known = pd.concat(revisions).drop_duplicates("id").set_index("id")[list(_ORIGIN)]
     return known.assign(source=known["source"].mask(corrections(known), "feedback"))
@@ -215,7 +213,7 @@ def _kolmogorov_smirnov(
 def _near_test(
     pairs: pd.DataFrame | None, added: pd.Series[Any], tested: pd.Series[Any]
 ) -> pd.DataFrame:
-    """Return near-duplicates of an added image and an image of the head's test split, most similar first."""
+    """Return pairs of an added image and a similar test image of the head, most similar first."""
     columns = ["id", "test_id", "similarity"]
     table = pd.DataFrame(columns=["a", "b"]) if pairs is None else pairs
     orders = (

@@ -1,12 +1,10 @@
-"""Metrics of both models on the common images, their significance, and the verdict."""
+"""Metrics of both models on the common images, with their significance."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,12 +15,13 @@ from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.core.words import count
 from pixmill.evaluate.predictions import is_cross_fitted
 from pixmill.experiments.compare.answers import (
-    MAX_CLASSES,
+    Images,
     SplitAnswers,
     classes_of,
     clusters_of,
     describe_classes,
     name_of,
+    predictions_of,
     split_answers,
 )
 from pixmill.experiments.compare.comparison import (
@@ -31,9 +30,8 @@ from pixmill.experiments.compare.comparison import (
     Numbers,
     Revision,
     Step,
-    Verdict,
 )
-from pixmill.experiments.compare.slices import changed_slices, compare_slices
+from pixmill.experiments.compare.slices import compare_slices
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
@@ -45,7 +43,6 @@ from pixmill.metrics.significance import (
     paired_coverage,
     paired_differences,
 )
-from pixmill.pages.page import render_sentence
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 """Metrics whose best value is the lowest."""
@@ -64,19 +61,12 @@ METRIC_NAMES = {
 }
 """Display names of the metrics, within a sentence."""
 
-_MAX_IMAGES = 1_000_000
-"""Images above which none are suggested."""
-
-_MAX_SLICES = 3
-"""Slices that a sentence names."""
-
-_POWER = 0.8
-"""Probability that the suggested number of images decides."""
-
 
 @dataclass(frozen=True)
 class _Common:
-    """The classes of either, those that both know first; predictions of both; and the common images.
+    """The classes of either, those that both know first; predictions of both.
+
+    And the common images.
 
     ``crossed`` states whether both have cross-fitted predictions; ``tested`` are the test images
     among the common ones.
@@ -99,7 +89,7 @@ class _Common:
 def compare_numbers(
     base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams
 ) -> Numbers:
-    """Compare both models on the images that both held out and whose class both know, by the head's labels.
+    """Compare both models on the images that both held out and whose class both know.
 
     These are the test images of both, unless both have cross-fitted predictions of training images.
 
@@ -136,8 +126,7 @@ def compare_numbers(
     if settings.metric not in overall:
         raise NotComparableError(
             f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the "
-            f"{count(len(ids), found.image)} of "
-            f"both {name_of(base)} and {name_of(head)}."
+            f"{count(len(ids), found.image)} of both {name_of(base)} and {name_of(head)}."
         )
     on_test = None
     if 0 < len(found.tested) < len(ids):
@@ -187,7 +176,7 @@ def compare_numbers(
 def find_answered(
     revision: Revision, ids: pd.Index, values: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_] | None:
-    """Return which images a model answers: those that reach its threshold and are not unlike the training images.
+    """Return which images a model answers: not below its threshold, nor unlike its training images.
 
     Args:
         revision: Revision with predictions.
@@ -257,7 +246,7 @@ def _compare_coverage(
 
 
 def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
-    """Return :attr:`pixmill.experiments.compare.comparison.Numbers.flips` without computing metrics.
+    """Return :attr:`.Numbers.flips` without computing metrics.
 
     Args:
         base: Revision to compare with; only predictions are used.
@@ -271,94 +260,8 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
     return _flips(found.after.at(found.ids), found.before.at(found.ids).values, found.labels)
 
 
-def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
-    """Return the verdict, and a sentence with its numbers.
-
-    The interval of the difference in the deciding metric decides. Above zero, the head is better;
-    below, worse. If it contains zero, both are the same if it is within ± the margin, otherwise
-    undecided. The sentence also names slices with significantly lower accuracy and classes with
-    significantly lower F1, by Holm's method.
-
-    Args:
-        numbers: Metrics of both models.
-    """
-    row = numbers.decisive
-    margin = numbers.margin
-    is_loss = numbers.metric in LOWER_IS_BETTER
-    low, high = sorted((-row.low, -row.high) if is_loss else (row.low, row.high))
-    falls = [row for row in changed_slices(numbers) if row.accuracy.difference < 0]
-    named = {row.name for row in falls[:_MAX_SLICES] if row.dimension == "class"}
-    may_fall = low < -margin
-    may_rise = high > margin
-    verdict: Verdict = "undecided"
-    if equal := all(found.low == found.high == 0 for found in numbers.metrics.values()):
-        verdict = "same"
-    elif low > 0 or high < 0:
-        verdict = "better" if low > 0 else "worse"
-    elif not may_fall and not may_rise:
-        verdict = "same"
-    needed = images_needed(
-        numbers.n, (high - low) / 2, abs(row.difference), numbers.confidence, margin
-    )
-    sentence = render_sentence(
-        "pixmill.experiments.compare",
-        "verdict.txt",
-        verdict=verdict,
-        equal=equal,
-        decisive=row,
-        metric=METRIC_NAMES[numbers.metric],
-        margin=margin,
-        confidence=numbers.confidence,
-        images=count(numbers.n, numbers.image)
-        + (
-            f" of the {len(numbers.per_class)} classes that both know"
-            if numbers.own_classes
-            else ""
-        ),
-        own_classes=numbers.own_classes,
-        image=numbers.image,
-        slices=falls,
-        classes=[item for item in _worse_classes(numbers) if item[0] not in named],
-        change="change" if may_fall and may_rise else "drop" if may_fall != is_loss else "rise",
-        needed=needed if needed and needed > numbers.n else None,
-        max_slices=_MAX_SLICES,
-        max_classes=MAX_CLASSES,
-    )
-    return verdict, sentence
-
-
-def images_needed(
-    n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0
-) -> int | None:
-    """Return the number of images that would probably decide, since an interval narrows with their square root.
-
-    With this number, 80 % of intervals exclude a limit at the distance if the measured value is the
-    true one. An interval whose half width equals the distance would exclude it half of the time.
-
-    Args:
-        n: Number of images measured.
-        half_width: Half the width of the interval.
-        distance: Distance between the value and the limit to exclude.
-        confidence: Level of the interval.
-        margin: Width of an interval that decides at any position.
-
-    Returns:
-        Two significant digits, rounded up; ``None`` above a million images.
-
-    >>> images_needed(250, 0.04, 0.04, 0.95), images_needed(250, 0.04, 0.0, 0.95, margin=0.04)
-    (520, 1000)
-    """
-    limit, likely = (NormalDist().inv_cdf(share) for share in ((1 + confidence) / 2, _POWER))
-    enough = max(distance * limit / (limit + likely), margin / 2)
-    if half_width >= enough * math.sqrt(_MAX_IMAGES / n):
-        return None
-    needed = math.ceil(round(n * (half_width / enough) ** 2, 6))
-    unit = int(10 ** max(0, len(str(needed)) - 2))
-    return math.ceil(needed / unit) * unit
-
-
 def _common_images(base: Revision, head: Revision) -> _Common:
-    """Return the classes, predictions of both, and the ids of the common images whose class both know."""
+    """Return classes, predictions, and the ids of the common images whose class both know."""
     theirs = classes_of(base)
     ours = classes_of(head)
     both = [label for label in ours if label in theirs]
@@ -366,11 +269,11 @@ def _common_images(base: Revision, head: Revision) -> _Common:
     if len(both) < 2:
         raise NotComparableError(f"Not comparable: fewer than two classes are in both; {alone}.")
     labels = tuple(dict.fromkeys([*both, *ours, *theirs]))
-    tables = [each.predictions for each in (base, head) if each.predictions is not None]
+    tables = [predictions_of(base), predictions_of(head)]
     crossed = all(map(is_cross_fitted, tables))
-    before, after = (
-        split_answers(each, labels, "held out" if crossed else "test") for each in (base, head)
-    )
+    images: Images = "held out" if crossed else "test"
+    before = split_answers(base, labels, images)
+    after = split_answers(head, labels, images)
     ids = after.ids.intersection(before.ids).sort_values()
     ids = ids[after.at(ids).actual < len(both)]
     if ids.empty:
@@ -426,35 +329,27 @@ def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple
     own = before.at(ids)
     common = after.at(ids)
     changed = int(np.sum(own.actual != common.actual))
-    alone = len(before.ids) > len(ids)
-    new = len(after.ids) > len(ids)
-    if not (alone or new or changed):
-        return ()
-    own_images = "held-out images" if found.crossed else "test split"
-    path = [(f"{name_of(base)} on its own {own_images}", before)]
-    if alone:
+    of_base = f"{name_of(base)} on its own"
+    of_head = f"{name_of(head)} on its own"
+    images = "held-out images" if found.crossed else "test split"
+    path = [(f"{of_base} {images}", before)]
+    if len(before.ids) > len(ids):
         path.append((f"on the {count(len(ids), found.image)} of both", own))
     if changed:
-        path.append(
-            (
-                f"with {count(changed, 'changed label')}",
-                SplitAnswers(ids, common.actual, own.values),
-            )
-        )
+        relabelled = SplitAnswers(ids, common.actual, own.values)
+        path.append((f"with {count(changed, 'changed label')}", relabelled))
     path.append((f"{name_of(head)} on the same images", common))
-    if new:
-        path.append((f"{name_of(head)} on its own {own_images}", after))
-    common_classes = (found.shared if len(part.ids) == len(ids) else None for _, part in path)
-    measured = zip(path, common_classes, strict=True)
-    values = [
-        scores(part.actual, part.values, averaged=classes)[metric]
-        for (_, part), classes in measured
-    ]
-    return tuple(
-        Step(what, len(part.ids), value)
-        for (what, part), value in zip(path, values, strict=True)
-        if value is not None
-    )
+    if len(after.ids) > len(ids):
+        path.append((f"{of_head} {images}", after))
+    if len(path) == 2:
+        return ()
+    steps = []
+    for what, part in path:
+        averaged = found.shared if len(part.ids) == len(ids) else None
+        value = scores(part.actual, part.values, averaged=averaged)[metric]
+        if value is not None:
+            steps.append(Step(what, len(part.ids), value))
+    return tuple(steps)
 
 
 def _confusion(
@@ -486,15 +381,3 @@ def _flips(
         for revision in ("base", "head")
     ]
     return table[["id", "label", *order, "gained"]].reset_index(drop=True)
-
-
-def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
-    """Return the classes that are significantly worse, the worst first."""
-    found = [
-        (row.f1.difference, label, row)
-        for label, row in numbers.per_class.items()
-        if row.f1 is not None
-        and row.p_adjusted is not None
-        and row.p_adjusted <= 1 - numbers.confidence
-    ]
-    return [(label, row) for gap, label, row in sorted(found, key=lambda item: item[:2]) if gap < 0]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail"
 """Colours of badges by word; others have the colour of warnings."""
 
 _OWN_SCALE = frozenset({"log_loss", "coverage"})
-"""Metrics that are drawn to separate scales, since their intervals may be far wider than all others."""
+"""Metrics that are drawn to separate scales, since their intervals may be far wider than all
+others."""
 
 _MAX_CLASSES = 20
 """Classes and slices shown unfolded, those with the largest changes."""
@@ -80,37 +81,39 @@ class ImageSelection:
 
 
 def choose_images(comparison: Comparison) -> ImageSelection:
-    """Choose and load flips, half of each direction unless one has fewer, and samples of each change of the data.
+    """Choose and load flips, half of each direction, and samples of each change of the data.
 
     Args:
         comparison: The comparison; files are read from its revisions.
     """
     numbers = comparison.numbers
     data = comparison.data
-    lost = []
-    gained = []
+    lost: list[ImageRow] = []
+    gained: list[ImageRow] = []
     if numbers is not None:
-        lost, gained = (
-            rows_of(numbers.flips[numbers.flips["gained"] == is_gained].head(_MAX_FLIPS))
-            for is_gained in (False, True)
-        )
-        half = _MAX_FLIPS // 2
-        lost, gained = (
-            lost[: max(half, _MAX_FLIPS - len(gained))],
-            gained[: max(half, _MAX_FLIPS - len(lost))],
-        )
+        lost, gained = _choose_flips(numbers.flips)
     samples = {}
     near = []
     if data is not None:
         kinds = dict(iter(data.images.groupby("change")))
         samples = {kind: _spread(kinds[kind]) for kind in CHANGES if kind in kinds}
         near = rows_of(data.near_test.head(_MAX_PAIRS))
-    rows = [*lost, *gained, *(row for rows in samples.values() for row in rows), *near]
+    rows = [*lost, *gained, *chain.from_iterable(samples.values()), *near]
     ids = dict.fromkeys([row["id"] for row in rows] + [row["test_id"] for row in near])
     names: list[str] = []
     uris = list(each_thumbnail(_load_images(comparison, list(ids), names)))
     loaded = take_until_full(zip(names, uris, strict=True), _MAX_BYTES)
     return ImageSelection(lost, gained, samples, near, loaded)
+
+
+def _choose_flips(flips: pd.DataFrame) -> tuple[list[ImageRow], list[ImageRow]]:
+    """Return lost and gained flips: half of each, unless one kind has fewer."""
+    lost = rows_of(flips[~flips["gained"]].head(_MAX_FLIPS))
+    gained = rows_of(flips[flips["gained"]].head(_MAX_FLIPS))
+    half = _MAX_FLIPS // 2
+    most_lost = max(half, _MAX_FLIPS - len(gained))
+    most_gained = max(half, _MAX_FLIPS - len(lost))
+    return lost[:most_lost], gained[:most_gained]
 
 
 def _spread(rows: pd.DataFrame) -> list[ImageRow]:
@@ -122,21 +125,21 @@ def _spread(rows: pd.DataFrame) -> list[ImageRow]:
 
 
 def _load_images(comparison: Comparison, ids: list[str], names: list[str]) -> Iterator[Thumbnail]:
-    """Yield the available images; add the id of each to ``names``."""
+    """Yield the available images, preferably the head's; add the id of each to ``names``."""
     places: dict[str, list[Any]] = {name: [] for name in ids}
     for revision in (comparison.head, comparison.base):
-        if revision is not None and revision.manifest is not None and "path" in revision.manifest:
-            rows = revision.manifest[
-                revision.manifest["id"].isin(ids) & revision.manifest["path"].notna()
-            ]
+        manifest = None if revision is None else revision.manifest
+        if manifest is not None and "path" in manifest:
+            rows = manifest[manifest["id"].isin(ids) & manifest["path"].notna()]
             for name, path in zip(rows["id"], rows["path"], strict=True):
                 places[name].append((revision, path))
     for name, found in places.items():
-        contents = (revision.read(f"artifacts/scrape/{path}") for revision, path in found)
-        content = next((content for content in contents if content is not None), None)
-        if content is not None:
-            names.append(name)
-            yield Thumbnail(name, content, size=_SIDE_PIXELS)
+        for revision, path in found:
+            content = revision.read(f"artifacts/scrape/{path}")
+            if content is not None:
+                names.append(name)
+                yield Thumbnail(name, content, size=_SIDE_PIXELS)
+                break
 
 
 @dataclass(frozen=True)
@@ -273,7 +276,7 @@ def _extents(made: dict[str, Any]) -> dict[str, float]:
 
 
 def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]], int, bool]]:
-    """Return each dimension, its most changed slices, the number of others, and whether any changed significantly."""
+    """Return each dimension, its most changed slices, how many others, and whether any changed."""
     found = []
     for dimension, members in groupby(slices, key=lambda row: row["dimension"]):
         rows = list(members)
@@ -311,15 +314,12 @@ def _calibration(numbers: Numbers) -> dict[str, Markup]:
 
 
 def _cell(numbers: Numbers, row: int, column: int) -> Cell:
-    before, after = (int(matrix[row, column]) for matrix in numbers.confusion)
-    images = max(1, *(int(matrix[row].sum()) for matrix in numbers.confusion))
-    return Cell(
-        numbers.labels[row],
-        numbers.labels[column],
-        before,
-        after,
-        shade(abs(after - before) / images),
-    )
+    first, second = numbers.confusion
+    before = int(first[row, column])
+    after = int(second[row, column])
+    images = max(1, int(first[row].sum()), int(second[row].sum()))
+    depth = shade(abs(after - before) / images)
+    return Cell(numbers.labels[row], numbers.labels[column], before, after, depth)
 
 
 def _changed_errors(numbers: Numbers) -> list[Cell]:

@@ -1,8 +1,10 @@
-"""Rank all models of a project by validation, and test which are significantly worse than the best."""
+"""Rank all models by validation, and test which are significantly worse than the best."""
+
+from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,11 +22,11 @@ from pixmill.experiments.compare.numbers import (
     LOWER_IS_BETTER,
     METRIC_NAMES,
     compare_numbers,
-    give_verdict,
 )
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import NOT_OF_MODEL, SEED, TrainedModel, read_models
+from pixmill.experiments.compare.verdict import give_verdict
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
 from pixmill.metrics.resampling import (
@@ -146,7 +148,7 @@ def compare_runs(
     *,
     limit: int = 500,
 ) -> Ranking:
-    """Rank the newest runs and experiments, and the model in use, by ``compare.metric`` on validation.
+    """Rank the newest runs and experiments, and the model in use, by ``compare.metric``.
 
     They are measured on the validation images that they share, with the labels of the newest.
     Trainings that differ only in ``train.seed`` are one model.
@@ -171,36 +173,21 @@ def compare_runs(
     notes = [*found.notes, *filter(None, [note])]
     rows: list[RankedModel] = []
     planned = None
-    if answers:
-        newest = next(model for model in models if model.revision in answers)
+    compared = [model for model in models if model.revision in answers]
+    if compared:
+        newest = compared[0]
         truth = answers[newest.revision]
-        manifest = None if base is None else base.manifest
-        if manifest is None or not truth.ids.isin(manifest["id"]).all():
-            manifest = next(read_each(workspace, [newest.revision])).manifest
-        if manifest is None:
-            notes.append(
-                "No manifest of the split is available, so near-duplicates count as independent "
-                "images."
-            )
-        changed = max(int(np.sum(each.actual != truth.actual)) for each in answers.values())
-        if changed:
-            images = count(changed, "validation image has", "validation images have")
-            notes.append(
-                f"Up to {images} another label in an earlier run; the labels of {newest.name} "
-                "count."
-            )
+        manifest = _manifest_with(truth.ids, base, workspace, newest)
+        notes += _describe_images(manifest, answers.values(), newest.name, truth)
         groups = group_numbers(clusters_of([manifest], truth.ids))
-        compared = [model for model in models if model.revision in answers]
-        crossed = truth.ids.isin(
-            newest.predictions.loc[newest.predictions["split"] == "train", "id"]
-        ).any()
-        width = CROSS_FITTING_WIDTH if crossed else 1.0
+        trained_on = newest.predictions.loc[newest.predictions["split"] == "train", "id"]
+        width = CROSS_FITTING_WIDTH if truth.ids.isin(trained_on).any() else 1.0
         rows, undefined = rank_models(
             compared, answers, truth, groups, metric=metric, confidence=confidence, width=width
         )
         others += undefined
-    if rows and base is not None and not rows[0].used:
-        planned = _compare_on_test(base, rows[0], manifest, params)
+        if rows and base is not None and not rows[0].used:
+            planned = _compare_on_test(base, rows[0], manifest, params)
     shown = with_params(rows, sorted(others, key=lambda row: -row.model.started))
     return Ranking(
         metric,
@@ -214,6 +201,33 @@ def compare_runs(
         found.without_runs,
         next((model.run.command for model in models if model.run), None),
     )
+
+
+def _manifest_with(
+    ids: pd.Index, base: Revision | None, workspace: Workspace, newest: TrainedModel
+) -> pd.DataFrame | None:
+    """Return a manifest with these images: that of the model in use, else of the newest model."""
+    manifest = None if base is None else base.manifest
+    if manifest is None or not ids.isin(manifest["id"]).all():
+        return next(read_each(workspace, [newest.revision])).manifest
+    return manifest
+
+
+def _describe_images(
+    manifest: pd.DataFrame | None,
+    answers: Iterable[SplitAnswers],
+    newest: str,
+    truth: SplitAnswers,
+) -> Iterator[str]:
+    """Yield sentences about clusters and labels that are not known or differ."""
+    if manifest is None:
+        yield (
+            "No manifest of the split is available, so near-duplicates count as independent images."
+        )
+    changed = max(int(np.sum(each.actual != truth.actual)) for each in answers)
+    if changed:
+        images = count(changed, "validation image has", "validation images have")
+        yield f"Up to {images} another label in an earlier run; the labels of {newest} count."
 
 
 def rank_models(
@@ -239,10 +253,42 @@ def rank_models(
         confidence: Level of the intervals.
         width: As for :func:`pixmill.metrics.significance.paired_differences`.
     """
-    number = int(groups.max()) + 1
-    weights = [*group_weights(number, _DRAWS)]
-    recipes: dict[str, list[tuple[float, TrainedModel]]] = defaultdict(list)
-    draws = {}
+    recipes, others = _measure_all(models, answers, truth, groups, metric, width)
+    if not recipes:
+        return [], others
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    made = []
+    for place, trainings in enumerate(recipes):
+        trainings.sort(key=lambda each: (-sign * each.value, each.model.started))
+        column = _draw([each.drawn for each in trainings], place)
+        hashes = hash_answers([each.deciding for each in trainings], groups)
+        row = _make_row(trainings, metric, column, groups, confidence)
+        first = min(each.model.started for each in trainings)
+        # The model in use precedes models of equal value.
+        made.append(((-sign * (row.value or 0), row.used is None, first), row, column, hashes))
+    made.sort(key=lambda each: each[0])
+    _, rows, columns, digests = zip(*made, strict=True)
+    gaps = gaps_from_best(
+        [row.value for row in rows],
+        np.stack(columns, axis=1),
+        np.stack(digests),
+        confidence=confidence,
+        lower_is_better=sign < 0,
+    )
+    return [replace(row, gap=gap) for row, gap in zip(rows, gaps, strict=True)], others
+
+
+def _measure_all(
+    models: Sequence[TrainedModel],
+    answers: Mapping[str, SplitAnswers],
+    truth: SplitAnswers,
+    groups: npt.NDArray[np.intp],
+    metric: str,
+    width: float,
+) -> tuple[list[list[_Training]], list[RankedModel]]:
+    """Return the measured trainings of each recipe, and models without a value."""
+    weights = [*group_weights(int(groups.max()) + 1, _DRAWS)]
+    recipes: dict[str, list[_Training]] = defaultdict(list)
     others = []
     for model in track(models, "Resample", len(models), unit="model"):
         values = answers[model.revision].values
@@ -250,58 +296,44 @@ def rank_models(
         if value is None:
             images = count(len(truth.ids), "validation image")
             others.append(_unranked(model, f"{METRIC_NAMES[metric]} is undefined on its {images}"))
-        else:
-            recipes[model.recipe or model.revision].append((value, model))
-            top = np.inf if metric == "log_loss" else 1
-            draws[model.revision] = np.clip(value + width * (measured - value), 0, top)
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    rows: list[RankedModel] = []
-    drawn = []
-    hashes = []
-    for trainings in recipes.values():
-        trainings.sort(key=lambda each: (-sign * each[0], each[1].started))
-        given = [answers[model.revision].values for _, model in trainings]
-        column = _draw([draws[model.revision] for _, model in trainings], len(rows))
-        value = round(float(np.mean([value for value, _ in trainings])), _DIGITS)
-        low, high = figure_limits(metric, value, column, number, confidence) or (None, None)
-        median = trainings[len(trainings) // 2][1]
-        rows.append(
-            RankedModel(
-                median,
-                tuple((model, value) for value, model in trainings),
-                _count_seeds([model for _, model in trainings]),
-                n=len(truth.ids),
-                value=value,
-                low=low,
-                high=high,
-            )
-        )
-        drawn.append(column)
-        hashes.append(
-            hash_answers(
-                [_deciding_values(metric, truth.actual, values) for values in given], groups
-            )
-        )
-    if not rows:
-        return [], others
+            continue
+        top = np.inf if metric == "log_loss" else 1
+        drawn = np.clip(value + width * (measured - value), 0, top)
+        deciding = _deciding_values(metric, truth.actual, values)
+        recipes[model.recipe or model.revision].append(_Training(model, value, drawn, deciding))
+    return list(recipes.values()), others
 
-    def key(place: int) -> tuple[float, bool, float]:
-        row = rows[place]
-        return (
-            -sign * (row.value or 0),
-            row.used is None,
-            min(model.started for model, _ in row.trainings),
-        )
 
-    order = sorted(range(len(rows)), key=key)
-    gaps = gaps_from_best(
-        [rows[place].value or 0 for place in order],
-        np.stack([drawn[place] for place in order], axis=1),
-        np.stack([hashes[place] for place in order]),
-        confidence=confidence,
-        lower_is_better=sign < 0,
+def _make_row(
+    trainings: Sequence[_Training],
+    metric: str,
+    drawn: npt.NDArray[np.float64],
+    groups: npt.NDArray[np.intp],
+    confidence: float,
+) -> RankedModel:
+    """Return the row of a recipe; ``trainings`` are sorted, ``drawn`` are draws of their mean."""
+    mean = round(float(np.mean([each.value for each in trainings])), _DIGITS)
+    clusters = int(groups.max()) + 1
+    low, high = figure_limits(metric, mean, drawn, clusters, confidence) or (None, None)
+    return RankedModel(
+        trainings[len(trainings) // 2].model,
+        tuple((each.model, each.value) for each in trainings),
+        _count_seeds([each.model for each in trainings]),
+        n=len(groups),
+        value=mean,
+        low=low,
+        high=high,
     )
-    return [replace(rows[place], gap=gap) for place, gap in zip(order, gaps, strict=True)], others
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A model with its value, its draws, and what decides the metric."""
+
+    model: TrainedModel
+    value: float
+    drawn: npt.NDArray[np.float64]
+    deciding: npt.NDArray[np.float64]
 
 
 def measure(
@@ -328,7 +360,9 @@ def measure(
 
 
 def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray[np.float64]:
-    """Return the draws of the mean of several trainings; with five or more, each draw resamples the trainings, too.
+    """Return the draws of the mean of several trainings.
+
+    With five or more, each draw resamples the trainings, too.
 
     ``place`` seeds the draws, so that rows resample their trainings independently. A draw takes one
     training fewer than there are, which makes the variance of the mean unbiased (Rao and Wu,
@@ -347,7 +381,7 @@ def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray
 def _deciding_values(
     metric: str, actual: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return the part of each image's prediction that a metric depends on, in one or more columns."""
+    """Return the part of each prediction that a metric depends on, in one or more columns."""
     predicted = values.argmax(axis=1)
     if metric in ("accuracy", "balanced_accuracy"):
         return np.asarray(predicted == actual, np.float64)
@@ -401,24 +435,23 @@ def with_params(
         rows: The rows.
         others: Further models; they decide which params differ only without rows.
     """
-    compared = [row.model for row in rows or others]
-    names = {name for model in compared for name in model.params if name not in model.unused} - {
-        SEED
-    }
-    different = [
-        name
-        for name in sorted(names)
-        if not name.startswith(NOT_OF_MODEL)
-        and any(
-            model.params.get(name, ...) != compared[0].params.get(name, ...) for model in compared
-        )
-    ]
+    different = _find_different([row.model for row in rows or others])
+    shown = []
+    for row in (*rows, *others):
+        model = row.model
+        used = [name for name in different if name in model.params and name not in model.unused]
+        shown.append(replace(row, params={name: model.params[name] for name in used}))
+    return shown
 
-    def given(model: TrainedModel) -> dict[str, Any]:
-        return {
-            name: model.params[name]
-            for name in different
-            if name in model.params and name not in model.unused
-        }
 
-    return [replace(row, params=given(row.model)) for row in (*rows, *others)]
+def _find_different(models: Sequence[TrainedModel]) -> list[str]:
+    """Return the params that some of the models use, and in which they differ."""
+    names: set[str] = set()
+    for model in models:
+        names |= model.params.keys() - model.unused
+    found = []
+    for name in sorted(names - {SEED}):
+        values = [model.params.get(name, ...) for model in models]
+        if not name.startswith(NOT_OF_MODEL) and values.count(values[0]) < len(values):
+            found.append(name)
+    return found

@@ -19,7 +19,7 @@ _MAX_WIDTH = 120
 
 
 def ranking_text(ranking: Ranking) -> str:
-    """Return the table as plain text of at most 120 characters per line, with the params that differ."""
+    """Return the table as plain text, with the params that differ."""
     return render_text(
         "pixmill.experiments.compare", "ranking.txt", width=_MAX_WIDTH, **page_content(ranking)
     )
@@ -52,7 +52,7 @@ def page_content(ranking: Ranking) -> dict[str, Any]:
 
 
 def ranking_json(ranking: Ranking) -> str:
-    """Return one JSON object, described in ``docs/reference/json.md``: six significant digits, never NaN."""
+    """Return one JSON object, described in ``docs/reference/json.md``."""
     return json.dumps(
         significant(ranking_facts(ranking)),
         indent=2,
@@ -86,11 +86,25 @@ def summary(ranking: Ranking) -> str:
 def _facts(row: RankedModel) -> dict[str, Any]:
     model = row.model
     gap = row.gap
+    started = None
+    if model.started:
+        started = datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds")
+    difference: dict[str, Any] = dict.fromkeys(
+        ("difference", "difference_low", "difference_high", "p", "worse")
+    )
+    if gap is not None:
+        difference = {
+            "difference": gap.difference,
+            "difference_low": gap.low,
+            "difference_high": gap.high,
+            "p": None if gap.low is None else gap.p,
+            "worse": gap.worse,
+        }
     return {
-        **{key: getattr(model, key) for key in ("name", "revision", "kind")},
-        "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds")
-        if model.started
-        else None,
+        "name": model.name,
+        "revision": model.revision,
+        "kind": model.kind,
+        "started": started,
         "commit": model.commit,
         "run": model.run and _run(model.run),
         "in_use": row.used is not None,
@@ -99,12 +113,11 @@ def _facts(row: RankedModel) -> dict[str, Any]:
             {"revision": each.revision, "seed": each.params.get(SEED), "value": value}
             for each, value in row.trainings
         ],
-        **{key: getattr(row, key) for key in ("n", "value", "low", "high")},
-        "difference": gap and gap.difference,
-        "difference_low": gap and gap.low,
-        "difference_high": gap and gap.high,
-        "p": gap and (None if gap.low is None else gap.p),
-        "worse": gap and gap.worse,
+        "n": row.n,
+        "value": row.value,
+        "low": row.low,
+        "high": row.high,
+        **difference,
         "seconds": model.seconds,
         "megabytes": model.megabytes,
         "why": row.why,

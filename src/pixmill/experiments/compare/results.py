@@ -1,4 +1,4 @@
-"""Parse tables, metrics and training curves of a revision, which another version may have written."""
+"""Parse tables, metrics and training curves of a revision."""
 
 import io
 from collections.abc import Mapping

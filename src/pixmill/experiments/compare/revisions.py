@@ -88,7 +88,7 @@ def read_each(workspace: Workspace, names: Iterable[str]) -> Iterator[Revision]:
 
 
 def read_base(workspace: Workspace) -> Revision | None:
-    """Return the model in use: the champion in MLflow's registry, else the main branch, else the last commit."""
+    """Return the model in use: the champion, else that of the main branch, else the last one."""
     champion = f"models:/{read_project(workspace.root).name or 'pixmill'}@champion"
     for name in (champion, main_branch(workspace.root) or "HEAD"):
         try:
@@ -169,9 +169,11 @@ class _Reading:
 
     def parse_metrics(self) -> dict[str, Any] | None:
         """Return the metrics of evaluate."""
-        if self.read(_METRICS) is None:
+        content = self.read(_METRICS)
+        if content is None:
             self.missing.append(f"{self.name} has no readable {_METRICS}.")
-        metrics: dict[str, Any] | None = self.parse(_METRICS, read_metrics)
+            return None
+        metrics: dict[str, Any] | None = self.parse(_METRICS, read_metrics, content)
         return metrics
 
 
@@ -228,7 +230,10 @@ def _params(content: bytes) -> str:
 
 
 def _of_run(name: str, sources: _Sources) -> Revision:
-    """Return the revision of a run from its logged files; its images are found by the hash of its data in DVC."""
+    """Return the revision of a run from its logged files.
+
+    Its images are found by the hash of its data in DVC.
+    """
     run, title = _resolve(name, sources)
     commit = run.tags.get("pixmill.commit")
     remake = at_commit(commit, "dvc repro") if commit else "dvc repro"
@@ -310,7 +315,10 @@ def _run_of(tree: Tree, runs: RunReader, missing: list[str]) -> MlflowRun | None
 
 
 def _tree_with(store: DvcStore, split: str | None) -> Tree | None:
-    """Return a tree whose ``dvc.lock`` names this version of ``artifacts/split``; ``None`` if there is none."""
+    """Return a tree whose ``dvc.lock`` names this version of ``artifacts/split``.
+
+    ``None`` if there is none.
+    """
     commits = split and git(
         store.root, "log", "--all", "--format=%h", f"-S{split}", "--", "dvc.lock"
     )

@@ -7,6 +7,7 @@ cross-fitting the images of training, too.
 import functools
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -34,6 +35,15 @@ def as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Re
     )
 
 
+@dataclass(frozen=True)
+class _Validation:
+    """Sorted classes, ids of the validation split, and predictions of validation images."""
+
+    labels: tuple[str, ...]
+    ids: pd.Index
+    answers: SplitAnswers
+
+
 def share_validation(
     models: Sequence[TrainedModel], classes: Sequence[str]
 ) -> tuple[dict[str, SplitAnswers], dict[str, str], str]:
@@ -53,54 +63,62 @@ def share_validation(
         models have none; and a sentence with the models due to which cross-fitted predictions of
         others do not count, or an empty one.
     """
-    found: dict[str, tuple[tuple[str, ...], pd.Index, SplitAnswers]] = {}
+    found: dict[str, _Validation] = {}
     reasons: dict[str, str] = {}
     for model in sorted(models, key=lambda each: each.in_use):
         try:
             found[model.revision] = _validation(model)
         except NotComparableError as reason:
             reasons[model.revision] = str(reason).removeprefix("Not comparable: ").removesuffix(".")
-    keys = {name: (labels, hash(tuple(ids))) for name, (labels, ids, _) in found.items()}
-    mine = [key for key in keys.values() if set(key[0]) == {*classes}] or [*keys.values()]
-    placed: dict[str, SplitAnswers] = {}
-    if mine:
-        usual = Counter(mine).most_common(1)[0][0]
-        labels, shared, _ = next(found[name] for name, key in keys.items() if key == usual)
-        for name, (own, _, answers) in found.items():
-            absent = int((~shared.isin(answers.ids)).sum())
-            if own != labels:
-                alone = describe_classes(("it has", own), ("the others have", labels))
-                reasons[name] = f"its classes differ: {alone}"
-            elif absent:
-                of_all = count(len(shared), "image")
-                reasons[name] = (
-                    f"its validation split lacks {absent:,} of the {of_all} that most have"
-                )
-            else:
-                placed[name] = answers
-    if not placed:
+    if not found:
         return {}, reasons, ""
-    ids = functools.reduce(
-        pd.Index.intersection, (answers.ids for answers in placed.values())
-    ).sort_values()
-    most = max(len(answers.ids) for answers in placed.values())
-    limiting = [
-        each.name
-        for each in models
-        if each.revision in placed and not is_cross_fitted(each.predictions)
-    ]
-    note = ""
-    if limiting and most > len(ids):
-        note = (
-            f"Without cross-validated predictions: {first_of(limiting, 3)}. So "
-            f"{count(len(ids), 'validation image')} "
-            f"count, and not up to {most:,}."
-        )
+    usual = _most_frequent(list(found.values()), {*classes})
+    placed: dict[str, SplitAnswers] = {}
+    for name, own in found.items():
+        why = _why_other(own, usual)
+        if why is None:
+            placed[name] = own.answers
+        else:
+            reasons[name] = why
+    shared = [answers.ids for answers in placed.values()]
+    ids = functools.reduce(pd.Index.intersection, shared).sort_values()
+    note = _describe_limit(
+        [model for model in models if model.revision in placed], len(ids), max(map(len, shared))
+    )
     return {name: answers.at(ids) for name, answers in placed.items()}, reasons, note
 
 
-def _validation(model: TrainedModel) -> tuple[tuple[str, ...], pd.Index, SplitAnswers]:
-    """Return a model's sorted classes, the ids of its validation split, and its predictions of validation images."""
+def _most_frequent(found: Sequence[_Validation], classes: set[str]) -> _Validation:
+    """Return the first model with the most frequent split, preferably of these classes."""
+    own = [each for each in found if {*each.labels} == classes] or found
+    keys = [(each.labels, hash(tuple(each.ids))) for each in own]
+    return own[keys.index(Counter(keys).most_common(1)[0][0])]
+
+
+def _why_other(own: _Validation, usual: _Validation) -> str | None:
+    """Return the reason why a model cannot be measured on the usual images; ``None`` if it can."""
+    if own.labels != usual.labels:
+        alone = describe_classes(("it has", own.labels), ("the others have", usual.labels))
+        return f"its classes differ: {alone}"
+    absent = int((~usual.ids.isin(own.answers.ids)).sum())
+    if absent:
+        images = count(len(usual.ids), "image")
+        return f"its validation split lacks {absent:,} of the {images} that most have"
+    return None
+
+
+def _describe_limit(models: Sequence[TrainedModel], common: int, most: int) -> str:
+    """Return a sentence with the models that limit the common images; empty if none do."""
+    limiting = [model.name for model in models if not is_cross_fitted(model.predictions)]
+    if not limiting or common == most:
+        return ""
+    return (
+        f"Without cross-validated predictions: {first_of(limiting, 3)}. So "
+        f"{count(common, 'validation image')} count, and not up to {most:,}."
+    )
+
+
+def _validation(model: TrainedModel) -> _Validation:
     if model.fault:
         raise NotComparableError(model.fault)
     revision = as_revision(model)
@@ -109,4 +127,4 @@ def _validation(model: TrainedModel) -> tuple[tuple[str, ...], pd.Index, SplitAn
     ids = pd.Index(model.predictions.loc[model.predictions["split"] == "val", "id"]).sort_values()
     if ids.empty:
         raise NotComparableError("its predictions hold no validation images")
-    return labels, ids, answers
+    return _Validation(labels, ids, answers)

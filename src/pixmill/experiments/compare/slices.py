@@ -1,4 +1,4 @@
-"""Compare accuracy on slices of the common images: by class, source, given split, colour mode and measurement."""
+"""Compare accuracy on slices of the common images, such as those of a class or source."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -126,7 +126,10 @@ def _cuts(
 
 
 def _quarters(values: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[np.integer]]:
-    """Return the names of the ranges, and the range of each value; fewer than four if many values are equal."""
+    """Return the names of the ranges, and the range of each value.
+
+    Fewer than four if many values are equal.
+    """
     known = np.isfinite(values)
     bounds = np.unique(np.quantile(values[known], [0.25, 0.5, 0.75], method="inverted_cdf"))
     shown = _as_text(bounds)

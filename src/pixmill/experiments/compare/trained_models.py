@@ -6,11 +6,11 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -31,6 +31,8 @@ from pixmill.tracking.delivery import RESOLVED, WEIGHTS
 from pixmill.tracking.lineage import project_id
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.tracking.store import RECORD_AGAIN, experiment_name
+
+T = TypeVar("T")
 
 NOT_OF_MODEL = ("compare.", "review.", "evaluate.", "sweep.")
 """Prefixes of params that do not affect a model."""
@@ -150,8 +152,7 @@ def read_models(
             remedy = "git fetch --unshallow"
         notes.append(
             f"{cause}, so runs are found by the name of their MLflow experiment, which another "
-            "project may share; to "
-            f"find only those of this project: {remedy}."
+            f"project may share; to find only those of this project: {remedy}."
         )
     trainings = [
         *_read_runs(reader, recorded[:limit]),
@@ -170,29 +171,39 @@ def read_models(
 
 
 def _merge(models: list[TrainedModel]) -> TrainedModel:
-    """Return one model for those of the same weights: the one in use, else the oldest, completed by the others."""
+    """Return one model for those of the same weights: the one in use, else the oldest."""
     named = min(models, key=lambda model: (not model.in_use, model.started))
-    shown = named if named.fault is None else min(models, key=lambda model: model.fault is not None)
-    kinds = {model.kind for model in models}
-    if len(kinds) > 1:
-        kinds.discard("commit")
+    shown = min(models, key=lambda model: (model.fault is not None, model is not named))
     # A run within a DVC experiment has the experiment's name.
-    own = named.run and named.run.tags.get("DVC_EXP_NAME")
+    own = named.run.tags.get("DVC_EXP_NAME", "") if named.run else ""
     experiments = [model.experiment for model in models if model.experiment]
+    is_own = own in experiments
+    seconds = [model.seconds for model in models if model.seconds]
     return replace(
         named,
-        name=own if own in experiments and not named.in_use else named.name,
+        name=own if is_own and not named.in_use else named.name,
         revision=shown.revision,
         predictions=shown.predictions,
         fault=shown.fault,
-        kind=join_names([kind for kind in ("commit", "experiment", "run") if kind in kinds]),
-        experiment=own if own in experiments else next(iter(experiments), None),
-        run=named.run or next((model.run for model in models if model.run), None),
-        megabytes=next((model.megabytes for model in models if model.megabytes is not None), None),
+        kind=_join_kinds({model.kind for model in models}),
+        experiment=own if is_own else _first(experiments),
+        run=_first([named.run, *(model.run for model in models)]),
+        megabytes=_first(model.megabytes for model in models),
         # Shorter durations are of runs that reused a finished training.
-        seconds=max(filter(None, (model.seconds for model in models)), default=None),
+        seconds=max(seconds, default=None),
         seeds=frozenset[Any]().union(*(model.seeds for model in models)),
     )
+
+
+def _join_kinds(kinds: set[str]) -> str:
+    if kinds == {"commit"}:
+        return "commit"
+    return join_names(sorted(kinds - {"commit"}))
+
+
+def _first(values: Iterable[T | None]) -> T | None:
+    """Return the first value that is not ``None``."""
+    return next((value for value in values if value is not None), None)
 
 
 def _experiments(root: Path) -> list[tuple[float, str, str]]:

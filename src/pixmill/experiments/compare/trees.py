@@ -22,15 +22,18 @@ IN_DVC = ("artifacts/", "data/", "reports/")
 
 
 def at_commit(commit: str | None, command: str) -> str:
-    """Return a command that checks out a commit, and runs another; Git refuses to overwrite changes."""
+    """Return a command that checks out a commit, and runs another.
+
+    Git refuses to overwrite changes.
+    """
     return f"git checkout {commit} && {command}"
 
 
 class DvcStore:
     """DVC's cache and remote, shared by all trees of a project.
 
-    ``DVCFileSystem`` is not used: it takes DVC's configuration from the revision, and an old one may
-    lack the remote; and it opens a repository per revision, of which a ranking reads hundreds.
+    ``DVCFileSystem`` is not used: it takes DVC's configuration from the revision, and an old one
+    may lack the remote; and it opens a repository per revision, of which a ranking reads hundreds.
 
     Args:
         root: Folder of the project.
@@ -112,17 +115,18 @@ class Tree:
             return None
         in_dvc = path.startswith(IN_DVC)
         md5 = self.md5(path) if in_dvc else None
-        file = self._store.root / path
-        if self.revision.is_workspace and os.path.isfile(file):  # noqa: PTH113 (accepts any name)
-            content = file.read_bytes()
-            if md5 is None or _is(content, md5):
+        if self.revision.is_workspace:
+            content = self._read_file(path)
+            if not in_dvc or (content is not None and (md5 is None or _is(content, md5))):
                 return content
-        if md5 is not None:
-            return self._in_dvc(path, lambda: self._store.content(md5))
-        if in_dvc or self.revision.is_workspace:
-            return None
+        if in_dvc:
+            return None if md5 is None else self._in_dvc(path, lambda: self._store.content(md5))
         text = git(self._store.root, "cat-file", "blob", f"{self.revision.commit}:./{path}")
         return None if text is None else text.encode("utf-8", "surrogateescape")
+
+    def _read_file(self, path: str) -> bytes | None:
+        file = self._store.root / path
+        return file.read_bytes() if os.path.isfile(file) else None  # noqa: PTH113 (accepts any name)
 
     def md5(self, path: str) -> str | None:
         """Return the md5 of a file in DVC by ``dvc.lock``; ``None`` if it is unknown."""
@@ -146,7 +150,10 @@ class Tree:
         return {path: md5 for path, md5 in outs.items() if md5}
 
     def trouble(self, path: str) -> str | None:
-        """Return the reason why a file in DVC is unavailable, with a remedy; ``None`` if it does not exist."""
+        """Return the reason why a file in DVC is unavailable, with a remedy.
+
+        ``None`` if it does not exist.
+        """
         error = self._errors.get(_folder(path))
         if error is None:
             return None
@@ -174,7 +181,10 @@ class Tree:
         return at_commit(self.revision.checkout, command)
 
     def _in_dvc(self, path: str, request: Callable[[], T]) -> T | None:
-        """Return the result of a request to DVC; ``None`` if it fails, and for later requests for the same folder."""
+        """Return the result of a request to DVC.
+
+        ``None`` if it fails, and for later requests for the same folder.
+        """
         if _folder(path) in self._errors:
             return None
         try:
@@ -190,7 +200,7 @@ def _is(content: bytes, md5: str) -> bool:
 
 
 def _folder(path: str) -> str:
-    """Return the folder that is one output in DVC: ``artifacts/split`` for ``artifacts/split/manifest.parquet``."""
+    """Return the folder that is one output in DVC, such as ``artifacts/split``."""
     return "/".join(path.split("/")[:2])
 
 

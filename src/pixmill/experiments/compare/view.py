@@ -1,4 +1,4 @@
-"""A comparison as plain values for the page and ``--json``, as terminal text, and as Markdown for a pull request."""
+"""A comparison as plain values, terminal text, and Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ _MAX_ROWS = 6
 """Rows per table or list in terminal text."""
 
 _SIZES = ((20, 300), (10, 200), (3, 100), (1, 50))
-"""Rows per table and characters per line in Markdown, tried in order until the text is short enough."""
+"""Rows per table and characters per line in Markdown, tried in order until the text is short
+enough."""
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$]")
 """Markdown markup within a line."""
@@ -61,14 +62,15 @@ _LINKING = re.compile(
     r"""[@#!%&~$^](?=[\w"'.?&-])|:(?=//|[\w+-]+:)|\[(?=\w+:)|\bGH-(?=\d)|\bwww(?=\.)""",
     re.IGNORECASE,
 )
-"""Start of a mention, reference, link or emoji on GitHub or GitLab, which a backslash does not escape."""
+"""Start of a mention, reference, link or emoji on GitHub or GitLab, which a backslash does not
+escape."""
 
 _URL = re.compile(r"https?://(?!127\.0\.0\.1\b|localhost\b)[^\s<>\\]{1,500}")
 """A URL that is not local to this machine."""
 
 
 class ShownComparison(Comparison):
-    """A comparison that prints as the text of ``pixmill compare``, and in a notebook as a report."""
+    """A comparison that prints as ``pixmill compare`` does, and in a notebook as a report."""
 
     def __repr__(self) -> str:
         return comparison_text(self, page="").strip()
@@ -150,34 +152,21 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
             "steps": [],
         }
     test = numbers.mcnemar
-    level = 1 - numbers.confidence
-    changed = {id(row) for row in changed_slices(numbers)}
-    classes = sorted(
-        numbers.per_class.items(), key=lambda item: -abs(item[1].f1.difference if item[1].f1 else 0)
-    )
+    # The deciding metric is first.
+    names = dict.fromkeys([numbers.metric, *numbers.metrics])
+    changed = changed_slices(numbers)
     return {
         **{name: getattr(numbers, name) for name in _FACTS},
-        "on_test": None if numbers.on_test is None else _difference(numbers.on_test),
-        # The deciding metric is first.
-        "metrics": {
-            name: _difference(numbers.metrics[name])
-            for name in {numbers.metric: 0, **numbers.metrics}
-        },
-        "per_class": {
-            label: asdict(row)
-            | {
-                "f1": row.f1 and _difference(row.f1),
-                "changed": row.p_adjusted is not None and row.p_adjusted <= level,
-            }
-            for label, row in classes
-        },
+        "on_test": numbers.on_test and _difference(numbers.on_test),
+        "metrics": {name: _difference(numbers.metrics[name]) for name in names},
+        "per_class": _classes(numbers),
         "own_classes": list(numbers.own_classes),
         "slices": [
             asdict(row)
             | {
                 "accuracy": _difference(row.accuracy),
                 "p": row.accuracy.p,
-                "changed": id(row) in changed,
+                "changed": any(row is each for each in changed),
             }
             for row in numbers.slices
         ],
@@ -185,6 +174,19 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
         "steps": [asdict(step) for step in numbers.steps],
         "flips": {"gained": test.gained, "lost": test.lost, "images": rows_of(numbers.flips)},
     }
+
+
+def _classes(numbers: Numbers) -> dict[str, dict[str, Any]]:
+    """Return the scores of each class, the largest change of F1 first."""
+    rows = {}
+    for label, row in numbers.per_class.items():
+        is_changed = row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
+        rows[label] = asdict(row) | {
+            "f1": row.f1 and _difference(row.f1),
+            "changed": is_changed,
+        }
+    change = {label: row["f1"]["diff"] if row["f1"] else 0 for label, row in rows.items()}
+    return {label: rows[label] for label in sorted(rows, key=lambda label: -abs(change[label]))}
 
 
 def _difference(item: Difference) -> dict[str, float]:

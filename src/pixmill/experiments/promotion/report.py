@@ -153,7 +153,7 @@ def read_champion(workspace: Workspace) -> Champion | None:
     number = registry.aliases().get(model_versions.CHAMPION)
     if number is None or (version := registry.get(number)) is None:
         return None
-    record = version.rollback(model_versions.CAME_BACK)
-    by = record.by if record else version.text(model_versions.BY)
     gone = tuple(each.text(COMMIT) for each, _ in rolled_back(registry, model_versions.CHAMPION))
-    return Champion(registry.name, number, _since(version), by, version.text(COMMIT), gone)
+    return Champion(
+        registry.name, number, _since(version), version.moved_by, version.text(COMMIT), gone
+    )

@@ -1,4 +1,4 @@
-"""``pixmill sweep``: search hyperparameters on the packed images, and rank the trials by validation.
+"""``pixmill sweep``: search hyperparameters, and rank the trials by validation.
 
 - ``space``: params to search, and their values; writes those of a trial into ``params.yaml``
 - ``planning``: settings of a sweep, and the key of its trials

@@ -1,4 +1,4 @@
-"""The outcome of a sweep: the best trial, trials that may be as good, and the expected value on new images."""
+"""The outcome of a sweep: the best trial, and its expected value on new images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

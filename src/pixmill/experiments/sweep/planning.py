@@ -1,4 +1,4 @@
-"""The plan of a sweep: the params to search, the metric that ranks the trials, and the key of the trials."""
+"""The plan of a sweep: the params to search, the metric, and the key of the trials."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Plan:
         return sorted(done, key=lambda trial: (sign * (trial.value or 0), trial.number))
 
     def identity(self, values: Mapping[str, Any]) -> str:
-        """Return the params that decide a model as text: the same for values that differ only where they are unused."""
+        """Return the params that decide a model as text, without unused ones."""
         try:
             params = self.params.changed(values)
         except ParamsError:
@@ -92,7 +92,7 @@ class Plan:
         return self.identity(trial.values) == self.identity(current_values(self.params, self.space))
 
     def grid(self) -> dict[str, dict[str, Any]]:
-        """Return all combinations that make different models by their identity, that of ``params.yaml`` first."""
+        """Return all combinations that make different models, that of ``params.yaml`` first."""
         each = [current_values(self.params, self.space), *combinations(self.space)]
         return {self.identity(values): values for values in each}
 

@@ -1,4 +1,4 @@
-"""The outcome of a sweep as terminal text, JSON, the page ``reports/sweep.html``, and runs in MLflow."""
+"""The outcome of a sweep as terminal text, JSON, page, and runs in MLflow."""
 
 import json
 import uuid
@@ -53,7 +53,7 @@ def sweep_text(found: Outcome) -> str:
 
 
 def sweep_json(found: Outcome) -> str:
-    """Return one JSON object, described in ``docs/reference/json.md``: six significant digits, never NaN."""
+    """Return one JSON object, described in ``docs/reference/json.md``."""
     expected = found.expected
     worse = {row.model.name: row.gap.worse for row in found.rows if row.gap}
     document = {

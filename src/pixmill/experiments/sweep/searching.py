@@ -41,15 +41,17 @@ _MAX_REPEATS = 50
 
 _RUNS = "runs"
 _MAX_RUNS = 3
-"""User attribute of a queued trial with the number of its starts, and the limit of starts after interruptions."""
+"""User attribute of a queued trial with the number of its starts, and the limit of starts after
+interruptions."""
 
 _STARTUP_TRIALS = 5
 _WARMUP_EPOCHS = 5
-"""Trials of networks before the first is pruned, and epochs of a trial before it is: as in Optuna's examples."""
+"""Trials of networks before the first is pruned, and epochs of a trial before it is: as in Optuna's
+examples."""
 
 
 def search(workspace: Workspace, plan: Plan) -> list[SweepTrial]:
-    """Run trials until ``plan.settings.trials`` are finished, and return all finished trials by number.
+    """Run trials until enough are finished, and return all finished trials by number.
 
     Trials of an earlier sweep with the same key count. The first trial has the values of
     ``params.yaml``.
@@ -123,30 +125,37 @@ class _Search:
         return self._trials
 
     def _queue(self) -> None:
-        """Queue the trials without a choice: the current params, an interrupted trial, and a grid."""
+        """Queue trials without a choice: the current params, an interrupted trial, and a grid."""
         import optuna
 
-        states = optuna.trial.TrialState
+        waiting = optuna.trial.TrialState.WAITING
         trials = self._study.trials
-        queued = [trial.user_attrs.get(VALUES) for trial in trials if trial.state == states.WAITING]
-        last = next((trial for trial in reversed(trials) if trial.state != states.WAITING), None)
+        queued = [trial.user_attrs.get(VALUES) for trial in trials if trial.state == waiting]
+        begun = [trial for trial in trials if trial.state != waiting]
         if not self._trials and not queued:
             self._enqueue(current_values(self._plan.params, self._plan.space))
-        if last is not None and last.state in (states.RUNNING, states.FAIL):
-            known = last.user_attrs
-            if last.state == states.RUNNING:
-                self._study.tell(last.number, state=states.FAIL)
-            is_interrupted = bool(self._trials) and VALUES in known and REASON not in known
-            if (
-                is_interrupted
-                and known[VALUES] not in queued
-                and (runs := known.get(_RUNS, 1)) < _MAX_RUNS
-            ):
-                self._enqueue(known[VALUES], runs + 1)
+        if begun:
+            self._queue_again(begun[-1], queued)
         if self._plan.settings.sampler == "grid":
             for identity, values in self._plan.grid().items():
                 if identity not in self._tried and values not in queued:
                     self._enqueue(values)
+
+    def _queue_again(self, last: optuna.trial.FrozenTrial, queued: list[Any]) -> None:
+        """Queue the last trial if it was interrupted, and not too often."""
+        import optuna
+
+        states = optuna.trial.TrialState
+        if last.state == states.RUNNING:
+            self._study.tell(last.number, state=states.FAIL)
+        elif last.state != states.FAIL:
+            return
+        known = last.user_attrs
+        runs = known.get(_RUNS, 1)
+        # A trial that failed by itself has a reason.
+        is_interrupted = bool(self._trials) and VALUES in known and REASON not in known
+        if is_interrupted and known[VALUES] not in queued and runs < _MAX_RUNS:
+            self._enqueue(known[VALUES], runs + 1)
 
     def _enqueue(self, values: Mapping[str, Any], runs: int = 1) -> None:
         self._study.enqueue_trial({}, user_attrs={VALUES: dict(values), _RUNS: runs})
@@ -198,10 +207,8 @@ class _Search:
             # No reason is stored, so the same command repeats this trial.
             raise DownloadError(
                 f"{name}: {error.message}",
-                next=(
-                    "check the network connection, or take the value out of sweep.space; then: "
-                    f"{plan.command}"
-                ),
+                next="check the network connection, or take the value out of sweep.space; then: "
+                f"{plan.command}",
             ) from None
         except (ParamsError, PluginError, SplitError, TrainError) as error:
             if not self._trials:
@@ -246,10 +253,8 @@ class _Search:
             self._store.set_images(rows)
         elif not known["id"].equals(rows["id"]):
             raise ManifestError(
-                (
-                    "artifacts/split changed while the sweep ran, or cross-fitting takes too long for "
-                    "some of the values"
-                ),
+                "artifacts/split changed while the sweep ran, or cross-fitting takes too long for "
+                "some of the values",
                 next=f"dvc repro, then: {self._plan.command}"
                 + ("" if self._plan.settings.folds else "; or: pixmill sweep --folds 5"),
             )
@@ -260,7 +265,7 @@ class _FailedError(Exception):
 
 
 class _Follower(Callback):
-    """Collect the curves of a training, and prune a network that is less accurate than others at the same epoch.
+    """Collect the curves of a training, and prune a network that is less accurate than others.
 
     Accuracy is compared, since the loss depends on the searched params.
 

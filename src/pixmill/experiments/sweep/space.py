@@ -1,9 +1,11 @@
-"""The search space of a sweep, a list or a range of values per param; and the values of a trial in ``params.yaml``."""
+"""The search space of a sweep, a list or a range of values per param.
+
+And the values of a trial in ``params.yaml``.
+"""
 
 import contextlib
 import itertools
 import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,8 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
     r"""Return the default search space of ``train.model``, for an empty ``sweep.space``.
 
     >>> from pixmill.core.params import parse_params
-    >>> params = parse_params("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\ntrain: {model: features}")
+    >>> text = "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\ntrain: {model: features}"
+    >>> params = parse_params(text)
     >>> [*default_space(params)]
     ['train.features.inverse_regularization', 'train.features.layers']
 
@@ -42,7 +45,10 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
 
 
 def _is_allowed(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> bool:
-    """Return whether params accept all values; for example, KerasHub presets cannot be fine-tuned."""
+    """Return whether params accept all values.
+
+    For example, KerasHub presets cannot be fine-tuned.
+    """
     try:
         for value in (values.low, values.high) if isinstance(values, RangeParams) else values:
             params.changed({name: value})
@@ -66,33 +72,41 @@ def check_searched(params: Params) -> Space:
         name: _as_floats(params, name, each)
         for name, each in (params.sweep.space or default_space(params)).items()
     }
-    faults = []
-    used: set[str] = set()
-    lists = {name: values for name, values in space.items() if not isinstance(values, RangeParams)}
-    for chosen in itertools.islice(combinations(space), _MAX_COMBINATIONS):
-        with contextlib.suppress(ParamsError):  # An invalid combination becomes a failed trial.
-            used |= {*deciding_params(params.changed(chosen).train)}
-    for name, values in space.items():
-        if not any(f"train.{each}.".startswith(f"{name}.") for each in used):
-            faults.append(
-                f"sweep.space.{name}: has no effect with train.model={params.train.model}"
-            )
-        if params.sweep.sampler == "grid" and isinstance(values, RangeParams):
-            faults.append(f"sweep.space.{name}: a grid needs a list of values")
-    if params.sweep.sampler == "grid" and math.prod(map(len, lists.values())) > _MAX_COMBINATIONS:
-        faults.append(
-            f"sweep.space: a grid has at most {_MAX_COMBINATIONS:,} combinations; for more, set "
-            "sweep.sampler to random"
-        )
+    faults = _find_faults(params, space)
     if faults:
         raise ParamsError("\n".join(faults), next="edit params.yaml, then: pixmill sweep --show")
     return space
 
 
+def _find_faults(params: Params, space: Space) -> list[str]:
+    used: set[str] = set()
+    for chosen in itertools.islice(combinations(space), _MAX_COMBINATIONS):
+        with contextlib.suppress(ParamsError):  # An invalid combination becomes a failed trial.
+            used |= {*deciding_params(params.changed(chosen).train)}
+    is_grid = params.sweep.sampler == "grid"
+    size = 1
+    faults = []
+    for name, values in space.items():
+        if not any(f"train.{each}.".startswith(f"{name}.") for each in used):
+            faults.append(
+                f"sweep.space.{name}: has no effect with train.model={params.train.model}"
+            )
+        if not isinstance(values, RangeParams):
+            size *= len(values)
+        elif is_grid:
+            faults.append(f"sweep.space.{name}: a grid needs a list of values")
+    if is_grid and size > _MAX_COMBINATIONS:
+        faults.append(
+            f"sweep.space: a grid has at most {_MAX_COMBINATIONS:,} combinations; for more, set "
+            "sweep.sampler to random"
+        )
+    return faults
+
+
 def _as_floats(
     params: Params, name: str, values: RangeParams | tuple[Any, ...]
 ) -> RangeParams | tuple[Any, ...]:
-    """Return a range of integers as a range of floats if the param is a float: 0 to 30 degrees includes 7.5."""
+    """Return a range of integers as one of floats for a float: 0 to 30 degrees includes 7.5."""
     if not isinstance(values, RangeParams) or not _is_allowed(
         params, name, ((values.low + values.high) / 2 + 0.25,)
     ):
@@ -162,7 +176,7 @@ def find_trial(trials: Sequence[SweepTrial], number: int | None, *, command: str
 
 
 def apply_trial(workspace: Workspace, trial: SweepTrial) -> list[str]:
-    """Write the values of a complete trial into ``params.yaml``, and pin its weights for ``dvc repro`` to reuse.
+    """Write the values of a trial into ``params.yaml``, and pin its weights for ``dvc repro``.
 
     Returns:
         One line per change: ``train.features.head: logistic → mlp``.

@@ -23,7 +23,8 @@ CURVES = "curves"
 REASON = "reason"
 KEY = "key"
 SAME = "same_as"
-"""User attributes of an Optuna trial: fields of :class:`SweepTrial`, and the number of an earlier equal trial."""
+"""User attributes of an Optuna trial: fields of :class:`SweepTrial`, and the number of an earlier
+equal trial."""
 
 _STUDY = "sweep"
 """Name of the study in the journal."""
@@ -78,7 +79,10 @@ class TrialStore:
         self._lower_is_better = lower_is_better
 
     def make(self) -> None:
-        """Create the folder, and remove incomplete files of a killed sweep; requires :func:`.lock_sweep`."""
+        """Create the folder, and remove incomplete files of a killed sweep.
+
+        Requires :func:`.lock_sweep`.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_temporary(self.folder)
         self._journal.with_name("journal.log.lock").unlink(missing_ok=True)
@@ -160,7 +164,7 @@ class TrialStore:
             np.save(temporary, answers)
 
     def is_recorded(self, trials: int) -> bool:
-        """Return whether the outcome of this number of trials was recorded in MLflow, or queued for it."""
+        """Return whether the outcome of this number of trials was recorded, or queued for it."""
         return (self.folder / f"recorded-{trials}").exists()
 
     def set_recorded(self, trials: int) -> None:
@@ -168,7 +172,7 @@ class TrialStore:
         (self.folder / f"recorded-{trials}").touch()
 
     def images(self) -> pd.DataFrame | None:
-        """Return the images that each trial predicted: ``id``, ``label``, ``cluster`` and ``target``."""
+        """Return the images that each trial predicted: ``id label cluster target``."""
         path = self.folder / "images.parquet"
         return pd.read_parquet(path) if path.exists() else None
 

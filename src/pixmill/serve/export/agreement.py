@@ -100,7 +100,7 @@ def measure(
 
 
 def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
-    """Return a function that runs an exported model: one image in, the probability of each class out.
+    """Return a function from the pixels of an image to the probability of each class.
 
     Args:
         path: The file; its extension decides on the runtime.

@@ -127,7 +127,7 @@ def render_card(
     licence: str | None = None,
     refused: Iterable[str] = (),
 ) -> str:
-    """Return the card as Markdown with YAML front matter: the template ``card.md``, with every text escaped.
+    """Return the card as Markdown with YAML front matter, with every text escaped.
 
     Args:
         facts: Content of the card.

@@ -62,7 +62,9 @@ def install_missing(name: str) -> str | None:
 
 
 def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
-    """Return a classifier whose outputs are calibrated probabilities; it may share weights with the given one.
+    """Return a classifier whose outputs are calibrated probabilities.
+
+    It may share weights with the given one.
 
     Args:
         model: Model from :func:`pixmill.models.model_folder.load_classifier`; may be changed in
@@ -136,7 +138,7 @@ def convert(
 
 
 def _int8(model: keras.Model, training: Part) -> bytes:
-    """Return a LiteRT model that computes in 8-bit integers and has ``float32`` input and output."""
+    """Return a LiteRT model of 8-bit integers with ``float32`` input and output."""
     import tensorflow as tf
 
     from pixmill.models.litert_export import fold_batch_norm

@@ -1,9 +1,10 @@
-"""Export a trained model to other runtimes: convert, compare with the original, write the model card."""
+"""Export a trained model: convert, compare with the original, write the model card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ from pixmill.serve.predict.model import find_model
 CARD = "README.md"
 
 _MAX_IMAGES = 2000
-"""Maximum number of test images for the comparison; it determines a share of 97 % to within a point."""
+"""Maximum number of test images for the comparison; it determines a share of 97 % to within a
+point."""
 
 
 @dataclass
@@ -76,7 +78,8 @@ def export(
             missing, or the folder belongs to the pipeline or has another ``README.md``.
     """
     _check(output, root)
-    missing = {name: command for name in formats or FORMATS if (command := install_missing(name))}
+    commands = {name: install_missing(name) for name in formats or FORMATS}
+    missing = {name: command for name, command in commands.items() if command}
     if formats and missing:
         raise PixmillError(
             f"{', '.join(missing)}: the packages for this format are not installed",
@@ -93,43 +96,49 @@ def export(
     )
     model = calibrate(load_classifier(folder)[0], description.temperature)
     rows, expected = _sample(classifier, parts["test"])
+    write = partial(
+        convert, model=model, description=description, training=parts["train"], novelty=novelty
+    )
+    check = partial(measure, part=parts["test"], rows=rows, expected=expected)
     remove_temporary(output)
     for name in (CARD, LABELS, *FORMATS.values()):  # The card first.
         (output / name).unlink(missing_ok=True)
     write_text(output / LABELS, labels_text(description.labels))
     for name in FORMATS:
-        if name in missing or (formats and name not in formats):
-            continue
-        announce(
-            f"{FORMATS[name]}: converting"
-            + (", which takes a minute or two" if name == "int8" else "")
-        )
-        path = output / FORMATS[name]
-        try:
-            with replacing(path) as temporary:
-                convert(
-                    name,
-                    model,
-                    temporary,
-                    description=description,
-                    training=parts["train"],
-                    novelty=novelty,
-                )
-                found = measure(open_exported(temporary), parts["test"], rows, expected)
-                if (reason := found.refusal(name, max_drop=max_drop)) is not None:
-                    raise _FormatError(reason)
-            result.checked[name] = found, path.stat().st_size
-        except OSError:
-            raise
-        except _FormatError as error:
-            result.refused[name] = str(error)
-        except Exception as error:  # noqa: BLE001 (of converters and runtimes; the other formats follow)
-            result.refused[name] = f"{type(error).__name__}: {first_line(error)[:300]}"
+        if name not in missing and name in (formats or FORMATS):
+            _export_format(name, write, check, result, max_drop)
     card = render_card(
         gather(root, description), result.checked, licence=licence, refused=result.refused
     )
     write_text(output / CARD, card)
     return result
+
+
+def _export_format(
+    name: str,
+    write: Callable[..., None],
+    check: Callable[..., Agreement],
+    result: ExportResult,
+    max_drop: float,
+) -> None:
+    """Write a format if it agrees with the original, and add the outcome to the result."""
+    slow = ", which takes a minute or two" if name == "int8" else ""
+    announce(f"{FORMATS[name]}: converting{slow}")
+    path = result.folder / FORMATS[name]
+    try:
+        with replacing(path) as temporary:
+            write(name, path=temporary)
+            found = check(open_exported(temporary))
+            reason = found.refusal(name, max_drop=max_drop)
+            if reason is not None:
+                raise _FormatError(reason)
+        result.checked[name] = (found, path.stat().st_size)
+    except OSError:
+        raise
+    except _FormatError as error:
+        result.refused[name] = str(error)
+    except Exception as error:  # noqa: BLE001 (of converters and runtimes; the other formats follow)
+        result.refused[name] = f"{type(error).__name__}: {first_line(error)[:300]}"
 
 
 def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
@@ -158,7 +167,7 @@ def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
 def _sample(
     classifier: Classifier, part: Part
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return rows of the test split, evenly spaced if there are many, and the model's probabilities for them."""
+    """Return evenly spaced rows of the test split, and the model's probabilities for them."""
     rows = np.unique(np.linspace(0, len(part) - 1, min(_MAX_IMAGES, len(part))).astype(np.int64))
     batches = (part.pixels[row][None] for row in track(rows.tolist(), "Predict", len(rows)))
     return rows, classifier.calibration.apply(

@@ -13,9 +13,8 @@ _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; "
-        "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action "
+        "'self'; frame-ancestors 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -85,7 +84,7 @@ class Admission:
             self.metrics.observe(scope, status, time.perf_counter() - start)
 
     def _admit(self, scope: Scope) -> Application:
-        """Return the application, or raise :class:`ProblemError` if the request's headers are not acceptable."""
+        """Return the application; raise :class:`ProblemError` for unacceptable headers."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
         origin = headers.get(b"origin", "")

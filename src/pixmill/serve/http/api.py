@@ -1,4 +1,7 @@
-"""Routes of the API: predictions, heatmaps, the model, examples and feedback; and those of MLflow's client."""
+"""Routes of the API: predictions, heatmaps, the model, examples and feedback.
+
+And those of MLflow's client.
+"""
 
 import asyncio
 import base64
@@ -123,7 +126,9 @@ class Endpoints:
         raise ProblemError(422, f"{meaning(found)}.")
 
     async def nearest(self, content: bytes) -> list[dict[str, Any]]:
-        """Return the training images most similar to an image; none for other machines or without an evaluation.
+        """Return the training images most similar to an image.
+
+        None for other machines or without an evaluation.
 
         Raises:
             ProblemError: There is no model.
@@ -342,31 +347,27 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     assert image.content is not None
     endpoints.check_label(labels[0])
     loaded, (answer,) = await endpoints.predict([image.content])
-    row = answer_row(answer, loaded.model.labels, None)
+    row = answer_row(answer, loaded.model.labels)
     if answer.prediction.reason is not None:
         raise ProblemError(422, row["message"])
-    examples = (await load_examples(endpoints.root, loaded.model.labels)).values()
+    kept = ("label", "confidence", "sure", "unlike", "probabilities")
+    found = (await load_examples(endpoints.root, loaded.model.labels)).values()
+    charge = partial(endpoints.feedback_quota.charge, _client(request))
     try:
         name = await asyncio.to_thread(
             endpoints.inbox.add,
             image.content,
             extension=EXTENSIONS[sniff(image.content)],
-            prediction={
-                key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")
-            },
+            prediction={key: row[key] for key in kept},
             label=labels[0] or None,
             model=loaded.model.identity,
-            original=next(
-                (example.id for example in examples if example.jpeg == image.content), None
-            ),
-            charge=None
-            if endpoints.is_local
-            else partial(endpoints.feedback_quota.charge, _client(request)),
+            original=next((each.id for each in found if each.jpeg == image.content), None),
+            charge=None if endpoints.is_local else charge,
         )
     except InboxFullError as error:
         raise ProblemError(503, "The inbox is full until it is reviewed.") from error
     except (PixmillError, OSError) as error:
-        _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
+        _LOG.error("%s", str(error).partition("\n")[0])
         raise _busy("The inbox cannot be written at the moment.", 10) from error
     return JSONResponse({"id": name}, 201)
 

@@ -79,7 +79,10 @@ async def alive() -> Response:
 
 @_open.get("/readyz", response_model=schemas.Ready)
 async def readyz(endpoints: api.InjectedEndpoints) -> Response:
-    """Return the model that predicts, and the error of a newer model that was refused; 503 without a model."""
+    """Return the model that predicts, and the error of a newer model that was refused.
+
+    503 without a model.
+    """
     models = endpoints.models
     model = models.current.model.identity if models.current else None
     state = {"ready": model is not None, "model": model, "refused": models.refused}

@@ -56,7 +56,9 @@ async def read_images(request: Request) -> list[RequestImage]:
 async def read_form(
     request: Request, *, max_images: int = 1
 ) -> tuple[list[RequestImage], list[str]]:
-    """Return the images of a form, at least one, and its texts ``label``; or the one image of a raw body.
+    """Return the images of a form, at least one, and its texts ``label``.
+
+    Or the one image of a raw body.
 
     Args:
         request: The request.

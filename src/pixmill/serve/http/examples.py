@@ -1,4 +1,4 @@
-"""Images of the project's packed splits: test images to try the model on, and training images like an image."""
+"""Packed images: test images to try the model on, and training images like an image."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -34,7 +34,9 @@ class Example:
 
 
 async def load_examples(root: Path | None, labels: Collection[str]) -> dict[str, Example]:
-    """Return the first test images of each class by id, read once; none without a test split or without Arrow.
+    """Return the first test images of each class by id, read once.
+
+    None without a test split or without Arrow.
 
     Args:
         root: Project folder; ``None``: no examples.
@@ -49,9 +51,9 @@ def _read(root: Path) -> list[Example]:
     rows, pixels = _open(root, "test")
     labels = sorted({row["label"] for row in rows})
     each = max(1, min(_MAX_PER_CLASS, _MAX_EXAMPLES // max(1, len(labels))))
-    found = [
-        row for label in labels for row in [row for row in rows if row["label"] == label][:each]
-    ]
+    found = []
+    for label in labels:
+        found += [row for row in rows if row["label"] == label][:each]
     return [
         Example(
             row["id"],
@@ -63,7 +65,9 @@ def _read(root: Path) -> list[Example]:
 
 
 def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str, Any]]] | None:
-    """Return a function from a vector to the most similar training images; ``None`` without an evaluation of the model.
+    """Return a function from a vector to the most similar training images.
+
+    ``None`` without an evaluation of the model.
 
     It returns ``id``, ``label``, ``similarity`` and ``thumbnail`` (a ``data:`` URI) of images that
     the packed train split has. Files are read again only after they changed.
@@ -86,26 +90,32 @@ def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str,
 def _nearest_finder(
     root: Path, folder: Path, *_: int
 ) -> Callable[[bytes], list[dict[str, Any]]] | None:
-    if (training := load_training(root, folder)) is None:
+    training = load_training(root, folder)
+    if training is None:
         return None
     packed, pixels = _open(root, "train")
     rows = {row["id"]: row["row"] for row in packed}
 
     def find(vector: bytes) -> list[dict[str, Any]]:
+        found = [each for each in most_similar(training, vector) if each["id"] in rows]
         return [
             {
-                **{name: each[name] for name in ("id", "label", "similarity")},
-                "thumbnail": thumbnail_uri(pixels[row]),
+                "id": each["id"],
+                "label": each["label"],
+                "similarity": each["similarity"],
+                "thumbnail": thumbnail_uri(pixels[rows[each["id"]]]),
             }
-            for each in most_similar(training, vector)
-            if (row := rows.get(each["id"])) is not None
+            for each in found
         ]
 
     return find
 
 
 def _open(root: Path, part: str) -> tuple[list[dict[str, Any]], Any]:
-    """Return the manifest's rows of a packed split, sorted by id, and its images; no rows if it cannot be read."""
+    """Return the manifest's rows of a packed split, sorted by id, and its images.
+
+    No rows if it cannot be read.
+    """
     import pyarrow.parquet as pq
 
     from pixmill.images.parts import open_images

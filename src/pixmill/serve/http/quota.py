@@ -42,7 +42,7 @@ class Quota:
 
 
 def network_of(client: str) -> str:
-    """Return the addresses that one client usually holds: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Return what one client usually holds: an IPv4 address, or an IPv6 network (/64)."""
     client = client.removeprefix("::ffff:")  # an IPv4 address, on a socket that takes both
     try:
         return str(ipaddress.IPv6Network((client, 64), strict=False))

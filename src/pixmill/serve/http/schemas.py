@@ -94,9 +94,7 @@ class Predicted(BaseModel):
     confidence: float | None = Field(description="Its calibrated probability.")
     sure: bool | None = Field(description="Whether the confidence reaches the model's threshold.")
     unlike: bool | None = Field(
-        description=(
-            "Whether the image is unlike the training images; such a prediction is never sure."
-        )
+        description="Whether the image is unlike the training images, and thus never sure."
     )
     probabilities: dict[str, float] | None = Field(
         description="The calibrated probability of each class."
@@ -125,7 +123,7 @@ class ModelInfo(Served):
     commit: str | None
     classes: list[str]
     threshold: float | None = Field(description="Confidence from which a prediction is sure.")
-    cautions: list[str] = Field(description="What its confidence does not mean, and what to do.")
+    cautions: list[str] = Field(description="Warnings about the model's confidence, with remedies.")
     image_size: int
     metrics: dict[str, float] = Field(description="On the test split.")
     explains: bool

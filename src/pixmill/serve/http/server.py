@@ -148,7 +148,7 @@ def run(
 
 
 class _Protocol(H11Protocol):
-    """Close connections on which the head of a request takes too long, and those of a client with too many."""
+    """Close connections whose request head takes too long, and those of a client with too many."""
 
     _deadline: asyncio.TimerHandle | None = None
 

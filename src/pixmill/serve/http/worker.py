@@ -64,7 +64,9 @@ Request = PredictionRequest | HeatmapRequest | VectorRequest
 
 
 class Predictor:
-    """Predict, explain or compare images in a :class:`pixmill.images.compute.Service`; pickled as its path.
+    """Predict, explain or compare images in a :class:`pixmill.images.compute.Service`.
+
+    Pickled as its path.
 
     It holds the network twice: all threads are fastest for one image, one thread each is fastest
     for as many images as processors. The number of threads does not affect the predictions.
@@ -82,7 +84,7 @@ class Predictor:
         self._all_threads = PredictionPass(path, threads=None)
 
     def __call__(self, rows: Sequence[Request]) -> list[Answer | bytes | str | None]:
-        """Return a prediction, a PNG or reason code, or a result of :func:`vector_of` for each request."""
+        """Return a prediction, PNG, reason code, or :func:`vector_of` for each request."""
         return [self._answer(row) for row in rows]
 
     def _answer(self, row: Request) -> Answer | bytes | str | None:
@@ -110,7 +112,9 @@ class Predictor:
 
 
 class GradCam:
-    """Explain images by Grad-CAM with Keras in a :class:`pixmill.images.compute.Service`; pickled as its path.
+    """Explain images by Grad-CAM with Keras in a :class:`pixmill.images.compute.Service`.
+
+    Pickled as its path.
 
     Args:
         path: Folder of a classifier, weights included.

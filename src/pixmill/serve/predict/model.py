@@ -64,17 +64,15 @@ class Model:
 
     @property
     def cautions(self) -> list[str]:
-        """Sentences on what its confidence does not mean: without a threshold, or measured not to be calibrated."""
+        """Warnings about the model's confidence, with remedies."""
         found = []
         measured = self.metrics
         if self.threshold is None:
             found.append(
                 "The model has no confidence threshold, so it calls no prediction sure or not "
-                "sure. To show an "
-                f"accuracy of {100 * self.target_accuracy:g} %, at least "
-                f"{min_answers(self.target_accuracy)} confident "
-                "predictions of labelled images that it was not trained on must be correct: add "
-                "images, or lower "
+                f"sure. To show an accuracy of {100 * self.target_accuracy:g} %, at least "
+                f"{min_answers(self.target_accuracy)} confident predictions of labelled images "
+                "that it was not trained on must be correct: add images, or lower "
                 "train.target_accuracy, then: dvc repro"
             )
         if "confidence" in measured and calibration_verdict(measured) in (
@@ -86,8 +84,7 @@ class Model:
             )
             found.append(
                 f"Its mean confidence of {mean} on the test images does not fit its accuracy of "
-                f"{accuracy}: do not "
-                "read its confidence as the probability of being correct."
+                f"{accuracy}: do not read its confidence as the probability of being correct."
             )
         return found
 
@@ -114,27 +111,28 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     if spec is None and root is None:
         raise PixmillError(
             f"{Path.cwd()} is not in a project, so there is no default model",
-            next=(
-                "cd to the project's folder, or name a model: --model FOLDER, FILE.tflite or "
-                "models:/NAME@ALIAS"
-            ),
+            next="cd to the project's folder, or name a model: --model FOLDER, FILE.tflite or "
+            "models:/NAME@ALIAS",
         )
-    path = Path(spec) if spec is not None else Path(root or "") / _TRAINED
+    if spec is None:
+        return _find_in_folder(Path(root or "") / _TRAINED, is_own=True)
+    path = Path(spec)
     if path.suffix == ".tflite" and not path.is_dir():
         return _from_file(path)
+    return _find_in_folder(path, is_own=False)
+
+
+def _find_in_folder(path: Path, *, is_own: bool) -> Model:
     project = path.resolve().parent.parent
-    if not (path / "labels.json").exists():
-        if (path / _EXPORTED).exists():
-            return _from_file(path / _EXPORTED)
-        raise _missing(
-            path,
-            is_own=spec is None
-            or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists()),
-        )
-    if path.resolve() == project / _TRAINED:
+    is_trained = path.resolve() == project / _TRAINED
+    if (path / "labels.json").exists():
+        if not is_trained:
+            return _from_folder(path, name=path.resolve().name)
         name = read_project(project).name or project.name
         return _from_folder(path, name, commit=_commit(project), metrics=_metrics(project))
-    return _from_folder(path, name=path.resolve().name)
+    if (path / _EXPORTED).exists():
+        return _from_file(path / _EXPORTED)
+    raise _missing(path, is_own=is_own or (is_trained and (project / "dvc.yaml").exists()))
 
 
 def _missing(path: Path, *, is_own: bool) -> PixmillError:
@@ -199,7 +197,6 @@ def _from_folder(folder: Path, name: str, *, version: str | None = None, **more:
     description = read_description(folder)
     content = read_json(folder / "calibration.json", stage="train")
     calibration = content if isinstance(content, dict) else {}
-    threshold = calibration.get("threshold")
     return Model(
         path=folder,
         name=name,
@@ -207,8 +204,7 @@ def _from_folder(folder: Path, name: str, *, version: str | None = None, **more:
         digest=_digest(folder),
         labels=tuple(description["labels"]),
         image_size=description["image_size"],
-        # Earlier versions wrote 0 for "no threshold"; the classifier also reads it so.
-        threshold=threshold if isinstance(threshold, int | float) and threshold > 0 else None,
+        threshold=calibration.get("threshold") or None,
         target_accuracy=calibration.get("target_accuracy", 0.95),
         **more,
     )
@@ -242,7 +238,10 @@ def _digest(folder: Path) -> str:
 
 
 def _commit(project: Path) -> str | None:
-    """Return the commit that last changed ``dvc.lock``; ``None`` if the file has uncommitted changes, or Git fails."""
+    """Return the commit that last changed ``dvc.lock``.
+
+    ``None`` if the file has uncommitted changes, or Git fails.
+    """
     try:
         if not is_committed(project, "dvc.lock"):
             return None

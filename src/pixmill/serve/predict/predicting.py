@@ -124,7 +124,10 @@ def _fetched(inputs: Iterable[Input], network: Network | None) -> Iterator[tuple
 
 
 def _wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a coroutine; a notebook's thread runs an event loop already, so another thread runs it."""
+    """Return the result of a coroutine.
+
+    A notebook's thread runs an event loop already, so another thread runs it.
+    """
     if asyncio._get_running_loop() is None:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as executor:

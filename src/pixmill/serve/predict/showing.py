@@ -14,6 +14,9 @@ from pixmill.serve.predict.predicting import Row
 MAX_TABLE_ROWS = 40
 """Maximum number of images in a table; more are summarized."""
 
+_UNSURE = "not sure"
+_UNLIKE = "unlike the training images"
+
 _MAX_ALTERNATIVES = 2
 _MIN_PROBABILITY = 0.01
 """Maximum number of further classes for an image, and their minimum probability."""
@@ -64,14 +67,12 @@ class Summary:
         if failed or (self.failed and not self._classes):
             raise DataError(
                 f"no prediction for {first_of(failed, 5) if failed else 'any file'}",
-                next=(
-                    "name an image, or a folder with images: its other files are listed with the "
-                    "reason"
-                ),
+                next="name an image, or a folder with images: its other files are listed with the "
+                "reason",
             )
 
     def lines(self, model: Model) -> list[str]:
-        """Return the lines of the summary: images by class, not sure, unlike the training images, unreadable."""
+        """Return the lines of the summary: images by class, unsure, unlike, unreadable."""
         read = sum(self._classes.values())
         lines = [f"{count(read, 'image')} predicted by {_title(model)}"]
         listed = self._classes.most_common(_MAX_CLASSES)
@@ -100,23 +101,22 @@ class Summary:
 
 
 def table(rows: Iterable[Row], model: Model) -> list[str]:
-    """Return a line per image: path, class, confidence, doubt and alternatives, or the reason for no prediction."""
+    """Return a line per image: path, class, confidence, doubt and alternatives, or the reason."""
     cells = [_cells(row, model) for row in rows]
-    widths = [max(len(cell[place]) for cell in cells) for place in range(4)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
-    for path, label, confidence, sure, rest in cells:
-        head = f"{path:{widths[0]}}  "
+    for path, label, confidence, doubt, rest in cells:
+        line = f"{path:{widths[0]}}  "
         if label:
-            middle = f"{label:{widths[1]}}  {confidence:>{widths[2]}}  "
-            lines.append(
-                f"{head}{middle}{f'{sure:{widths[3]}}  ' if widths[3] else ''}{rest}".rstrip()
-            )
-        else:
-            lines.append(f"{head}{rest}")
+            line += f"{label:{widths[1]}}  {confidence:>{widths[2]}}  "
+        if label and widths[3]:
+            line += f"{doubt:{widths[3]}}  "
+        lines.append(f"{line}{rest}".rstrip())
     notes = [*model.cautions]
-    if any(row["sure"] is False and row["unlike"] is not True for row in rows):
+    doubts = {doubt for _, _, _, doubt, _ in cells}
+    if _UNSURE in doubts:
         notes.append(f"Not sure: {_below_threshold(model)}")
-    if any(row["unlike"] is True for row in rows):
+    if _UNLIKE in doubts:
         notes.append(
             "Unlike the training images: the model was not trained on such images, so its "
             "prediction is unreliable"
@@ -131,14 +131,10 @@ def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
     rest = ", ".join(
         f"{printable(label)} {_percent(value)}" for label, value in _alternatives(row, model)
     )
-    sure = (
-        "unlike the training images"
-        if row["unlike"]
-        else "not sure"
-        if row["sure"] is False
-        else ""
-    )
-    return path, printable(row["predicted"]), _percent(row["confidence"]), sure, rest
+    doubt = _UNSURE if row["sure"] is False else ""
+    if row["unlike"]:
+        doubt = _UNLIKE
+    return path, printable(row["predicted"]), _percent(row["confidence"]), doubt, rest
 
 
 def _alternatives(row: Row, model: Model) -> Iterator[tuple[str, Any]]:

@@ -19,7 +19,10 @@ WAITING = 32
 
 @pytest.fixture(scope="session")
 def seconds() -> float:
-    """Duration of a load, 3 s by default; ``PIXMILL_LOAD_SECONDS=60`` also sends 20 times as many hostile files."""
+    """Duration of a load, 3 s by default.
+
+    ``PIXMILL_LOAD_SECONDS=60`` also sends 20 times as many hostile files.
+    """
     return float(os.environ.get("PIXMILL_LOAD_SECONDS", "3"))
 
 

@@ -74,7 +74,7 @@ class Running:
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, Any]:
-        """Send a request over a new connection, and return the status and the body, parsed if it is JSON."""
+        """Send a request over a new connection, and return status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS)
         with contextlib.closing(connection):
             named = {name.replace("_", "-"): value for name, value in headers.items()}

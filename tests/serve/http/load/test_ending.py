@@ -35,7 +35,7 @@ def ending(trained_folder: Path, tmp_path: Path):
 async def under_load(
     server: Running, requests: list[bytes], signum: int
 ) -> list[tuple[float, int | None]]:
-    """Load a server, send it a signal, and return for each request its time since the signal and its status."""
+    """Load a server, send a signal, and return time since it and status of each request."""
     loop = asyncio.get_running_loop()
     found: list[tuple[float, int | None]] = []
 

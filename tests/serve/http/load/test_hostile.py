@@ -1,9 +1,8 @@
-"""Overload and hostile input: the server answers 200, 4xx or 503, bounds its memory, and survives."""
+"""Under overload and hostile input, the server answers, bounds its memory, and survives."""
 
 import asyncio
 import base64
 import contextlib
-import json
 import random
 import struct
 import zlib
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image
 
 from benchmarks.load import load, post
-from tests.fetch.inner import INNER_HOSTS
 from tests.images.samples import chunk, encoded, png_header, shapes
 from tests.serve.http.load.conftest import WAITING, WORKERS
 from tests.serve.http.load.server import Running, upload
@@ -166,32 +164,3 @@ def test_decompression_bombs_need_little_memory(server):
     assert peak < MAX_MEMORY
     reasons = [server.predict(files[name])[0]["reason"] for name in ("png", "header", "tiff")]
     assert reasons == ["too_many_pixels"] * 3
-
-
-def test_urls_do_not_reach_internal_addresses(trap, trained_folder, tmp_path):
-    urls = [
-        f"{scheme}://{host}:{trap.port}/" for host in INNER_HOSTS for scheme in ("http", "https")
-    ]
-    urls += [
-        f"ftp://127.0.0.1:{trap.port}/",
-        "file:///etc/passwd",
-        "gopher://x/",
-        "//x",
-        "",
-    ]
-    with Running(
-        "--model", str(trained_folder), "--workers", "1", "--url-rate", "1000", cwd=tmp_path
-    ) as running:
-        for start in range(0, len(urls), 8):
-            body = json.dumps(
-                {"images": [{"url": url} for url in urls[start : start + 8]]}
-            ).encode()
-            status, answer = running.ask(
-                "POST", "/v1/predict", body, Content_Type="application/json"
-            )
-            assert status == 200, answer
-            assert all(row["label"] is None and row["reason"] for row in answer["predictions"])
-        for url in ("data:image/png;base64,AAAA", *urls[:: len(urls) // 16]):
-            body = json.dumps({"url": url}).encode()
-            assert running.ask("POST", "/v1/fetch", body, Content_Type="application/json")[0] == 422
-    assert not trap.sprung()

@@ -1,6 +1,7 @@
 """The page of ``pixmill predict --html``: predictions of many images."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from pixmill.serve.predict.gallery.sample import Guess, PredictedClass, Sample
 
 Content = Callable[[str], Path | bytes | None]
 """Returns the file or the bytes of the image at a ``path``, or ``None``."""
+
+_Gallery = tuple[str, list[Guess]]
+"""A heading, and its images."""
 
 _MAX_IMAGE_BYTES = 3_000_000
 """Maximum size of all images together, which keeps the page under 5 MB."""
@@ -52,17 +56,18 @@ def render_gallery(
     sample = Sample(model.labels)
     for row in rows:
         sample.add(row)
-    is_few = sample.read <= _MAX_SHOWN_AT_ONCE
-    overall = [("All images" if is_few else "Least certain", sample.least)]
-    if not is_few:
-        overall.insert(0, ("Random sample", sample.random))
-    classes = [
-        (of, () if is_few or place >= _MAX_CLASSES_WITH_IMAGES else _galleries(of, sample.limit))
-        for place, of in enumerate(sample.classes)
-    ]
-    guesses = [guess for _, group in overall for guess in group]
-    guesses += [guess for _, galleries in classes for _, group in galleries for guess in group]
+    overall = [("Random sample", sample.random), ("Least certain", sample.least)]
+    classes: list[tuple[PredictedClass, list[_Gallery]]] = [(of, []) for of in sample.classes]
+    if sample.read <= _MAX_SHOWN_AT_ONCE:
+        overall = [("All images", sample.least)]
+    else:
+        for of, galleries in classes[:_MAX_CLASSES_WITH_IMAGES]:
+            galleries += _galleries(of, sample.limit)
+    shown = [*overall, *chain.from_iterable(galleries for _, galleries in classes)]
+    guesses = [guess for _, group in shown for guess in group]
     size = next((size for most, size in _THUMBNAIL_SIZES if len(guesses) <= most), 96)
+    doubt = _doubt(sample)
+    predicted = {of.label for of in sample.classes}
     return render_page(
         "pixmill.serve.predict.gallery",
         "page.html",
@@ -70,26 +75,24 @@ def render_gallery(
         uris=_images(guesses, content, size, workers),
         model=model,
         sample=sample,
-        histogram=_histogram(sample, model.threshold, doubt := _doubt(sample)),
+        histogram=_histogram(sample, model.threshold, doubt),
         doubt=doubt,
         overall=overall,
         classes=classes[:_MAX_CLASSES],
-        others=[of for of, _ in classes[_MAX_CLASSES:]],
-        never=[label for label in model.labels if label not in {of.label for of, _ in classes}],
+        others=sample.classes[_MAX_CLASSES:],
+        never=[label for label in model.labels if label not in predicted],
         unread=sorted(sample.unread.items(), key=lambda item: (-item[1].n, item[0])),
         meaning=meaning,
         probabilities=_probabilities,
     )
 
 
-def _galleries(of: PredictedClass, limit: int) -> list[tuple[str, list[Guess]]]:
+def _galleries(of: PredictedClass, limit: int) -> list[_Gallery]:
     """Return the most and least certain images of a class; one gallery if they are few."""
     most, least = of.examples(limit)
-    return (
-        [("", [*most, *least])]
-        if of.n <= 2 * limit
-        else [("Most certain", most), ("Least certain", least)]
-    )
+    if of.n <= 2 * limit:
+        return [("", [*most, *least])]
+    return [("Most certain", most), ("Least certain", least)]
 
 
 def _images(
@@ -114,11 +117,12 @@ def _histogram(sample: Sample, threshold: float | None, doubt: str) -> str:
     """Return a histogram of the confidence in per cent."""
     sure, unsure = sample.histogram
     bins = len(sure)
+    series = {"sure": sure, doubt: unsure}
+    if threshold is None:
+        series = {"images": [sum(pair) for pair in zip(sure, unsure, strict=True)]}
     return histogram_svg(
         [100 * place / bins for place in range(bins + 1)],
-        {"images": [sum(pair) for pair in zip(sure, unsure, strict=True)]}
-        if threshold is None
-        else {"sure": sure, doubt: unsure},
+        series,
         ticks=(0, 20, 40, 60, 80, 100),
         name="Images by confidence (%)",
     )

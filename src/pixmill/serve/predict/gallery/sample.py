@@ -11,7 +11,8 @@ _SAMPLE_SIZE = 48
 
 _MAX_PER_CLASS = 16
 _MAX_ALL_CLASSES = 600
-"""Maximum number of images of one class and kind (least or most certain), and of all classes and kinds together."""
+"""Maximum number of images of one class and kind (least or most certain), and of all classes and
+kinds together."""
 
 _MAX_FILES = 20
 """Maximum number of unreadable files per reason."""
@@ -23,7 +24,8 @@ _MAX_PROBABILITIES = 100
 """Maximum number of probabilities per image, largest first; further ones are hardly above 0."""
 
 _KEY_DIGITS = 16
-"""Number of last digits of an id that order the random sample; an id is a digest, so they are random."""
+"""Number of last digits of an id that order the random sample; an id is a digest, so they are
+random."""
 
 _Key = tuple[float, str]
 
@@ -78,7 +80,7 @@ class PredictedClass:
     _most: _Lowest = field(default_factory=_Lowest)
 
     def examples(self, limit: int) -> tuple[list[Guess], list[Guess]]:
-        """Return up to ``limit`` most certain images and others that are least certain, most certain first."""
+        """Return up to ``limit`` most and least certain images, each most certain first."""
         most = self._most.guesses[:limit]
         return most, [guess for guess in self._least.guesses[:limit] if guess not in most][::-1]
 
@@ -92,7 +94,9 @@ class UnreadableFiles:
 
 
 class Sample:
-    """Counts and a deterministic sample of rows; the memory depends on the number of classes, not of rows.
+    """Counts and a deterministic sample of rows.
+
+    The memory depends on the number of classes, not of rows.
 
     Args:
         labels: Classes in the order of the model's outputs.

@@ -317,11 +317,11 @@ def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
         reasons.append(f"it is worse than version {seen}")
     if comparison.base is not None and comparison.verdict == "not_comparable":
         reasons.append(comparison.sentence.rstrip(".").replace("Not", "not", 1))
-    is_known = bool(reasons)  # compare.max_drop would say the same.
-    for rule in comparison.gate.rules:
-        if rule.result == "fail" and not (is_known and rule.name == "compare.max_drop"):
-            reasons.append(f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})")
-    return reasons
+    broken = [rule for rule in comparison.gate.rules if rule.result == "fail"]
+    if reasons:  # compare.max_drop would say the same.
+        broken = [rule for rule in broken if rule.name != "compare.max_drop"]
+    texts = [f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken]
+    return [*reasons, *texts]
 
 
 def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:

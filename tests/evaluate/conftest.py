@@ -1,6 +1,7 @@
 """A small split of two classes, and a model that classifies by brightness."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,21 @@ SIDE = 8
 IMAGES = {"train": 12, "val": 6, "test": 8}
 
 
-def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = SIDE) -> Path:
-    """Write manifest and arrays of alternating classes; every second light test image is mislabelled."""
+def write_split(
+    folder: Path,
+    *,
+    labels: tuple[str, ...] = LABELS,
+    side: int = SIDE,
+    unlabelled: Sequence[str] = (),
+) -> Path:
+    """Write manifest and arrays of alternating classes; every second light test image is mislabelled.
+
+    Args:
+        folder: The folder.
+        labels: The classes.
+        side: Side of the images in pixels.
+        unlabelled: Files of unlabelled images.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for part in PARTS:
@@ -45,7 +59,16 @@ def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = S
                     "row": row,
                 }
             )
+    rows += [
+        {
+            "id": hashlib.sha256(name.encode()).hexdigest(),
+            "image_url": name,
+            "reason": "unlabelled",
+        }
+        for name in unlabelled
+    ]
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    frame["row"] = frame["row"].astype("Int32")
     frame["group"] = frame["cluster"] = frame["id"]
     write_table(folder / "manifest.parquet", completed(frame), SPLIT)
     return folder

@@ -20,6 +20,7 @@ from pixmill.evaluate.predictions import (
     predict_parts,
     predict_unlabelled,
     predictions_schema,
+    unlabelled_files,
     unlabelled_folder,
 )
 from pixmill.images.parts import load_parts
@@ -94,6 +95,9 @@ def image(shade, size=(20, 12), kind="PNG"):
     return buffer.getvalue()
 
 
+FILES = ["a.jpg", "b.png", "notes.txt", "short.png", "spring/c.png", "spring/may/again.png"]
+
+
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory):
     """Return a folder with four images in nested folders, two of them identical, and other files."""
@@ -123,18 +127,24 @@ def model(trained_folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def table(unchanged, trained_folder):
-    return predict_unlabelled(trained_folder, unchanged, workers=1)
+    return predict_unlabelled(trained_folder, unchanged, FILES, workers=1)
 
 
-def test_unlabelled_rows_are_sorted_by_path(table, unchanged):
-    assert list(table["path"]) == [
-        "a.jpg",
-        "b.png",
-        "notes.txt",
-        "short.png",
-        "spring/c.png",
-        "spring/may/again.png",
+def test_finds_the_images_that_validate_dropped_as_unlabelled():
+    places = [
+        ("data/unlabelled/z/1.png", "unlabelled"),
+        ("data/unlabelled/2.png", "unlabelled"),
+        ("data/unlabelled/labelled.png", None),
+        ("data/unlabelled/dropped.png", "review"),
+        # Somebody took its label.
+        ("data/coat/3.png", "unlabelled"),
     ]
+    manifest = pd.DataFrame(places, columns=["image_url", "reason"])
+    assert unlabelled_files(manifest, "data/unlabelled/") == ["2.png", "z/1.png"]
+
+
+def test_each_file_has_a_row(table, unchanged):
+    assert list(table["path"]) == FILES
     rows = table.set_index("path")
     assert rows.loc["b.png"].drop("id").equals(rows.loc["spring/may/again.png"].drop("id"))
     for path in unchanged.rglob("*.png"):
@@ -157,7 +167,7 @@ def test_threshold_decides_sure(table, unchanged, model):
     path.write_text(
         json.dumps(json.loads(path.read_text()) | {"threshold": float(read["confidence"].max())})
     )
-    again = predict_unlabelled(model, unchanged, workers=1).dropna(subset=["predicted"])
+    again = predict_unlabelled(model, unchanged, FILES, workers=1).dropna(subset=["predicted"])
     assert list(again["sure"]) == list(read["confidence"] == read["confidence"].max())
     assert set(again["sure"]) == {True, False}
 

@@ -65,7 +65,8 @@ def inputs(tmp_path_factory):
     }
     (root / "plots" / "validate").mkdir()
     (root / "plots" / "validate" / "shortcuts.json").write_text(json.dumps({"shortcuts": [found]}))
-    write_split(root / "artifacts" / "split")
+    names = ("dark.png", "notes.txt")
+    write_split(root / "artifacts" / "split", unlabelled=[f"data/unlabelled/{n}" for n in names])
     (root / "data" / "unlabelled").mkdir(parents=True)
     Image.new("RGB", (20, 20), (30, 30, 30)).save(root / "data" / "unlabelled" / "dark.png")
     (root / "data" / "unlabelled" / "notes.txt").write_text("no image")

@@ -233,12 +233,13 @@ def sample_rows(table: pd.DataFrame, limit: int | None = None) -> pd.DataFrame:
 
 
 def given_test_rows(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of images that people assigned to test, kept or dropped.
+    """Return the rows of labelled images that people assigned to test, kept or dropped.
 
     Args:
         manifest: The columns of :data:`VALIDATED`.
     """
-    return manifest[(manifest["given_split"] == "test").fillna(False)]
+    given = (manifest["given_split"] == "test").fillna(False)
+    return manifest[given & (manifest["reason"] != "unlabelled").fillna(True)]
 
 
 def given_test(manifest: pd.DataFrame) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from pixmill.evaluate.predictions import (
     hold_out,
     predict_parts,
     predict_unlabelled,
+    unlabelled_files,
     unlabelled_folder,
 )
 from pixmill.images.parts import load_parts
@@ -138,13 +139,13 @@ class Evaluation:
         )
 
     def unlabelled_remark(self) -> str:
-        """Return a warning if the folder of unlabelled images is missing or empty; otherwise an empty string."""
+        """Return a warning if there are no unlabelled images to predict; otherwise an empty string."""
         if self.unlabelled_folder is None or (self.unlabelled is not None and len(self.unlabelled)):
             return ""
         return (
-            f"evaluate.unlabelled: the folder {self.unlabelled_folder} is missing or empty, so no "
-            "unlabelled images "
-            "were predicted; put images there, or set it to null in params.yaml"
+            f"evaluate.unlabelled: no unlabelled image of {self.unlabelled_folder} was scraped, so "
+            "none was predicted; put images there, then: dvc repro -f scrape; or set it to null in "
+            "params.yaml"
         )
 
 
@@ -178,14 +179,16 @@ def evaluate(
     """
     from sklearn.metrics import confusion_matrix
 
-    folder = None if params.unlabelled is None else unlabelled_folder(root, params.unlabelled)
+    folder = unlabelled_folder(root, params.unlabelled)
     classifier = Classifier.load(trained)
     labels = classifier.labels
     image_size = classifier.preprocessing.image_size
     parts = load_parts(packed, labels, image_size=image_size)
     every = list(parts.values())
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
-    features = features_of(train.backbone, file=trained / BACKBONE) if classifier.backbone else None
+    features = None
+    if classifier.backbone:
+        features = features_of(train.backbone, file=trained / BACKBONE)
     in_sample = predict_parts(classifier, every, features)
     uncalibrated = hold_out(
         in_sample, load_held_out(trained, labels), labels, classifier.calibration
@@ -196,9 +199,8 @@ def evaluate(
     confidence, curves = measure_confidence(
         predictions, uncalibrated, groups, labels, classifier.calibration, **resampling
     )
-    manifest = read_table(
-        packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"]
-    )
+    columns = [*COLUMNS, "split", "image_url", "reason"]
+    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
     cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
     tested = with_confidence(predictions[predictions["split"] == "test"], labels)
     show = partial(predicted_images, part=parts["test"])
@@ -216,6 +218,7 @@ def evaluate(
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
     ranking = None
     if params.label_errors:
+        # Features of the search's own backbone, which the model's may contain.
         searched = None if features is None else search_part(features, train, image_size)
         if searched is None:
             searched = features_of(search_backbone(image_size))
@@ -226,11 +229,15 @@ def evaluate(
     training, nearest = nearest_to_errors(mistakes, parts, features, trained)
     typical = show(typical_images(tested, labels).head(_MAX_TYPICAL if params.grad_cam else 0))
     least = least_sure(tested)
+    unlabelled = None
+    if folder is not None:
+        files = unlabelled_files(manifest, params.unlabelled)
+        unlabelled = predict_unlabelled(trained, folder, files)
     evaluation = Evaluation(
         labels=labels,
         predictions=predictions,
         ranking=ranking,
-        unlabelled=None if folder is None else predict_unlabelled(trained, folder),
+        unlabelled=unlabelled,
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={

@@ -14,7 +14,6 @@ from pixmill.core.errors import DataError
 from pixmill.core.manifest import TEXT
 from pixmill.core.process.progress import Progress, track
 from pixmill.images.compute import RowLimits
-from pixmill.images.listing import files_below
 from pixmill.images.parts import Part
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import losses
@@ -187,16 +186,18 @@ def is_cross_fitted(predictions: pd.DataFrame) -> bool:
     return bool((held_out(predictions) & (predictions["split"] == "train")).any())
 
 
-def unlabelled_folder(root: Path, name: str) -> Path | None:
-    """Return the folder of unlabelled images; ``None`` if it does not exist.
+def unlabelled_folder(root: Path, name: str | None) -> Path | None:
+    """Return the folder of unlabelled images; ``None`` if there is none.
 
     Args:
         root: Project folder.
-        name: ``evaluate.unlabelled``, a path below ``data/`` such as ``data/unlabelled``.
+        name: ``evaluate.unlabelled``: ``None``, or a path below ``data/`` such as ``data/unlabelled``.
 
     Raises:
         DataError: The path is a file or not below ``data/``.
     """
+    if name is None:
+        return None
     folder = (root / name).resolve()
     data = (root / "data").resolve()
     if (
@@ -213,33 +214,51 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
     return root / name if folder.is_dir() else None
 
 
+def unlabelled_files(manifest: pd.DataFrame, name: str | None) -> list[str]:
+    """Return the images that validate dropped as unlabelled, as sorted paths within a folder.
+
+    Args:
+        manifest: ``image_url`` and ``reason`` of each image.
+        name: ``evaluate.unlabelled``; unlabelled images elsewhere are left out.
+    """
+    if name is None:
+        return []
+    prefix = f"{Path(name).as_posix()}/"
+    places = manifest.loc[manifest["reason"] == "unlabelled", "image_url"].dropna()
+    return sorted(place.removeprefix(prefix) for place in places if place.startswith(prefix))
+
+
 def predict_unlabelled(
-    trained: Path, folder: Path, *, limits: RowLimits = LIMITS, workers: int | None = None
+    trained: Path,
+    folder: Path,
+    files: Sequence[str],
+    *,
+    limits: RowLimits = LIMITS,
+    workers: int | None = None,
 ) -> pd.DataFrame:
-    """Return predictions for all files in a folder and its subfolders, except hidden files.
+    """Return predictions for unlabelled images.
 
     A file that is not an image or exceeds the limits is a row with a reason.
 
     Args:
         trained: ``artifacts/train``, or a copy.
-        folder: Folder of images.
+        folder: Folder of the images.
+        files: Sorted paths within the folder.
         limits: Limits per image; default: 20 seconds and 1 GiB.
         workers: Number of processes; default: as in
             :func:`pixmill.models.inference.predict_images`.
 
     Returns:
-        The columns of :func:`pixmill.models.inference.answers_schema`, sorted by ``path``, relative
-        to the folder.
+        The columns of :func:`pixmill.models.inference.answers_schema`, one row for each file.
 
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
     labels = read_description(trained)["labels"]
-    files = list(files_below(folder))
-    rows = (Located(path, folder) for _, path in files)
+    rows = (Located(folder / name, folder) for name in files)
     answers = predict_images(trained, rows, limits=limits, workers=workers)
     shown = track(zip(files, answers, strict=True), "Predict unlabelled", len(files))
-    columns = [answer.as_row(name, labels) for (name, _), answer in shown]
+    columns = [answer.as_row(name, labels) for name, answer in shown]
     table = pa.Table.from_pylist(columns, answers_schema(labels))
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): TEXT}.get)
     return frame

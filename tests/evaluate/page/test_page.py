@@ -252,7 +252,7 @@ def test_shows_unlabelled_images_at_random_by_confidence_and_by_class(unlabelled
 
 def test_names_missing_or_empty_folder_of_unlabelled_images(unlabelled):
     text = unlabelled(unlabelled=None)
-    assert "the folder data/new is missing or empty" in text
+    assert "no unlabelled image of data/new was scraped" in text
     assert "card" not in text
 
 

@@ -124,25 +124,16 @@ def test_finds_splits_by_name(
         (["train/a/1", "train/b/1", "test/1", "pred/1"], {"a": 1, "b": 1, None: 2}, 1),
         (["train/a/1", "train/b/1", "val/a/1", "val/b/1", "test/test/1"],
          {"a train": 1, "b train": 1, "a test": 1, "b test": 1, None: 1}, 2),
-        (["train/a/1", "train/b/1", "val/a/1", "val/b/1", "extra/1"],
-         {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 2),
-        (["train/a/1", "train/b/1", "train_more/a/2", "test/a/1"], {"a train": 2, "b train": 1, ("a "
-                                                                                                "test"): 1}, 1),
         (["train/a/1", "train/b/1", "test/a/1"], {"a train": 1, "b train": 1, "a test": 1}, 1),
         (["a/train/1", "a/test/1", "b/train/1"], {"a train": 1, "a test": 1, "b train": 1}, 1),
         (["a/1", "b/1", "unlabelled/1"], {"a": 1, "b": 1, None: 1}, 1),
         (["bus/1", "train/1"], {"bus": 1, "train": 1}, 0),
-        (["images/a/1", "images/b/1", "loose"], {"a": 1, "b": 1}, 1),
         # without a folder train
         (["dataset/a/1", "dataset/b/1", "test/a/1", "test/b/1"],
          {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 1),
-        (["a/1", "b/1", "test/a/1", "test/b/1"], {"a train": 1, "b train": 1, "a test": 1, ("b "
-                                                                                           "test"): 1}, 1),
         (["a/1", "b/1", "test/1"], {"a": 1, "b": 1, None: 1}, 1),
         (["a/1", "b/1", "no_label/1"], {"a": 1, "b": 1, None: 1}, 1),
-        (["a/1", "b/1", "val/1"], {"a": 1, "b": 1, None: 1}, 1),
         (["a/1", "b/1", "val/a/1", "val/b/1"], {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 2),
-        (["a/c/1", "a/d/1", "b/e/1"], {"a": 2, "b": 1}, 1),
         # classes named like splits
         ([f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")],
          {f"{label} {split}": 1 for split in ("train", "test") for label in ("a", "test", "train")}, 0),
@@ -150,20 +141,13 @@ def test_finds_splits_by_name(
         (["control1/1", "control2/1", "test1/1", "test2/1"],
          {"control1": 1, "control2": 1, "test1": 1, "test2": 1}, 0),
         (["a/1", "b/1", "test1/1"], {"a": 1, "b": 1, None: 1}, 1),
-        (["data_2018/a/1", "data_2018/b/1", "test_2019/a/1", "test_2019/b/1"],
-         {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 1),
         # words of splits in names of classes
         (["Predictions/1", "dev board/1", "test tube/1"], {"Predictions": 1, "dev board": 1, ("test "
                                                                                              "tube"): 1}, 0),
-        (["train/test tube/1", "train/a/1", "test/test tube/2"],
-         {"test tube train": 1, "a train": 1, "test tube test": 1}, 1),
         # masks
         (["a/images/1", "a/masks/1", "b/images/1", "b/masks/1"], {"a": 1, "b": 1}, 1),
         (["a/1.png", "a/1_mask.png", "a/1_mask_1.png", "b/2.png"], {"a": 1, "b": 1}, 1),
-        (["a/1", "b/1", "ground_truth/b/1"], {"a": 1, "b": 1}, 1),
-        (["image/1", "text/1"], {"image": 1, "text": 1}, 0),
         (["images/a/1", "images/b/1", "masks/a/1", "masks/b/1"], {"a": 1, "b": 1}, 1),
-        (["mask/1-with-mask.png", "no_mask/1"], {"mask": 1, "no_mask": 1}, 0),
         (["mask/1", "no_mask/1", "test/1"], {"mask": 1, "no_mask": 1, None: 1}, 1),
     ],
 )  # fmt: skip
@@ -198,16 +182,12 @@ def test_classes_at_any_depth(tmp_path: Path) -> None:
     ("files", "options", "expected"),
     [
         (["a/1", "b/1", "test/1"], {"classes": ["a", "b", "test"]}, {"a": 1, "b": 1, "test": 1}),
-        (["a/1", "b/1", "test/1"], {"pattern": "^([^/]+)/"}, {"a": 1, "b": 1, "test": 1}),
         (["labeled/1", "unlabeled/1"], {"classes": ["labeled", "unlabeled"]}, {"labeled": 1, "unlabeled": 1}),
-        (["labeled/1", "unlabeled/1"], {"pattern": "^([^/]+)/"}, {"labeled": 1, "unlabeled": 1}),
         (["train/1", "test/1", "bus/1"], {"classes": ["train", "test", "bus"]}, {"train": 1, "test": 1, "bus": 1}),
-        (["train/a/1", "train/b/1", "test/1"], {"classes": ["a", "b", "test"]}, {"a": 1, "b": 1, "test": 1}),
         (["images/1", "masks/1"], {"classes": ["images", "masks"]}, {"images": 1, "masks": 1}),
         (["a/images/1", "a/masks/1", "b/1"], {"pattern": "^([^/]+)/"}, {"a": 2, "b": 1}),
         (["seg_train/a/1", "seg_test/a/1", "seg_pred/1"],
          {"classes": ["a", "seg_pred"], "no_splits": True}, {"a": 2, "seg_pred": 1}),
-        (["dataset/a/1", "test/a/1"], {"classes": ["dataset", "test"]}, {"dataset": 1, "test": 1}),
     ],
 )  # fmt: skip
 def test_chosen_classes_win_over_guesses(
@@ -217,16 +197,6 @@ def test_chosen_classes_win_over_guesses(
     found = find_in_folder(tmp_path, **options)  # type: ignore[arg-type]
     assert labels(found) == {(label, None): number for label, number in expected.items()}
     assert found.remarks == ()
-
-
-def test_chosen_classes_are_below_the_splits_of_their_names(tmp_path: Path) -> None:
-    put(
-        tmp_path,
-        *(f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")),
-    )
-    assert labels(find_in_folder(tmp_path, ["train", "test"])) == {
-        (label, split): 1 for split in ("train", "test") for label in ("test", "train")
-    }
 
 
 def test_a_chosen_class_may_have_the_name_of_its_split(tmp_path: Path) -> None:
@@ -276,15 +246,6 @@ def test_proposes_a_pattern_of_labels_in_file_names(name: str, folder: str, tmp_
     }
 
 
-def test_images_without_labels_for_named_classes(tmp_path: Path) -> None:
-    put(tmp_path, "1.png", "2.png")
-    found = find_in_folder(tmp_path, ["cat", "dog"])
-    assert [(item.name, item.facts.label) for item in found.items] == [
-        ("1.png", None),
-        ("2.png", None),
-    ]
-
-
 def test_patterns_with_splits(tmp_path: Path) -> None:
     put(tmp_path, *(f"train/{label}.{n}.jpg" for label in ("cat", "dog") for n in range(5)))
     put(tmp_path, "test1/1.jpg", "test1/12.jpg")
@@ -315,16 +276,11 @@ def test_links_to_folders_are_named_with_a_copy_that_has_their_images(tmp_path: 
     [
         (["1.png", "2.png"], {}, "neither class folders nor .*\n.*--classes A,B"),
         (["cat_1.png", "cat_2.png", "dog_1.png"], {}, r"\nNext: .*--pattern '.*' \(gives cat, dog"),
-        ([f"{word}_{n}.png" for word in ("IMG", "DSC") for n in range(5)], {}, "--pattern"),
         (["coat/1.png", "coat/2.png"], {}, "too few classes for a classifier: coat"),
-        (["coat/1.png", "hat/1.png"], {"classes": ["hat"]}, ("too few classes for a classifier: "
-                                                            "hat")),
         (["coat/1.png", "hat/1.png"], {"classes": ["coat", "shoe"]}, ("images of shoe; it has "
                                                                       "coat, "
                                                                      "hat")),
         (["coat/1.png", "hat/1.png"], {"pattern": "("}, "--pattern"),
-        (["coat/1.png", "hat/1.png"], {"pattern": "coat"}, ("too few classes for a classifier: "
-                                                           "coat")),
         (["train/good/1", "test/good/1", "test/broken/1"], {}, ("no images of broken, .*\nNext: "
                                                                ".*--ignore-splits")),
         (["train/a/1", "train/b/1", "test/a/1", "test/c/1"], {}, ("of c, only of a, b; "

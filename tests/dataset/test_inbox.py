@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.errors import LockedError, PixmillError, StorageError
+from pixmill.core.errors import StorageError
 from pixmill.dataset.inbox import Inbox, InboxFullError
 from tests.disk import limit_file_size
 
@@ -77,19 +77,6 @@ def test_entries_and_corrections_are_sorted_newest_first(inbox):
         ["shoe"],
         [None],
     ]
-
-
-def test_an_empty_inbox_creates_no_folder(inbox):
-    assert inbox.entries() == ([], 0)
-    inbox.remove([])
-    assert not Path(inbox.place).exists()
-
-
-def test_refuses_a_file(tmp_path):
-    (tmp_path / "inbox").write_bytes(b"a file")
-    with pytest.raises(PixmillError, match="is not a folder") as caught:
-        Inbox(tmp_path / "inbox")
-    assert "--inbox DIR" in caught.value.next
 
 
 def test_is_full_at_its_limits_until_it_is_reviewed(inbox):
@@ -168,33 +155,6 @@ def test_a_full_disk_leaves_no_partial_files(inbox, room):
     assert [entry.id for entry in inbox.entries()[0]] == [name]
     assert not list(Path(inbox.place).rglob(".part-*"))
     assert add(inbox, b"2" * 50, prediction=long) in [entry.id for entry in inbox.entries()[0]]
-
-
-def test_syncs_files_and_folders_in_order(inbox, monkeypatch):
-    synced = []
-    sync = os.fsync
-
-    def recording(number):
-        synced.append(os.fstat(number).st_ino)
-        sync(number)
-
-    monkeypatch.setattr(os, "fsync", recording)
-    add(inbox)
-    place = Path(inbox.place)
-    assert synced == [
-        path.stat().st_ino
-        for path in (place, *(place / "corrections").iterdir(), place / "corrections")
-    ]
-
-
-def test_reports_a_lock_that_is_not_released(inbox, monkeypatch):
-    monkeypatch.setattr("pixmill.dataset.inbox._LOCK_TIMEOUT_SECONDS", 0.05)
-    add(inbox)
-    with (
-        Inbox(Path(inbox.place)).lock(then=""),
-        pytest.raises(LockedError, match=r"locked .*inbox"),
-    ):
-        add(inbox, b"2")
 
 
 _WRITER = """

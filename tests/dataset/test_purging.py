@@ -251,16 +251,6 @@ def test_refuses_a_remote_that_cannot_be_reached(versions: Versions) -> None:
     assert refused.value.next == "dvc push"
 
 
-def test_a_missing_file_that_is_not_forgotten_stays_in_its_lists(versions: Versions) -> None:
-    other = hashlib.md5(PNG + b"four", usedforsecurity=False).hexdigest()
-    for store in (versions.cache, versions.remote / "files/md5"):
-        (store / other[:2] / other[2:]).unlink()
-    plan_purge(versions.root).execute()
-    lists = [path.read_text() for path in versions.cache.glob("??/*.dir")]
-    assert any(other in text for text in lists)
-    assert versions.holding(versions.cache) == set()
-
-
 def test_keeps_what_other_files_of_dvc_use(versions: Versions) -> None:
     md5 = next(iter(plan_purge(versions.root).objects["cache"]))
     (versions.root / "release.bin.dvc").write_text(
@@ -275,22 +265,6 @@ def test_the_own_cache_alone_has_no_others(versions: Versions) -> None:
     versions.commit("No remote")
     purge = plan_purge(versions.root)
     assert ([*purge.stores], purge.others) == (["cache"], [])
-
-
-def test_objects_that_an_unexamined_commit_names_stay(tmp_path: Path) -> None:
-    versions = Versions(tmp_path / "pets")
-    listing = str(versions.put_folder({"hat/2.png": PNG + b"two"})["md5"])
-    versions.run("first", {"hat/2.png": PNG + b"two"}, page="<html> of both")
-    versions.commit("Not examined")
-    versions.run("second", {"hat/3.png": SECRET}, page="<html> of both")
-    versions.commit("With it")
-    versions.forget()
-    versions.run("third", {"hat/1.png": PNG + b"one"})
-    versions.commit("Forget images")
-    page = versions.put("<html> of both")
-    (versions.cache / listing[:2] / listing[2:]).unlink()
-    purge = plan_purge(versions.root)
-    assert (purge.unexamined, page in purge.deleted) == (1, False)
 
 
 def test_refuses_before_the_image_is_gone_from_the_last_commit(tmp_path: Path) -> None:

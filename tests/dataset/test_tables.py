@@ -150,15 +150,6 @@ def test_labels_may_have_spaces_and_any_form(top: Path, scratch: Path) -> None:
     }
 
 
-def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
-    rows = [row | {"patient": row["id"]} for row in ROWS]
-    (top / "labels.csv").write_text(as_csv([*rows, rows[0], rows[1] | {"patient": "7"}]))
-    found = find_table(top, scratch=scratch)
-    assert labels(found) == {name: label for name, label in WANTED.items() if name != "1.png"}
-    assert found is not None
-    assert re.findall(r"(\d) \(([^)]+)", found.remarks[0]) == [("1", "images/1.png")]
-
-
 @pytest.mark.parametrize("order", [("train", "test"), ("test", "train")])
 def test_an_image_in_two_splits_stays_out_of_training(
     order: tuple[str, str], top: Path, scratch: Path
@@ -170,16 +161,6 @@ def test_an_image_in_two_splits_stays_out_of_training(
     assert found is not None
     assert next(item.facts for item in found.items if item.name == "images/0.png").split == "test"
     assert any("second split" in remark and "images/0.png" in remark for remark in found.remarks)
-
-
-def test_labels_in_metadata_of_others_may_be_several(tmp_path: Path, scratch: Path) -> None:
-    put(tmp_path / "top", *(f"{n}.png" for n in range(6)))
-    rows = [
-        {"file_name": f"{n}.png", "label": "cat|dog" if n == 5 else ("cat", "dog")[n % 2]}
-        for n in range(6)
-    ]
-    (tmp_path / "top/metadata.csv").write_text(as_csv(rows))
-    assert "5.png" not in labels(find_table(tmp_path / "top", scratch=scratch))
 
 
 def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
@@ -423,13 +404,3 @@ def test_pages_and_columns_that_are_not_used(page: str, top: Path, scratch: Path
         (row[page], "CC0") for row in rows
     }
     assert found.remarks == ("not used: Weight",)
-
-
-def test_a_source_of_names_is_no_page(top: Path, scratch: Path) -> None:
-    (top / "labels.csv").write_text(
-        as_csv([row | {"source": f"shelter {row['id']}"} for row in ROWS])
-    )
-    found = find_table(top, scratch=scratch)
-    assert found is not None
-    assert found.items[0].facts.page_url is None
-    assert found.remarks == ("not used: source",)

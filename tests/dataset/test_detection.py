@@ -28,17 +28,21 @@ def names(form: str, kinds: Sequence[str] = KINDS, count: int = 6) -> list[str]:
     [
         (names("train/{kind}/{n}.png") + names("test/{n}.png", ["?"]),
          {("cat", None): 6, ("dog", None): 6, (None, None): 6}),
-        (names("train/{kind}/{n}.png") + names("val/{kind}/{n}.png", count=2) + names("test/cat/{n}.png", ["?"], 3),
-         {(kind, split): n for kind in KINDS for split, n in (("train", 6), ("val", 2))} | {("cat", "test"): 3}),
+        (names("train/{kind}/{n}.png") + names("val/{kind}/{n}.png", count=2)
+         + names("test/cat/{n}.png", ["?"], 3),
+         {(kind, split): n for kind in KINDS for split, n in (("train", 6), ("val", 2))}
+         | {("cat", "test"): 3}),
         (names("Train/Train/{kind}/{n}.png") + names("Test/Test/{kind}/{n}.png", count=2),
          {(kind, split): n for kind in KINDS for split, n in (("train", 6), ("test", 2))}),
-        (names("{kind}/images/{n}.png") + names("{kind}/masks/{n}.png"), {("cat", None): 6, ("dog", None): 6}),
-        ([*names("images/{kind}/{n}.png"), "meta/classes.txt"], {("cat", None): 6, ("dog", None): 6}),
+        (names("{kind}/images/{n}.png") + names("{kind}/masks/{n}.png"),
+         {("cat", None): 6, ("dog", None): 6}),
+        ([*names("images/{kind}/{n}.png"), "meta/classes.txt"],
+         {("cat", None): 6, ("dog", None): 6}),
         (names("{kind}/{n}.png", PLANTS), {(kind, None): 6 for kind in PLANTS}),
         (names("{kind}/" + DEEP + "/{n}.png"), {("cat", None): 6, ("dog", None): 6}),
         ([*names("images/{kind}{n}.png"), "labels.csv"], {("cat", None): 6, ("dog", None): 6}),
     ],
-    ids=["flat test", "partial test", "doubled", "masks", "images and meta", "plants", "deep", "table"],
+    ids=["flat", "partial test", "doubled", "masks", "images and meta", "plants", "deep", "table"],
 )  # fmt: skip
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_usual_layouts(

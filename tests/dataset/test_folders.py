@@ -133,17 +133,19 @@ def test_finds_splits_by_name(
          {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 1),
         (["a/1", "b/1", "test/1"], {"a": 1, "b": 1, None: 1}, 1),
         (["a/1", "b/1", "no_label/1"], {"a": 1, "b": 1, None: 1}, 1),
-        (["a/1", "b/1", "val/a/1", "val/b/1"], {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 2),
+        (["a/1", "b/1", "val/a/1", "val/b/1"],
+         {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 2),
         # classes named like splits
         ([f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")],
-         {f"{label} {split}": 1 for split in ("train", "test") for label in ("a", "test", "train")}, 0),
+         {f"{label} {split}": 1 for split in ("train", "test")
+          for label in ("a", "test", "train")}, 0),
         (["control/1", "test/1"], {"control": 1, "test": 1}, 0),
         (["control1/1", "control2/1", "test1/1", "test2/1"],
          {"control1": 1, "control2": 1, "test1": 1, "test2": 1}, 0),
         (["a/1", "b/1", "test1/1"], {"a": 1, "b": 1, None: 1}, 1),
         # words of splits in names of classes
-        (["Predictions/1", "dev board/1", "test tube/1"], {"Predictions": 1, "dev board": 1, ("test "
-                                                                                             "tube"): 1}, 0),
+        (["Predictions/1", "dev board/1", "test tube/1"],
+         {"Predictions": 1, "dev board": 1, "test tube": 1}, 0),
         # masks
         (["a/images/1", "a/masks/1", "b/images/1", "b/masks/1"], {"a": 1, "b": 1}, 1),
         (["a/1.png", "a/1_mask.png", "a/1_mask_1.png", "b/2.png"], {"a": 1, "b": 1}, 1),
@@ -182,8 +184,10 @@ def test_classes_at_any_depth(tmp_path: Path) -> None:
     ("files", "options", "expected"),
     [
         (["a/1", "b/1", "test/1"], {"classes": ["a", "b", "test"]}, {"a": 1, "b": 1, "test": 1}),
-        (["labeled/1", "unlabeled/1"], {"classes": ["labeled", "unlabeled"]}, {"labeled": 1, "unlabeled": 1}),
-        (["train/1", "test/1", "bus/1"], {"classes": ["train", "test", "bus"]}, {"train": 1, "test": 1, "bus": 1}),
+        (["labeled/1", "unlabeled/1"], {"classes": ["labeled", "unlabeled"]},
+         {"labeled": 1, "unlabeled": 1}),
+        (["train/1", "test/1", "bus/1"], {"classes": ["train", "test", "bus"]},
+         {"train": 1, "test": 1, "bus": 1}),
         (["images/1", "masks/1"], {"classes": ["images", "masks"]}, {"images": 1, "masks": 1}),
         (["a/images/1", "a/masks/1", "b/1"], {"pattern": "^([^/]+)/"}, {"a": 2, "b": 1}),
         (["seg_train/a/1", "seg_test/a/1", "seg_pred/1"],
@@ -277,20 +281,19 @@ def test_links_to_folders_are_named_with_a_copy_that_has_their_images(tmp_path: 
         (["1.png", "2.png"], {}, "neither class folders nor .*\n.*--classes A,B"),
         (["cat_1.png", "cat_2.png", "dog_1.png"], {}, r"\nNext: .*--pattern '.*' \(gives cat, dog"),
         (["coat/1.png", "coat/2.png"], {}, "too few classes for a classifier: coat"),
-        (["coat/1.png", "hat/1.png"], {"classes": ["coat", "shoe"]}, ("images of shoe; it has "
-                                                                      "coat, "
-                                                                     "hat")),
+        (["coat/1.png", "hat/1.png"], {"classes": ["coat", "shoe"]},
+         "images of shoe; it has coat, hat"),
         (["coat/1.png", "hat/1.png"], {"pattern": "("}, "--pattern"),
-        (["train/good/1", "test/good/1", "test/broken/1"], {}, ("no images of broken, .*\nNext: "
-                                                               ".*--ignore-splits")),
-        (["train/a/1", "train/b/1", "test/a/1", "test/c/1"], {}, ("of c, only of a, b; "
-                                                                 ".*--ignore-splits; .*--classes$")),
-        (["train/A/1", "train/b/1", "test/a/1", "test/b/1"], {}, ("of a, only of A, b; .*lower "
-                                                                 "case\n.*rename")),
-        (["cat_1.png", "dog_1.png"], {"pattern": r"(\w+)_", "classes": ["owl"]}, ("images of owl; "
-                                                                                 "it has cat, dog")),
-        (["cat/1.png", "dog/1.png"], {"pattern": "([A-Z]+)_"}, (r"--pattern label files such as "
-                                                               r"cat/1\.png")),
+        (["train/good/1", "test/good/1", "test/broken/1"], {},
+         "no images of broken, .*\nNext: .*--ignore-splits"),
+        (["train/a/1", "train/b/1", "test/a/1", "test/c/1"], {},
+         "of c, only of a, b; .*--ignore-splits; .*--classes$"),
+        (["train/A/1", "train/b/1", "test/a/1", "test/b/1"], {},
+         "of a, only of A, b; .*lower case\n.*rename"),
+        (["cat_1.png", "dog_1.png"], {"pattern": r"(\w+)_", "classes": ["owl"]},
+         "images of owl; it has cat, dog"),
+        (["cat/1.png", "dog/1.png"], {"pattern": "([A-Z]+)_"},
+         r"--pattern label files such as cat/1\.png"),
     ],
 )  # fmt: skip
 def test_refusals_name_the_way_out(

@@ -171,7 +171,7 @@ while True:
 
 
 def test_sigkill_loses_no_acknowledged_correction(inbox):
-    """Kill two concurrent writers at random times, and check that all corrections they acknowledged exist."""
+    """Kill two writers at random times, and check that all corrections they acknowledged exist."""
     answered: list[str] = []
     chance = random.Random(7)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Deleting forgotten images from DVC's cache and remote, with real Git and DVC and handmade results."""
+"""Deleting forgotten images from DVC's cache and remote, with handmade results."""
 
 import hashlib
 import shutil

@@ -198,7 +198,8 @@ def test_a_deleted_file_is_brought_back_and_not_committed(project):
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert describe_uncommitted(project) == (
         f"data/ differs from data.dvc, and data.dvc and decisions.csv are deleted: {DISCARD}",
-        f"git checkout HEAD -- data.dvc decisions.csv && dvc add data && git add data.dvc && {COMMIT}",
+        "git checkout HEAD -- data.dvc decisions.csv && dvc add data && git add data.dvc && "
+        f"{COMMIT}",
     )
 
 

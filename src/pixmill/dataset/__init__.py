@@ -1,1 +1,1 @@
-"""The images of a project as a data set: import, export, trace, forget, corrections, uncommitted changes."""
+"""The images of a project: import, export, trace, forget, corrections, uncommitted changes."""

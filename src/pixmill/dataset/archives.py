@@ -17,11 +17,11 @@ from pixmill.core.process.progress import Progress
 from pixmill.core.words import count, first_of
 
 _BROKEN = {None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
-"""Numbers of errors that are the archive's fault: of other kinds, an entry is file and folder, or its name is long."""
+"""Numbers of errors that are the archive's fault, such as a name that is too long."""
 
 _MAX_RATIO = 200
 _ALWAYS_ALLOWED = 10**9
-"""Bytes unpacked for each byte of the archive, and bytes that are unpacked in any case: images hardly compress."""
+"""Bytes that are unpacked for each byte of the archive, and in any case: images hardly compress."""
 
 _BLOCK = 4096
 """Bytes that an entry takes at least, so that many empty ones are limited, too."""
@@ -36,11 +36,11 @@ _DRIVE = re.compile(r"^[A-Za-z]:/*")
 """Beginning of an absolute path on Windows."""
 
 _Members = Iterator[tuple[str, Callable[[], IO[bytes]] | None]]
-"""Names of entries that are no folders, with a function that opens them; ``None`` for links and devices."""
+"""Names of entries but folders, with a function that opens them; ``None`` for links and devices."""
 
 
 class Room:
-    """Bytes that may be unpacked: half of the free space, since DVC's cache takes as much again, and no bomb.
+    """Bytes that may be unpacked: half of the free space, as DVC's cache takes the same; no bomb.
 
     Args:
         packed: The file to unpack.
@@ -72,7 +72,7 @@ class Room:
 
 
 def unpack(archive: Path, folder: Path) -> list[str]:
-    """Unpack the regular files of an archive, one after the other; archives inside it stay as they are.
+    """Unpack the regular files of an archive; archives inside it stay as they are.
 
     Args:
         archive: A ZIP or tar file.

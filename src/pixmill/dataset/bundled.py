@@ -1,4 +1,4 @@
-"""The bundled images: 1,250 product photographs that fill an empty ``data/``, identical on every machine.
+"""The bundled images: 1,250 product photographs, identical on every machine.
 
 They are the first 250 training images of five classes of Fashion-MNIST (MIT licence, Zalando SE):
 28 by 28 grey values on black, enlarged to 112 by 112 and inverted to dark on white, like
@@ -72,10 +72,7 @@ def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
             return False
         if _recorded_md5(root) not in (None, DATA_MD5):
             raise DataError(
-                (
-                    f"data/ is empty, and {root / 'data.dvc'} records images other than the bundled "
-                    "ones"
-                ),
+                (f"data/ is empty, and {root / 'data.dvc'} records others than the bundled ones"),
                 next=commit_first(root, "dvc pull data.dvc"),
             )
         images, labels = load_images(scratch=scratch, report=report)
@@ -187,7 +184,7 @@ def load_images(*, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels
 
 
 def _fetch_package(place: Path, report: Callable[[str], None]) -> bool:
-    """Download and unpack the Debian package into ``place/unpacked``; return whether that succeeded."""
+    """Download and unpack the Debian package into ``place/unpacked``; return whether it worked."""
     apt = shutil.which("apt-get")
     dpkg = shutil.which("dpkg")
     if apt is None or dpkg is None:
@@ -226,7 +223,7 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 def write_images(folder: Path, images: Pixels, labels: Pixels) -> None:
-    """Write the images of :data:`CLASSES` as ``<class>/<nnnn>.png``: enlarged four times, dark on white.
+    """Write images as ``<class>/<nnnn>.png``: enlarged four times, dark on white.
 
     Args:
         folder: An empty folder.
@@ -263,7 +260,7 @@ def enlarge(pixels: Pixels) -> Pixels:
 
 
 def _catmull_rom(side: int) -> npt.NDArray[np.int64]:
-    """Return the interpolation matrix ``(4 * side, side)`` times 1024; exact, as positions are odd eighths."""
+    """Return the interpolation matrix ``(4 * side, side)`` times 1024, which is exact."""
     import numpy as np
 
     matrix = np.zeros((4 * side, side), np.int64)

@@ -163,7 +163,7 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
 
 
 def _join_one_hot(table: Table, names: Collection[str]) -> str:
-    """Replace a column for each class, which is 1 in the rows of its images, by one of labels, and return its name.
+    """Replace columns of classes, 1 in the rows of their images, by one of labels; return its name.
 
     Args:
         table: The table.

@@ -9,7 +9,7 @@ from pathlib import Path
 from pixmill.core.metadata import Facts
 
 PRECEDENCE = ("test", "val", "train", None)
-"""The first of these that an image is given is its split: an image of several is not in training."""
+"""The first of these that an image is given is its split, so that it is out of training."""
 
 
 @dataclass(frozen=True, slots=True)

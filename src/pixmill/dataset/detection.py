@@ -144,7 +144,7 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
 
 
 def _choose(found: Detected, options: Options) -> Detected:
-    """Return the images of the chosen classes and those without a label; with ``no_splits``, without their split."""
+    """Return the images of the chosen classes and those without a label."""
     every = labels_of(found)
     missing = [label for label in options.classes if label not in every]
     if missing:

@@ -25,7 +25,7 @@ _JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}
 """Folders of copies and thumbnails that systems leave behind."""
 
 _PROMISED = {"lfs", "annex", "svg", *OTHER_FORMATS}
-"""Reasons of files that are images elsewhere or otherwise; a class of such files is refused, not left out."""
+"""Reasons of images in other places or formats; a class of such files is refused, not left out."""
 
 _PATTERN = r"(?:^|/)(?:\d+[ ._-]+)?([^\W\d_][^/]*?)[ ._(-]*\d*\)?\.\w+$"
 """A pattern to propose: the label, with a number before or after it."""
@@ -39,7 +39,7 @@ def find_in_folder(
     no_splits: bool = False,
     least: int = 2,
 ) -> Detected:
-    """Find labelled images in class folders, in the class folders of splits, or by their file names.
+    """Find labelled images in class folders, in those of splits, or by their file names.
 
     Folders that only wrap others are entered; images in subfolders of a class belong to it. Names
     of items are relative to the class folder. ``classes`` and ``pattern`` come first; of the rest,
@@ -241,7 +241,7 @@ def _choose(
 
 
 def _propose(top: Path, names: Sequence[str]) -> DataError:
-    """Return the refusal of a folder without class folders, with a pattern of labels in names of files."""
+    """Return the refusal of a folder without class folders, with a pattern for names of files."""
     labels = [to_nfc(match[1]) for name in names if (match := re.search(_PATTERN, name))]
     advice = "give a pattern of the label: --pattern '([a-z]+)_'"
     if 1 < len({*labels}) < len(labels):
@@ -294,7 +294,7 @@ def _refuse_train(absent: Sequence[str], labels: Collection[str]) -> DataError:
 
 
 def settle_splits(given: Iterable[str | None]) -> tuple[dict[str | None, str], list[str]]:
-    """Return the splits to use by those that labelled images have, none unless one is to test; and a remark.
+    """Return the splits to use by those of labelled images, none unless one is to test; a remark.
 
     Args:
         given: Splits of labelled images; those without a name count for nothing.

@@ -198,7 +198,7 @@ class _Planner:
         return None
 
     def _find_other_label(self, content: str, label: str) -> str:
-        """Return the file, or the label of the import, that contradicts a label; or an empty text."""
+        """Return the file or the label that contradicts a label; or an empty text."""
         files = self._files[content]
         if label in files or self._is_open(content):
             return ""

@@ -78,7 +78,7 @@ class Entry:
 
     @property
     def original(self) -> str:
-        """Id of the image in the manifest: that of the original if the image is an example, else its own."""
+        """Id of the image in the manifest: its own, or that of the original of an example."""
         return self.corrections[0].original or self.id
 
 
@@ -141,7 +141,7 @@ class Inbox:
         original: str | None = None,
         charge: Callable[[float], None] | None = None,
     ) -> str:
-        """Save a correction in place of an equal one; once this returns, it survives SIGKILL and power loss.
+        """Save a correction in place of an equal one; then it survives SIGKILL and power loss.
 
         Args:
             content: The image, unchanged.
@@ -193,7 +193,7 @@ class Inbox:
         return correction.id
 
     def entries(self) -> tuple[list[Entry], int]:
-        """Return the images with their corrections, last corrected first, and the number of malformed files.
+        """Return images with corrections, last corrected first, and the number of malformed files.
 
         Dropped images are left out.
         """
@@ -288,7 +288,7 @@ class Inbox:
                 )
 
     def _corrections(self) -> Iterator[tuple[str, Correction | None]]:
-        """Yield the name of each file in order of time, and its correction; ``None`` if it is malformed."""
+        """Yield the name of each file in order of time, and its correction if it is valid."""
         for name in self._names("corrections"):
             # Another process may just have removed it.
             with contextlib.suppress(FileNotFoundError), (self._path / name).open("rb") as file:

@@ -61,7 +61,7 @@ class File(NamedTuple):
 
 
 def _find_masks(files: Iterable[File], wanted: Collection[str]) -> set[str]:
-    """Return the names of files that are called masks, by their folders or endings, and otherwise like an image.
+    """Return the names of files that are called like an image, but for a word for masks.
 
     Those of ``images/cat/1.jpg`` are ``masks/cat/1.png``, ``images/cat/masks/1.png`` and
     ``images/cat/1_mask.png``.
@@ -225,7 +225,7 @@ def _count_wrappers(places: Collection[Place], wanted: Collection[str]) -> int:
 
 
 def _find_splits(places: Collection[Place], wanted: set[str]) -> tuple[dict[str, str], str | None]:
-    """Return the roles, see :func:`role_of`, of the folders of splits, and that of images beside them.
+    """Return the roles (:func:`role_of`) of the folders of splits, and that of images beside them.
 
     Args:
         places: Folders that have images.

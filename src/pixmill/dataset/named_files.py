@@ -44,7 +44,7 @@ class NamedFiles:
         return found
 
     def find(self, cell: str, table: Path, *, is_loose: bool = True) -> str | None:
-        """Return the file that a cell names; ``None`` if there is none, or several that fit equally well.
+        """Return the file that a cell names; ``None`` if there is none, or if several fit.
 
         Args:
             cell: A path, with or without ending, that may begin at another root or have
@@ -72,7 +72,7 @@ class NamedFiles:
 
 
 def folder_label(name: str) -> str | None:
-    """Return the class that the folders of a path name; ``None`` if they name splits or hold all images.
+    """Return the class that the folders of a path name; ``None`` if they name none.
 
     >>> folder_label("train/cat/1.jpg"), folder_label("train_images/1.jpg")
     ('cat', None)

@@ -261,7 +261,7 @@ def _lists_with(files: Collection[str], lists: Lists) -> set[str]:
 
 
 def _results(outputs: Outputs, holding: Collection[str], lists: Lists) -> set[str]:
-    """Return the MD5s of what was made from forgotten images: outputs, and tables beside the images."""
+    """Return the MD5s of what was made from images: outputs, and tables beside the images."""
     beside = {item for md5 in holding for item in lists[md5].items()}
     tables = {md5 for name, md5 in beside if name.lower().endswith((".csv", ".parquet"))}
     return tables | _objects(outputs - _at(_IMAGE_FOLDERS, outputs), lists)

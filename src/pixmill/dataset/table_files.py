@@ -1,4 +1,4 @@
-"""Read tables of people and tools as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports.
+"""Read tables as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports.
 
 They may come from the web, and a few kilobytes of Parquet may stand for gigabytes, so a process
 with limits reads them.
@@ -219,7 +219,7 @@ def _to_text(value: Any) -> str:
 
 
 def _read_parquet(path: Path) -> Table:
-    """Read all columns without bytes, with the class names that Hugging Face's ``datasets`` keeps in the schema."""
+    """Read all columns without bytes; class names are in the schema of ``datasets``."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -244,7 +244,7 @@ def _read_parquet(path: Path) -> Table:
 
 
 def _has_bytes(kind: Any) -> bool:
-    """Return whether a column of a type of pyarrow holds bytes, or structs of bytes and their path."""
+    """Return whether a type of pyarrow holds bytes, or structs of bytes and their path."""
     import pyarrow as pa
 
     if pa.types.is_struct(kind):

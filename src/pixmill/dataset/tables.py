@@ -194,7 +194,7 @@ class _Reading:
         )
 
     def _find(self, cells: Sequence[str], table: Path) -> list[tuple[str, str | None]]:
-        """Return each cell with its file or URL; names alone count only if most are in other folders."""
+        """Return each cell with its file or URL; by name alone if most are in other folders."""
         for is_loose in (False, True):
             find = partial(self._files.find, table=table, is_loose=is_loose)
             tracked = track(cells, "Find files", len(cells), unit="row")
@@ -214,7 +214,7 @@ class _Reading:
                 self._items.append(Item(*file, facts_of(number)))
 
     def add_unnamed(self) -> None:
-        """Add images that no table names and that need no label, and the labels that folders give."""
+        """Add images that no table names and that need no label, and labels of folders."""
         tops = [table.path.parent for table, _ in self.tables if table.path.stem == "metadata"]
         bases = [
             f"{top.relative_to(self._files.top).as_posix()}/".removeprefix("./") for top in tops
@@ -370,8 +370,8 @@ def _refuse_several(labelled: Sequence[Facts]) -> None:
     joined = sum(SEPARATOR in (facts.label or "") for facts in labelled)
     if 2 * joined > len(labelled):
         raise DataError(
-            f"{joined:,} of {len(labelled):,} images have several labels; Pixmill takes one label an "
-            "image",
+            f"{joined:,} of {len(labelled):,} images have several labels; Pixmill takes one "
+            "label an image",
             next="keep one, or choose another column: --columns image=…,label=…",
         )
 
@@ -387,7 +387,7 @@ def _join(*cells: str | None) -> str | None:
 
 
 def _mark_several(cells: Sequence[str]) -> list[str]:
-    """Return cells of labels; labels in a cell that joins some of the others are separated by :data:`SEPARATOR`.
+    """Return cells of labels; those that join others are separated by :data:`SEPARATOR`.
 
     Labels themselves may have commas and spaces, so these separate others only if most cells have
     several.

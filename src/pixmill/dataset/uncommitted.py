@@ -1,4 +1,4 @@
-"""Uncommitted images and decisions: ``data.dvc``, ``decisions.csv``, and images not in ``data.dvc``.
+"""Uncommitted images and decisions: ``data.dvc``, ``decisions.csv``, and images in neither.
 
 ``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and a change of branch may
 discard them.
@@ -139,7 +139,7 @@ class Uncommitted:
         return f". {self.removed} of the last commit deleted; to restore: {back}"
 
     def command(self, message: str) -> str | None:
-        """Return the command that commits changes or restores missing files; ``None`` if none is needed.
+        """Return the command that commits changes or restores files; ``None`` if none is needed.
 
         If there are new images or decisions, too, a checkout would discard them: then the command
         commits everything, and missing files stay in the last commit.
@@ -185,7 +185,7 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
 
 
 def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitted:
-    """Return the differences from the last commit; empty before the first commit of the project's folder.
+    """Return the differences from the last commit; empty before the first one.
 
     Args:
         root: The project's folder.
@@ -304,7 +304,7 @@ def _has_other_classes(root: Path) -> bool:
 
 
 def _earlier_records(root: Path) -> list[str]:
-    """Return the MD5s of ``data/`` in recent commits, also of other branches and before a rebase."""
+    """Return the MD5s of ``data/`` in recent commits, also of other branches."""
     options = ("--format=", "-p", "-m", "--no-color", "--reflog")
     log = git(root, "log", f"-n{_MAX_COMMITS}", *options, "HEAD", "--", "data.dvc") or ""
     return list(dict.fromkeys(re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", log, re.MULTILINE)))
@@ -313,7 +313,7 @@ def _earlier_records(root: Path) -> list[str]:
 def _find_unfetched(
     root: Path, files: AbstractSet[str], earlier: Sequence[str], *, is_committed: bool
 ) -> tuple[str, str] | None:
-    """Return the number of images that ``data/`` never had, and the command that makes a fetch safe.
+    """Return the number of images that ``data/`` never had, and what makes a fetch safe.
 
     Such images are all of those that a record added to an earlier one, or all if even their list
     was never fetched.
@@ -394,7 +394,7 @@ def _is_applied(root: Path) -> bool:
 
 
 def _recorded_images(root: Path, text: str) -> dict[str, str]:
-    """Return the MD5s of the files that a ``data.dvc`` records; empty if the cache lacks the list."""
+    """Return the MD5s of files that a ``data.dvc`` records; empty if the cache lacks the list."""
     try:
         record = read_record(root, text)
     except DataError:
@@ -425,7 +425,7 @@ def commit_first(root: Path, advice: str) -> str:
 
 
 def _differs(root: Path, files: Mapping[str, int], record: Mapping[str, Any] | None) -> bool:
-    """Return whether there are files that differ from the record, as far as the cache has its list."""
+    """Return whether files differ from the record, as far as the cache has its list."""
     if not files or record is None:
         return bool(files)
     size = sum(files.values())

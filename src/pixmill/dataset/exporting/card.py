@@ -1,4 +1,4 @@
-"""Texts of an exported data set: card, attributions, Croissant, and the labelling configuration of Label Studio."""
+"""Texts of an exported data set: card, attributions, Croissant, and a file for Label Studio."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ TEMPLATES = {
 _HUB_LICENCES = re.compile(
     r"unknown|cc0-1\.0|cc-by-(2\.[05]|[34]\.0|(sa|nc-nd)-[34]\.0|nc(-sa)?-[234]\.0|nd-4\.0)"
 )
-"""Creative Commons licences in the list of Hugging Face's hub, and its ``unknown``; others are ``other`` there."""
+"""Licences that Hugging Face's hub lists; others are ``other`` there."""
 
 _URL = re.compile(r"https?://[^\s<>]+")
 """URLs that Markdown links between ``<`` and ``>``."""

@@ -119,7 +119,7 @@ def describe(withheld: Counter[str]) -> str:
 
 
 def _groups(manifest: pd.DataFrame, params: Params, root: Path) -> pd.Series:
-    """Return the group of each image that people gave: of data/metadata.csv, else of ``split.group_by``."""
+    """Return the given group of each image: of data/metadata.csv, else of ``split.group_by``."""
     given = {f"data/{name}": facts.group for name, facts in read_metadata(root / "data").items()}
     groups = manifest["image_url"].map(to_nfc, na_action="ignore").map(given)
     if (by := params.split.group_by) in (None, "page", "product"):

@@ -21,6 +21,9 @@ HEAVY = {
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
+TESTING = "pixmill.testing"
+"""Contract tests of plugins; imports from any package, and no module imports it."""
+
 MAX_PACKAGES = 19
 MAX_FLOORS = 8
 MAX_IMPORTS = 105
@@ -36,7 +39,7 @@ def arrows(source) -> set[tuple[str, str]]:
     ours = {
         module: package_of(module)
         for module in source.modules
-        if module not in {"pixmill", "pixmill.__main__"}
+        if module not in {"pixmill", "pixmill.__main__", TESTING}
     }
     pairs = {
         (here, ours.get(name, here))
@@ -55,13 +58,15 @@ def floors(repository: Path) -> list[set[str]]:
 
 
 def test_table_of_floors_matches_imports(source, arrows, floors) -> None:
-    rest = {package_of(module) for module in source.modules} - {"pixmill", "__main__", "stages"}
+    modules = {"pixmill", "__main__", "stages", package_of(TESTING)}
+    rest = {package_of(module) for module in source.modules} - modules
     computed: list[set[str]] = []
     while rest:
         floor = rest - {here for here, there in arrows if there in rest}
         assert floor, f"circular imports among {sorted(rest)}"
         computed.insert(0, floor)
         rest -= floor
+    assert not any(TESTING in source.imports(module) for module in source.modules)
     assert floors == computed
 
 

@@ -21,7 +21,7 @@ from pixmill.models.tensorflow import keras, tf
 
 _ERASED_AREA = (0.02, 0.33)
 _MAX_ASPECT_RATIO = 3.3
-"""Range of the erased share of an image, and maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
+"""Range of the erased share, and maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
 
 _SEED_STRIDE = 2**34
 """Offset between the seeds of one step's draws; far above any initial seed."""
@@ -99,16 +99,9 @@ class Augmenter:
     def _apply_plugin(self, pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return the output of the plugin, clipped to 0 to 255."""
         output = self._plugin(pixels, seed)
-        if (
-            not tf.is_tensor(output)
-            or output.dtype != tf.float32
-            or not output.shape.is_compatible_with(pixels.shape)
-        ):
-            problem = (
-                f"expected a float32 tensor of shape {pixels.shape}, like its input, "
-                f"received {output!r}"
-            )
-            raise plugin_error("augmentations", str(self._params.plugin), self._root, problem)
+        fault = find_fault(output, pixels)
+        if fault is not None:
+            raise plugin_error("augmentations", str(self._params.plugin), self._root, fault)
         message = f"the augmentation {self._params.plugin} changed the shape of its images"
         tf.debugging.assert_equal(tf.shape(output), tf.shape(pixels), message)
         return tf.clip_by_value(output, 0, 255)
@@ -117,6 +110,22 @@ class Augmenter:
         """Return the seeds of this step's draws, and advance to the next step."""
         state = tf.cast(self._random.next(), tf.int64)
         return [state + tf.constant([draw * _SEED_STRIDE, 0], tf.int64) for draw in range(7)]
+
+
+def find_fault(output: Any, pixels: tf.Tensor) -> str | None:
+    """Return why the output of a plugin cannot be used: "expected …, received …", if so.
+
+    Args:
+        output: The output.
+        pixels: The plugin's input; its shape may be partly unknown.
+    """
+    if (
+        tf.is_tensor(output)
+        and output.dtype == tf.float32
+        and output.shape.is_compatible_with(pixels.shape)
+    ):
+        return None
+    return f"expected a float32 tensor of shape {pixels.shape}, like its input, received {output!r}"
 
 
 def preview_augmentation(
@@ -138,7 +147,7 @@ def preview_augmentation(
 
 
 def _scale_draws(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Return the amounts of the enabled geometric transforms from uniform draws, by name of :data:`_TRANSFORMS`."""
+    """Return the amounts of the enabled transforms from uniform draws, by name."""
     limits = {
         "rotation": math.radians(params.rotation),
         "zoom": params.zoom,
@@ -188,7 +197,9 @@ _TRANSFORMS = ("flip", "rotation", "zoom", "shift_x", "shift_y", "shear_x")
 
 
 def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Apply one affine transform to each image, with bilinear resampling; edge pixels are repeated outside.
+    """Apply one affine transform to each image, with bilinear resampling.
+
+    Edge pixels are repeated outside.
 
     A chain of layers that each resample costs several times as much and blurs more.
 
@@ -268,7 +279,7 @@ def _cutmix(
 
 
 def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
-    """Return a mask of the pixels inside one rectangle per image, of shape (n, image_size, image_size, 1).
+    """Return a mask of one rectangle per image, of shape (n, image_size, image_size, 1).
 
     Args:
         centres: Row and column, as shares of the side, of shape (n, 2).

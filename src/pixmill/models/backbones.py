@@ -228,7 +228,10 @@ APPLICATIONS = {
     "mobilenet_v3_small": _Network("MobileNetV3Small"),
     "resnet50": _Network("ResNet50", 1.0, [-123.68, -116.779, -103.939], reversed_channels=True),
 }
-"""Networks of Keras Applications by name in params; those without an offset include their preprocessing."""
+"""Networks of Keras Applications by name in params.
+
+Those without an offset include their preprocessing.
+"""
 
 
 def _build_application(
@@ -277,34 +280,49 @@ def _build_plugin(
         PluginError: The output has another type or shape, or a saved classifier could not be
             loaded.
     """
-    function: Callable[[keras.KerasTensor], keras.KerasTensor] = load_plugin(
-        "backbones", name, root
-    )
+    built = graph_of(load_plugin("backbones", name, root), pixels, x, name=name, seed=seed)
+    if isinstance(built, str):
+        raise plugin_error("backbones", name, root, built)
+    return built
+
+
+def graph_of(
+    function: Callable[[keras.KerasTensor], Any],
+    pixels: keras.KerasTensor,
+    x: keras.KerasTensor,
+    *,
+    name: str,
+    seed: int,
+) -> keras.Model | str:
+    """Return the graph of a plugin, or why it cannot be used: "expected …, received …".
+
+    Args:
+        function: The plugin.
+        pixels: As for the plugin's graph, as are the following.
+        x: Input of the network.
+        name: Name of the plugin.
+        seed: Seed of its weights.
+    """
     # The network is built several times, and the initialisers of Keras draw from the global seeds.
     keras.utils.set_random_seed(seed)
     y = function(x)
     if not isinstance(y, keras.KerasTensor) or len(y.shape) not in (2, 4):
-        problem = (
+        return (
             "expected a feature map (n, height, width, channels) or features (n, width), "
             f"received {y!r}"
         )
-        raise plugin_error("backbones", name, root, problem)
     if len(y.shape) == 4:
         y = keras.layers.GlobalAveragePooling2D()(y)
     model = _flatten(keras.Model(pixels, y, name=name.replace("-", "_")))
-    nested = next((layer.name for layer in model.layers if isinstance(layer, keras.Model)), None)
-    disallowed = (
-        f"the model '{nested}' as a layer"
-        if nested
-        else find_disallowed_class(json.loads(model.to_json()))
-    )
-    if disallowed or model.output.dtype != "float32":
-        received = disallowed or model.output
-        problem = (
-            "expected float32 and layers that Pixmill loads without their code, received "
-            f"{received}"
-        )
-        raise plugin_error("backbones", name, root, problem)
+    nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+    received = find_disallowed_class(json.loads(model.to_json()))
+    if nested:
+        received = f"the model '{nested[0]}' as a layer"
+    elif model.output.dtype != "float32":
+        received = received or str(model.output)
+    if received:
+        needed = "float32 and layers that Pixmill loads without their code"
+        return f"expected {needed}, received {received}"
     return model
 
 
@@ -333,11 +351,9 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
     except Exception as error:
         raise TrainError(
             f"train.backbone.weights: {path} does not match {name} without its top layers "
-            "(expected a Keras .h5 "
-            f"file): {first_line(error)}",
+            f"(expected a Keras .h5 file): {first_line(error)}",
             next=(
-                "set train.backbone.name to the file's network, or choose another file, then: "
-                "dvc "
+                "set train.backbone.name to the file's network, or choose another file, then: dvc "
                 "repro train"
             ),
         ) from error
@@ -402,7 +418,10 @@ def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
 
 
 def _renumber_layers(model: keras.Model) -> keras.Model:
-    """Number automatically named layers from 0; Keras continues its count from one model to the next."""
+    """Number automatically named layers from 0.
+
+    Keras continues its count from one model to the next.
+    """
     numbers: dict[str, itertools.count[int]] = {}
     for operation in model.operations:
         kind = type(operation).__name__.lower()

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.core.names import class_by_name
@@ -54,22 +54,27 @@ def _plugin(name: str, root: Path) -> Source:
     """Load a source from the project's plugins; its class takes the folder of the project."""
     own = name.removeprefix("plugin:")
     source: Source = load_plugin("sources", own, root)(root)
-    kind = getattr(source, "kind", None)
-    base = LocalSource if kind == "local" else Source
-    if base not in type(source).__mro__ or kind not in get_args(Kind):
-        problem = (
-            "expected a class derived from Source or, with kind = 'local', LocalSource, "
-            f"received {source!r}"
-        )
-        raise plugin_error(
-            "sources", own, root, f"{problem} of the kind {kind!r} (of {', '.join(get_args(Kind))})"
-        )
-    for method in ("queries", "search", *(["read"] if base is LocalSource else [])):
-        if getattr(type(source), method) is getattr(base, method):
-            raise plugin_error("sources", own, root, f"expected a method '{method}', received none")
+    fault = find_fault(source)
+    if fault is not None:
+        raise plugin_error("sources", own, root, fault)
     source.name = name
     source.version = plugin_digest("sources", own, root)
     return source
+
+
+def find_fault(source: Any) -> str | None:
+    """Return how a source breaks its interface: "expected …, received …", if it does."""
+    kind = getattr(source, "kind", None)
+    base = LocalSource if kind == "local" else Source
+    if base not in type(source).__mro__ or kind not in get_args(Kind):
+        return (
+            "expected a class derived from Source or, with kind = 'local', LocalSource, received "
+            f"{source!r} of the kind {kind!r} (of {', '.join(get_args(Kind))})"
+        )
+    for method in ("queries", "search", *(["read"] if base is LocalSource else [])):
+        if getattr(type(source), method) is getattr(base, method):
+            return f"expected a method '{method}', received none"
+    return None
 
 
 def is_on_web(name: str) -> bool:

@@ -75,29 +75,6 @@ def test_shrinking_antialiases(resize: str) -> None:
     assert np.abs(fit(stripes, 8, "pad", resize)[2:-2, 2:-2].astype(int) - 127).max() <= 2
 
 
-def test_nearest_keeps_pixel_values() -> None:
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 255
-    assert set(np.unique(fit(stripes, 8, "pad", "nearest"))) <= {0, 255}
-
-
-def test_box_takes_the_mean_of_the_area() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-    means = pixels.reshape(8, 3, 8, 3, 3).mean(axis=(1, 3))
-    assert np.abs(fit(pixels, 8, "pad", "box") - means).max() <= 1
-
-
-def test_filters_give_different_images() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
-    assert len({fit(pixels, 16, "crop", resize).tobytes() for resize in RESIZES}) == len(RESIZES)
-    assert np.array_equal(fit(pixels, 16, "crop"), fit(pixels, 16, "crop", "bicubic"))
-
-
-def test_extreme_aspect_ratios_are_resized() -> None:
-    assert fit(flag(500, 1), 16, "pad").shape == (16, 16, 3)
-    assert fit(flag(1, 500), 16, "crop").shape == (16, 16, 3)
-
-
 PREFIX = "data:image/jpeg;base64,"
 
 
@@ -111,10 +88,6 @@ def test_longer_side_has_the_requested_size() -> None:
     assert opened(thumbnail_uri(np.zeros((600, 200, 3), np.uint8), 60)).size == (20, 60)
 
 
-def test_small_image_keeps_its_size() -> None:
-    assert opened(thumbnail_uri(np.zeros((10, 20, 3), np.uint8), 96)).size == (20, 10)
-
-
 def test_thumbnail_shows_the_image() -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, 32:] = (250, 128, 10)
@@ -122,9 +95,3 @@ def test_thumbnail_shows_the_image() -> None:
     found = decode(base64.b64decode(uri.removeprefix(PREFIX))).pixels
     assert np.abs(found[16, 28].astype(int) - (250, 128, 10)).max() < 16
     assert found[16, 3].max() < 16
-
-
-def test_thumbnails_are_deterministic() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
-    assert thumbnail_uri(pixels) == thumbnail_uri(pixels.copy())
-    assert len(thumbnail_uri(pixels, 96)) < 10_000

@@ -1,5 +1,4 @@
 import gzip
-import os
 
 import numpy as np
 import pytest
@@ -29,15 +28,8 @@ def test_reads_plain_and_gzipped_files(tmp_path, pack):
     [
         (b"", "it begins with b''"),
         (b"\0\0\x0d\x01\0\0\0\x01abcd", "not the header of an IDX file of bytes"),
-        (b"\0\0\x08", "not the header"),
-        (b"\0\0\x08\0a", "not the header"),
-        (b"\0\0\x08\xff" + bytes(2000), "cannot be read"),
-        (b"\0\0\x08\x02\0\0\0\x01", "cannot be read"),
         (b"\0\0\x08\x01\0\0\0\x09abc", "cannot reshape array of size 3"),
-        (b"\0\0\x08\x01\0\0\0\x02abc", "cannot reshape array of size 3"),
-        (b"\0\0\x08\x04" + b"\xff" * 16, "cannot be read"),
         (gzip.compress(encoded(VALUES))[:-9], "ended before the end-of-stream marker"),
-        (gzip.compress(os.urandom(500))[:100], "cannot be read"),
         (b"\x1f\x8bno gzip", "cannot be read"),
     ],
 )
@@ -48,11 +40,6 @@ def test_damaged_file_is_reported(tmp_path, content, error):
         read_idx(path)
     assert str(path) in caught.value.message
     assert caught.value.next == f"replace {path} with the published file"
-
-
-def test_refuses_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match="No such file"):
-        read_idx(tmp_path / "missing")
 
 
 @given(st.binary(max_size=30), st.integers(0, 40), st.booleans())

@@ -51,15 +51,6 @@ def none_as_nan(value):
     return np.nan if value is None else value
 
 
-def test_all_metrics_are_resampled():
-    generator = np.random.default_rng(1)
-    given = generator.dirichlet(np.ones(4), 50)
-    actual = generator.integers(0, 4, 50)
-    overall, _ = resampled_scores(actual, given, np.arange(50), draws=10, top_k=3)
-    assert set(overall) == set(scores(actual, given, top_k=3)) - {"n"}
-    assert all(values.shape == (10,) and np.isfinite(values).all() for values in overall.values())
-
-
 def test_each_draw_has_as_many_groups_as_the_sample():
     weights = list(group_weights(1000, 150))
     assert [chunk.shape for chunk in weights] == [(1000, 64), (1000, 64), (1000, 22)]

@@ -1,12 +1,10 @@
 """Significance of differences between two models, and between a slice and the rest."""
 
-from math import comb
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, false_discovery_control, fisher_exact
+from scipy.stats import binomtest, fisher_exact
 
 from pixmill.metrics.scores import scores
 from pixmill.metrics.significance import (
@@ -32,21 +30,11 @@ def test_mcnemar_equals_scipys_binomial_test(gained, lost, same):
     assert found.p == pytest.approx(expected, abs=1e-9)
 
 
-@given(st.integers(0, 40), st.integers(0, 40))
-def test_mid_p_counts_half_of_the_observed_outcome(gained, lost):
-    n = gained + lost
-    fewer = min(gained, lost)
-    beyond = sum(comb(n, count) for count in range(fewer))
-    seen = comb(n, fewer)
-    expected = 1 if gained == lost else (2 * beyond + seen) / 2**n
-    assert mcnemar(*models(gained, lost)).mid_p == pytest.approx(expected, abs=1e-9)
-
-
 LABELS = ("a", "b", "c")
 
 
 def two(images, *, step, seed=1):
-    """Return labels and two models that mostly fail on the same images; the second is better by a step."""
+    """Return labels and two models that fail on similar images; the second is better by a step."""
     generator = np.random.default_rng(seed)
     actual = generator.integers(0, 3, images)
     seen = generator.normal(0, 1, (images, 3))
@@ -203,16 +191,6 @@ def test_p_value_equals_that_of_shuffled_groups():
 def test_holm():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]).size == 0
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_is_between_benjamini_hochberg_and_bonferroni(values):
-    adjusted = holm(values)
-    p = np.array(values)
-    assert (adjusted >= p).all()
-    assert (adjusted <= np.minimum(p * len(p), 1) + 1e-12).all()
-    assert (adjusted >= false_discovery_control(p) - 1e-12).all()
-    assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
 
 
 def test_equal_metrics_do_not_differ_by_rounding():

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from pixmill.core.params import BlockParams, CnnParams
-from pixmill.models.determinism import computing_with, fix_threads, machine, reseed
+from pixmill.models.determinism import computing_with, machine, reseed
 
 
 @pytest.fixture
@@ -36,14 +35,6 @@ def test_reseed_depends_only_on_seed_and_epoch(dropping, pixels):
     assert not np.array_equal(drawn(7, 2), first)
     assert not np.array_equal(drawn(8, 1), first)
     np.testing.assert_array_equal(drawn(7, 1), first)
-
-
-def test_fix_threads_limits_matrix_products():
-    threadpool_limits(1)
-    fix_threads(2)
-    assert {
-        library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
-    } == {2}
 
 
 def test_machine_depends_on_numerical_settings(monkeypatch):

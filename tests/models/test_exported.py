@@ -98,7 +98,7 @@ def test_rejects_malformed_description(tmp_path, network, key, value):
 def test_window_is_kept(tmp_path, network):
     path = tmp_path / "model.tflite"
     write_exported(path, network, replace(DESCRIPTION, window=(0, 4_095)))
-    assert Classifier.load(path).preprocessing.window == [0, 4_095]
+    assert Classifier.load(path).preprocessing.window == (0, 4_095)
 
 
 def test_rejects_format_of_another_version(tmp_path, network):

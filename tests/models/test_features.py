@@ -1,7 +1,6 @@
 """Features: cached, computed in workers, and resumed after a kill."""
 
 import contextlib
-import os
 import signal
 import sqlite3
 import tracemalloc
@@ -86,19 +85,6 @@ def test_large_features_are_in_an_unnamed_file(tmp_path, monkeypatch) -> None:
     tracemalloc.stop()
     # The features are 31 MB; 512 images are in memory at a time.
     assert peak < 15e6
-
-
-def test_oldest_stores_are_deleted(tmp_path, monkeypatch) -> None:
-    ages = {"old": 1e9 - 1, "last": 1e9, "key": None, "new": None}
-    for key, used in ages.items():
-        with open_store(tmp_path / f"{key}.sqlite") as store:
-            if key == "new":
-                size = (tmp_path / "key.sqlite").stat().st_size
-                monkeypatch.setattr("pixmill.models.features._MAX_CACHE_BYTES", 3 * size)
-            store.write({b"name": b"features"})
-        if used:
-            os.utime(tmp_path / f"{key}.sqlite", (used, used))
-    assert {path.stem for path in tmp_path.iterdir()} == {"key", "last", "new"}
 
 
 SCRIPT = """

@@ -10,7 +10,6 @@ import pytest
 from pixmill.core.errors import ManifestError
 from pixmill.models.classifier import Classifier, Prediction
 from pixmill.models.inference import Located, PredictionPass, answers_schema, predict_images
-from pixmill.models.prediction_reasons import meaning
 from tests.images.samples import encoded, shapes
 
 FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(20)]
@@ -111,13 +110,3 @@ def test_rows_have_the_columns_of_the_schema(trained_folder):
         "id": hashlib.sha256(b"<svg/>").hexdigest(),
         "reason": "svg",
     }
-
-
-def test_text_of_reasons() -> None:
-    reasons = ("truncated", "http_404", "http_799", "something_new")
-    assert list(map(meaning, reasons)) == [
-        "The file is truncated",
-        "HTTP 404 Not Found",
-        "HTTP 799",
-        "Something new",
-    ]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.models.backbones import backbone_digest, build_backbone
 from pixmill.models.layers import (
@@ -86,13 +85,3 @@ def test_several_networks_are_joined_at_their_sizes(threads) -> None:
     ]
     assert last_features(joined.output).shape[1] == 1280
     assert joined.count_params() == sum(single.count_params() for single in singles)
-
-
-def test_rejects_missing_layer_with_a_suggestion(threads) -> None:
-    with pytest.raises(
-        TrainError,
-        match=r"no layer 'block10_depthwise_rel' .*; did you mean block10_depthwise_relu",
-    ):
-        build_backbone(
-            BackboneParams(), image_size=64, seed=7, layers=["block10_depthwise_rel", "top"]
-        )

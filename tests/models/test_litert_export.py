@@ -100,23 +100,6 @@ def test_head_returns_the_same_bytes_for_stored_features(tiny_backbone, tmp_path
         np.testing.assert_allclose(values.mean(axis=(1, 2)), averages, rtol=0, atol=1e-4)
 
 
-@pytest.mark.slow
-def test_two_networks_are_one_file(tmp_path):
-    names = ("efficientnet_lite2", "efficientnet_lite0")
-    params = TrainParams(model="features", backbone=BackboneParams(name=names, image_size=(32, 64)))
-    fix_threads(2)
-    model = build_classifier(params, labels=3, image_size=24)
-    export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
-    features = load_litert(tmp_path / BACKBONE)(PIXELS)
-    assert features.shape == (5, 3536 + 3344)
-    np.testing.assert_allclose(
-        load_litert(tmp_path / HEAD)(features), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE
-    )
-    for start, values in load_maps(tmp_path / BACKBONE)(PIXELS).items():
-        averages = features[:, start : start + values.shape[3]]
-        np.testing.assert_allclose(values.mean(axis=(1, 2)), averages, rtol=0, atol=1e-4)
-
-
 @pytest.mark.parametrize("bias", [False, True])
 def test_batch_norm_is_folded_into_convolutions(bias):
     fix_threads(2)

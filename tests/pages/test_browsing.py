@@ -101,7 +101,8 @@ def test_small_screen_folds_galleries_and_scrolls_tables_by_key(opened):
 
 def test_wide_screen_has_two_columns(opened):
     script = """
-    const boxes = [...document.querySelectorAll('.columns > div')].map(box => box.getBoundingClientRect());
+    const columns = [...document.querySelectorAll('.columns > div')];
+    const boxes = columns.map(box => box.getBoundingClientRect());
     return new Set(boxes.map(box => Math.round(box.left))).size
     """
     for width, columns in ((1600, 2), (400, 1)):

@@ -86,7 +86,7 @@ def parts(packed):
 
 
 def sklearn_probabilities(seen, targets, queries, **options):
-    """Return the probabilities of scikit-learn's logistic regression on features standardised with a floor."""
+    """Return the probabilities of scikit-learn's logistic regression on scaled features."""
     from sklearn.linear_model import LogisticRegression
 
     mean = seen.mean(axis=0, dtype=np.float64)

@@ -1,7 +1,5 @@
 """Checkpoints of finished and unfinished trainings."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -67,19 +65,6 @@ def test_damaged_file_is_announced_and_replaced(saved, path, capfd):
     assert line.startswith(f"train: the checkpoint {path} cannot be read (")
     saved.save(checkpoint(4))
     assert same(saved.load().state, arrays(4))
-
-
-def test_oldest_trainings_are_deleted(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_MAX_BYTES", 30_000)
-    for age, key in enumerate(["last", "before", "old"]):
-        Checkpoints(tmp_path / f"{key}.npz").save(checkpoint(1, 1000))
-        os.utime(tmp_path / f"{key}.npz", (1e9 - age, 1e9 - age))
-    assert Checkpoints(tmp_path / "old.npz").load() is not None
-    Checkpoints(tmp_path / "new.npz").save(checkpoint(1, 1000))
-    assert {path.name for path in tmp_path.iterdir()} == {"new.npz", "old.npz"}
-    # The newest checkpoint stays, even if it exceeds the limit.
-    Checkpoints(tmp_path / "large.npz").save(checkpoint(1, 10_000))
-    assert {path.name for path in tmp_path.iterdir()} == {"large.npz"}
 
 
 def test_pinned_trainings_and_their_folds_are_not_deleted(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams
 from pixmill.models.novelty import fit_novelty
-from pixmill.train.cross_fitting import CrossFitted, cross_fit, evenly, folds_to_fit, validated
+from pixmill.train.cross_fitting import CrossFitted, cross_fit, folds_to_fit, validated
 from pixmill.train.history import Epoch
 from pixmill.train.logistic import fit_logistic
 from tests.train.test_logistic import draw, softmax
@@ -41,16 +41,6 @@ def test_images_without_a_fold_are_only_fitted_to():
     assert np.array_equal(found.known, folds >= 0)
     fitted = fit_logistic(features[folds < 1], targets[folds < 1], PARAMS, labels=3)
     np.testing.assert_allclose(found.probabilities[80:], softmax(fitted, features[80:]), atol=1e-5)
-
-
-def test_labels_of_a_fold_do_not_affect_its_predictions():
-    features, targets = draw(120, 20, 3)
-    folds = np.arange(120) % 4
-    one, _ = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
-    changed = np.where(folds == 2, (targets + 1) % 3, targets).astype(np.int32)
-    other, _ = cross_fit(features, changed, folds, PARAMS, labels=3, top=10)
-    assert np.array_equal(one.probabilities[folds == 2], other.probabilities[folds == 2])
-    assert not np.array_equal(one.probabilities[folds == 1], other.probabilities[folds == 1])
 
 
 def test_images_of_a_class_in_a_single_fold_have_no_prediction():
@@ -96,8 +86,3 @@ def test_validation_metrics_are_means_of_the_folds():
     assert [epoch.val_accuracy for epoch in found] == pytest.approx([0.425, 0.55, 0.7])
     assert found[-1].val_loss == pytest.approx(0.3)
     assert [epoch.train_accuracy for epoch in found] == [0.9] * 3
-
-
-def test_evenly_spaced_rows():
-    assert evenly(np.arange(5, 15), 4).tolist() == [5, 8, 11, 14]
-    assert evenly(np.arange(3), 4).tolist() == [0, 1, 2]

@@ -20,18 +20,6 @@ def test_each_image_is_held_out_once(parts):
         assert learnt | set(fold.validation.rows["id"]) == everything
 
 
-def test_pixels_and_targets_stay_with_their_ids(parts):
-    known = {
-        identity: (part.pixels[row].tobytes(), part.targets[row])
-        for part in (parts["train"], parts["val"])
-        for row, identity in enumerate(part.rows["id"])
-    }
-    for fold in folds_of(parts["train"].join(parts["val"])):
-        for part in (fold.training, fold.validation):
-            for row, identity in enumerate(part.rows["id"]):
-                assert (part.pixels[row].tobytes(), part.targets[row]) == known[identity]
-
-
 def test_images_without_a_fold_are_only_fitted_to(parts):
     images = parts["train"].join(parts["val"])
     images.rows.loc[:4, "fold"] = None

@@ -61,12 +61,6 @@ def test_plateau_reduces_the_rate_after_each_patience(losses, expected):
     assert learning_rate(given, history(*losses), len(losses) + 1, 0, 4) == pytest.approx(expected)
 
 
-def test_warm_up_does_not_count_for_patience():
-    given = params(name="plateau", patience=2, warmup=3)
-    assert learning_rate(given, history(0.5, 0.6, 0.7), 4, 0, 4) == pytest.approx(0.1)
-    assert learning_rate(given, history(0.5, 0.6, 0.7, 0.8, 0.9), 6, 0, 4) == pytest.approx(0.05)
-
-
 @pytest.mark.parametrize(
     ("losses", "patience", "over"),
     [

@@ -44,7 +44,7 @@ def test_shares_are_nested_and_consist_of_whole_clusters(images, seed):
 
 
 def curve_of(accuracy_of):
-    """Return the curve of models whose accuracy on the other images is a function of their number of images."""
+    """Return the curve of models whose accuracy is a function of their number of images."""
     images = split_of(np.zeros(1000), range(1000))
     sizes = []
 
@@ -93,21 +93,6 @@ def test_validation_split_measures_shares_of_the_training_split():
     assert [(point.images, point.share, point.accuracy) for point in curve.points] == [
         (10, 0.1, 0.5), (20, 0.2, 0.5), (40, 0.4, 0.5), (100, 1.0, 1.0),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("clusters", "sizes"), [(1, None), (2, [4, 6]), (4, [2, 4, 6])])
-def test_equal_shares_are_one_point(clusters, sizes):
-    images = split_of(np.zeros(8), np.arange(8) % clusters)
-    curve = learning_curve(
-        images,
-        np.zeros(8, np.int64),
-        1,
-        shared=8,
-        fitted=6,
-        seed=7,
-        predict=lambda _, others: np.zeros(len(others)),
-    )
-    assert sizes == (curve and [point.images for point in curve.points])
 
 
 def test_table_has_one_line_per_point():

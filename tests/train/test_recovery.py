@@ -1,4 +1,4 @@
-"""The stage as DVC runs it: killed and resumed, with the same bytes on one core and on all cores."""
+"""The stage as DVC runs it: killed and resumed, with the same bytes on any number of cores."""
 
 import json
 import os
@@ -114,8 +114,7 @@ def test_killed_stage_reuses_the_finished_training(
     with sqlite3.connect(root / "mlflow.db") as connection:
         runs = connection.execute(
             "select status, count(distinct step) from runs join metrics using (run_uuid) where key "
-            "= 'val_loss' "
-            "group by run_uuid order by start_time"
+            "= 'val_loss' group by run_uuid order by start_time"
         ).fetchall()
     connection.close()
     assert runs == [("FINISHED", EPOCHS)]

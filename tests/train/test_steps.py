@@ -1,14 +1,13 @@
 """Training steps, learning rates and batches."""
 
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pixmill.core.params import AugmentationParams, BackboneParams, CnnParams, FeaturesParams
+from pixmill.core.params import AugmentationParams, BackboneParams, CnnParams
 from pixmill.models.determinism import fix_threads
-from pixmill.models.networks import backbone_variables, build_classifier, build_head
+from pixmill.models.networks import backbone_variables, build_classifier
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 from tests.train.conftest import PARAMS, SIZE
 
@@ -89,19 +88,6 @@ def test_figures_are_means_over_images(parts):
     assert accuracy == pytest.approx(right.mean(), abs=1e-12)
 
 
-def test_trains_on_features():
-    params = PARAMS.model_copy(update={"model": "features", "features": FeaturesParams(head="mlp")})
-    chance = np.random.default_rng(7)
-    targets = np.arange(96, dtype=np.int32) % 3
-    features = (chance.normal(size=(96, 10)) + 3 * np.eye(10)[targets]).astype(np.float32)
-    trainer = Trainer(build_head(params, labels=3, features=10), params, labels=3)
-    for epoch in range(1, 6):
-        trainer.begin(epoch)
-        trainer.train(features, targets, 0.01)
-    trainer.test(features, targets)
-    assert trainer.figures("test")[1] > 0.9
-
-
 def test_backbone_has_a_separate_learning_rate(tiny_backbone):
     backbone = BackboneParams(name="plugin:tiny", unfreeze="all", rate_factor=0.01, dropout=0.0)
     params = PLAIN.model_copy(update={"model": "backbone", "backbone": backbone, "momentum": 0.0})
@@ -141,26 +127,3 @@ def test_feed_yields_every_image_once_with_its_target(parts):
     np.testing.assert_array_equal(
         np.concatenate([targets for _, targets in batches]), part.targets[order]
     )
-
-
-class CountedPixels:
-    """Pixels that count the rows that are read."""
-
-    def __init__(self, pixels):
-        self._pixels = pixels
-        self.rows_read = 0
-
-    def __getitem__(self, rows):
-        self.rows_read += len(rows)
-        return self._pixels[rows]
-
-
-def test_feed_prefetches_few_batches(parts):
-    pixels = CountedPixels(parts["train"].pixels)
-    object.__setattr__(parts["train"], "pixels", pixels)
-    batches = feed(parts["train"], 10)
-    for taken in range(1, 6):
-        next(batches)
-        assert pixels.rows_read <= (taken + 2) * 10
-    batches.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("feed")]

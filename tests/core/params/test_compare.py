@@ -16,8 +16,7 @@ def parsed(text: str) -> CompareParams:
 def test_all_limits_can_be_set() -> None:
     limits = parsed(
         "{metric: log_loss, max_drop: 0.05, min: {accuracy: 0.85, macro_f1: 0.8}, max: {log_loss: "
-        "2.5, ece: 0.1}, "
-        "min_per_class: {recall: 0.7}, max_megabytes: 20, max_seconds: 600}"
+        "2.5, ece: 0.1}, min_per_class: {recall: 0.7}, max_megabytes: 20, max_seconds: 600}"
     )
     assert (limits.min, limits.max) == (
         {"accuracy": 0.85, "macro_f1": 0.8},

@@ -30,8 +30,7 @@ DEFAULTS = parse_params("classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'
 TEXT = yaml.safe_dump(DEFAULTS.model_dump(mode="json", by_alias=True), sort_keys=False)
 NOT_LABELS = (
     "expected names of at most 200 visible characters without spaces at their ends, in quotes if "
-    "YAML reads them "
-    "as something else, received"
+    "YAML reads them as something else, received"
 )
 
 
@@ -63,9 +62,8 @@ def edited(before: str, after: str) -> str:
             "source: shop",
             "source: [bing, gogle]",
             "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, "
-            "google, bing, yahoo, "
-            "amazon, site:<name> or plugin:<name>, "
-            "received 'gogle'; did you mean google?",
+            "google, bing, yahoo, amazon, site:<name> or plugin:<name>, received 'gogle'; did you "
+            "mean google?",
         ),
         (
             "source: shop",
@@ -87,8 +85,7 @@ def edited(before: str, after: str) -> str:
             "allow_hosts: [intranet]",
             (
                 "scrape.allow_hosts.0: expected a host name with its port, such as "
-                "'example.org:8080', "
-                "received 'intranet'"
+                "'example.org:8080', received 'intranet'"
             ),
         ),
         (
@@ -132,8 +129,7 @@ def edited(before: str, after: str) -> str:
             "- Coat",
             (
                 "classes: expected distinct names, received 'Coat' and 'coat', which are equal on "
-                "some "
-                "systems"
+                "some systems"
             ),
         ),
         (
@@ -166,11 +162,9 @@ def edited(before: str, after: str) -> str:
             "queries: {}",
             "3: x",
             "scrape.3: unknown key, expected one of source, source_by_class, queries, snapshot, "
-            "per_class, per_query, "
-            "expect_at_least, tolerate, thumbnails, licences, folder, urls, keras, contact, rate, "
-            "robots_exceptions, opt_out, exclude_authors, exclude_ids, allow_hosts, browsers, "
-            "connections, "
-            "per_host, timeout, max_bytes",
+            "per_class, per_query, expect_at_least, tolerate, thumbnails, licences, folder, urls, "
+            "keras, contact, rate, robots_exceptions, opt_out, exclude_authors, exclude_ids, "
+            "allow_hosts, browsers, connections, per_host, timeout, max_bytes",
         ),
         (
             "unfreeze: 0",

@@ -21,9 +21,8 @@ def parsed(sweep: str, rest: str = REST) -> SweepParams:
 def test_all_of_it_can_be_set() -> None:
     sweep = parsed(
         "{metric: log_loss, trials: 7, sampler: grid, folds: 3, seed: 1, space: {train.batch_size: "
-        "[32, 64], "
-        "train.cnn.blocks.0.filters: {low: 4, high: 8}, "
-        "train.learning_rate: {low: 0.001, high: 1, log: true}}}"
+        "[32, 64], train.cnn.blocks.0.filters: {low: 4, high: 8}, train.learning_rate: {low: "
+        "0.001, high: 1, log: true}}}"
     )
     assert (sweep.metric, sweep.trials, sweep.sampler, sweep.folds, sweep.seed) == (
         "log_loss",
@@ -42,8 +41,7 @@ def test_all_of_it_can_be_set() -> None:
 
 SEARCHED = (
     "a sweep searches params of train, except seed, threads, cross_validation, learning_curve and "
-    "target_accuracy; "
-    "for others: dvc exp run --queue -S"
+    "target_accuracy; for others: dvc exp run --queue -S"
 )
 
 

@@ -1,4 +1,4 @@
-"""A params file is read as DVC reads it, or refused with its file, its line and the next command."""
+"""A params file is read as DVC reads it, or refused with its line and the next command."""
 
 from pathlib import Path
 

@@ -92,7 +92,7 @@ def unpicklable(batch: Sequence[int]) -> list[Any]:
 
 
 def at_first(batch: Sequence[tuple[str, str]]) -> list[str]:
-    """Perform the action that each row names the first time only, and log each call in the row's file."""
+    """Perform each row's action the first time only, and log each call in the row's file."""
     for name, path in batch:
         first = not Path(path).exists()
         with Path(path).open("a") as log:

@@ -14,7 +14,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.compute.cluster import NodePass, run_batch, versions
 from pixmill.validate.survey import survey
-from tests.images.compute.passes import act, doubled, failing
+from tests.images.compute.passes import doubled, failing
 from tests.split.conftest import write_project
 
 exceptions = pytest.importorskip("ray.exceptions")
@@ -74,18 +74,6 @@ def ray(monkeypatch):
     monkeypatch.setenv("PIXMILL_COMPUTE", "ray://head.test:10001")
     monkeypatch.setattr("pixmill.images.compute.cluster.connect", lambda _: client)
     return client
-
-
-def test_hostile_rows_do_not_affect_others(ray) -> None:
-    rows = [("", number) for number in range(12)]
-    rows[4] = ("sleep", 4)
-    rows[7] = ("segfault", 7)
-    rows[9] = ("glutton", 9)
-    found = list(map_batches(act, rows, batch_size=4, **GUARD))
-    assert (found[4], found[7], found[9]) == (("timeout", 4), ("crashed", 7), ("memory", 9))
-    assert [number for name, number in found if not name] == [
-        2 * row for row in range(12) if row not in (4, 7, 9)
-    ]
 
 
 def test_exceptions_are_raised_with_traceback(ray) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from tests.images.compute.passes import (
     Row,
     act,
     at_first,
-    identity,
     keeping,
     processes,
 )
@@ -108,16 +106,6 @@ def test_killed_workers_lose_no_rows() -> None:
             killed.add(pid)
         if len(killed) == 6:
             break
-
-
-def test_pass_continues_after_its_first_thread_ends() -> None:
-    # A worker dies with the thread that created it.
-    results = map_batches(
-        identity, range(40), batch_size=2, workers=2, limits=PATIENT, lost=none_lost
-    )
-    with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(next, results).result() == 0
-    assert list(results) == list(range(1, 40))
 
 
 def test_no_threads_or_connections_are_left_behind() -> None:

@@ -114,23 +114,8 @@ def test_followers_are_linked_to_leaders_and_leaders_are_not(case) -> None:
     assert set(repeated.values()) <= leads
 
 
-@given(linked())
-def test_image_without_near_duplicates_leads_itself(case) -> None:
-    count, pairs, repeats = case
-    leader = groups(count, links_of(pairs, repeats))
-    alone = set(range(count)).difference(*pairs, dict(repeats))
-    assert all(leader[place] == place for place in alone)
-
-
-def test_chain_becomes_many_small_groups() -> None:
-    count = 1000
-    links = links_of({(place, place + 1): 0.99 for place in range(count - 1)})
-    _, sizes = np.unique(groups(count, links), return_counts=True)
-    assert sizes.max() <= 3
-
-
 def test_morphing_images_do_not_merge_the_class() -> None:
-    """Each of 120 images is a near-duplicate of the next, but the first and the last are unrelated."""
+    """Each of 120 images is a near-duplicate of the next; the first and the last are unrelated."""
     stops = np.random.default_rng(0).uniform(0, 255, (3, 6, 6))
     images = []
     for step in np.linspace(0, 2, 120, endpoint=False):

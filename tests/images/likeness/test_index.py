@@ -1,12 +1,11 @@
 """The index finds every image that correlates with a view."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.images.likeness.hashing import SIDE
-from pixmill.images.likeness.neighbours import DIRECTIONS, Index
+from pixmill.images.likeness.neighbours import Index
 
 
 def unit_vectors(greys):
@@ -38,11 +37,3 @@ def test_all_correlated_images_are_found_once(
     correlations = (unit_vectors(views) @ unit_vectors(greys).T).reshape(20, 2, count)
     row, place = np.nonzero((correlations >= 0.97).any(axis=1))
     assert set(zip(row.tolist(), place.tolist(), strict=True)) <= set(found)
-
-
-@pytest.mark.parametrize("count", [1, 5, 300])
-def test_products_are_upper_bounds_of_correlations(count: int) -> None:
-    greys = np.random.default_rng(count).integers(0, 256, (count, SIDE, SIDE), dtype=np.uint8)
-    points = Index(greys, np.arange(count)).points(greys)
-    assert points.shape == (count, min(count, DIRECTIONS) + 1)
-    assert (points @ points.T >= unit_vectors(greys) @ unit_vectors(greys).T - 1e-5).all()

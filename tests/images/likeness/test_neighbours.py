@@ -81,22 +81,6 @@ def test_slightly_edited_copies_are_found(bundled, edit: Edit, recall: float) ->
     assert found / len(images) >= recall
 
 
-def test_pairs_are_unique_and_sorted() -> None:
-    generator = np.random.default_rng(0)
-    first, second = (
-        Image.fromarray(generator.integers(0, 256, (8, 8), dtype=np.uint8)).resize((64, 64))
-        for _ in range(2)
-    )
-    links = links_of([first, second, first, second, first])
-    assert list(zip(links.a.tolist(), links.b.tolist(), strict=True)) == [
-        (0, 2),
-        (0, 4),
-        (1, 3),
-        (2, 4),
-    ]
-    assert links.similarity.tolist() == [1.0] * 4
-
-
 def by_definition(
     hashes, greys, *, distance: int, similarity: float, mirror: bool
 ) -> dict[tuple[int, int], float]:

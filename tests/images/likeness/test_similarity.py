@@ -5,13 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.interpolate import CubicSpline
 
 from pixmill.images.likeness.hashing import SIDE, small_grey
 from pixmill.images.likeness.similarity import (
     VIEWS,
     Compared,
-    _window,
     correlations,
     is_flat,
     views,
@@ -38,11 +36,6 @@ def test_mirrored_views_follow_the_others(some) -> None:
     assert (both[:, VIEWS:] == both[:, :VIEWS, :, ::-1]).all()
 
 
-@given(greys)
-def test_views_do_not_depend_on_other_images(some) -> None:
-    assert (np.concatenate([views(one[None]) for one in some]) == views(some)).all()
-
-
 @given(greys, greys)
 def test_correlations_match_numpy(some, others) -> None:
     found = likeness(some, others)
@@ -60,20 +53,6 @@ def test_single_grey_step_is_flat() -> None:
     step[0, :, 16:] = 1
     step[1, :, 16:] = 3
     assert is_flat(step).tolist() == [True, False]
-
-
-@pytest.mark.parametrize(("start", "stop"), [(0.0, 1.0), (0.0, 0.94), (0.015, 0.985), (0.06, 1.0)])
-def test_window_matches_scipys_spline(start: float, stop: float) -> None:
-    start = start * SIDE
-    stop = stop * SIDE
-    values = np.random.default_rng(0).uniform(0, 255, SIDE)
-    sums = CubicSpline(
-        np.arange(SIDE + 1), np.concatenate([[0], values.cumsum()]), bc_type="natural"
-    )
-    expected = np.diff(sums(np.linspace(start, stop, SIDE + 1))) * SIDE / (stop - start)
-    window = _window(start, stop)
-    assert np.abs(window @ values - expected).max() < 6  # weights are whole 256ths
-    assert (window.sum(axis=1) == 1).all()
 
 
 def test_views_correlate_with_crops() -> None:

@@ -1,4 +1,4 @@
-"""Decode untrusted bytes to an image as displayed (upright, opaque, in 8 bits), or report a one-word reason."""
+"""Decode untrusted bytes to an upright, opaque image of 8 bits, or report a one-word reason."""
 
 import contextlib
 import importlib
@@ -59,10 +59,13 @@ It reports truncated AVIFs and some truncated TIFFs as broken only.
 _UNSUPPORTED = re.compile(
     r"unknown pixel mode|samples per pixel|cannot handle|[Uu]nsupported|not finite|^\d+$"
 )
-"""Pillow's messages for a sound file of a kind that it does not read; a number is a compression of TIFF."""
+"""Pillow's messages for a sound file of a kind that it does not read.
+
+A number is a compression of TIFF.
+"""
 
 _MAX_TILE_PIXELS = 50_000_000
-"""Maximum pixels of a TIFF tile, if the caller's limit is lower: a tile may be larger than the image."""
+"""Maximum pixels of a TIFF tile, which may be larger than the image, if the limit is lower."""
 
 _TILE_WIDTH = 322
 _TILE_HEIGHT = 323
@@ -72,7 +75,7 @@ _MAX_PAGES = 10_000
 """Maximum number of TIFF pages that are counted."""
 
 _LARGE_PIXELS = 20_000_000
-"""Pixels from which an image is copied in strips: Pillow would hold the bytes of the whole image twice."""
+"""Pixels from which an image is copied in strips: Pillow would hold all of its bytes twice."""
 
 _MAX_SCANS = 100
 """Maximum scans of a progressive JPEG.
@@ -91,7 +94,7 @@ _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image as displayed: upright by EXIF, transparency over white, the first frame of an animation.
+    """An image as displayed: upright, transparency over white, first frame of an animation.
 
     White content is put over black instead, since white would hide it.
 
@@ -165,7 +168,7 @@ def decode(
 
 
 def header_size(content: bytes) -> tuple[int, int]:
-    """Return the width and the height of an image in pixels from the header in its bytes, without decoding it.
+    """Return the width and the height in pixels from the header, without decoding the image.
 
     Raises:
         UndecodableError: The bytes are not an image, or its header is broken.
@@ -178,7 +181,9 @@ def header_size(content: bytes) -> tuple[int, int]:
 
 
 def unused_pages(content: bytes) -> int:
-    """Return the number of pages of a TIFF after the first; reduced versions and masks do not count.
+    """Return the number of pages of a TIFF after the first.
+
+    Reduced versions and masks do not count.
 
     Args:
         content: The bytes of a decodable image of any format.
@@ -195,7 +200,7 @@ def unused_pages(content: bytes) -> int:
 
 
 def decodable(kind: str) -> bool:
-    """Return whether a decoder is installed for a format, a key of :data:`pixmill.images.EXTENSIONS`."""
+    """Return whether a decoder is installed for a format of :data:`pixmill.images.EXTENSIONS`."""
     if kind in ("webp", "avif"):
         return bool(features.check(kind))
     return kind != "heic" or importlib.util.find_spec("pillow_heif") is not None
@@ -252,7 +257,10 @@ def _load(
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
-    """Return a WebP's size from its header (RFC 9649), or zeros; the decoder would allocate all pixels on opening."""
+    """Return a WebP's size from its header (RFC 9649), or zeros.
+
+    The decoder would allocate all pixels on opening.
+    """
     if content[12:16] == b"VP8X":
         return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(
             content[27:30], "little"
@@ -275,7 +283,7 @@ def _check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
 
 
 def _scale_transparency(image: ImageFile.ImageFile, *, depth: int) -> None:
-    """Scale a PNG's transparent colour to 8 bits, as Pillow does with the pixels but not with this colour."""
+    """Scale a PNG's transparent colour to 8 bits, as Pillow does with the pixels only."""
     clear = image.info.get("transparency")
     if isinstance(clear, tuple) and depth == 16:
         image.info["transparency"] = tuple(value >> 8 for value in clear)
@@ -320,7 +328,7 @@ def _orientation(kind: str, image: Image.Image) -> int:
 
 
 def _is_closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool:
-    """Return whether a JPEG was truncated but still has an end marker, which decoders accept silently.
+    """Return whether a JPEG was truncated but has an end marker, which decoders accept.
 
     Decoders leave the rest grey. If the last pixel is grey, the image is decoded again with
     additional coded data; if this changes the image, its data had ended early.

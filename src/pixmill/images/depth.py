@@ -32,10 +32,13 @@ Isensee et al., Nature Methods 2021).
 """
 
 _MIN_SHARE = 0.5
-"""Share of the range of whole bits that values must fill, so that at least 128 grey levels are used."""
+"""Share of the range of whole bits that values must fill, to use at least 128 grey levels."""
 
 _SAMPLE_PIXELS = 1 << 16
-"""Approximate minimum of pixels whose quantiles are computed; the minimum and the maximum are of all pixels."""
+"""Approximate minimum of pixels whose quantiles are computed.
+
+The minimum and the maximum are of all pixels.
+"""
 
 _STRIP_ROWS = 256
 """Rows processed at a time in images, to avoid large copies."""
@@ -68,11 +71,11 @@ def measure_values(image: Image.Image) -> tuple[float, ...] | None:
 
 
 def find_window(values: npt.ArrayLike) -> Window:
-    """Return the window for images: the bits that they use, such as 0 to 4,095, if their values fill half of it.
+    """Return the window for images, such as 0 to 4,095.
 
-    Otherwise, such as for raw thermal images, it is the range of all values but 0.5 % at both ends;
-    of all values if this is empty. White is 1 if no value is larger, else 2 to the power of 8 or
-    more, minus 1.
+    Full bit range if the values span at least half of it; else, such as for raw thermal images, the
+    0.5 to 99.5 % quantiles, or all values if these are equal. White is 2^bits - 1, of 8 bits or
+    more, or 1.0 for floats in [0, 1].
 
     >>> uniform = np.array(PROBABILITIES)
     >>> find_window([4_000 * uniform]), find_window([29_000 + 2_000 * uniform])
@@ -97,7 +100,9 @@ def find_window(values: npt.ArrayLike) -> Window:
 
 
 def to_8_bits(image: Image.Image, window: Window) -> Image.Image:
-    """Return a grey image of more than 8 bits in 8 bits; for windows of whole bits, the upper 8 of them.
+    """Return a grey image of more than 8 bits in 8 bits.
+
+    For windows of whole bits, the upper 8 of them.
 
     A transparent value becomes white.
     """

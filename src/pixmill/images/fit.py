@@ -69,7 +69,10 @@ def thumbnail(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 8
 
 
 def thumbnail_uri(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 80) -> str:
-    """Return a thumbnail as a ``data:`` URI, for pages that work offline; arguments as in :func:`thumbnail`."""
+    """Return a thumbnail as a ``data:`` URI, for pages that work offline.
+
+    Arguments as in :func:`thumbnail`.
+    """
     content = thumbnail(pixels, size, quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 

@@ -66,6 +66,13 @@ _SIGNATURES = (
     (b"IIU\x00", "raw"),  # Panasonic
     (b"\x00\x00\x00\x18ftypcrx ", "raw"),  # Canon CR3
 )
+_INNER_SIGNATURES = (
+    (4, b"ftyp", "container"),
+    (128, b"DICM", "dicom"),
+    (257, b"ustar", "archive"),
+)
+"""Signatures that do not begin a file, with their places."""
+
 _PNM = re.compile(rb"P[1-6]\s+[#\d]")
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 """Valid sizes of a bitmap's second header; the two-letter signature alone is ambiguous."""
@@ -108,23 +115,23 @@ def sniff(content: bytes) -> str:
         return "bmp"
     if _PNM.match(content):
         return "pnm"
-    if content[257:262] == b"ustar":
-        return "archive"
-    if content[128:132] == b"DICM":
-        return "dicom"
-    if content[4:8] == b"ftyp":
-        return _by_brand(content)
+    for place, signature, name in _INNER_SIGNATURES:
+        if content.startswith(signature, place):
+            return _by_brand(content) if name == "container" else name
+    return _by_markup(content)
+
+
+def _by_markup(content: bytes) -> str:
+    """Distinguish drawings from pages; a page may contain an SVG, so the first tag decides."""
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(b"<"):
-        found = [(start.index(mark), name) for mark, name in _MARKUP if mark in start]
-        if found:
-            # A web page may contain an SVG: the first tag decides.
-            return min(found)[1]
-    return "unknown"
+    if not start.startswith(b"<"):
+        return "unknown"
+    found = [(start.index(mark), name) for mark, name in _MARKUP if mark in start]
+    return min(found, default=(0, "unknown"))[1]
 
 
 def _by_brand(content: bytes) -> str:
-    """Distinguish the image formats in ISO base media files from each other and from video and audio (ISO 14496-12)."""
+    """Distinguish image formats in ISO base media files (ISO 14496-12) from video and audio."""
     end = min(int.from_bytes(content[:4], "big"), len(content), 16 + 4 * _MAX_BRANDS)
     brands = {content[8:12], *(content[place : place + 4] for place in range(16, end - 3, 4))}
     if brands & _AVIF:

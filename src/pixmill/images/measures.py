@@ -18,7 +18,7 @@ MEASURED_SIDE = 160
 """Minimum longer side in pixels of the reduced image that is measured; the maximum is 319."""
 
 BORDER_LEVELS = 16
-"""Maximum luma range of a near-uniform border, such as a plain bar or a white background after compression."""
+"""Maximum luma range of a near-uniform border, such as a bar or a compressed white background."""
 
 _POWERS = np.arange(256)[:, None] ** np.arange(3)
 _STRIP_LENGTH = 4096
@@ -156,7 +156,7 @@ def luma_statistics(luma: Image.Image) -> LumaStatistics:
 
 
 def sharpness(luma: npt.NDArray[np.uint8]) -> float:
-    """Return the variance of the Laplacian (4 neighbours, without the edge), which is low for a blurred image.
+    """Return the variance of the Laplacian (4 neighbours, no edge), which is low if blurred.
 
     Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative
     study", ICPR 2000.
@@ -186,7 +186,7 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
 
 
 def border(luma: npt.NDArray[np.uint8]) -> float:
-    """Return the share of an image's area that is near-uniform border, such as bars, padding or a plain background.
+    """Return the share of the area that is near-uniform border: bars, padding, plain background.
 
     On each side of the image, the border consists of all rows (or columns) that together span at
     most :data:`BORDER_LEVELS` levels of luma. The sides are independent. Columns are examined
@@ -257,7 +257,7 @@ def pixel_digest(image: Image.Image) -> str:
 
 
 def _in_memory(image: Image.Image) -> pa.Buffer | None:
-    """Return the memory of an RGB image without a copy if it has the layout to digest, else ``None``."""
+    """Return the memory of an RGB image if it has the layout to digest, else ``None``."""
     try:
         buffer = pa.array(image).buffers()[-1]
     except ValueError:  # in several blocks

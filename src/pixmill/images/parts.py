@@ -1,4 +1,4 @@
-"""Packed splits: compressed images of one size, written by the stage split and read by train and evaluate."""
+"""Packed splits: compressed images of one size, written by split, read by train and evaluate."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class PackedImages:
 
 
 class Shards:
-    """Several arrays of images, or a selection of their rows, as one array that is read when indexed.
+    """Several arrays of images, or some of their rows, as one array that is read when indexed.
 
     It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers
     or booleans. ``numpy.asarray`` reads everything.
@@ -327,8 +327,7 @@ def _load(
     if pixels.shape[1] != image_size:
         raise ManifestError(
             f"{header_path(folder, name)} lists images of {pixels.shape[1]} x {pixels.shape[1]} "
-            "pixels; expected "
-            f"{image_size} x {image_size}",
+            f"pixels; expected {image_size} x {image_size}",
             next="dvc repro",
         )
     targets = pd.Index(labels).get_indexer(pd.Index(rows["label"])).astype(np.int32)

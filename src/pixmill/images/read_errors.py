@@ -63,7 +63,7 @@ _REASONS = {
     "memory": ("decoding took too much memory", "raise validate.memory in params.yaml"),
     "crashed": ("the decoder crashed", "save it again as PNG or JPEG, or move it away"),
 }
-"""Meaning and next step by reason: of :class:`pixmill.images.UndecodableError`, and of exceeded row limits."""
+"""Meaning and next step by reason of ``UndecodableError``, and of exceeded row limits."""
 
 UNREADABLE = {name: meaning for name, (meaning, _) in _REASONS.items()}
 """Meanings by reason."""
@@ -73,7 +73,9 @@ _HEAD_BYTES = 4096
 
 
 def reason_of(path: Path) -> str | None:
-    """Return why a file cannot be read, judged by its first bytes; ``None`` if it looks like an image.
+    """Return why a file cannot be read, judged by its first bytes.
+
+    ``None`` if it looks like an image.
 
     Args:
         path: The file.
@@ -107,7 +109,7 @@ def remedy(reason: str) -> str:
 
 
 def explain(reasons: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Return each reason, most frequent first, with a phrase on the number of files and its meaning, and the next step.
+    """Return each reason, most frequent first, with a phrase on its files, and the next step.
 
     Args:
         reasons: Keys of :data:`UNREADABLE`, one per file.

@@ -36,7 +36,7 @@ Source = Path | bytes | Exception
 
 
 def load_source(path: Path) -> bytes | Exception:
-    """Return a file's bytes, or the error of :func:`read_image`, to send to a machine without access to the file."""
+    """Return a file's bytes or the error of :func:`read_image`, to send to another machine."""
     try:
         return read_image(path)
     except (UndecodableError, OSError) as error:

@@ -28,8 +28,10 @@ low accuracy.
 """
 
 _MAX_SHARE = 0.95
-"""Maximum share of sure predictions: most images of no class are among the least confident rest (Hendrycks and Gimpel,
-"A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017).
+"""Maximum share of sure predictions: most images of no class are among the least confident rest.
+
+Source: Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution
+Examples", ICLR 2017.
 """
 
 _CLOSE = 0.05
@@ -84,7 +86,9 @@ class Calibration:
             object.__setattr__(self, "threshold", None)
 
     def apply(self, probabilities: ArrayLike) -> Floats:
-        """Return calibrated probabilities, whose rows sum to one; the predicted class does not change.
+        """Return calibrated probabilities, whose rows sum to one.
+
+        The predicted class does not change.
 
         Args:
             probabilities: Uncalibrated probabilities, shape (images, classes).
@@ -104,7 +108,10 @@ class Calibration:
         return None if self.threshold is None else confidence >= self.threshold
 
     def is_unlike(self, novelty: float | None) -> bool | None:
-        """Return whether an image of this novelty is unlike the training images; ``None`` if unknown."""
+        """Return whether an image of this novelty is unlike the training images.
+
+        ``None`` if unknown.
+        """
         return (
             None if novelty is None or self.novelty_limit is None else novelty > self.novelty_limit
         )
@@ -135,7 +142,9 @@ def calibrate(
 
 
 def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | None:
-    """Return the novelty that at most one in a hundred similar images exceeds; ``None`` for less than 100 groups.
+    """Return the novelty that at most one in a hundred similar images exceeds.
+
+    ``None`` for less than 100 groups.
 
     This is the smallest value for which that holds on average over draws of the images, for any
     distribution.
@@ -165,7 +174,9 @@ def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | N
 
 
 def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> float | None:
-    """Return the temperature nearest to 1 that these images do not contradict; ``None`` if they do not contradict 1.
+    """Return the temperature nearest to 1 that these images do not contradict.
+
+    ``None`` if they do not contradict 1.
 
     They contradict a temperature outside of the 95 % interval of the penalised likelihood: the
     log-loss of ``count`` images plus that of a log-normal prior with median 1. Few images therefore
@@ -204,7 +215,9 @@ def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> 
 def best_threshold(
     confidence: Floats, right: Bools, groups: ArrayLike, target: float
 ) -> float | None:
-    """Return the lowest confidence threshold whose covered accuracy reaches the target; ``None`` if there is none.
+    """Return the lowest confidence threshold whose covered accuracy reaches the target.
+
+    ``None`` if there is none.
 
     The lowest threshold has the highest coverage. A threshold reaches the target if the one-sided
     95 % lower confidence limit of its covered accuracy (exact binomial) is at least the target.
@@ -255,7 +268,7 @@ def best_threshold(
 def threshold_hints(
     confidence: Floats, right: Bools, groups: ArrayLike, target: float
 ) -> tuple[int | None, float | None]:
-    """Return how many such images would have a threshold, and the highest lower target that these images reach.
+    """Return how many such images would have a threshold, and the highest target of these.
 
     The number is that of images predicted exactly as well as these, so about right; ``None`` above
     twenty times as many images. The target is a multiple of 0.05; ``None`` if there is none of at
@@ -295,7 +308,7 @@ def min_answers(target: float) -> int:
 def by_confidence(
     confidence: Floats, right: Bools
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Return distinct confidences, highest first, and the number of predictions and hits at or above each.
+    """Return distinct confidences, highest first, with the predictions and hits above each.
 
     Args:
         confidence: Probability of each image's predicted class, shape (images,).

@@ -40,7 +40,7 @@ def reliability(actual: Ints, probabilities: ArrayLike) -> pd.DataFrame:
 
 
 def confidence_gaps(actual: Ints, values: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """Return each image's bin from 0, and its correctness (0 or 1) minus its confidence, for the calibration error.
+    """Return each image's bin from 0, and its correctness (0 or 1) minus its confidence.
 
     Bin m of 15 is ((m - 1) / 15, m / 15]. Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well
     Calibrated Probabilities Using Bayesian Binning", AAAI 2015; Guo, Pleiss, Sun and Weinberger,

@@ -7,8 +7,7 @@ _MIN_GAIN = 0.005
 
 UNMEASURED = (
     "Whether more images would help was not measured; only logistic regression has a learning "
-    "curve, "
-    "with train.learning_curve: auto."
+    "curve, with train.learning_curve: auto."
 )
 """The sentence without a learning curve."""
 
@@ -44,8 +43,7 @@ class Growth:
         limits = limits.replace("-", "\u2212")
         if self.helps:
             return (
-                f"Twice as many images would add about {100 * self.gain:.1f} points of "
-                "accuracy "
+                f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy "
                 f"(95 % CI {limits})."
             )
         expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"

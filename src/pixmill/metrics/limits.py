@@ -56,7 +56,9 @@ def accuracy_interval(
 
 
 def unanimous_limit(groups: int, confidence: float) -> float:
-    """Return the lower Clopper-Pearson limit of a share if it is 1 among the observed groups; the upper limit is 1.
+    """Return the lower Clopper-Pearson limit of a share if it is 1 among the observed groups.
+
+    The upper limit is 1.
 
     Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case
     of the Binomial", Biometrika 26, 1934.
@@ -78,7 +80,9 @@ def score_limits(
     confidence: float,
     top_k: int | None = None,
 ) -> tuple[dict[str, Limits], dict[str, dict[str, Limits]]]:
-    """Return the confidence limits of a split's metrics, and of each class by label; ``None`` if undefined.
+    """Return the confidence limits of a split's metrics, and of each class by label.
+
+    ``None`` if undefined.
 
     The limits are percentiles of a bootstrap over groups, with two exceptions. The calibration
     error is biased upwards, and resampling doubles the bias, so its limits are mirrored at the
@@ -124,7 +128,9 @@ def score_limits(
 def figure_limits(
     name: str, figure: float | None, drawn: Floats, groups: int, confidence: float
 ) -> Limits:
-    """Return the limits of one metric from its bootstrap draws, as :func:`score_limits` does; ``None`` if undefined.
+    """Return the limits of one metric from its bootstrap draws, as :func:`score_limits` does.
+
+    ``None`` if undefined.
 
     Args:
         name: Name of the metric.

@@ -1,4 +1,4 @@
-"""Comparison of many models on the same images with the best, and the expected metric of the best on new images."""
+"""Comparison of many models with the best, and the expected metric of the best on new images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,7 +132,10 @@ def hash_answers(answers: Sequence[Floats], group_of: Groups) -> NDArray[np.uint
 
 
 def _deviations(moves: Floats) -> Floats:
-    """Return the standard deviation of the difference between each two columns; zero if it is due to rounding."""
+    """Return the standard deviation of the difference between each two columns.
+
+    Zero if it is due to rounding.
+    """
     products = moves.T @ moves / max(1, len(moves) - 1)
     own = np.diag(products)
     squares = own[:, None] + own[None, :] - 2 * products
@@ -203,7 +206,8 @@ def selected_value(
     >>> actual = generator.integers(2, size=200)
     >>> coins = [np.eye(2)[generator.integers(2, size=200)] for _ in range(40)]
     >>> best = max(float((coin.argmax(axis=1) == actual).mean()) for coin in coins)
-    >>> found = selected_value("accuracy", actual, coins, np.arange(200), draws=500, confidence=0.95)
+    >>> groups = np.arange(200)
+    >>> found = selected_value("accuracy", actual, coins, groups, draws=500, confidence=0.95)
     >>> best > 0.55, abs(found.value - 0.5) < 0.05, found.low < 0.5 < found.high
     (True, True, True)
     """
@@ -257,7 +261,9 @@ def _usable_weights(actual: Ints, groups: Groups, draws: int) -> tuple[Floats, i
 def stratified_weights(
     actual: Ints, groups: Groups, draws: int, generator: np.random.Generator
 ) -> Floats:
-    """Return the count of each group in bootstrap draws, stratified by class; shape (groups, draws).
+    """Return the count of each group in bootstrap draws, stratified by class.
+
+    Shape (groups, draws).
 
     A group of several classes has the class of its first image.
 

@@ -1,4 +1,4 @@
-"""Difference between the accuracies of two models on the same images, by slice, with an exact test over groups."""
+"""Difference between the accuracies of two models by slice, with an exact test over groups."""
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def accuracy_differences(
     confidence: float,
     width: float = 1.0,
 ) -> tuple[NDArray[np.int64], list[Difference]]:
-    """Return the difference between the accuracies of two models on each slice, with :func:`sign_flip_test`.
+    """Return the difference of two models' accuracies on each slice, by :func:`sign_flip_test`.
 
     The limits are those of Agresti and Min: normal limits after adding half an image to each of the
     four outcomes of a pair. Here they apply to groups instead of images: the variance is that of a
@@ -77,7 +77,9 @@ def accuracy_differences(
 
     >>> import numpy as np
     >>> first, half = np.ones(80, bool), np.arange(80) % 2
-    >>> groups, (_, found) = accuracy_differences(first, half < 1, np.arange(80), half, confidence=0.95)
+    >>> groups, (_, found) = accuracy_differences(
+    ...     first, half < 1, np.arange(80), half, confidence=0.95
+    ... )
     >>> groups.tolist(), found.second, found.difference, found.p < 0.001
     ([40, 40], 0.0, -1.0, True)
     """

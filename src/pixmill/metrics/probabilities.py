@@ -53,7 +53,7 @@ def normalise(probabilities: ArrayLike) -> Floats:
 
 
 def losses(actual: Ints, probabilities: ArrayLike) -> Floats:
-    """Return the cross-entropy of each image in nats: minus the logarithm of its true class's probability.
+    """Return the cross-entropy of each image in nats: -log of its true class's probability.
 
     Probabilities are clipped to the epsilon of ``float64`` (a loss of 36.04), as in scikit-learn's
     ``log_loss``, the mean of these losses.
@@ -69,7 +69,9 @@ def losses(actual: Ints, probabilities: ArrayLike) -> Floats:
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
-    """Return the softmax of the logits divided by the temperature; the predicted class does not change.
+    """Return the softmax of the logits divided by the temperature.
+
+    The predicted class does not change.
 
     Args:
         probabilities: Shape (images, classes).

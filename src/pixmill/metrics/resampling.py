@@ -25,8 +25,9 @@ SEED = 20170401
 """An arbitrary fixed number."""
 
 CROSS_FITTING_WIDTH = 1.25
-"""Factor by which an interval over cross-fitted predictions is wider than one over independent ones: the models of the
-folds share most of their images. Measured by benchmarks/cross_validation.py.
+"""Factor by which an interval over cross-fitted predictions is wider than over independent ones.
+
+The models of the folds share most of their images. Measured by benchmarks/cross_validation.py.
 
 Source: Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003.
 """
@@ -49,7 +50,7 @@ def group_numbers(groups: ArrayLike) -> Groups:
 
 
 def group_weights(groups: int, draws: int) -> Iterator[Floats]:
-    """Yield the count of each group in bootstrap draws: chunks of shape (groups, k), with ``draws`` columns in total.
+    """Yield the count of each group in bootstrap draws, in chunks of shape (groups, k).
 
     Each draw resamples all groups with replacement. The draws depend only on the two arguments:
     models on the same images are compared on the same draws.
@@ -87,7 +88,7 @@ def percentiles(drawn: Floats, confidence: float) -> tuple[float, float] | None:
 def mean_limits(
     values: Floats, group_of: Groups, *, draws: int, confidence: float
 ) -> tuple[float, float]:
-    """Return the confidence limits of the mean of a value per image, by the percentile bootstrap over groups.
+    """Return the limits of the mean of a value, by the percentile bootstrap over groups.
 
     Args:
         values: Value of each image, shape (images,), at least one.
@@ -240,7 +241,9 @@ def weighted_scores(
 
 
 def in_top_k(actual: Ints, values: Floats, top_k: int) -> Bools:
-    """Return whether each image's class is among the k most probable; ties follow the order of classes.
+    """Return whether each image's class is among the k most probable.
+
+    Ties follow the order of classes.
 
     Args:
         actual: Class indices, shape (images,).
@@ -261,7 +264,7 @@ def ranked_classes(actual: Ints, classes: int) -> list[int]:
 
 
 def ranking_sums(members: Bools, scores: Floats, group_of: Groups) -> csr_array:
-    """Return the counts by group that determine the areas under curves of a class: shape (3 steps, groups).
+    """Return the counts that determine the areas of a class: shape (3 steps, groups).
 
     A step is a distinct score of the images of the class, highest first; the last step is below all
     scores. The rows count, for each step: images of the class, other images between this step and
@@ -283,7 +286,7 @@ def ranking_sums(members: Bools, scores: Floats, group_of: Groups) -> csr_array:
 
 
 def weighted_areas(sums: csr_array, weights: Floats) -> tuple[Floats, Floats]:
-    """Return the areas under the ROC curve and under the precision-recall curve (average precision) of one class.
+    """Return the area under the ROC curve and the average precision of a class.
 
     The areas are NaN where the class, or all other classes, have no weight.
 

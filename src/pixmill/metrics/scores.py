@@ -1,4 +1,4 @@
-"""Metrics of a split and of each class, with the definitions of scikit-learn but for ``macro_f1``."""
+"""Metrics of a split and of each class, as in scikit-learn but for ``macro_f1``."""
 
 import math
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ def majority_accuracy(actual: Ints) -> float:
 def _of_classes(
     actual: Ints, predicted: Ints, classes: int
 ) -> tuple[Floats, Floats, Floats, Groups]:
-    """Return precision, recall and F1 of each class, NaN where undefined, and its number of images."""
+    """Return precision, recall, F1 (NaN if undefined) and number of images of each class."""
     actual = np.asarray(actual)
     predicted = np.asarray(predicted)
     hits, claims, images = (

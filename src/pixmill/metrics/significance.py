@@ -168,7 +168,9 @@ def paired_differences(
     >>> actual = np.arange(40) % 2
     >>> first = np.full((40, 2), 0.5)
     >>> second = np.where(actual[:, None] == [0, 1], 0.8, 0.2)
-    >>> overall, f1 = paired_differences(actual, first, second, np.arange(40), draws=1000, confidence=0.95)
+    >>> overall, f1 = paired_differences(
+    ...     actual, first, second, np.arange(40), draws=1000, confidence=0.95
+    ... )
     >>> overall["accuracy"].first, overall["accuracy"].second, overall["accuracy"].low > 0
     (0.5, 1.0, True)
     >>> f1[1].first, f1[1].second
@@ -247,7 +249,9 @@ def paired_coverage(
 
     >>> import numpy as np
     >>> right, answered = np.arange(40) < 38, [np.arange(40) < 10, np.arange(40) < 40]
-    >>> found = paired_coverage([right] * 2, answered, range(40), draws=1000, confidence=0.95, identical=False)
+    >>> found = paired_coverage(
+    ...     [right] * 2, answered, range(40), draws=1000, confidence=0.95, identical=False
+    ... )
     >>> {name: (item.first, item.second) for name, item in found.items()}
     {'coverage': (0.25, 1.0), 'covered_accuracy': (1.0, 0.95)}
     """
@@ -300,7 +304,7 @@ class _Comparison:
     width: float
 
     def unobserved_share(self, among: Bools) -> float:
-        """Return the share of these images' groups that may differ although no observed group does."""
+        """Return the share of groups that may differ although no observed group does."""
         groups = len(np.unique(self.group_of[among]))
         return (
             0.0 if self.identical or groups == 0 else 1 - unanimous_limit(groups, self.confidence)
@@ -338,7 +342,10 @@ class _Comparison:
 
 
 def _find_differing(actual: Ints, both: Sequence[Floats], top_k: int | None) -> dict[str, Bools]:
-    """Return whether two models differ on each image, by metric; ``loss`` applies to all other metrics."""
+    """Return whether two models differ on each image, by metric.
+
+    ``loss`` applies to all other metrics.
+    """
     first, second = (values.argmax(axis=1) for values in both)
     right = (first == actual) != (second == actual)
     answers = first != second

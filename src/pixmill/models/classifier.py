@@ -91,7 +91,7 @@ class Prediction:
     unlike: bool | None = None
 
     def as_row(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return a table row: ``label``, ``confidence``, ``sure``, ``unlike``, ``p_<class>`` of each, ``reason``.
+        """Return ``label``, ``confidence``, ``sure``, ``unlike``, each ``p_<class>``, ``reason``.
 
         Args:
             labels: The classes, in the order of the network's outputs.
@@ -119,8 +119,9 @@ class Classifier:
     >>> def brightness(pixels):
     ...     light = pixels.mean(axis=(1, 2, 3)) / 255
     ...     return np.log(np.stack([1 - light, light], axis=1), dtype=np.float32)
+    >>> calibration = Calibration(2.0, threshold=0.6)
     >>> classifier = Classifier(
-    ...     ("dark", "light"), Preprocessing(8, "pad", "bicubic"), Calibration(2.0, threshold=0.6), brightness
+    ...     ("dark", "light"), Preprocessing(8, "pad", "bicubic"), calibration, brightness
     ... )
     >>> bright, broken = classifier.predict([np.full((8, 8, 3), 204, np.uint8), b"no image"])
     >>> bright.label, round(bright.confidence, 3), bright.sure
@@ -198,7 +199,9 @@ class Classifier:
         return classifier
 
     def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
-        """Return a prediction for each image, in order; an input that is not an image gets a reason.
+        """Return a prediction for each image, in order.
+
+        An input that is not an image gets a reason.
 
         Args:
             images: Bytes of files, or inputs of the network: ``uint8`` of shape (image_size,
@@ -218,7 +221,10 @@ class Classifier:
         return self.score_pixels(pixels)[0]
 
     def score_pixels(self, pixels: Pixels) -> tuple[Floats, Floats | None]:
-        """Return the uncalibrated probabilities, and the novelty of each image, shape (n,); ``None`` if unknown."""
+        """Return the uncalibrated probabilities, and the novelty of each image, shape (n,).
+
+        ``None`` if unknown.
+        """
         side = self.preprocessing.image_size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
             raise ValueError(
@@ -227,7 +233,7 @@ class Classifier:
         return self.score_features(pixels if self.backbone is None else self.backbone(pixels))
 
     def score_features(self, features: Items) -> tuple[Floats, Floats | None]:
-        """Return the same as :meth:`score_pixels`, for inputs of the network such as stored features.
+        """Return the same as :meth:`score_pixels`, for inputs such as stored features.
 
         Args:
             features: ``float32`` of shape (n, width), as the backbone returns them.
@@ -254,14 +260,14 @@ class Classifier:
 
 
 def to_probabilities(logits: Floats) -> Floats:
-    """Return probabilities, computed in float64 and rounded to float32, as in the table of predictions."""
+    """Return probabilities, computed in float64 and rounded to float32."""
     return softmax(logits).astype(np.float32)
 
 
 def load_networks(
     folder: Path, threads: int | None = None
 ) -> tuple[Network, Network | None, Scorer | None]:
-    """Return the network, its backbone if that is a separate file, and the novelty scorer, if any."""
+    """Return the network, its backbone if in a separate file, and the novelty scorer, if any."""
     names = converted_files(folder)
     if not names:
         raise ManifestError(f"{folder} has no network for LiteRT", next="dvc repro -f train")

@@ -1,4 +1,4 @@
-"""Reproducible TensorFlow: fixed threads and seeds, compute precision, and a fingerprint of the machine."""
+"""Reproducible TensorFlow: threads, seeds, precision, and a fingerprint of the machine."""
 
 from __future__ import annotations
 

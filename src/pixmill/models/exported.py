@@ -1,4 +1,4 @@
-"""A classifier in one file: a LiteRT network that returns calibrated probabilities, and its description.
+"""A classifier in one file: a LiteRT network of calibrated probabilities, and its description.
 
 The file is a LiteRT model with a zip appended, like the "associated files" of TensorFlow Lite.
 Runtimes ignore the zip, and ``zipfile`` reads it. It contains ``labels.txt``, one class a line, and
@@ -7,26 +7,21 @@ Runtimes ignore the zip, and ``zipfile`` reads it. It contains ``labels.txt``, o
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
 import zipfile
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
-from pixmill.images.fit import ASPECTS, RESIZES
+from pixmill.images.depth import Window
+from pixmill.images.fit import Aspect, Resize
 from pixmill.models.litert import Floats, Items, Network, Scorer, load_scorer
 from pixmill.models.model_folder import are_valid_labels
-
-if TYPE_CHECKING:
-    from pixmill.images.depth import Window
-    from pixmill.images.fit import Aspect, Resize
 
 LABELS = "labels.txt"
 DETAILS = "pixmill.json"
@@ -110,10 +105,9 @@ def write_exported(path: Path, network: bytes, description: Exported) -> None:
             (DETAILS, description.as_json()),
         ):
             entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            entry.create_system, entry.external_attr = (
-                3,
-                0o644 << 16,
-            )  # Unix, for the same bytes on every system
+            # Those of Unix, for the same bytes on every system.
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
             files.writestr(entry, text.encode("utf-8"))
     write_bytes(path, network + archive.getvalue())
 
@@ -132,47 +126,37 @@ def read_exported(path: Path) -> Exported:
     Raises:
         ManifestError: The file is missing, malformed, or was not written by Pixmill.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         with zipfile.ZipFile(path) as archive:
-            content = json.loads(archive.read(DETAILS))
+            content = archive.read(DETAILS)
+        version = json.loads(content)["format"]
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next=_NEXT) from None
-    except (zipfile.BadZipFile, IsADirectoryError, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, IsADirectoryError, LookupError, TypeError, ValueError) as error:
         raise _not_exported(path, f"it has no readable {DETAILS}") from error
-    if isinstance(content, dict) and content.get("format") not in (None, 1, _FORMAT):
+    if version not in (1, _FORMAT):
         raise ManifestError(
             f"{path} was exported by another version of Pixmill: its format is "
-            f"{str(content['format'])[:20]!r}, this "
-            f"version reads 1 and {_FORMAT}",
+            f"{str(version)[:20]!r}, this version reads 1 and {_FORMAT}",
             next=f"export it again with this version: {_NEXT}",
         )
-    match content:
-        case {
-            "labels": [_, _, *_] as labels,
-            "image_size": int(),
-            "aspect": aspect,
-            "resize": resize,
-            "format": _,
-        }:
-            names = {each.name for each in fields(Exported)}
-            values = {name: value for name, value in content.items() if name in names}
-            if are_valid_labels(labels) and aspect in ASPECTS and resize in RESIZES:
-                with contextlib.suppress(TypeError):  # A value is missing.
-                    # Earlier versions wrote a threshold of 0 for "all are sure".
-                    return Exported(
-                        **{
-                            **values,
-                            "labels": tuple(labels),
-                            "threshold": values.get("threshold") or None,
-                        }
-                    )
-    raise _not_exported(path, f"its {DETAILS} is not as Pixmill writes it")
+    malformed = _not_exported(path, f"its {DETAILS} is not as Pixmill writes it")
+    try:
+        found = TypeAdapter(Exported).validate_json(content, strict=True)
+    except ValidationError as error:
+        raise malformed from error
+    if len(found.labels) < 2 or not are_valid_labels(found.labels):
+        raise malformed
+    # Earlier versions wrote a threshold of 0 for "all are sure".
+    return replace(found, threshold=found.threshold or None)
 
 
 def load_exported(
     path: Path, *, threads: int | None = None
 ) -> tuple[Exported, Network, Scorer | None]:
-    """Return the description of an exported classifier, its network, and its novelty scorer, if any.
+    """Return an exported classifier's description, network, and novelty scorer, if any.
 
     The network takes pixels and returns finite logarithms of the calibrated probabilities; their
     softmax gives the probabilities.

@@ -35,10 +35,16 @@ _CHUNK_SIZE = 512
 """Images whose features are saved at a time; at most these are recomputed after a kill."""
 
 _MAX_CACHE_BYTES = 4 * 2**30
-"""Maximum total size of the stores and converted backbones in a folder; the oldest are deleted first."""
+"""Maximum total size of the stores and converted backbones in a folder.
+
+The oldest are deleted first.
+"""
 
 _IDLE_SECONDS = 24 * 3600.0
-"""Time since the last use after which a file may be deleted; no pass takes that long between two chunks."""
+"""Time since the last use after which a file may be deleted.
+
+No pass takes that long between two chunks.
+"""
 
 _MAX_MEMORY_BYTES = 256 * 2**20
 """Maximum size of features that are returned in memory: 20,068 images of 3,344 features."""

@@ -1,8 +1,8 @@
-"""The layers of a backbone whose averages over the image are its features, and the layers of the head after them."""
+"""The layers of a backbone whose averages are its features, and those of the head after them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -54,9 +54,11 @@ STAGE_ENDS = {
     # The last stage ends with the top.
     "resnet50": ("conv3_block4_out", "conv4_block6_out"),
 }
-"""The layers that ``auto`` selects before the top: the last wide, activated feature maps at 1/8, 1/16 and 1/32 of the
-input size. In networks of inverted bottlenecks these are inside the last block of their size,
-before the projection to a few channels.
+"""The layers that ``auto`` selects before the top.
+
+They are the last wide, activated feature maps at 1/8, 1/16 and 1/32 of the input size. In networks
+of inverted bottlenecks these are inside the last block of their size, before the projection to a
+few channels.
 """
 
 LOGITS_LAYER = "logits"
@@ -156,30 +158,41 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
         if name == TOP:
             averages.append(model.output)
             continue
-        output = nodes[name].outputs[0] if name in nodes else None
-        if output is None or len(output.shape) not in (2, 4):
-            usable = [name for name, node in nodes.items() if len(node.outputs[0].shape) in (2, 4)]
-            raise TrainError(
-                f"train.features.layers: {model.name} has no layer {name!r} whose average could be "
-                "a feature"
-                f"{did_you_mean(name, usable)}",
-                next=(
-                    "set train.features.layers in params.yaml to auto or to some of its layers, "
-                    "then: dvc repro train"
-                ),
-            )
-        is_map = len(output.shape) == 4
-        averages.append(
-            keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(output)
-            if is_map
-            else output
-        )
+        outputs = nodes[name].outputs if name in nodes else [None]
+        averages.append(_average(name, outputs[0], model.name, nodes))
     whole = keras.layers.Concatenate(name="layers")(averages) if len(averages) > 1 else averages[0]
     return keras.Model(model.input, whole, name=model.name)
 
 
+def _average(
+    name: str, output: keras.KerasTensor | None, network: str, nodes: Mapping[str, Any]
+) -> keras.KerasTensor:
+    """Return the average of a layer's output over the image; vectors are left as they are.
+
+    Args:
+        name: Name of the layer.
+        output: Its output; ``None`` if it does not exist.
+        network: Name of the network, for messages.
+        nodes: All layers of the network by name.
+
+    Raises:
+        TrainError: The layer does not exist, or has neither maps nor vectors.
+    """
+    if output is None or len(output.shape) not in (2, 4):
+        usable = [each for each, node in nodes.items() if len(node.outputs[0].shape) in (2, 4)]
+        raise TrainError(
+            f"train.features.layers: {network} has no layer {name!r} whose average could be a "
+            f"feature{did_you_mean(name, usable)}",
+            next="set train.features.layers in params.yaml to auto or to some of its layers, then: "
+            "dvc repro train",
+        )
+    if len(output.shape) == 2:
+        return output
+    return keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(output)
+
+
 def join_features(pixels: keras.KerasTensor, models: Sequence[keras.Model]) -> keras.Model:
-    """Return one graph of several networks, which returns the features of the first, then those of the next, ….
+    """Return one graph of several networks, with the features of the first first.
 
     The names of a network's layers get its name as their prefix.
 
@@ -196,7 +209,9 @@ def join_features(pixels: keras.KerasTensor, models: Sequence[keras.Model]) -> k
 
 
 def last_features(features: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the features of the last of :func:`feature_layers`, usually the top; of several networks, of the last.
+    """Return the features of the last of :func:`feature_layers`, usually the top.
+
+    Of several networks, of the last.
 
     Args:
         features: Output of the graph of :func:`pixmill.models.backbones.build_backbone`, or of a
@@ -206,7 +221,7 @@ def last_features(features: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
-    """Return the feature maps of shape (n, height, width, channels) whose averages over the image are features.
+    """Return the feature maps (n, height, width, channels) whose averages are features.
 
     Args:
         features: As for :func:`last_features`.
@@ -260,7 +275,10 @@ def logits_of(classifier: keras.Model) -> keras.KerasTensor:
 
 
 def head_features(classifier: keras.Model) -> keras.KerasTensor:
-    """Return the features of the backbone; without a backbone, the input of the last dense layer."""
+    """Return the features of the backbone.
+
+    Without a backbone, the input of the last dense layer.
+    """
     features = features_of(classifier)
     if features is not None:
         return features

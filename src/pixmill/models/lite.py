@@ -99,7 +99,7 @@ _UNSCALED = (_STAGES[0], _STAGES[-1])
 
 
 def lite_features(pixels: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Return the last feature map, of shape (n, image_size / 32, image_size / 32, 1280), for pixels from 0 to 255.
+    """Return the last feature map, of shape (n, image_size / 32, image_size / 32, 1280).
 
     Args:
         pixels: Shape (n, image_size, image_size, 3).
@@ -128,7 +128,10 @@ def _scaled_filters(filters: int, factor: float) -> int:
 
 
 def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> keras.KerasTensor:
-    """Inverted bottleneck: expand, depthwise convolution, project; with a skip connection if the shapes match."""
+    """Inverted bottleneck: expand, depthwise convolution, project.
+
+    With a skip connection if the shapes match.
+    """
     shortcut = x
     channels = int(x.shape[-1])
     if block.expansion != 1:

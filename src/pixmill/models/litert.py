@@ -43,7 +43,10 @@ Floats = npt.NDArray[np.float32]
 Items = npt.NDArray[Any]
 
 Network = Callable[[Items], Floats]
-"""Takes pixels of shape (n, side, side, 3) or features of shape (n, width); returns ``float32`` of shape (n, ...)."""
+"""Takes pixels of shape (n, side, side, 3) or features of shape (n, width).
+
+Returns ``float32`` of shape (n, ...).
+"""
 
 Outputs = Callable[[Items, Sequence[str]], dict[str, Floats]]
 """Takes items and names of outputs; returns these outputs by name, each of shape (n, ...)."""
@@ -61,7 +64,9 @@ def available_cores() -> int:
 
 
 def converted_files(folder: Path) -> tuple[str, ...]:
-    """Return the names of a classifier's LiteRT files, the file with the logits first; empty if they are missing.
+    """Return the names of a classifier's LiteRT files, the file with the logits first.
+
+    Empty if they are missing.
 
     Args:
         folder: ``artifacts/train``, or a copy of it.
@@ -73,7 +78,7 @@ def converted_files(folder: Path) -> tuple[str, ...]:
 
 
 def load_litert(model: Path | bytes, *, threads: int | None = None) -> Network:
-    """Return a network that LiteRT runs one item at a time, which makes outputs independent of the batch.
+    """Return a network that LiteRT runs item by item, so outputs do not depend on the batch.
 
     Args:
         model: File that :func:`pixmill.models.litert_export.convert` wrote, or its content. If it
@@ -90,7 +95,7 @@ def load_litert(model: Path | bytes, *, threads: int | None = None) -> Network:
 def load_scorer(
     model: Path | bytes, *, threads: int | None = None
 ) -> tuple[Network, Scorer | None]:
-    """Return the same as :func:`load_litert`, and the novelty scorer if the network has that output.
+    """Return the same as :func:`load_litert`, and the novelty scorer, if any.
 
     Args:
         model: As for :func:`load_litert`.
@@ -184,7 +189,7 @@ def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Ou
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the output of TensorFlow and LiteRT, whose C++ code writes directly to the file descriptor."""
+    """Hide what the C++ code of TensorFlow and LiteRT writes to the file descriptor."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as unused, contextlib.redirect_stdout(io.StringIO()):
         stderr = os.dup(2)

@@ -33,7 +33,7 @@ from pixmill.models.novelty import Novelty, add_novelty, logits_and_novelty
 from pixmill.models.tensorflow import keras, tf
 
 TOLERANCE = 1e-3
-"""Maximum difference of an output from that of Keras, relative to the largest output or to 1, whichever is larger."""
+"""Maximum difference from the output of Keras, relative to the largest output, at least to 1."""
 
 
 def export_classifier(
@@ -115,7 +115,7 @@ def convert_backbone(
 
 
 def _cache_folder(params: BackboneParams, scratch: Path) -> Path:
-    """Return the folder for converted backbones: the user's cache, or the project if the cache is not writable."""
+    """Return the folder for converted backbones: the user's cache, else the project."""
     if not params.title.startswith("plugin:"):
         with contextlib.suppress(
             OSError, RuntimeError
@@ -161,25 +161,14 @@ def convert(model: keras.Model, path: Path) -> Path:
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """Return an equivalent model whose convolutions include the batch norm that directly follows them.
+    """Return an equivalent model whose convolutions include the batch norm after them.
 
     Weights are computed in ``float64`` and rounded once. Other batch norm layers stay.
 
     Args:
         model: One flat functional graph.
     """
-    # Layers may also belong to other graphs.
-    nodes = {node for nodes in model._nodes_by_depth.values() for node in nodes}
-    convolution_of: dict[str, Any] = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            (node,) = nodes.intersection(layer._inbound_nodes)
-            before = node.parent_nodes[0].operation
-            is_linear = isinstance(before, keras.layers.Conv2D | keras.layers.DepthwiseConv2D) and (
-                before.activation is keras.activations.linear
-            )
-            if is_linear and len(nodes.intersection(before._outbound_nodes)) == 1:
-                convolution_of[layer.name] = before
+    convolution_of = _foldable(model)
     norm_of = {
         convolution.name: model.get_layer(name) for name, convolution in convolution_of.items()
     }
@@ -201,6 +190,25 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     # training mode.
     folded.trainable = False
     return folded
+
+
+def _foldable(model: keras.Model) -> dict[str, Any]:
+    """Return the linear convolution directly before each batch norm, by the name of the latter."""
+    # Layers may also belong to other graphs.
+    nodes = {node for nodes in model._nodes_by_depth.values() for node in nodes}
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            continue
+        (node,) = nodes.intersection(layer._inbound_nodes)
+        before = node.parent_nodes[0].operation
+        is_linear = (
+            isinstance(before, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+            and before.activation is keras.activations.linear
+        )
+        if is_linear and len(nodes.intersection(before._outbound_nodes)) == 1:
+            found[layer.name] = before
+    return found
 
 
 def _fold(

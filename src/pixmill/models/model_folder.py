@@ -56,7 +56,7 @@ _ALLOWED_CLASSES: dict[str | None, set[str]] = {
     "keras.src.ops.image": {"RGBToGrayscale"},
     "keras.src.ops.numpy": {"Add", "Multiply", "Pad"},
 }
-"""Accepted classes by module: those of Pixmill and common networks (an edge of the graph has no module)."""
+"""Accepted classes of Pixmill and common networks by module (an edge of the graph has none)."""
 
 _HUB_LAYERS = "keras_hub.src.models.{0}.{0}_layers"
 
@@ -129,7 +129,7 @@ def save_classifier(
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return ``labels``, ``image_size``, ``aspect``, ``resize`` and ``window`` (or ``None``) of a saved classifier.
+    """Return ``labels``, ``image_size``, ``aspect``, ``resize`` and ``window`` (or ``None``).
 
     Args:
         folder: Folder written by :func:`save_classifier`.
@@ -240,7 +240,10 @@ def keras_packages(architecture: str) -> list[str]:
 
 
 def find_disallowed_class(architecture: Any) -> str | None:
-    """Return the first class in an architecture that Pixmill does not load, at any depth; ``None`` if there is none."""
+    """Return the first class in an architecture that Pixmill does not load, at any depth.
+
+    ``None`` if there is none.
+    """
     for part in nested_dicts(architecture):
         module = part.get("module")
         name = part.get("class_name")

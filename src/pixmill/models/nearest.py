@@ -21,7 +21,7 @@ NEAREST = 3
 
 
 def to_vectors(features: npt.NDArray[np.float32], novelty: Novelty) -> npt.NDArray[np.float16]:
-    """Return unit vectors along the principal directions of the training images, shape (n, directions).
+    """Return unit vectors along the principal directions of the training images.
 
     Args:
         features: Features of the backbone, shape (n, at least width); the last ones count.
@@ -34,7 +34,9 @@ def to_vectors(features: npt.NDArray[np.float32], novelty: Novelty) -> npt.NDArr
 
 
 def vector_of(content: bytes, classifier: Classifier, folder: Path) -> bytes | None:
-    """Return the vector of a file; ``None`` if it is no image, or if the model has no separate backbone or no novelty.
+    """Return the vector of a file.
+
+    ``None`` if it is no image, or if the model has no separate backbone or no novelty.
 
     Args:
         content: Bytes of the file.
@@ -52,7 +54,7 @@ def vector_of(content: bytes, classifier: Classifier, folder: Path) -> bytes | N
 
 
 def most_similar(training: Mapping[str, Sequence[Any]], vector: bytes) -> list[dict[str, Any]]:
-    """Return ``row``, ``id``, ``label`` and cosine ``similarity`` of the most similar training images, nearest first.
+    """Return ``row``, ``id``, ``label`` and cosine ``similarity`` of the most similar images.
 
     Args:
         training: Columns ``id``, ``label`` and ``vector``.
@@ -75,7 +77,9 @@ def most_similar(training: Mapping[str, Sequence[Any]], vector: bytes) -> list[d
 
 
 def load_training(root: Path, folder: Path) -> dict[str, list[Any]] | None:
-    """Return the training images as :func:`most_similar` takes them; ``None`` without an evaluation of this model.
+    """Return the training images as :func:`most_similar` takes them.
+
+    ``None`` without an evaluation of this model.
 
     Args:
         root: Project folder.

@@ -38,7 +38,7 @@ _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
 
 
 class _Initializers:
-    """Create a Glorot uniform initialiser (Glorot and Bengio, 2010) per layer, all derived from one seed."""
+    """Create a Glorot uniform initialiser (Glorot and Bengio, 2010) per layer, from one seed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -56,7 +56,7 @@ def _dense_layers(
     *,
     prefix: str = "",
 ) -> keras.KerasTensor:
-    """Return the output of dense layers on vectors of shape (n, features), each with ReLU and optional dropout."""
+    """Return the output of dense layers on vectors, with ReLU and optional dropout."""
     for index, layer in enumerate(dense):
         name = f"{prefix}dense_{index}"
         x = keras.layers.Dense(
@@ -72,7 +72,7 @@ def _dense_layers(
 def _end_layers(
     x: keras.KerasTensor, end: str, initializers: _Initializers, *, labels: int
 ) -> keras.KerasTensor:
-    """Return probabilities in float32 from vectors of shape (n, features), at any precision of the other layers.
+    """Return probabilities in float32, at any precision of the other layers.
 
     A sigmoid end scores each class independently. For inference the scores are normalised by the
     softmax of their logarithms, which stays finite if all scores underflow. The loss of the end
@@ -144,11 +144,9 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
         except ValueError as error:
             raise TrainError(
                 f"train.cnn.blocks.{index}: the kernel or pooling is larger than this block's "
-                f"input of {x.shape[1]} x "
-                f"{x.shape[2]} (split.image_size: {image_size})",
+                f"input of {x.shape[1]} x {x.shape[2]} (split.image_size: {image_size})",
                 next="use fewer blocks, less pooling, `padding: same`, or a larger "
-                "split.image_size in params.yaml, "
-                "then: dvc repro",
+                "split.image_size in params.yaml, then: dvc repro",
             ) from error
     flatten = keras.layers.Flatten(name="flatten")
     average = keras.layers.GlobalAveragePooling2D(name="average")
@@ -218,7 +216,9 @@ def set_head_weights(classifier: keras.Model, weights: Sequence[npt.NDArray[np.f
 
 
 def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
-    """Return the trainable variables of the backbone, which have a lower learning rate; empty without a backbone.
+    """Return the trainable variables of the backbone, which have a lower learning rate.
+
+    Empty without a backbone.
 
     Args:
         classifier: A classifier of :func:`build_classifier`, or a copy of it.
@@ -251,7 +251,7 @@ def _head(
 
 
 def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
-    """Make only the last ``count`` layers with weights trainable, and disable dropout before them."""
+    """Make the last ``count`` layers with weights trainable, and disable dropout before them."""
     weighted = [
         layer
         for layer in backbone.layers
@@ -269,7 +269,7 @@ def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
 
 
 def objective(params: TrainParams) -> keras.losses.Loss:
-    """Return the cross-entropy, in nats, between one-hot (or mixed) targets and the output of :func:`logits_graph`.
+    """Return the cross-entropy, in nats, between targets and the output of :func:`logits_graph`.
 
     It takes targets and logits, both float32 of shape (n, labels), and optional sample weights, and
     returns the mean. For the end ``sigmoid``, it is the mean binary cross-entropy over the classes;
@@ -285,7 +285,7 @@ def objective(params: TrainParams) -> keras.losses.Loss:
 
 
 def logits_graph(classifier: keras.Model) -> keras.Model:
-    """Return a graph of a classifier's layers that ends at the logits, whose loss is numerically stable.
+    """Return a classifier's graph up to the logits, whose loss is numerically stable.
 
     Probabilities have the order of the logits, but may be equal where sigmoids saturate.
 

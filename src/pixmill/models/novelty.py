@@ -25,7 +25,10 @@ from pixmill.models.scaling import Features, Scaling, principal_directions
 from pixmill.models.tensorflow import keras
 
 MAX_SAMPLE = 4096
-"""Maximum number of images that the novelty is fitted to; with ten times as many, the directions hardly differ."""
+"""Maximum number of images that the novelty is fitted to.
+
+With ten times as many, the directions hardly differ.
+"""
 
 _MAX_DIRECTIONS = 64
 """Fewer held-out classes were found with 16 or 32 directions, no more with 128."""
@@ -66,7 +69,9 @@ class Novelty(NamedTuple):
 
 
 def fit_novelty(features: Features) -> Novelty | None:
-    """Fit the novelty to training images; return ``None`` if there are too few images, or no directions.
+    """Fit the novelty to training images.
+
+    Return ``None`` if there are too few images, or no directions.
 
     Args:
         features: Shape (n, width), at most :data:`MAX_SAMPLE` rows.
@@ -91,14 +96,19 @@ def fit_novelty(features: Features) -> Novelty | None:
 
 
 def save_novelty(folder: Path, novelty: Novelty) -> None:
-    """Write the novelty parameters next to a classifier's weights; equal values give equal bytes."""
+    """Write the novelty parameters next to a classifier's weights.
+
+    Equal values give equal bytes.
+    """
     content = io.BytesIO()
     np.savez(content, **novelty._asdict())
     write_bytes(folder / NOVELTY_FILE, content.getvalue())
 
 
 def load_novelty(folder: Path) -> Novelty | None:
-    """Return the novelty parameters that :func:`save_novelty` wrote; ``None`` for a classifier without novelty.
+    """Return the novelty parameters that :func:`save_novelty` wrote.
+
+    ``None`` for a classifier without novelty.
 
     Raises:
         ManifestError: The file is malformed.
@@ -121,7 +131,9 @@ def load_novelty(folder: Path) -> Novelty | None:
 def add_novelty(
     model: keras.Model, features: keras.KerasTensor, novelty: Novelty | None, *, name: str
 ) -> keras.Model:
-    """Return a graph with a second output, the novelty; without parameters, return the graph itself.
+    """Return a graph with a second output, the novelty.
+
+    Without parameters, return the graph itself.
 
     Args:
         model: A graph with one output.

@@ -40,7 +40,10 @@ _LICENCES = {
 
 
 def preset_of(params: BackboneParams) -> str | None:
-    """Return the preset in params: a built-in name of KerasHub or a folder; ``None`` for another network."""
+    """Return the preset in params: a built-in name of KerasHub or a folder.
+
+    ``None`` for another network.
+    """
     return params.title.removeprefix(HUB) if params.title.startswith(HUB) else None
 
 
@@ -110,27 +113,7 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
             f"train.backbone.revision: {preset} is not pinned", next=f"pixmill use {HUB}{preset}"
         )
     else:
-        handle = "/".join([*_handle(preset).split("/")[:4], revision])
-        try:
-            import kagglehub
-
-            # Standard output is for results.
-            with contextlib.redirect_stdout(sys.stderr):
-                paths = [kagglehub.model_download(handle, name) for name in _FILES]
-        except ImportError:
-            raise
-        except Exception as error:  # Each library has dozens of exceptions.
-            reason = (
-                "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
-            )
-            raise DownloadError(
-                f"{preset} cannot be downloaded: {reason}",
-                next="check the name and the network connection, then try again; or, on a machine "
-                "with internet, copy "
-                "the folder that the same command prints, and name it: pixmill use "
-                "hub:weights/ours",
-            ) from error
-        folder = Path(paths[0]).parent
+        folder = _download(preset, revision)
     if not folder.is_dir():
         raise TrainError(
             f"train.backbone.name: the folder {folder} does not exist",
@@ -148,8 +131,31 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     return folder
 
 
+def _download(preset: str, revision: str) -> Path:
+    """Return the folder of a revision in the user's cache."""
+    handle = "/".join([*_handle(preset).split("/")[:4], revision])
+    try:
+        import kagglehub
+
+        # Standard output is for results.
+        with contextlib.redirect_stdout(sys.stderr):
+            paths = [kagglehub.model_download(handle, name) for name in _FILES]
+    except ImportError:
+        raise
+    except Exception as error:  # Each library has dozens of exceptions.
+        is_offline = "Connect" in type(error).__name__
+        reason = "there is no connection" if is_offline else first_line(error)
+        raise DownloadError(
+            f"{preset} cannot be downloaded: {reason}",
+            next="check the name and the network connection, then try again; or, on a machine with "
+            "internet, copy the folder that the same command prints, and name it: pixmill use "
+            "hub:weights/ours",
+        ) from error
+    return Path(paths[0]).parent
+
+
 def preset_digest(folder: Path) -> str:
-    """Return the SHA-256 of the output of ``sha256sum`` for the three files of a preset, ordered by name."""
+    """Return the SHA-256 of what ``sha256sum`` prints for the files of a preset, by name."""
     lines = []
     for name in _FILES:
         with (folder / name).open("rb") as file:
@@ -179,9 +185,12 @@ def licence_of(params: BackboneParams) -> str:
 
 
 def describe_preset(params: BackboneParams) -> str | None:
-    """Return name, version, licence and digest of a preset for a model card; ``None`` for another network.
+    """Return name, version, licence and digest of a preset for a model card.
 
-    >>> describe_preset(BackboneParams(name="hub:dinov2_small", revision="1", sha256="0" * 64)).partition(", SHA")[0]
+    ``None`` for another network.
+
+    >>> pinned = BackboneParams(name="hub:dinov2_small", revision="1", sha256="0" * 64)
+    >>> describe_preset(pinned).partition(", SHA")[0]
     'dinov2_small, version 1, licence Apache-2.0'
 
     Args:
@@ -198,7 +207,7 @@ def _is_folder(preset: str, root: Path) -> bool:
 
 
 def _handle(preset: str) -> str:
-    """Return the Kaggle handle of a built-in preset: ``<owner>/<model>/keras/<variation>/<version>``."""
+    """Return the Kaggle handle ``<owner>/<model>/keras/<variation>/<version>``."""
     load_tensorflow()
     import keras_hub
 

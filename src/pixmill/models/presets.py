@@ -57,36 +57,9 @@ def preset_features(
     """
     side = input_side(folder, pixels.shape[1], image_size)
     name, _ = read_preset(folder)
-    load_tensorflow()
-    import keras_hub
-
-    of_text = bool(FAMILIES[name])
-    options: dict[str, Any] = (
-        {} if of_text else {"image_shape": (side, side, 3), "apply_layernorm": True}
-    )
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns about weights that are missing from the file, and keeps the random
-            # ones.
-            warnings.simplefilter("error", UserWarning)
-            backbone = keras_hub.models.Backbone.from_preset(
-                str(folder.resolve()), dtype="float32", **options
-            )
-            converter = keras_hub.layers.ImageConverter.from_preset(str(folder.resolve()))
-    except Exception as error:
-        raise TrainError(
-            f"{folder} is not an intact preset of KerasHub: {first_line(error)}",
-            next="delete it if it is a download, then: dvc repro train",
-        ) from error
-    x = pixels
-    if side != pixels.shape[1]:
-        x = keras.layers.Resizing(side, side, interpolation="bilinear", name="resizing")(x)
-    if converter.scale is not None or converter.offset is not None:
-        scale, offset = (_per_channel(value) for value in (converter.scale, converter.offset))
-        x = keras.layers.Rescaling(
-            1.0 if scale is None else scale, offset=offset or 0.0, name="rescaling"
-        )(x)
-    encoder = backbone.vision_encoder if of_text else backbone
+    backbone, converter = _load(folder, name, side)
+    x = _preprocess(pixels, converter, side)
+    encoder = backbone.vision_encoder if FAMILIES[name] else backbone
     outputs = _outputs(name, encoder)
     parts = [
         part for each in _names(layers, outputs, name) for part in _average(each, outputs[each])
@@ -106,8 +79,31 @@ def preset_features(
     return model
 
 
+def _load(folder: Path, name: str, side: int) -> tuple[Any, Any]:
+    """Return the network of a preset and its converter of images."""
+    load_tensorflow()
+    import keras_hub
+
+    options: dict[str, Any] = {"image_shape": (side, side, 3), "apply_layernorm": True}
+    if FAMILIES[name]:
+        options = {}
+    path = str(folder.resolve())
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns about weights that are missing from the file, and keeps the random
+            # ones.
+            warnings.simplefilter("error", UserWarning)
+            backbone = keras_hub.models.Backbone.from_preset(path, dtype="float32", **options)
+            return backbone, keras_hub.layers.ImageConverter.from_preset(path)
+    except Exception as error:
+        raise TrainError(
+            f"{folder} is not an intact preset of KerasHub: {first_line(error)}",
+            next="delete it if it is a download, then: dvc repro train",
+        ) from error
+
+
 def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return class name and config of a preset, after checking that its files name only allowed classes.
+    """Return class name and config of a preset, whose files name only allowed classes.
 
     Args:
         folder: Folder of the preset.
@@ -196,6 +192,20 @@ def input_side(folder: Path, packed: int, image_size: int | None) -> int:
     return side
 
 
+def _preprocess(pixels: keras.KerasTensor, converter: Any, side: int) -> keras.KerasTensor:
+    """Return the resized and rescaled pixels that a network takes."""
+    x = pixels
+    if side != pixels.shape[1]:
+        x = keras.layers.Resizing(side, side, interpolation="bilinear", name="resizing")(x)
+    scale = _per_channel(converter.scale)
+    offset = _per_channel(converter.offset)
+    if scale is None and offset is None:
+        return x
+    return keras.layers.Rescaling(
+        1.0 if scale is None else scale, offset=offset or 0.0, name="rescaling"
+    )(x)
+
+
 def _per_channel(value: Any) -> Any:
     """Return a value that :class:`keras.layers.Rescaling` takes and JSON can represent."""
     if value is None or isinstance(value, int | float):
@@ -262,8 +272,7 @@ def _names(layers: Sequence[str], outputs: Mapping[str, Any], name: str) -> list
         if layer not in outputs:
             raise TrainError(
                 f"train.features.layers: {name} has no layer "
-                f"{layer!r}{did_you_mean(layer, outputs)}; it has "
-                f"{', '.join(outputs)}",
+                f"{layer!r}{did_you_mean(layer, outputs)}; it has {', '.join(outputs)}",
                 next=(
                     "set train.features.layers in params.yaml to auto or to some of its layers, "
                     "then: dvc repro train"

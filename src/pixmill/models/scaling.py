@@ -72,7 +72,7 @@ class Scaling:
     def fold_into(
         self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return kernel and bias on raw features that are equivalent to the given ones on scaled features.
+        """Return kernel and bias on raw features, equivalent to those on scaled features.
 
         Args:
             kernel: Shape (width, units).

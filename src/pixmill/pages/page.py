@@ -1,4 +1,4 @@
-"""Render report pages within the common frame ``base.html``, and templates as plain text for a terminal."""
+"""Render pages within the frame ``base.html``, and templates as plain text for a terminal."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def render_page(
 
 
 def page_head(project: str, here: str, *, home: str = "../") -> str:
-    """Return the HTML of the head of all pages, for pages that are no reports; ``static/head.css`` is its style.
+    """Return the HTML of the head of all pages, for pages that are no reports.
+
+    ``static/head.css`` is its style.
 
     Args:
         project: The project's name.

@@ -51,7 +51,7 @@ class Thumbnail:
 def thumbnails(
     images: Iterable[Thumbnail], *, limits: RowLimits | None = _LIMITS, workers: int | None = None
 ) -> dict[Thumbnail, str]:
-    """Return the ``data:`` URIs of thumbnails in the given order, without those that cannot be decoded.
+    """Return the ``data:`` URIs of thumbnails in the given order, as far as they can be decoded.
 
     Args:
         images: Thumbnails to make, a few hundred at most: each adds a few kilobytes to the page.
@@ -70,7 +70,9 @@ def each_thumbnail(
     limits: RowLimits | None = _LIMITS,
     workers: int | None = None,
 ) -> Iterator[str | None]:
-    """Yield the ``data:`` URI of each thumbnail; ``None`` if the image is missing or cannot be decoded.
+    """Yield the ``data:`` URI of each thumbnail.
+
+    ``None`` if the image is missing or cannot be decoded.
 
     Args:
         images: Thumbnails to make, consumed lazily to save memory.

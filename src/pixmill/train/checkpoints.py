@@ -1,4 +1,4 @@
-"""Trainings cached by key: finished trainings are reused, others resume after their last complete epoch."""
+"""Trainings cached by key: finished ones are reused, others resume after their last epoch."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class Checkpoints:
     >>> import tempfile
     >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp(), "key.npz"))
     >>> history, timings = [Epoch(1, 0.7, 0.5, 0.6, 0.6)], [Timing(0, 1.0, 90.0)]
-    >>> checkpoints.save(Checkpoint(history, timings, state={"step": np.int64(9)}, best={"kernel": np.ones(2)}))
+    >>> state, best = {"step": np.int64(9)}, {"kernel": np.ones(2)}
+    >>> checkpoints.save(Checkpoint(history, timings, state=state, best=best))
     >>> checkpoints.load().state["step"]
     array(9)
 
@@ -112,7 +113,10 @@ class Checkpoints:
             return None
 
     def load_finished(self, callback: Callback) -> Checkpoint | None:
-        """Return a finished training, after passing its epochs to a callback; ``None`` if there is none."""
+        """Return a finished training, after passing its epochs to a callback.
+
+        ``None`` if there is none.
+        """
         checkpoint = self.load()
         if checkpoint is None or not checkpoint.finished:
             return None

@@ -28,14 +28,17 @@ from pixmill.train.history import Epoch
 from pixmill.train.logistic import Targets, fit_logistic
 
 _MAX_COST = 20_000 * 3344
-"""Maximum cost of cross-fitting; a larger data set has enough validation images, and five more fits take minutes."""
+"""Maximum cost of cross-fitting.
+
+A larger data set has enough validation images, and five more fits take minutes.
+"""
 
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """Predictions of the training images, then of the validation images, by heads that were fitted without their fold.
+    """Predictions of training, then validation images by heads fitted without their fold.
 
     Args:
         folds: Fold of each image; -1 if it has no prediction, because it has no fold, or all images
@@ -109,7 +112,9 @@ def is_affordable(images: int, width: int, labels: int) -> bool:
 
 
 def folds_to_fit(*parts: Part) -> Rows | None:
-    """Return the fold of each image, from 0, or -1 without one; ``None`` if no image could be predicted.
+    """Return the fold of each image, from 0, or -1 without one.
+
+    ``None`` if no image could be predicted.
 
     Args:
         parts: The training and the validation split.

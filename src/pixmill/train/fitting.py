@@ -34,9 +34,10 @@ _REPORT_SECONDS = 1.0
 """Time between two progress updates of the loss, each of which waits for a step."""
 
 _DIVERGED = 1000.0
-"""A training loss above this multiple of that of guessing, in every epoch so far, ends the training. Learning rates of
-1 and more gave 10⁴ to 10²⁵ nats in the first epoch, and networks that predict one class from then
-on.
+"""A training loss above this multiple of guessing, in every epoch so far, ends the training.
+
+Learning rates of 1 and more gave 10⁴ to 10²⁵ nats in the first epoch, and networks that predict one
+class from then on.
 """
 
 
@@ -146,7 +147,7 @@ class Fitter(ABC):
         return _apply(classifier, part)
 
     def fit_network(self, network: keras.Model, data: FitData) -> Checkpoint:
-        """Fit a network epoch by epoch, set the weights of its best epoch, and return the finished training.
+        """Fit a network, set the weights of its best epoch, and return the finished training.
 
         Args:
             network: A fresh network from images or features to probabilities; it stays uncompiled.
@@ -266,6 +267,5 @@ def _diverged(loss: str, epoch: int, params: TrainParams, rate: float) -> TrainE
         f"training diverged: the loss is {loss} in epoch {epoch} (optimizer {params.optimizer}, "
         f"learning rate {rate:g})",
         next="lower train.learning_rate in params.yaml, for example to a tenth, or set "
-        "train.clip_norm to 1, then: "
-        "dvc repro",
+        "train.clip_norm to 1, then: dvc repro",
     )

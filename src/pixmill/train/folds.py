@@ -1,4 +1,4 @@
-"""Cross-validation: the same model fitted without each fold, to measure the spread of its metrics."""
+"""Cross-validation: the model fitted without each fold, for the spread of its metrics."""
 
 from __future__ import annotations
 

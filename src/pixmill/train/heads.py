@@ -131,7 +131,7 @@ class HeadFitter(_FeatureFitter):
         return self.features_of(training)[:, -width:]
 
     def predict_from(self, images: Part) -> Callable[[Rows, Rows], npt.NDArray[np.integer]]:
-        """Return a function that fits a logistic regression to some rows and predicts the classes of others.
+        """Return a function that fits a logistic regression to some rows and predicts others.
 
         Args:
             images: The images that both kinds of rows belong to.

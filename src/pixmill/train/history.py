@@ -1,4 +1,7 @@
-"""The metrics of each epoch, the hooks that receive them; best epoch, early stopping and learning rate."""
+"""The metrics of each epoch, the hooks that receive them.
+
+Best epoch, early stopping and learning rate.
+"""
 
 import math
 from collections.abc import Sequence
@@ -100,7 +103,8 @@ def learning_rate(
     schedule. The function is stateless, so a resumed training has the same rates.
 
     >>> from pixmill.core.params import ScheduleParams
-    >>> params = TrainParams(learning_rate=0.1, epochs=4, schedule=ScheduleParams(name="cosine", warmup=1))
+    >>> schedule = ScheduleParams(name="cosine", warmup=1)
+    >>> params = TrainParams(learning_rate=0.1, epochs=4, schedule=schedule)
     >>> [round(learning_rate(params, [], epoch, 0, 1), 3) for epoch in (1, 2, 3, 4)]
     [0.1, 0.1, 0.075, 0.025]
 

@@ -1,4 +1,4 @@
-"""The learning curve: accuracy of models fitted to growing shares of the images, on images they have not seen."""
+"""The learning curve: accuracy on unseen images of models fitted to growing shares."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Predict = Callable[[Rows, Rows], npt.NDArray[np.integer]]
 _DRAWS = 2000
 _CONFIDENCE = 0.95
 _GROWTH_POINTS = 2
-"""Number of last points that determine the growth: those from 40 % on, since a learning curve flattens."""
+"""Last points, which determine the growth: from 40 % on, since a learning curve flattens."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class LearningCurve:
 
 
 def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield the rows of growing, nested shares of a split, which consist of whole clusters of near-duplicates.
+    """Yield the rows of growing, nested shares of a split, in whole clusters.
 
     Args:
         part: The images.
@@ -93,7 +93,7 @@ def learning_curve(
     seed: int,
     predict: Predict,
 ) -> LearningCurve | None:
-    """Fit models to growing shares of the images, and measure them on images that none of them has seen.
+    """Fit models to growing shares of the images, and measure them on unseen images.
 
     Args:
         images: The training and validation images.
@@ -149,7 +149,10 @@ def _growth(
 
 
 def learning_curve_csv(curve: LearningCurve | None) -> str:
-    """Return one line per point, with six significant digits and Unix line ends; without a curve, only the header."""
+    """Return one line per point, with six significant digits and Unix line ends.
+
+    Without a curve, only the header.
+    """
     lines = ["images,share,accuracy,low,high"]
     for point in curve.points if curve else ():
         figures = significant([point.images, point.share, point.accuracy, point.low, point.high])

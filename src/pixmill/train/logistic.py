@@ -118,7 +118,7 @@ def fit_logistic(
 
 
 class _Objective:
-    """Compute the mean cross-entropy of a linear softmax on scaled features with an L2 penalty, and its gradient.
+    """The mean cross-entropy of a linear softmax with an L2 penalty, and its gradient.
 
     The scaling is folded into the layer instead of applied to the features, which is faster and
     equally exact in double precision.
@@ -181,7 +181,7 @@ class _Objective:
         return self._scaling.fold_into(kernel, bias)
 
     def figures(self, solution: Array) -> tuple[float, float]:
-        """Return mean cross-entropy and accuracy on the training images, without weights and penalty."""
+        """Return mean cross-entropy and accuracy on the training images, without penalty."""
         if self._last is None or not np.array_equal(self._last[0], solution):
             self(solution)
         assert self._last is not None
@@ -218,7 +218,7 @@ class _Objective:
         return loss, np.vstack([scaled + self._penalty * kernel, sums]).ravel()
 
     def _block(self, kernel: Array, bias: Array, start: int) -> tuple[Array, float, Array, Array]:
-        """Return the summands of a block: figures, weighted loss, and gradients of kernel and bias."""
+        """Return a block's figures, weighted loss, and gradients of kernel and bias."""
         features = self._features[start : start + BLOCK_ROWS].astype(np.float64)
         places = np.searchsorted(self._classes, self._targets[start : start + BLOCK_ROWS])
         logarithms = _logarithms(features, kernel, bias)

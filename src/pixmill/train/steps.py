@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -62,20 +62,7 @@ class Trainer:
         self._augmenter = (
             Augmenter(params.augmentation, root=root) if len(classifier.input_shape) == 4 else None
         )
-        slow = {id(variable) for variable in backbone_variables(classifier)}
-        trainable = self._graph.trainable_variables
-        groups = [
-            ([variable for variable in trainable if id(variable) not in slow], 1.0),
-            (
-                [variable for variable in trainable if id(variable) in slow],
-                params.backbone.rate_factor,
-            ),
-        ]
-        self._groups = [
-            (_optimizer(params), variables, factor) for variables, factor in groups if variables
-        ]
-        for optimizer, variables, _ in self._groups:
-            optimizer.build(variables)
+        self._groups = _groups(params, self._graph, backbone_variables(classifier))
         # Loss, accuracy and images are summed on the device; no step waits for a transfer.
         self._sums = {
             name: tf.Variable(tf.zeros(3, tf.float64), trainable=False)
@@ -134,7 +121,7 @@ class Trainer:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Weights and random states in a fixed order, for :func:`pixmill.models.determinism.reseed`."""
+        """Weights and random states in a fixed order, to reseed."""
         return [*self._graph.variables, *(self._augmenter.variables if self._augmenter else [])]
 
     def state(self) -> dict[str, Array]:
@@ -206,7 +193,7 @@ class Trainer:
 
 
 def balanced_weights(targets: Array, labels: int) -> Array:
-    """Return class weights that give all classes the same total weight, with mean weight 1 over the images.
+    """Return class weights that give classes equal total weight, with mean 1 over the images.
 
     Args:
         targets: Class indices of all training images.
@@ -261,6 +248,29 @@ def _correct(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(
         tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32)
     )
+
+
+def _groups(
+    params: TrainParams, graph: keras.Model, slow: Sequence[keras.Variable]
+) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable], float]]:
+    """Return the optimizers, each with its variables and the factor of its learning rate.
+
+    Args:
+        params: The section ``train``.
+        graph: The graph that is fitted.
+        slow: Variables with a lower rate; empty without a backbone that is fine-tuned.
+    """
+    of_backbone = {id(variable) for variable in slow}
+    parts: tuple[list[Any], list[Any]] = ([], [])
+    for variable in graph.trainable_variables:
+        parts[id(variable) in of_backbone].append(variable)
+    groups = []
+    for variables, factor in zip(parts, (1.0, params.backbone.rate_factor), strict=True):
+        if variables:
+            optimizer = _optimizer(params)
+            optimizer.build(variables)
+            groups.append((optimizer, variables, factor))
+    return groups
 
 
 def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:

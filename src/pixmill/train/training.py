@@ -196,7 +196,7 @@ class Trained:
         return self.training.join(self.validation) if self.cross_fitted else self.training
 
     def held_out(self, folder: Path) -> HeldOut:
-        """Return the predictions of images that the classifier was not fitted to, or only after these predictions.
+        """Return predictions of images that the classifier was not fitted to before.
 
         Args:
             folder: Folder of the saved classifier, which predicts the validation split if there was
@@ -224,17 +224,19 @@ class Trained:
         return sum(int(weight.numpy().size) for weight in self.classifier.trainable_weights)
 
     def caution(self) -> str:
-        """Return a warning if a network is no better than guessing by the class frequencies; else an empty string."""
+        """Return a warning if a network is no better than guessing by the class frequencies.
+
+        Else an empty string.
+        """
         counts = np.maximum(1, np.bincount(self.training.targets, minlength=len(self.labels)))
         guessing = float(-np.log(counts / counts.sum())[self.validation.targets].mean())
         if self.solved or self.best.val_loss <= _LEARNED * guessing:
             return ""
         return (
             f"The network learned nothing of use: its validation loss of {self.best.val_loss:.3g} "
-            "is not below the "
-            f"{guessing:.3g} of guessing by class frequencies. Lower train.learning_rate in "
-            "params.yaml, for example "
-            "to a tenth, or allow more epochs, then: dvc repro"
+            f"is not below the {guessing:.3g} of guessing by class frequencies. Lower "
+            "train.learning_rate in params.yaml, for example to a tenth, or allow more epochs, "
+            "then: dvc repro"
         )
 
     def headline(self) -> dict[str, Any]:
@@ -250,7 +252,7 @@ class Trained:
         }
 
     def metrics(self) -> dict[str, Any]:
-        """Return the content of ``plots/train/full.json``: metrics, size, folds and learning curve."""
+        """Return the content of ``plots/train/full.json``."""
         epochs = {} if self.solved else {"best_epoch": self.best.epoch, "epochs": len(self.history)}
         return {
             **self.best.figures(),
@@ -264,7 +266,10 @@ class Trained:
         }
 
     def record(self) -> dict[str, float]:
-        """Return the metrics for the comparison of MLflow runs; their names differ from those of curves."""
+        """Return the metrics for the comparison of MLflow runs.
+
+        Their names differ from those of curves.
+        """
         best = {"best_val_accuracy": self.best.val_accuracy, "best_val_loss": self.best.val_loss}
         folds = (
             {"folds_accuracy": float(np.mean([fold.accuracy for fold in self.folds]))}
@@ -334,23 +339,7 @@ def train(
             and params.kind.is_logistic
             and params.learning_curve == "auto"
         ):
-            shared = len(images) if cross_fitted else len(data.training)
-            predicted = np.full(len(images), -1)
-            if cross_fitted:
-                predicted[cross_fitted.known] = cross_fitted.probabilities[
-                    cross_fitted.known
-                ].argmax(axis=1)
-            else:
-                predicted[shared:] = fitter.predict(classifier, data.validation).argmax(axis=1)
-            curve = learning_curve(
-                images,
-                predicted,
-                len(classes),
-                shared=shared,
-                fitted=round(shared * (1 - 1 / len(results))) if cross_fitted else shared,
-                seed=params.seed,
-                predict=fitter.predict_from(images),
-            )
+            curve = _learning_curve(fitter, classifier, data, cross_fitted)
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
@@ -366,4 +355,29 @@ def train(
         novelty=Novelty(*(checkpoint.state[name] for name in Novelty._fields))  # type: ignore[arg-type]
         if "mean" in checkpoint.state
         else None,
+    )
+
+
+def _learning_curve(
+    fitter: HeadFitter, classifier: keras.Model, data: FitData, cross_fitted: CrossFitted | None
+) -> LearningCurve | None:
+    """Return the curve, whose last point is the cross-fitted or validation predictions."""
+    images = data.training.join(data.validation)
+    predicted = np.full(len(images), -1)
+    shared = fitted = len(data.training)
+    if cross_fitted:
+        known = cross_fitted.known
+        predicted[known] = cross_fitted.probabilities[known].argmax(axis=1)
+        shared = len(images)
+        fitted = round(shared * (1 - 1 / len(cross_fitted.results(images.targets))))
+    else:
+        predicted[shared:] = fitter.predict(classifier, data.validation).argmax(axis=1)
+    return learning_curve(
+        images,
+        predicted,
+        fitter.labels,
+        shared=shared,
+        fitted=fitted,
+        seed=fitter.params.seed,
+        predict=fitter.predict_from(images),
     )

@@ -48,7 +48,9 @@ def run_trial(
     folds: int | None = None,
     seed: int = 0,
 ) -> Trial:
-    """Fit a classifier, or reuse an earlier training, and predict the validation split; the test split is not read.
+    """Fit a classifier, or reuse an earlier training, and predict the validation split.
+
+    The test split is not read.
 
     A head that is cross-fitted predicts training and validation images. With folds, another model
     is fitted without each fold, for the best number of epochs on the validation split, and all
@@ -94,7 +96,9 @@ def run_trial(
 
 
 def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return the fold of each image; near-duplicates share a fold, and classes have about equal shares.
+    """Return the fold of each image.
+
+    Near-duplicates share a fold, and classes have about equal shares.
 
     Args:
         rows: Columns ``label`` and ``cluster``.
@@ -110,8 +114,7 @@ def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int6
     if (fewest := int(counts.min())) < folds:
         raise ManifestError(
             f"{folds} folds need as many images of each class, near-duplicates counted once; "
-            f"{counts.idxmin()} has "
-            f"{fewest} for training and validation",
+            f"{counts.idxmin()} has {fewest} for training and validation",
             next=f"pixmill sweep --folds {fewest}" if fewest > 1 else "add images, then: dvc repro",
         )
     numbers = np.empty(len(rows), np.int64)

@@ -43,10 +43,9 @@ class Params(Section):
         max_length=10_000,
         strict=False,
         description="Labels of the classifier: names of searches and of folders in data/. Any "
-        "visible text; "
-        "if file systems refuse it, `pixmill doctor --quick` shows the folder's name. They must differ in "
-        "more than case; "
-        "composed and decomposed letters such as é are equal.",
+        "visible text; if file systems refuse it, `pixmill doctor --quick` shows the folder's "
+        "name. They must differ in more than case; composed and decomposed letters such as é are "
+        "equal.",
         examples=[["jeans", "saree", "trouser"]],
     )
     scrape: ScrapeParams = Field(description="Sources of images, and limits of fetching.")
@@ -75,8 +74,7 @@ class Params(Section):
         ):
             raise ValueError(
                 f"expected names of at most {MAX_LABEL} visible characters without spaces at their "
-                "ends, in "
-                "quotes if YAML reads them as something else, received "
+                "ends, in quotes if YAML reads them as something else, received "
                 + first_of([*map(quote_value, wrong)], _MAX_NAMED)
             )
         return names
@@ -199,7 +197,10 @@ def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, 
 
 
 def value_at(content: Any, name: str, default: Any) -> Any:
-    """Return a value of parsed YAML by dotted name, with DVC's rules of lookup; the default if there is none."""
+    """Return a value of parsed YAML by dotted name, with DVC's rules of lookup.
+
+    The default if there is none.
+    """
     if isinstance(content, dict) and name in content:
         return content[name]
     try:
@@ -247,10 +248,8 @@ def edit_params(text: str, wanted: Params, *, otherwise: str) -> str:
         if parse_params(text) == wanted:
             return text
     raise ParamsError(
-        (
-            "params.yaml cannot be changed in its present form, such as with anchors or in an unusual "
-            "layout"
-        ),
+        "params.yaml cannot be changed in its present form, such as with anchors or in an unusual "
+        "layout",
         next=otherwise,
     )
 
@@ -283,7 +282,7 @@ def load_params(root: Path) -> Params:
 
 
 def check_space(params: Params) -> None:
-    """Check ``sweep.space``: each param must be searchable, and each value valid for ``params.yaml``.
+    """Check that ``sweep.space`` names searchable params, with valid values.
 
     This is not part of :func:`parse_params`, since no stage depends on it.
 
@@ -299,18 +298,25 @@ def check_space(params: Params) -> None:
         if not name.startswith("train.") or name.startswith(_NOT_SEARCHED):
             wrong.append(f"sweep.space.{name}: {_not_searched(name, known)}")
             continue
-        if isinstance(values, tuple) and len(
-            {json.dumps(value, default=str) for value in values}
-        ) < len(values):
-            wrong.append(f"sweep.space.{name}: expected different values, received one twice")
-        for value in (values.low, values.high) if isinstance(values, RangeParams) else values:
-            try:
-                params.changed({name: value})
-            except ParamsError as error:
-                wrong += [f"sweep.space.{line}" for line in error.message.splitlines()]
-                break
+        if isinstance(values, RangeParams):
+            tried: list[Any] = [values.low, values.high]
+        else:
+            tried = [*values]
+            if len({json.dumps(value, default=str) for value in values}) < len(values):
+                wrong.append(f"sweep.space.{name}: expected different values, received one twice")
+        wrong += _first_refusal(params, name, tried)
     if wrong:
         raise ParamsError("\n".join(wrong), next=NEXT)
+
+
+def _first_refusal(params: Params, name: str, values: list[Any]) -> list[str]:
+    """Return the lines about the first value that a param refuses; none if it takes all."""
+    for value in values:
+        try:
+            params.changed({name: value})
+        except ParamsError as error:
+            return [f"sweep.space.{line}" for line in error.message.splitlines()]
+    return []
 
 
 def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
@@ -361,8 +367,7 @@ def _not_searched(name: str, known: Mapping[str, Any]) -> str:
         return f"no such parameter{did_you_mean(name, known)}"
     return (
         "a sweep searches params of train, except seed, threads, cross_validation, learning_curve "
-        "and "
-        "target_accuracy; for others: dvc exp run --queue -S"
+        "and target_accuracy; for others: dvc exp run --queue -S"
     )
 
 

@@ -1,6 +1,6 @@
 """The models of ``train.model``, with their sections; each answers for itself what the stages ask.
 
-To add a model: its section and a class here, in :data:`Model` and in ``TrainParams``; its network in
+To add a model: its section and a class here, in :data:`Model` and ``TrainParams``; its network in
 :func:`pixmill.models.networks.build_classifier`; its fitter in ``train/training.py``. mypy names
 both places.
 """
@@ -25,7 +25,10 @@ PRESET = r"^hub:\S+$"
 """Preset of KerasHub: a built-in name, a URL of Kaggle or Hugging Face, or a folder."""
 
 PATCHES = {"hub:dinov2_": 14, "hub:dinov3_": 16}
-"""Side of a patch in pixels, by prefix of a preset's built-in name; image sizes are multiples of it."""
+"""Side of a patch in pixels, by prefix of a preset's built-in name.
+
+Image sizes are multiples of it.
+"""
 
 LayerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -98,10 +101,8 @@ class CnnParams(Section):
     end: Literal["softmax", "sigmoid", "normalized_sigmoid"] = Field(
         default="softmax",
         description="Output and loss: `softmax` and categorical cross-entropy; `sigmoid` per class "
-        "and binary "
-        "cross-entropy, normalized at prediction time; or `normalized_sigmoid`: sigmoids divided "
-        "by their sum, with "
-        "categorical cross-entropy.",
+        "and binary cross-entropy, normalized at prediction time; or `normalized_sigmoid`: "
+        "sigmoids divided by their sum, with categorical cross-entropy.",
     )
 
 
@@ -123,7 +124,7 @@ InputSize = Annotated[int, Field(ge=32, le=1024)]
 
 
 class BackboneParams(Section):
-    """A pretrained network and its fine-tuning, or several frozen networks whose features are joined."""
+    """A pretrained network and its fine-tuning, or several frozen networks with joined features."""
 
     name: (
         NetworkName
@@ -133,10 +134,9 @@ class BackboneParams(Section):
     ) = Field(
         default="efficientnet_lite0",
         description="The network; `efficientnet_lite0` and `efficientnet_lite2` are bundled and "
-        "work offline; "
-        "`plugin:<name>` is one of src/, `hub:<preset>` one of KerasHub, which `pixmill use "
-        "hub:<preset>` sets. A list "
-        "of networks, for the model `features`, joins their features.",
+        "work offline; `plugin:<name>` is one of src/, `hub:<preset>` one of KerasHub, which "
+        "`pixmill use hub:<preset>` sets. A list of networks, for the model `features`, joins "
+        "their features.",
         examples=[["efficientnet_lite0", "efficientnet_lite2"]],
     )
     weights: str = Field(
@@ -144,8 +144,7 @@ class BackboneParams(Section):
         min_length=1,
         max_length=1000,
         description="`imagenet` (downloaded by Keras unless bundled; a plugin or preset supplies "
-        "its weights), `none` "
-        "(random), or a file in the project.",
+        "its weights), `none` (random), or a file in the project.",
     )
     revision: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
         default=None,
@@ -247,10 +246,8 @@ class FeaturesParams(Section):
     ) = Field(
         default="auto",
         description="Layers of the backbone whose averages over the image are the features: `auto` "
-        "(for the model "
-        "`features` the ends of its stages and the top, for `backbone` the top), `top`, or a list "
-        "of names, in which "
-        "`top` is the last one.",
+        "(for the model `features` the ends of its stages and the top, for `backbone` the top), "
+        "`top`, or a list of names, in which `top` is the last one.",
         examples=[["block10_depthwise_relu", "top"]],
     )
     head: Literal["logistic", "mlp"] = Field(
@@ -263,8 +260,7 @@ class FeaturesParams(Section):
     inverse_regularization: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         default=None,
         description="C of the logistic regression; smaller: stronger regularization. null: 0.01 "
-        "for a single layer, "
-        "0.005 for several.",
+        "for a single layer, 0.005 for several.",
     )
     dense: tuple[DenseParams, ...] = Field(
         default=(DenseParams(units=256, dropout=0.5),),

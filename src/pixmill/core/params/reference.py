@@ -112,10 +112,8 @@ def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
     content = parse_yaml(read_text(root / "params.yaml"))
     params = check_params(content)
     items = [item for item in reference() if item.expected and "[]" not in item.name]
-    for key in keys:
-        if not any(_below(item.name, key) for item in items):
-            hint = did_you_mean(key, (item.name for item in items))
-            raise ParamsError(f"{key}: no such param{hint}", next="pixmill params")
+    if keys:
+        items = _selected(items, keys)
     return [
         CurrentParam(
             **vars(item),
@@ -123,12 +121,19 @@ def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
             in_file=value_at(content, item.name, ...) is not ...,
         )
         for item in items
-        if not keys or any(_below(item.name, key) for key in keys)
     ]
 
 
-def _below(name: str, key: str) -> bool:
-    return f"{name}.".startswith(f"{key}.")
+def _selected(items: Sequence[Reference], keys: Sequence[str]) -> list[Reference]:
+    """Return the items with these names or in these sections, in the order of the file."""
+    names: set[str] = set()
+    for key in keys:
+        below = {item.name for item in items if f"{item.name}.".startswith(f"{key}.")}
+        if not below:
+            hint = did_you_mean(key, (item.name for item in items))
+            raise ParamsError(f"{key}: no such param{hint}", next="pixmill params")
+        names |= below
+    return [item for item in items if item.name in names]
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:

@@ -84,7 +84,7 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
 def _find(
     schema: Mapping[str, Any], location: tuple[int | str, ...]
 ) -> tuple[list[int | str], Mapping[str, Any]]:
-    """Return the keys of a location without pydantic's union tags, and the schema of the value there."""
+    """Return a location's keys, without pydantic's union tags, and the schema of its value."""
     keys: list[int | str] = []
     here = schema
     for part in location:
@@ -156,25 +156,30 @@ def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return f"a section with the keys {', '.join(here['properties'])}"
     kind = here.get("type")
     if kind == "array":
-        least = here.get("minItems", 0)
-        most = here.get("maxItems")
-        items = f"{f'at least {least} ' if least else ''}item{'' if least == 1 else 's'}"
-        return (
-            f"a list of {items}, {f'{most:,} at most, ' if most else ''}each "
-            f"{describe(here['items'], schema)}"
-        )
+        return _describe_list(here, schema)
     if kind == "string":
-        if "pattern" in here:
-            return _PATTERNS.get(here["pattern"], "a string")
-        if "format" in here:
-            return f"a {here['format']}"
-        text = "a non-empty string" if here.get("minLength") else "a string"
-        return (
-            f"{text} of at most {here['maxLength']:,} characters" if "maxLength" in here else text
-        )
+        return _describe_text(here)
     names = {"null": "null", "boolean": "true or false", "object": "a mapping"}
     number = {"integer": "a whole number", "number": "a number"}
     return f"{number[kind]}{_bounds(here)}" if kind in number else names.get(str(kind), "a value")
+
+
+def _describe_list(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    least = here.get("minItems", 0)
+    size = f"at least {least} item" if least else "item"
+    if least != 1:
+        size += "s"
+    most = f"{here['maxItems']:,} at most, " if "maxItems" in here else ""
+    return f"a list of {size}, {most}each {describe(here['items'], schema)}"
+
+
+def _describe_text(here: Mapping[str, Any]) -> str:
+    if "pattern" in here:
+        return _PATTERNS.get(here["pattern"], "a string")
+    if "format" in here:
+        return f"a {here['format']}"
+    text = "a non-empty string" if here.get("minLength") else "a string"
+    return f"{text} of at most {here['maxLength']:,} characters" if "maxLength" in here else text
 
 
 def _bounds(here: Mapping[str, Any]) -> str:

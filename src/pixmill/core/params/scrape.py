@@ -22,7 +22,10 @@ SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
     "google", "bing", "yahoo", "amazon",
 )  # fmt: skip
-"""Built-in sources; ``site:<name>`` is defined by ``sites/<name>.yaml``, ``plugin:<name>`` by the project's code."""
+"""Built-in sources.
+
+``site:<name>`` is defined by ``sites/<name>.yaml``, ``plugin:<name>`` by the project's code.
+"""
 
 Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
 Texts = Annotated[
@@ -56,8 +59,7 @@ def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in SOURCES and not re.fullmatch(rf"(?:site|plugin):{PLUGIN}", name):
             raise ValueError(
                 f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>, received "
-                f"{name!r}"
-                f"{did_you_mean(name, SOURCES)}"
+                f"{name!r}{did_you_mean(name, SOURCES)}"
             )
     if len(set(names)) < len(names):
         raise ValueError(f"expected each source once, received {', '.join(names)}")
@@ -143,10 +145,8 @@ class ScrapeParams(Section):
     source: Sources = Field(
         default=("shop",),
         description="One source, or several in order: `shop` (bundled), `folder` (data/), `urls`, "
-        "`keras`, "
-        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `amazon`, `site:<name>` of sites/, "
-        "or "
-        "`plugin:<name>` of src/.",
+        "`keras`, `openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `amazon`, `site:<name>` of "
+        "sites/, or `plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
     source_by_class: dict[ClassName, ClassSources] = Field(
@@ -186,9 +186,8 @@ class ScrapeParams(Section):
     licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
         default=None,
         description=(
-            "Accepted licences; null: any. Search engines and shops report no licences, "
-            "so "
-            "they need null."
+            "Accepted licences; null: any. Search engines and shops report no licences, so they "
+            "need null."
         ),
         examples=[["cc0", "by"]],
     )

@@ -133,10 +133,8 @@ class SplitParams(Section):
         default=None,
         max_length=1000,
         description="Keep all images of a group in the same split: of one `product`, `page` or "
-        "`folder`; of equal text "
-        "in a column, `data/<table>.csv:<column>`; or of equal text in the file's path, where the "
-        "parentheses of a "
-        "regular expression match. null: no grouping.",
+        "`folder`; of equal text in a column, `data/<table>.csv:<column>`; or of equal text in the "
+        "file's path, where the parentheses of a regular expression match. null: no grouping.",
         examples=[r"(clip\d+)_frame", "data/groups.csv:patient"],
     )
     folds: int = Field(

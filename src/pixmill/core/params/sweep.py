@@ -42,8 +42,7 @@ class SweepParams(Section):
         default={},
         max_length=50,
         description="Params of `train` by dotted name, each with a list of values or a range. "
-        "Default: a few params "
-        "of the current model, which `pixmill sweep --show` prints.",
+        "Default: a few params of the current model, which `pixmill sweep --show` prints.",
         examples=[
             {
                 "train.features.layers": ["auto", "top"],
@@ -58,14 +57,12 @@ class SweepParams(Section):
     sampler: Literal["tpe", "random", "grid"] = Field(
         default="tpe",
         description="Sampler of values: `tpe` (tree-structured Parzen estimator, which learns from "
-        "earlier trials), "
-        "`random`, or `grid` (all combinations of lists).",
+        "earlier trials), `random`, or `grid` (all combinations of lists).",
     )
     folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
         default=None,
         description="Number of cross-validation folds over training and validation images; null: "
-        "evaluate each model "
-        "on validation images, to which cross-fitting adds those of training.",
+        "evaluate each model on validation images, to which cross-fitting adds those of training.",
     )
     seed: int = Field(
         default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds."

@@ -130,8 +130,7 @@ class TrainParams(Section):
     learning_curve: Literal["auto", "never"] = Field(
         default="auto",
         description="Whether to also fit logistic regression to 10 to 70 % of the training images, "
-        "to estimate the "
-        "gain from more images.",
+        "to estimate the gain from more images.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
@@ -157,8 +156,7 @@ class TrainParams(Section):
         gt=0,
         lt=1,
         description="Target accuracy of sure predictions; predictions below the confidence that "
-        "reaches it on "
-        "validation are 'not sure'.",
+        "reaches it on validation are 'not sure'.",
     )
 
     @property

@@ -53,7 +53,7 @@ class ReadableParams(ExpectationParams):
 
 
 class AspectRatioParams(WarningParams):
-    """Upper bound on the ratio of the longer to the shorter side, for a share of the readable images."""
+    """Upper bound on longer side / shorter side, for a share of the readable images."""
 
     max_ratio: float = Field(
         default=4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter."
@@ -158,9 +158,8 @@ class ShortcutsParams(WarningParams):
     skill: Share = Field(
         default=0.5,
         description="Largest skill of source, host, format, colour mode, width or height in "
-        "predicting a class: 1 if "
-        "always right, 0 if guessing. The limit is at least 0.95 for properties that depend on the "
-        "image content.",
+        "predicting a class: 1 if always right, 0 if guessing. The limit is at least 0.95 for "
+        "properties that depend on the image content.",
     )
 
 
@@ -197,17 +196,15 @@ class ValidateParams(Section):
         ge=64,
         le=1_048_576,
         description=(
-            "Memory limit for decoding one image, in MiB (Linux); an image that needs "
-            "more "
-            "is dropped."
+            "Memory limit for decoding one image, in MiB (Linux); an image that needs more is "
+            "dropped."
         ),
     )
     window: Literal["auto"] | Window = Field(
         default="auto",
         description="Values that become black and white in grey images of more than 8 bits; "
-        "`auto`: the bits that they "
-        "use, or the range of all values but 0.5 % at both ends if they fill less than half of "
-        "these.",
+        "`auto`: the bits that they use, or the range of all values but 0.5 % at both ends if they "
+        "fill less than half of these.",
         examples=[[0, 4095], [29_000, 31_000]],
     )
     duplicate_distance: int = Field(
@@ -263,8 +260,7 @@ class ValidateParams(Section):
     leaks: WarningParams = Field(
         default=WarningParams(),
         description="In a predefined split, no image is in two splits under the same label; the "
-        "copy in the "
-        "lower-ranking one is dropped.",
+        "copy in the lower-ranking one is dropped.",
     )
     shortcuts: ShortcutsParams = Field(
         default=ShortcutsParams(),

@@ -122,7 +122,9 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
 
 
 def set_values(text: str, values: Mapping[str, Any]) -> str:
-    r"""Set values in a valid YAML mapping of sections; all else, such as comments and layout, stays as it is.
+    r"""Set values in a valid YAML mapping of sections.
+
+    All else, such as comments and layout, stays as it is.
 
     Args:
         text: The document, in block style.
@@ -138,8 +140,12 @@ def set_values(text: str, values: Mapping[str, Any]) -> str:
     return text
 
 
-def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
-    """Yield start, end and replacement of each part of the text that changes."""
+Edit = tuple[int, int, str]
+"""Start, end and replacement of a part of a text."""
+
+
+def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[Edit]:
+    """Yield the changes that set values in a mapping."""
     found = {key.value: (key, node) for key, node in owner.value}
     added = {}
     for name, value in values.items():
@@ -149,41 +155,53 @@ def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[i
         key, node = found[name]
         if isinstance(value, Mapping) and isinstance(node, MappingNode) and node.value:
             yield from _edits(text, node, value)
-            continue
-        colon = text.index(":", key.end_mark.index) + 1
-        # A list of sections in one line remains in one line.
-        is_flow = getattr(node, "flow_style", False) and any(
-            isinstance(item, MappingNode) for item in node.value
-        )
-        is_flow = owner.flow_style or is_flow
-        head, line, rest = _render({name: value}, flow=is_flow).partition("\n")
-        head = head[len(_render({name: 0}, flow=is_flow)) - len(" 0") :]
-        end = _end(text, key, node)
-        first = text.index("\n", colon)
-        last = text.index("\n", end)
-        if isinstance(node, CollectionNode) and not node.flow_style:
-            yield colon, colon, head
         else:
-            first = last
-            comment = last - len(text[end:last].lstrip())
-            if text[comment] == "#" and not owner.flow_style:  # It stays in its column.
-                head = f"{head} ".ljust(comment - colon)
-                end = comment
-            yield colon, end, head
-        yield first, last, line + textwrap.indent(rest, " " * key.start_mark.column)
-    if added and owner.flow_style:
+            yield from _replacement(text, owner, key, node, value)
+    if added:
+        yield _addition(text, owner, added)
+
+
+def _replacement(text: str, owner: Any, key: Node, node: Any, value: Any) -> Iterator[Edit]:
+    """Yield the changes that give a key another value; the rest of its line is kept."""
+    colon = text.index(":", key.end_mark.index) + 1
+    # A list of sections in one line remains in one line.
+    has_sections = isinstance(node, CollectionNode) and any(
+        isinstance(item, MappingNode) for item in node.value
+    )
+    is_flow = owner.flow_style or (has_sections and node.flow_style)
+    head, line, rest = _render({key.value: value}, flow=is_flow).partition("\n")
+    head = head[len(_render({key.value: 0}, flow=is_flow)) - len(" 0") :]
+    below = line + textwrap.indent(rest, " " * key.start_mark.column)
+    end = _end(text, key, node)
+    last = text.index("\n", end)
+    if isinstance(node, CollectionNode) and not node.flow_style:
+        # A block, whose lines are replaced; a comment beside the key stays.
+        yield colon, colon, head
+        yield text.index("\n", colon), last, below
+        return
+    comment = last - len(text[end:last].lstrip())
+    if text[comment] == "#" and not owner.flow_style:  # It stays in its column.
+        head = f"{head} ".ljust(comment - colon)
+        end = comment
+    yield colon, end, head
+    yield last, last, below
+
+
+def _addition(text: str, owner: Any, values: Mapping[str, Any]) -> Edit:
+    """Return the change that adds keys at the end of a mapping."""
+    if owner.flow_style:
         # Before a comma at the end, and comments.
-        place = _end(text, *owner.value[-1]) if owner.value else owner.start_mark.index + 1
-        yield place, place, ", " * bool(owner.value) + _render(added, flow=True)
-    elif added and owner.start_mark.column == 0:
-        yield len(text), len(text), f"\n{_render(added)}\n"
-    elif added:
-        place = text.index("\n", _end(text, *owner.value[-1]))
-        yield (
-            place,
-            place,
-            "\n" + textwrap.indent(_render(added), " " * owner.value[-1][0].start_mark.column),
-        )
+        if not owner.value:
+            place = owner.start_mark.index + 1
+            return place, place, _render(values, flow=True)
+        place = _end(text, *owner.value[-1])
+        return place, place, f", {_render(values, flow=True)}"
+    if owner.start_mark.column == 0:
+        return len(text), len(text), f"\n{_render(values)}\n"
+    key, node = owner.value[-1]
+    place = text.index("\n", _end(text, key, node))
+    indent = " " * key.start_mark.column
+    return place, place, "\n" + textwrap.indent(_render(values), indent)
 
 
 def _end(text: str, key: Node, node: Any) -> int:
@@ -198,7 +216,10 @@ def _end(text: str, key: Node, node: Any) -> int:
 
 
 def _render(values: Mapping[str, Any], *, flow: bool = False) -> str:
-    """Return values as YAML, without the line end; with ``flow``, in one line without its braces."""
+    """Return values as YAML, without the line end.
+
+    With ``flow``, in one line without its braces.
+    """
     yaml: Any = YAML(typ="safe", pure=True)
     text = io.StringIO()
     yaml.width = _MAX_BYTES if flow else 120

@@ -118,9 +118,8 @@ def connect(address: str) -> ModuleType:
         raise PixmillError(
             f"the Ray cluster {address} does not answer: {_one_line(error)}",
             next="start it (ray start --head --ray-client-server-port=PORT) with this machine's "
-            "versions of Ray and "
-            f"Python, export RAY_AUTH_MODE=token if it asks for a token, correct {VARIABLE}, or "
-            "unset it",
+            "versions of Ray and Python, export RAY_AUTH_MODE=token if it asks for a token, "
+            f"correct {VARIABLE}, or unset it",
         ) from error
     atexit.register(ray.shutdown)
     module: ModuleType = ray
@@ -151,7 +150,9 @@ def run_on_cluster(
     lost: Callable[[Any, Loss], Any] | None,
     carry: Callable[[Any], Any],
 ) -> Iterator[Any]:
-    """Yield one result per row, in order; see :func:`pixmill.images.compute.map_batches` for the arguments.
+    """Yield one result per row, in order.
+
+    See :func:`pixmill.images.compute.map_batches` for the arguments.
 
     Args:
         address: Result of :func:`cluster_address`.
@@ -257,7 +258,7 @@ def _one_line(error: Exception) -> str:
 
 
 class PackedPass:
-    """A pass over pickled rows that is unpickled in its worker process only, since networks and pandas are large.
+    """A pass over pickled rows, unpickled in its worker only: networks and pandas are large.
 
     Args:
         name: Name of the pass, with its module.

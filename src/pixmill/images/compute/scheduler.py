@@ -139,7 +139,10 @@ class Scheduler:
                 self._state.wait()
 
     def _start(self) -> Worker | Exception:
-        """Start a process and wait until it is ready; return the error if this fails or the scheduler is killed."""
+        """Start a process and wait until it is ready.
+
+        Return the error if this fails or the scheduler is killed.
+        """
         defect: Exception | None = None
         for _ in range(_MAX_STARTS):
             try:

@@ -22,7 +22,9 @@ Kind = Literal["ready", "results", "memory", "raised"]
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-"""From ``malloc.h``: free bytes kept at the end of the heap; minimum size of a separate mapping, at most 32 MB in
+"""From ``malloc.h``: free bytes kept at the end of the heap.
+
+Minimum size of a separate mapping, at most 32 MB in
 glibc.
 """
 
@@ -31,7 +33,7 @@ Loss = Literal["timeout", "memory", "crashed"]
 """
 
 _LOCK = threading.Lock()
-"""Held while a process starts, which briefly changes global state and polls for ended processes, or is joined."""
+"""Held while a process is joined or starts, which changes global state."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Worker:
 
 @contextlib.contextmanager
 def _no_script(function: Callable[..., Any]) -> Iterator[None]:
-    """Prevent a starting process from importing the main script, unless the script defines the pass.
+    """Keep a starting process from importing the main script, unless it defines the pass.
 
     ``multiprocessing`` imports it in each process with all its imports, which for a stage takes a
     second and 100 MB.
@@ -223,7 +225,9 @@ def _lacks_memory(error: BaseException | None) -> bool:
 
 
 def _keep_freed_memory() -> None:
-    """Let this process reuse up to 64 MB of freed memory for the next row (with glibc; else no effect).
+    """Let this process reuse up to 64 MB of freed memory for the next row (with glibc.
+
+    Else no effect).
 
     By default glibc maps each block of some 100 KB separately, or returns the end of its heap at
     every other row, and the kernel clears the pages again: 600 page faults for an image of 640 x

@@ -85,7 +85,7 @@ class PairCollector:
         self._repeats.append(np.column_stack([members, np.full(len(members), representative)]))
 
     def pairs(self) -> VerifiedPairs:
-        """Return the pairs of kept images, each once with its highest similarity, and the repeated images."""
+        """Return the pairs of kept images, with their highest similarity, and repeated images."""
         (one, other) = np.concatenate(self._pairs, axis=1)
         similarity = np.concatenate(self._similarity)
         kept = self.kept[one] & self.kept[other]

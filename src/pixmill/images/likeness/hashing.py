@@ -19,7 +19,7 @@ _PLACES = np.arange(SIDE)[None, :]
 _COSINES: npt.NDArray[np.float64] = np.rint(
     2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE))
 )
-"""The first rows of the DCT-II as integers, whose sums fit exactly into the 53 bits of a ``float64``.
+"""First rows of the DCT-II as integers, whose sums fit exactly into 53 bits of a ``float64``.
 
 Symmetric images have coefficients that are exactly zero; with rounded sums their sign would depend
 on the CPU.

@@ -104,7 +104,7 @@ class Index:
         self._starts = np.searchsorted(cell[order], np.arange(len(self._centres) + 1))
 
     def points(self, greys: Greys) -> Floats:
-        """Return images as unit vectors whose products are upper bounds of the correlations of their greys.
+        """Return unit vectors whose products are upper bounds of the correlations of the greys.
 
         Args:
             greys: ``uint8`` of shape (m, 32, 32).
@@ -118,7 +118,7 @@ class Index:
         return np.column_stack([projected, remainder])
 
     def near(self, views: Greys, correlation: float) -> Iterator[tuple[Indices, Indices]]:
-        """Yield candidate pairs, each once: rows of ``views`` and places of images that may correlate.
+        """Yield candidate pairs, each once: rows of ``views`` and places of images.
 
         Args:
             views: ``uint8`` of shape (m, views, 32, 32).
@@ -145,7 +145,7 @@ class Index:
                 yield found, self._places[first + place]
 
     def _visit(self, queries: Floats, radius: np.float32) -> Iterator[tuple[int, Indices]]:
-        """Yield each cell that may contain points within the radius of some queries, with these queries."""
+        """Yield each cell that may contain points near some queries, with these queries."""
         tolerance = radius * self._centre_distances + _MARGIN
         keys = []
         for start in range(0, len(queries), _BLOCK_SIZE):

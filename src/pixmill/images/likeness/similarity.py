@@ -1,4 +1,4 @@
-"""Similarity of two images: the highest correlation of their small greys over slight crops and exposures.
+"""Similarity: the highest correlation of small greys over slight crops and exposures.
 
 The greys are box-filtered from the decoded images and compared at 32 x 32. A view simulates a
 slight edit of an image: a crop by 3 or 6 % in one or both directions, from either or both sides, or
@@ -38,10 +38,16 @@ Correlation ignores gain and offset, but not lights that clip at white.
 """
 
 VIEWS = 1 + len(_CROPS) * (_WINDOWS**2 - 1) + len(EXPOSURES)
-"""Number of views of an image, the first of which is the image itself; twice as many with mirror images."""
+"""Number of views of an image, the first of which is the image itself.
+
+Twice as many with mirror images.
+"""
 
 _MIN_DEVIATION = 1
-"""Minimum standard deviation, in levels of 255; below, greys are flat and correlations would be due to rounding."""
+"""Minimum standard deviation, in levels of 255.
+
+Below, greys are flat and correlations would be due to rounding.
+"""
 
 _STEPS = 256
 """A window's weights are multiples of 1/256."""
@@ -142,7 +148,7 @@ _LIGHTS = [
 
 @cache
 def _windows() -> tuple[Floats, Floats]:
-    """Return the windows of all crops, for each crop the whole first: across side by side, and down stacked.
+    """Return the windows of all crops, the whole first: across side by side, down stacked.
 
     Returns:
         ``float32`` of shape (32, crops * windows * 32), and of shape (crops, windows * 32, 32),
@@ -160,7 +166,7 @@ def _windows_of(crop: float) -> list[Floats]:
 
 
 def _window(start: float, stop: float) -> Floats:
-    """Return the matrix that maps 32 values to the means over 32 equal cells of the window from start to stop.
+    """Return the matrix from 32 values to the means over 32 equal cells of a window.
 
     The values are means over cells, so their running sums are known at the cells' bounds; a natural
     cubic spline through the sums interpolates them at the window's bounds. Unlike interpolation

@@ -50,7 +50,7 @@ def save_keras_model(model: keras.Model, folder: Path) -> None:
 
 
 def save_classifier_model(classifier: Path, folder: Path) -> None:
-    """Write a pyfunc model that takes the bytes of images, without pickles and without Pixmill as a requirement.
+    """Write a pyfunc model that takes the bytes of images and requires neither pickle nor Pixmill.
 
     Args:
         classifier: ``artifacts/train``, or a copy of it.

@@ -1,4 +1,6 @@
-"""The MLflow model of the classifier; this file is packaged with the model and does not import Pixmill.
+"""The MLflow model of the classifier.
+
+This file is packaged with the model and does not import Pixmill.
 
 ``mlflow.pyfunc.load_model`` runs it without pickle. The folder of the model contains the files of
 the classifier and the code that loads them.

@@ -20,7 +20,10 @@ _COPIES = 5
 """Number of augmented copies, or further images, per row."""
 
 _TILE_SIDE = 112
-"""Approximate side of an image on the sheet; images are scaled by whole numbers, which keeps pixels visible."""
+"""Approximate side of an image on the sheet.
+
+Images are scaled by whole numbers, which keeps pixels visible.
+"""
 
 _GAP = 4
 _BACKGROUND = 255

@@ -23,7 +23,7 @@ from pixmill.core.process.progress import announce
 from pixmill.project.api import Project
 
 if TYPE_CHECKING:
-    from pixmill.experiments.compare.comparison import Gate
+    from pixmill.experiments.compare.comparison import Comparison
 
 EXAMPLES = (
     ("pixmill compare main", "the workspace against main"),
@@ -61,8 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare, print the result, write the reports, and check the gate."""
     _check(arguments)
-    gate: Gate | None = None
-    faults: tuple[str, ...] = ()
+    comparison = None
     try:
         with storage_errors(then="the same command"):
             project = Project(project_root())
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
             if arguments.runs:
                 text, page = _runs(project, arguments)
             else:
-                text, page, gate, faults = _compare(project, arguments)
+                text, page, comparison = _compare(project, arguments)
     except PixmillError as error:
         error.exit_code = 2  # 1 means that the gate fails
         raise
@@ -79,19 +78,24 @@ def run(arguments: argparse.Namespace) -> None:
         import webbrowser
 
         webbrowser.open(page.as_uri())
-    failed = (
-        [rule for rule in gate.rules if rule.result == "fail"] if gate and arguments.gate else []
-    )
     print(text, flush=True)
-    if failed:
-        for rule in failed:
-            announce(f"gate: {rule.name}: {rule.sentence}")
-        sys.exit(1)
-    if faults:
-        from pixmill.core.words import printable
+    if comparison is not None:
+        _judge(comparison, check_gate=arguments.gate)
 
-        for sentence in faults:
-            announce(f"malformed: {printable(sentence)}")
+
+def _judge(comparison: Comparison, *, check_gate: bool) -> None:
+    """Exit 1 if the gate fails, 2 if files of HEAD are malformed."""
+    from pixmill.core.words import printable
+
+    failed = [rule for rule in comparison.gate.rules if check_gate and rule.result == "fail"]
+    for rule in failed:
+        announce(f"gate: {rule.name}: {rule.sentence}")
+    if failed:
+        sys.exit(1)
+    faults = comparison.head.faults
+    for sentence in faults:
+        announce(f"malformed: {printable(sentence)}")
+    if faults:
         sys.exit(2)
 
 
@@ -105,9 +109,7 @@ def _check(arguments: argparse.Namespace) -> None:
         arguments.refuse("--limit needs --runs")
 
 
-def _compare(
-    project: Project, arguments: argparse.Namespace
-) -> tuple[str, Path, Gate, tuple[str, ...]]:
+def _compare(project: Project, arguments: argparse.Namespace) -> tuple[str, Path, Comparison]:
     from pixmill.experiments.compare.page import write_reports
     from pixmill.experiments.compare.view import comparison_json, comparison_text
 
@@ -115,14 +117,9 @@ def _compare(
     comparison = project.compare(arguments.base, arguments.head)
     page, *others = write_reports(comparison, project.root / "reports")
     if arguments.json:
-        return comparison_json(comparison), page, comparison.gate, comparison.head.faults
+        return comparison_json(comparison), page, comparison
     names = ", ".join(path.relative_to(project.root).as_posix() for path in (page, *others))
-    return (
-        f"{comparison_text(comparison)}\n\nWritten: {names}",
-        page,
-        comparison.gate,
-        comparison.head.faults,
-    )
+    return f"{comparison_text(comparison)}\n\nWritten: {names}", page, comparison
 
 
 def _runs(project: Project, arguments: argparse.Namespace) -> tuple[str, Path]:

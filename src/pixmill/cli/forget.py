@@ -112,18 +112,17 @@ def _purge(arguments: argparse.Namespace) -> None:
 
     purge = plan_purge(project_workspace().root)
     again = f"pixmill forget --purge --yes{' --shared' * bool(purge.others)}"
+    is_shared = any(purge.objects.values()) and purge.others
     if arguments.yes:
-        if any(purge.objects.values()) and purge.others and not arguments.shared:
+        if is_shared and not arguments.shared:
             raise PixmillError(
                 f"others would lose objects: {'; '.join(purge.others)}",
                 next=f"if they may: {again}",
             )
         purge.execute()
+    state = "deleted" if arguments.yes else "to delete"
     for store, objects in purge.objects.items():
-        print(
-            f"{store:8}{count(len(objects), 'object')} "
-            f"{'deleted' if arguments.yes else 'to delete'}"
-        )
+        print(f"{store:8}{count(len(objects), 'object')} {state}")
     if purge.unexamined:
         print(
             f"Not examined: {count(purge.unexamined, 'object')} of older commits; first: dvc fetch "
@@ -135,8 +134,6 @@ def _purge(arguments: argparse.Namespace) -> None:
             "Older commits with the images lose all results made from them, until dvc repro; data/ "
             "keeps the others."
         )
-        print(
-            *(f"Others would lose them, too: {each}" for each in purge.others),
-            f"Next: {again}",
-            sep="\n",
-        )
+        for each in purge.others:
+            print(f"Others would lose them, too: {each}")
+        print(f"Next: {again}")

@@ -9,8 +9,12 @@ lacks it: dvc exp run -S '++train.minutes=5'
 
 import argparse
 import json
+from typing import TYPE_CHECKING, Any
 
 from pixmill.cli.parser import project_root
+
+if TYPE_CHECKING:
+    from pixmill.core.params.reference import CurrentParam
 
 EXAMPLES = (
     ("pixmill params", "print all params and their values"),
@@ -39,24 +43,28 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.changed:
         found = [item for item in found if item.changed]
     if arguments.json:
-        rows = {
-            item.name: {
-                "value": item.value,
-                "default": None if item.default is ... else item.default,
-                "in_file": item.in_file,
-                "meaning": item.meaning,
-                "values": item.expected,
-            }
-            for item in found
-        }
+        rows = {item.name: _row(item) for item in found}
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     width = max((len(item.name) for item in found), default=0)
     for item in found:
-        print(
-            f"{item.name:{width}}  {shorten(plain(item.value), 60):24}  "
-            f"{'params.yaml' if item.in_file else 'default'}"
-        )
+        origin = "params.yaml" if item.in_file else "default"
+        print(f"{item.name:{width}}  {shorten(plain(item.value), 60):24}  {origin}")
         if item.name in arguments.keys:
-            default = "required" if item.default is ... else f"default: {plain(item.default)}"
-            print(f"  {item.meaning}\n  {item.values()}; {default}")
+            print(f"  {item.meaning}\n  {item.values()}; {_default(item)}")
+
+
+def _default(item: "CurrentParam") -> str:
+    from pixmill.core.params.reference import plain
+
+    return "required" if item.default is ... else f"default: {plain(item.default)}"
+
+
+def _row(item: "CurrentParam") -> dict[str, Any]:
+    return {
+        "value": item.value,
+        "default": None if item.default is ... else item.default,
+        "in_file": item.in_file,
+        "meaning": item.meaning,
+        "values": item.expected,
+    }

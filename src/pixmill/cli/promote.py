@@ -78,13 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.experiments.promotion.report import promotion_json
     from pixmill.tracking.delivery import pending_folders, sync
 
-    given = [text.strip() for text in (arguments.because, arguments.accept) if text]
-    because = "; ".join(filter(None, dict.fromkeys(given)))
-    if (arguments.force or arguments.accept is not None) and not because:
-        arguments.refuse(
-            "--force needs --because, and --accept-undecided a reason, which is stored with the "
-            "version"
-        )
+    because = _reason(arguments)
     workspace = project_workspace()
     if pending_folders(workspace.scratch("record")):
         announce(f"note: {sync(workspace).line()}")
@@ -124,11 +118,23 @@ def run(arguments: argparse.Namespace) -> None:
             _write(stem, compared[0], [f"{error.message[:1].upper()}{error.message[1:]}"])
         raise
     if compared:
-        lines = [done.describe(), *(f"Warning: {warning}" for warning in done.warnings)]
-        _write(stem, compared[0], lines)
+        warnings = [f"Warning: {warning}" for warning in done.warnings]
+        _write(stem, compared[0], [done.describe(), *warnings])
     print(promotion_json(done) if arguments.json else done.describe())
     for warning in done.warnings:
         announce(f"warning: {warning}")
+
+
+def _reason(arguments: argparse.Namespace) -> str:
+    """Return the reasons that were given; refuse an option that needs one."""
+    given = [text.strip() for text in (arguments.because, arguments.accept) if text]
+    because = "; ".join(filter(None, dict.fromkeys(given)))
+    if (arguments.force or arguments.accept is not None) and not because:
+        arguments.refuse(
+            "--force needs --because, and --accept-undecided a reason, which is stored with the "
+            "version"
+        )
+    return because
 
 
 def _write(stem: Path, comparison: Comparison, outcome: list[str]) -> None:

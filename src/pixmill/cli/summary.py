@@ -52,40 +52,30 @@ def summary(state: ProjectState) -> str:
 
     root = state.root
     (first, *others) = next_steps(state)
-    lines = [
-        "",
-        f"Next: {first.text}",
-        *(f"Then: {step.text}" for step in others),
-        "",
-        *_results(state),
-    ]
+    lines = ["", f"Next: {first.text}"]
+    lines += [f"Then: {step.text}" for step in others]
+    lines += ["", *_results(state)]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
-    lines += ["Reports:"]
-    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [
-        "  no pages yet"
-    ]
+    pages.sort(key=lambda page: "evaluate" not in page)
+    lines += ["Reports:", *(f"  {page}" for page in pages or ["no pages yet"])]
     view = state.faults.get("MLflow") or view_hint(tracking_uri(Workspace(root, root)))
-    lines += [
-        f"  MLflow: {view}"
-        + (", then http://127.0.0.1:5000/" if view.startswith("mlflow ui") else "")
-    ]
-    fault = state.faults.get("model in production")
-    champion = (
-        state.champion.describe()
-        if state.champion
-        else f"no model yet{state.registry or ' (pixmill promote)'}"
-    )
-    lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
-    lines += [
-        f"  Git: {state.faults.get('Git', '').removeprefix('Git ') or state.repository.text}",
-        *([f"  {describe_sizes(state.disk)}"] if state.disk else []),
-    ]
-    lines += [
-        f"  Unknown: {part} ({fault})"
-        for part, fault in state.faults.items()
-        if part not in _SHOWN_FAULTS
-    ]
+    if view.startswith("mlflow ui"):
+        view += ", then http://127.0.0.1:5000/"
+    git = state.faults.get("Git", "").removeprefix("Git ") or state.repository.text
+    lines += [f"  MLflow: {view}", f"  In production: {_production(state)}", f"  Git: {git}"]
+    if state.disk:
+        lines.append(f"  {describe_sizes(state.disk)}")
+    unknown = state.faults.keys() - {*_SHOWN_FAULTS}
+    lines += [f"  Unknown: {part} ({state.faults[part]})" for part in sorted(unknown)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _production(state: ProjectState) -> str:
+    if (fault := state.faults.get("model in production")) is not None:
+        return f"unknown ({fault})"
+    if state.champion is None:
+        return f"no model yet{state.registry or ' (pixmill promote)'}"
+    return state.champion.describe()
 
 
 def _results(state: ProjectState) -> list[str]:

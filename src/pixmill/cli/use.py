@@ -49,37 +49,33 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.project.recipes.recipe import find_recipe, list_recipes, pin_preset, preset_recipe
     from pixmill.project.recipes.replacement import use
 
-    if arguments.recipe is None:
+    name = arguments.recipe
+    if name is None:
         project = find_project(Path.cwd())
-        usage = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
-        print(
-            f"{list_recipes(project)}\nNext: "
-            f"{'pixmill new NAME --recipe RECIPE' if project is None else usage}"
-        )
+        print(list_recipes(project))
+        if project is None:
+            print("Next: pixmill new NAME --recipe RECIPE")
+        else:
+            print("Next: pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone")
         return
-    of_hub = arguments.recipe.startswith("hub:")
+    of_hub = name.startswith("hub:")
     if of_hub and (arguments.all or arguments.open):
-        raise PixmillError(
-            "a preset replaces only the backbone", next=f"pixmill use {arguments.recipe}"
-        )
+        raise PixmillError("a preset replaces only the backbone", next=f"pixmill use {name}")
     if arguments.open and not arguments.all:
         raise PixmillError(
             "--open changes the sources, which stay without --all",
-            next=f"pixmill use {arguments.recipe} --all --open",
+            next=f"pixmill use {name} --all --open",
         )
     root = project_root()
-    recipe = (
-        preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
-    )
+    if of_hub:
+        recipe = preset_recipe(root, name)
+        content = f"'{recipe.name}' as the backbone"
+    else:
+        recipe = find_recipe(root, name)
+        content = f"the {'values' if arguments.all else 'model'} of the recipe '{recipe.name}'"
     if arguments.open:
         recipe = recipe.with_open_sources()
     recipe, notes = pin_preset(root, recipe)
     done = use(root, recipe, full=arguments.all)
-    what = "values" if arguments.all else "model"
-    content = (
-        f"'{recipe.name}' as the backbone"
-        if of_hub
-        else f"the {what} of the recipe '{recipe.name}'"
-    )
-    print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {content}")
+    print(f"params.yaml {'now' if done.rewritten else 'already'} has {content}")
     print("\n".join([*notes, *done.lines()]))

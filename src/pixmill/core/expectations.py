@@ -233,22 +233,18 @@ def gate_error(
     failed = failures(outcomes)
     if not failed:
         return None
-    names = list(dict.fromkeys(outcome.check.name for outcome in failed))
-    parameters = list(
-        dict.fromkeys(name for outcome in failed for name in outcome.check.parameters)
-    )
-    advice = list(dict.fromkeys(outcome.advice for outcome in failed if outcome.advice is not None))
-    lines = [line for outcome in failed for line in _lines(outcome, most=_MAX_LINES)]
+    names = {outcome.check.name for outcome in failed}
+    lines = [f"the gate stopped the pipeline: {count(len(names), 'critical check')} failed"]
+    parameters: dict[str, None] = {}
+    advice: dict[str, None] = {}
+    for outcome in failed:
+        lines += [f"  {line}" for line in _lines(outcome, most=_MAX_LINES)]
+        parameters |= dict.fromkeys(outcome.check.parameters)
+        if outcome.advice is not None:
+            advice[outcome.advice] = None
     edit = f"{fix}, or edit {', '.join(parameters)} in params.yaml" if parameters else fix
-    return GateError(
-        "\n".join(
-            [
-                f"the gate stopped the pipeline: {count(len(names), 'critical check')} failed",
-                *(f"  {line}" for line in lines),
-            ]
-        ),
-        next="; ".join([*first, *advice, f"open {report}", edit, "then: dvc repro"]),
-    )
+    steps = [*first, *advice, f"open {report}", edit, "then: dvc repro"]
+    return GateError("\n".join(lines), next="; ".join(steps))
 
 
 def _batch(source: PandasDatasource, name: str, rows: pd.DataFrame) -> Batch:

@@ -74,32 +74,32 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                     f"data/{FILE} has no column file_name", next="name the column of the files so"
                 )
             for row in rows:
+                cells = {column: row.get(column) or "" for column in columns}
                 # Windows writes backslashes.
-                name = to_nfc(
-                    posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/"))
-                )
-                split = (row.get("split") or "").strip()
-                problem = None
-                if name.startswith(("/", "../")):
-                    problem = f"{name} is not below data/"
-                elif name in found:
-                    problem = (
-                        f"a second row for {name}; an image has one label: several are not "
-                        "supported"
-                    )
-                elif split not in ("", *SPLITS):
-                    problem = f"split: expected {', '.join(SPLITS)} or nothing, received {split!r}"
-                if problem:
-                    raise DataError(
-                        f"data/{FILE}, line {rows.line_num}: {problem}", next=f"correct data/{FILE}"
-                    )
+                path_text = cells["file_name"].strip().replace("\\", "/")
+                name = to_nfc(posixpath.normpath(path_text))
+                if problem := _problem(name, cells, found):
+                    where = f"data/{FILE}, line {rows.line_num}"
+                    raise DataError(f"{where}: {problem}", next=f"correct data/{FILE}")
                 if name != ".":
-                    found[name] = {column: row.get(column) or "" for column in columns}
+                    found[name] = cells
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(
             f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8"
         ) from None
     return columns, found
+
+
+def _problem(name: str, cells: Cells, found: Mapping[str, Cells]) -> str | None:
+    """Return what is wrong with a row."""
+    if name.startswith(("/", "../")):
+        return f"{name} is not below data/"
+    if name in found:
+        return f"a second row for {name}; an image has one label: several are not supported"
+    split = cells.get("split", "").strip()
+    if split not in ("", *SPLITS):
+        return f"split: expected {', '.join(SPLITS)} or nothing, received {split!r}"
+    return None
 
 
 def read_metadata(data: Path) -> dict[str, Facts]:

@@ -18,6 +18,7 @@ from pixmill import __version__
 from pixmill.fetch.guard import ForbiddenHostError, Guard
 from pixmill.fetch.host import (
     MAX_PAUSE_SECONDS,
+    Host,
     Hosts,
     Robots,
     opt_out,
@@ -80,6 +81,13 @@ class Request:
     known: Validators | None = None
 
 
+def _parse(address: str) -> URL | Refused:
+    try:
+        return parse_url(address)
+    except InvalidURLError as error:
+        return Refused("bad_url", str(error))
+
+
 async def _read(
     response: aiohttp.ClientResponse, url: URL, request: Request
 ) -> Fetched | Refused | URL:
@@ -94,24 +102,28 @@ async def _read(
     coding = headers.get("Content-Encoding", "").strip().lower()
     if coding not in _PLAIN | _COMPRESSED:
         return Refused("encoding", coding[:40])
-    too_large = Refused("too_large", f"more than {request.max_bytes} bytes")
-    if not request.cut and coding in _PLAIN and (response.content_length or 0) > request.max_bytes:
-        return too_large
+    limit = request.max_bytes
+    if coding in _PLAIN and (response.content_length or 0) > limit and not request.cut:
+        return Refused("too_large", f"more than {limit} bytes")
     chunks = response.content.iter_chunked(_CHUNK_BYTES)
-    body = bytearray()
     try:
-        async for chunk in _inflate(chunks, request.max_bytes) if coding in _COMPRESSED else chunks:
-            body += chunk
-            if len(body) > request.max_bytes:
-                if not request.cut:
-                    return too_large
-                break
+        body = await _join(_inflate(chunks, limit) if coding in _COMPRESSED else chunks, limit)
     except zlib.error as error:
         return Refused("incomplete", f"the body does not match its Content-Encoding: {error}")
-    content = bytes(body[: request.max_bytes])
-    return Fetched(
-        content, str(url), _validator(headers.get("ETag")), _validator(headers.get("Last-Modified"))
-    )
+    if len(body) > limit and not request.cut:
+        return Refused("too_large", f"more than {limit} bytes")
+    etag = _validator(headers.get("ETag"))
+    return Fetched(body[:limit], str(url), etag, _validator(headers.get("Last-Modified")))
+
+
+async def _join(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    """Return the chunks until they exceed a limit in bytes."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > limit:
+            break
+    return bytes(body)
 
 
 async def _inflate(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -301,10 +313,9 @@ class Fetcher:
         Args:
             url: An absolute http(s) URL.
         """
-        try:
-            parsed = parse_url(url)
-        except InvalidURLError as error:
-            return Refused("bad_url", str(error))
+        parsed = _parse(url)
+        if isinstance(parsed, Refused):
+            return parsed
         host = self._hosts.of(parsed)
         refused = host.objection or await self._robots.refusal(parsed, host) or await host.enter()
         if refused is None:
@@ -313,27 +324,26 @@ class Fetcher:
 
     async def _get(self, address: str, request: Request) -> Fetched | Unchanged | Refused:
         """Fetch a URL with redirects and retries; hosts that opted out are always refused."""
-        try:
-            url = parse_url(address)
-        except InvalidURLError as error:
-            return Refused("bad_url", str(error))
-        left = self._limits.timeout  # without waiting for hosts
-        redirects = failures = 0
+        url = _parse(address)
+        if isinstance(url, Refused):
+            return url
+        limits = self._limits
+        left = limits.timeout  # without waiting for hosts
+        redirects = 0
+        failures = 0
         last: Refused | None = None
-        known_at = request.known and (request.known.url or str(url))
-        unconditional = dataclasses.replace(request, known=None)
+        if request.known and not request.known.url:
+            known = dataclasses.replace(request.known, url=str(url))
+            request = dataclasses.replace(request, known=known)
         while True:
             host = self._hosts.of(url)
-            if refused := host.objection or (
-                await self._robots.refusal(url, host) if request.kept else None
-            ):
+            if refused := await self._objection_to(url, host, request):
                 return refused
             if refused := await host.enter():
                 return last or refused  # the server's own answer is more informative
             began = time.monotonic()
             try:
-                current = request if str(url) == known_at else unconditional
-                outcome, seconds = await self._send(url, current, left)
+                outcome, seconds = await self._send(url, request, left)
             finally:
                 host.leave()
             host.record(outcome, began)
@@ -341,27 +351,31 @@ class Fetcher:
             if isinstance(outcome, URL):
                 url = outcome
                 redirects += 1
-                if redirects > self._limits.redirects:
-                    return Refused("too_many_redirects", f"more than {self._limits.redirects}")
-            elif isinstance(outcome, Refused) and outcome.transient:
-                if last is None or outcome.reason != "timeout" or left > 0.0:
-                    last = outcome
-                failures += 1
-                seconds = pause(failures, self._limits.first_pause, outcome.retry_after)
-                if (
-                    failures >= self._limits.attempts
-                    or seconds > MAX_PAUSE_SECONDS
-                    or seconds >= left
-                ):
-                    return last
-                await asyncio.sleep(seconds)
-                left -= seconds
-            else:
+                if redirects > limits.redirects:
+                    return Refused("too_many_redirects", f"more than {limits.redirects}")
+                continue
+            if not isinstance(outcome, Refused) or not outcome.transient:
                 return outcome
+            if last is None or outcome.reason != "timeout" or left > 0.0:
+                last = outcome
+            failures += 1
+            seconds = pause(failures, limits.first_pause, outcome.retry_after)
+            is_long = seconds > MAX_PAUSE_SECONDS or seconds >= left
+            if is_long or failures >= limits.attempts:
+                return last
+            await asyncio.sleep(seconds)
+            left -= seconds
+
+    async def _objection_to(self, url: URL, host: Host, request: Request) -> Refused | None:
+        if host.objection or not request.kept:
+            return host.objection
+        return await self._robots.refusal(url, host)
 
     async def _send(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
         """Send one request within a timeout; return its outcome and duration in seconds."""
         known = request.known or Validators()
+        if known.url != str(url):
+            known = Validators()
         validators = {"If-None-Match": known.etag, "If-Modified-Since": known.modified}
         conditions = {name: value for name, value in validators.items() if value}
         began = time.monotonic()

@@ -104,9 +104,7 @@ def check_size(scope: Scope, max_bytes: int) -> None:
         len(scope["raw_path"]) + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
         > HEAD_BYTES
     ):
-        raise ProblemError(
-            431, f"The request line and its headers may have {HEAD_BYTES:,} bytes together."
-        )
+        raise ProblemError(431, f"The request line and its headers exceed {HEAD_BYTES:,} bytes.")
     if b"transfer-encoding" in given:
         raise ProblemError(
             411, "Send the size of the body as Content-Length.", {"Connection": "close"}

@@ -171,22 +171,13 @@ class _Gate:
         if hosts not in ([f"127.0.0.1:{port}"], [f"localhost:{port}"]):
             raise ProblemError(421, "This server does not answer to that name.")
         path = request.scope["path"]
-        method = request.method
         # The token is accepted from any site: its link may be opened in a web-based terminal.
         token = request.query_params.get("token", "")
-        if (
-            path == "/"
-            and method == "GET"
-            and (token in self.single_tokens or _equal(token, self.token))
-        ):
+        is_known = token in self.single_tokens or _equal(token, self.token)
+        if is_known and path == "/" and request.method == "GET":
             self.single_tokens.discard(token)
             return self._entrance()
-        origin = request.headers.get("origin")
-        is_own = origin == f"http://{hosts[0]}" or (origin is None and method in ("GET", "HEAD"))
-        if not is_own or request.headers.get("sec-fetch-site", "none") not in (
-            "same-origin",
-            "none",
-        ):
+        if not _is_same_site(request, f"http://{hosts[0]}"):
             raise ProblemError(403, "Pages of other sites may not use this server.")
         is_within = _equal(path[: len(self._root) + 1], f"{self._root}/")
         if not is_within or not _equal(request.cookies.get(self._cookie, ""), self.token):
@@ -210,6 +201,15 @@ class _Gate:
             self._cookie, self.token, path=f"{self._root}/", httponly=True, samesite="strict"
         )
         return response
+
+
+def _is_same_site(request: Request, own: str) -> bool:
+    """Return whether a request comes from the server's own pages, or from no page."""
+    site = request.headers.get("sec-fetch-site", "none")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return site in ("same-origin", "none") and request.method in ("GET", "HEAD")
+    return site in ("same-origin", "none") and origin == own
 
 
 def _answer(problem: ProblemError) -> Response:

@@ -64,12 +64,16 @@ def _write(node: Any, write: Callable[[str], None]) -> None:
     elif isinstance(node, list):
         write("[")
         for item in node:
-            # A bare string is a docstring of a function or of the preceding name.
-            if not (isinstance(item, ast.Expr) and _is_text(item.value)):
+            if not _is_docstring(item):
                 _write(item, write)
         write("]")
     else:
         write(repr(node))
+
+
+def _is_docstring(node: Any) -> bool:
+    """Return whether a statement is a bare string: a docstring of a function or of a name."""
+    return isinstance(node, ast.Expr) and _is_text(node.value)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -214,7 +214,8 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     """
     kind, binary = _choose_browser(environ)
     driver = _choose_file("PIXMILL_DRIVER", environ)
-    step = _CHOICE if _is_chosen(environ) else _INSTALL
+    is_chosen = _is_chosen(environ)
+    step = _CHOICE if is_chosen else _INSTALL
     if binary is None or driver is None:
         with contextlib.suppress(BrowserError):  # reported below
             located = _ask_manager(kind, binary, "--offline")
@@ -232,9 +233,8 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     if kind != FIREFOX and version.split(".")[0] != driver_version.split(".")[0]:
         raise BrowserError(
             f"the browser {binary} (version {version}) and the driver {driver} (version "
-            f"{driver_version}) do not fit: "
-            "their major versions differ",
-            next=_CHOICE if _is_chosen(environ) else _MISFIT,
+            f"{driver_version}) have different major versions",
+            next=_CHOICE if is_chosen else _MISFIT,
         )
     return Browser(binary, driver, version, driver_version, kind)
 

@@ -85,41 +85,50 @@ def browser_options(
         authority: Certificate authority for tests; if given, all certificates are accepted.
         headless: Run without a window.
     """
-    arguments: list[str]
     if kind == FIREFOX:
-        options = FirefoxOptions()
-        arguments = ["--width=1280", "--height=960", *(["-headless"] if headless else [])]
-        downloads = os.devnull
-        if profile is not None:
-            profile.mkdir(parents=True)
-            downloads = str(profile / "downloads")
-            arguments += ["-profile", str(profile)]
-        for name, value in firefox_preferences(proxy, downloads).items():
-            options.set_preference(name, value)
+        options = _firefox_options(profile, proxy)
+        headless_switch = "-headless"
     else:
-        options = ChromeOptions()
-        arguments = [
-            *_SWITCHES,
-            *chromium_switches(proxy),
-            *(["--headless=new"] if headless else []),
-        ]
-        if binary is not None:
-            arguments.append(
-                "--remote-debugging-pipe"
-            )  # with a port, the browser would outlive its driver
-            if hasattr(os, "geteuid") and os.geteuid() == 0:
-                arguments.append("--no-sandbox")  # Chromium does not start as root with its sandbox
-        if profile is not None:
-            arguments.append(f"--user-data-dir={profile}")
-        options.add_experimental_option("prefs", _CHROMIUM_PREFERENCES)
-        # The driver disables the popup blocker by default.
-        options.add_experimental_option("excludeSwitches", ["disable-popup-blocking"])
+        options = _chromium_options(profile, proxy, is_local=binary is not None)
+        headless_switch = "--headless=new"
+    if headless:
+        options.add_argument(headless_switch)
     if binary is not None:
         options.binary_location = str(binary)
-    for argument in arguments:
-        options.add_argument(argument)
     options.unhandled_prompt_behavior = "dismiss"
     options.accept_insecure_certs = authority is not None
+    return options
+
+
+def _firefox_options(profile: Path | None, proxy: str) -> FirefoxOptions:
+    options = FirefoxOptions()
+    options.add_argument("--width=1280")
+    options.add_argument("--height=960")
+    downloads = os.devnull
+    if profile is not None:
+        profile.mkdir(parents=True)
+        downloads = str(profile / "downloads")
+        options.add_argument("-profile")
+        options.add_argument(str(profile))
+    for name, value in firefox_preferences(proxy, downloads).items():
+        options.set_preference(name, value)
+    return options
+
+
+def _chromium_options(profile: Path | None, proxy: str, *, is_local: bool) -> ChromeOptions:
+    options = ChromeOptions()
+    for switch in (*_SWITCHES, *chromium_switches(proxy)):
+        options.add_argument(switch)
+    if is_local:
+        # With a port, the browser would outlive its driver.
+        options.add_argument("--remote-debugging-pipe")
+    if is_local and hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # Chromium does not start as root with its sandbox
+    if profile is not None:
+        options.add_argument(f"--user-data-dir={profile}")
+    options.add_experimental_option("prefs", _CHROMIUM_PREFERENCES)
+    # The driver disables the popup blocker by default.
+    options.add_experimental_option("excludeSwitches", ["disable-popup-blocking"])
     return options
 
 

@@ -106,17 +106,8 @@ def visit(driver: WebDriver, url: str) -> int:
         close_popups(driver)
         raise LoadTimeoutError(f"{url} did not load in time") from None
     except WebDriverException as error:
-        if match := _NETWORK_ERROR.search(error.msg or ""):
-            code = match["chromium"] or match["firefox"]
-            meaning = (
-                (
-                    " (the host is unknown, does not respond, or is neither public nor in "
-                    "scrape.allow_hosts)"
-                )
-                if code in _NO_TUNNEL
-                else ""
-            )
-            raise UnreachableError(url, code + meaning) from None
+        if reason := _network_error(error):
+            raise UnreachableError(url, reason) from None
         raise
     close_popups(driver)
     # A script returns nothing if an alert opens while it runs.
@@ -128,6 +119,18 @@ def visit(driver: WebDriver, url: str) -> int:
             return status
         case _:  # the page has overridden built-ins that the script uses
             return 0
+
+
+def _network_error(error: WebDriverException) -> str | None:
+    """Return the browser's error code with its meaning; ``None`` for other errors."""
+    match = _NETWORK_ERROR.search(error.msg or "")
+    if match is None:
+        return None
+    code = match["chromium"] or match["firefox"]
+    if code not in _NO_TUNNEL:
+        return code
+    cause = "the host is unknown, does not respond, or is neither public nor in scrape.allow_hosts"
+    return f"{code} ({cause})"
 
 
 def close_popups(driver: WebDriver) -> None:

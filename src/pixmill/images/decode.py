@@ -45,10 +45,8 @@ _NOISY = {"tiff", "avif", "heic"}
 _STDERR = threading.Lock()
 
 _CUT = re.compile(
-    (
-        "truncated|end of file|requires a buffer|incomplete checksum|broken PNG file .chunk b''|no "
-        "more images|missing dim"
-    ),
+    "truncated|end of file|requires a buffer|incomplete checksum|broken PNG file .chunk b''|no "
+    "more images|missing dim",
     re.IGNORECASE,
 )
 """Pillow's messages for a truncated file.

@@ -298,10 +298,8 @@ def load_parts(
     unknown = sorted(set(kept["label"]) - set(labels))
     if unknown:
         raise ManifestError(
-            (
-                f"{path} has images of unknown classes: {first_of(unknown)}; expected "
-                f"{first_of(labels, 20)}"
-            ),
+            f"{path} has images of unknown classes: {first_of(unknown)}; expected "
+            f"{first_of(labels, 20)}",
             next="dvc repro",
         )
     return {

@@ -204,6 +204,7 @@ def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> 
 
     limit = math.log(_MAX_TEMPERATURE)
     found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-9})
+    # Limits of the likelihood-ratio interval: twice the difference of the losses is chi-square.
     highest = float(found.fun) + _CHI_SQUARE / 2
     if loss(0.0) <= highest:
         return None
@@ -250,10 +251,12 @@ def best_threshold(
     independent = len(highest) - np.searchsorted(np.sort(highest), levels)
     # Rounded down, since groups must not strengthen the evidence.
     errors = independent - np.floor(hits / answers * independent + 1e-9)
+    # The most errors at which the lower limit still reaches the target; ppf may be one too many.
     allowed = binom.ppf(1 - _CONFIDENCE, independent, 1 - target)
     allowed -= binom.cdf(allowed, independent, 1 - target) > 1 - _CONFIDENCE
     floor = np.quantile(confidence, 1 - _MAX_SHARE, method="lower")
     enough = (errors <= allowed) & (levels >= floor)
+    # Testing only where one more error is allowed keeps the sequence short, and the error rate low.
     tested = np.flatnonzero(
         (np.diff(allowed, prepend=-1) > 0) & (independent >= _MIN_SHARE * len(highest))
     )

@@ -87,8 +87,11 @@ def gaps_from_best(
     best = int(np.argmin(values) if lower_is_better else np.argmax(values))
     moves = drawn - drawn.mean(axis=0)
     deviations = _deviations(moves)
+    # Models that differ on k groups cannot have an exact paired p-value below 2 / 2^k.
     differing = np.stack([np.count_nonzero(answers != row, axis=1) for row in answers])
     tested = (deviations > 0) & (np.exp2(1.0 - differing) <= 1 - confidence)
+    # The largest studentized difference of any tested pair in each draw: its quantile is the limit
+    # for all pairs at once. Pair by pair, since all of them would not fit into memory.
     largest = np.zeros(len(drawn))
     for one in range(len(values) - 1):
         others = one + 1 + np.flatnonzero(tested[one, one + 1 :])
@@ -218,12 +221,14 @@ def selected_value(
         return None
     areas = metric in ("roc_auc", "pr_auc")
     chunks = np.array_split(weights, -(-weights.shape[1] // _CHUNK_DRAWS), axis=1)
+    # The best model is chosen on the drawn groups, and measured on those that were not drawn.
     both = [*chunks, *((chunk == 0).astype(np.float64) for chunk in chunks)]
     scored = [
         weighted_scores(actual, values, groups, both, areas=areas)[0][metric] for values in answers
     ]
     chosen_by, measured_by = np.split(np.stack(scored), 2, axis=1)
     worst = np.inf if lower_is_better else -np.inf
+    # argmax would choose an undefined value.
     chosen_by = np.where(np.isnan(chosen_by), worst, chosen_by)
     best = chosen_by.argmin(axis=0) if lower_is_better else chosen_by.argmax(axis=0)
     values = measured_by[best, np.arange(measured_by.shape[1])]

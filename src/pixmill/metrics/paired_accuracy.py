@@ -101,6 +101,7 @@ def accuracy_differences(
     net, cross, spread = (np.bincount(owner, column) for column in (nets, nets * sizes, nets**2))
     hits = [np.bincount(slice_of[inside], one) / images for one in right]
 
+    # Half a group of mean size for each of the four outcomes of a pair (Agresti and Min).
     added = images / count
     centre = net / (images + 2 * added)
     variance = spread - 2 * centre * cross + centre**2 * squares + added**2 * (1 + 2 * centre**2)
@@ -114,6 +115,7 @@ def accuracy_differences(
     for place, part in enumerate(np.split(nets, np.cumsum(count)[:-1])):
         low = float(centre[place] - half[place])
         high = float(centre[place] + half[place])
+        # Too few groups differ for any test; unobserved ones may differ, too.
         if 2.0 ** (1 - np.count_nonzero(part)) > 1 - confidence:
             unobserved = 1 - unanimous_limit(len(part), confidence)
             low = min(low, -unobserved)

@@ -203,6 +203,7 @@ def weighted_scores(
 
     overall: list[dict[str, Floats]] = []
     per_class: list[dict[str, Floats]] = []
+    # All metrics are functions of sums over the drawn groups: one sparse product for all draws.
     for drawn in weights:
         alone, gaps, hits, support, claims = np.split(sums @ drawn, starts)
         n = alone[0]
@@ -300,6 +301,7 @@ def weighted_areas(sums: csr_array, weights: Floats) -> tuple[Floats, Floats]:
     total = found[-1]
     others = alarms[-1]
     with np.errstate(invalid="ignore"):
+        # An image of the class is ranked right against all others below it, half against equals.
         roc = (inside * (others - alarms + tied / 2)).sum(axis=0) / (total * others)
         # A step without hits and false alarms contributes nothing for any divisor.
         average = (inside * (found / np.maximum(found + alarms, 1))).sum(axis=0) / total

@@ -332,6 +332,7 @@ class _Comparison:
         if limits is None:
             return None
         (low, high) = limits
+        # All signs of the differing groups equal: the smallest p-value of an exact paired test.
         min_p = 2.0 ** (1 - differing)
         if min_p > 1 - self.confidence:
             low = min(low, -share)

@@ -194,10 +194,8 @@ def _weights_source(params: BackboneParams, root: Path) -> str | Path | None:
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where access is denied)
         raise TrainError(
             f"train.backbone.weights: {path} is missing",
-            next=(
-                "put the file there, or set another file or 'imagenet' in params.yaml, then: dvc "
-                "repro train"
-            ),
+            next="put the file there, or set another file or 'imagenet' in params.yaml, then: dvc "
+            "repro train",
         )
     return path
 
@@ -352,10 +350,8 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
         raise TrainError(
             f"train.backbone.weights: {path} does not match {name} without its top layers "
             f"(expected a Keras .h5 file): {first_line(error)}",
-            next=(
-                "set train.backbone.name to the file's network, or choose another file, then: dvc "
-                "repro train"
-            ),
+            next="set train.backbone.name to the file's network, or choose another file, then: dvc "
+            "repro train",
         ) from error
 
 
@@ -381,14 +377,10 @@ def _call_builder(
         # Keras checks the size before downloading; a failed download raises another exception.
         if shape[0] < _MIN_SIDE and isinstance(error, ValueError):
             raise TrainError(
-                (
-                    f"images of {shape[0]} x {shape[1]} pixels are too small for {name}: "
-                    f"{first_line(error)}"
-                ),
-                next=(
-                    "set train.backbone.image_size in params.yaml, for example to 224, then: dvc "
-                    "repro train"
-                ),
+                f"images of {shape[0]} x {shape[1]} pixels are too small for {name}: "
+                f"{first_line(error)}",
+                next="set train.backbone.image_size in params.yaml, for example to 224, then: dvc "
+                "repro train",
             ) from error
         if not download:
             raise

@@ -154,10 +154,8 @@ def read_description(folder: Path) -> dict[str, Any]:
                 }
                 return found | {"window": rest.get("window")}
     raise ManifestError(
-        (
-            f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and "
-            "resize"
-        ),
+        f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and "
+        "resize",
         next="dvc repro -f train",
     )
 

@@ -71,10 +71,8 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
     if found != params.sha256:
         raise TrainError(
             f"train.backbone.sha256: {folder} has the SHA-256 {found}, expected {params.sha256}",
-            next=(
-                "restore the folder, or delete it if it is a download and run dvc repro; to "
-                f"accept it: {again}"
-            ),
+            next="restore the folder, or delete it if it is a download and run dvc repro; to "
+            f"accept it: {again}",
         )
     return folder
 
@@ -117,10 +115,8 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     if not folder.is_dir():
         raise TrainError(
             f"train.backbone.name: the folder {folder} does not exist",
-            next=(
-                f"put {', '.join(_FILES)} there; for others and for dvc exp run --temp: dvc add "
-                f"{preset}, then commit"
-            ),
+            next=f"put {', '.join(_FILES)} there; for others and for dvc exp run --temp: dvc add "
+            f"{preset}, then commit",
         )
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
@@ -224,10 +220,8 @@ def _handle(preset: str) -> str:
         )
     if preset not in supported:
         raise TrainError(
-            (
-                "KerasHub has no preset "
-                f"'{preset}'{did_you_mean(preset, supported, most=3, show=repr)}"
-            ),
+            "KerasHub has no preset "
+            f"'{preset}'{did_you_mean(preset, supported, most=3, show=repr)}",
             next="pixmill use hub:PRESET, with a built-in name or a folder such as weights/ours",
         )
     return str(supported[preset]["kaggle_handle"].removeprefix("kaggle://"))

@@ -119,10 +119,8 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         config = content["config"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise TrainError(
-            (
-                f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: "
-                f"{first_line(error)}"
-            ),
+            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: "
+            f"{first_line(error)}",
             next=CHOOSE_ANOTHER,
         ) from error
     if name not in FAMILIES:
@@ -163,14 +161,10 @@ def input_side(folder: Path, packed: int, image_size: int | None) -> int:
             own = int(config["vision_encoder"]["config"]["image_shape"][0])
             if image_size and side != own:
                 raise TrainError(
-                    (
-                        f"train.backbone.image_size: this preset takes {own} x {own} pixels only, "
-                        f"received {side}"
-                    ),
-                    next=(
-                        f"set train.backbone.image_size in params.yaml to null or {own}, then: "
-                        "dvc repro train"
-                    ),
+                    f"train.backbone.image_size: this preset takes {own} x {own} pixels only, "
+                    f"received {side}",
+                    next=f"set train.backbone.image_size in params.yaml to null or {own}, then: "
+                    "dvc repro train",
                 )
             if side != own:
                 announce(
@@ -273,9 +267,7 @@ def _names(layers: Sequence[str], outputs: Mapping[str, Any], name: str) -> list
             raise TrainError(
                 f"train.features.layers: {name} has no layer "
                 f"{layer!r}{did_you_mean(layer, outputs)}; it has {', '.join(outputs)}",
-                next=(
-                    "set train.features.layers in params.yaml to auto or to some of its layers, "
-                    "then: dvc repro train"
-                ),
+                next="set train.features.layers in params.yaml to auto or to some of its layers, "
+                "then: dvc repro train",
             )
     return [*dict.fromkeys(layers)]

@@ -55,10 +55,8 @@ class Scaling:
         if not np.isfinite(mean).all():
             raise TrainError(
                 "some features of the images are not finite",
-                next=(
-                    "choose another train.backbone.name or its weights in params.yaml, then: dvc "
-                    "repro train"
-                ),
+                next="choose another train.backbone.name or its weights in params.yaml, then: dvc "
+                "repro train",
             )
         squares = sum(((features[block] - mean) ** 2).sum(axis=0) for block in blocks)
         deviation = np.sqrt(squares / len(features))

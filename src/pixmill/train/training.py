@@ -128,10 +128,8 @@ def open_training(
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise TrainError(
                 "not enough memory for this model and batch size",
-                next=(
-                    "lower train.batch_size in params.yaml, or choose a smaller model, then: dvc "
-                    "repro train"
-                ),
+                next="lower train.batch_size in params.yaml, or choose a smaller model, then: dvc "
+                "repro train",
             ) from error
 
 

@@ -29,10 +29,8 @@ class CompareParams(Section):
     )
     margin: Share = Field(
         default=0.02,
-        description=(
-            "Two models are the same if the confidence interval of their difference is "
-            "within ± margin."
-        ),
+        description="Two models are the same if the confidence interval of their difference is "
+        "within ± margin.",
     )
     drift: Share = Field(
         default=0.1,
@@ -40,10 +38,8 @@ class CompareParams(Section):
     )
     max_drop: Share | Literal["significant"] | None = Field(
         default="significant",
-        description=(
-            "Gate: largest drop of `metric` from the base; `significant`: no significant "
-            "drop; null: no limit."
-        ),
+        description="Gate: largest drop of `metric` from the base; `significant`: no significant "
+        "drop; null: no limit.",
     )
     min: dict[Literal[HighMetric, ThresholdMetric], Share] = Field(
         default={},

@@ -90,16 +90,12 @@ class FolderParams(Section):
 
     layout: Literal["classes", "fixed"] = Field(
         default="classes",
-        description=(
-            "`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a "
-            "predefined split."
-        ),
+        description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a "
+        "predefined split.",
     )
     classes: dict[ClassName, Texts] = Field(
         default={},
-        description=(
-            "Folders in data/, or labels in data/metadata.csv, by class; default: the class's name."
-        ),
+        description="Folders in data/, or labels in data/metadata.csv, by class; default: the class's name.",
         examples=[{"healthy corn": ["Corn_(maize)___healthy"]}],
     )
 
@@ -110,10 +106,8 @@ class UrlsParams(Section):
     files: tuple[str, ...] = Field(
         default=(),
         strict=False,
-        description=(
-            "Lists in the project: CSV, TSV or Parquet files with the columns url and "
-            "label, and others."
-        ),
+        description="Lists in the project: CSV, TSV or Parquet files with the columns url and "
+        "label, and others.",
         examples=[["lists/cats.csv"]],
     )
     classes: dict[ClassName, Texts] = Field(
@@ -132,10 +126,8 @@ class KerasParams(Section):
     path: str | None = Field(
         default=None,
         max_length=1000,
-        description=(
-            "A local copy: mnist.npz, or the folder with the four published files; null: "
-            "Keras downloads it."
-        ),
+        description="A local copy: mnist.npz, or the folder with the four published files; null: "
+        "Keras downloads it.",
     )
 
 
@@ -151,10 +143,8 @@ class ScrapeParams(Section):
     )
     source_by_class: dict[ClassName, ClassSources] = Field(
         default={},
-        description=(
-            "Sources for individual classes, instead of `source`; `[]`: none, for "
-            "relabelled images."
-        ),
+        description="Sources for individual classes, instead of `source`; `[]`: none, for "
+        "relabelled images.",
         examples=[{"saree": ["amazon", "bing"]}],
     )
     queries: dict[ClassName, Texts] = Field(
@@ -185,10 +175,8 @@ class ScrapeParams(Section):
     )
     licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
         default=None,
-        description=(
-            "Accepted licences; null: any. Search engines and shops report no licences, so they "
-            "need null."
-        ),
+        description="Accepted licences; null: any. Search engines and shops report no licences, so they "
+        "need null.",
         examples=[["cc0", "by"]],
     )
     folder: FolderParams = Field(default=FolderParams(), description="The source `folder`.")
@@ -199,9 +187,7 @@ class ScrapeParams(Section):
     )
     rate: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
         default=4.0,
-        description=(
-            "Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer."
-        ),
+        description="Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer.",
     )
     robots_exceptions: Hosts = Field(
         default=(),

@@ -67,10 +67,8 @@ PluginName = Annotated[str, StringConstraints(pattern=rf"^{PLUGIN}$", max_length
 Severity = Annotated[
     Literal["info", "warning", "critical"],
     Field(
-        description=(
-            "Effect of a failure: `critical` stops the pipeline; `warning` and `info` are "
-            "only reported."
-        )
+        description="Effect of a failure: `critical` stops the pipeline; `warning` and `info` are "
+        "only reported."
     ),
 ]
 
@@ -98,9 +96,7 @@ class ClassSharesParams(WarningParams):
 
     tolerance: Share = Field(
         default=0.1,
-        description=(
-            "Largest difference between a class's share of a split and its share of all images."
-        ),
+        description="Largest difference between a class's share of a split and its share of all images.",
     )
 
 
@@ -114,10 +110,8 @@ class SplitParams(Section):
     )
     aspect: Literal["pad", "crop", "stretch"] = Field(
         default="pad",
-        description=(
-            "How images become square: `pad` with the mean colour of the edge, `crop` the "
-            "centre, `stretch`."
-        ),
+        description="How images become square: `pad` with the mean colour of the edge, `crop` the "
+        "centre, `stretch`.",
     )
     resize: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = Field(
         default="bicubic", description="Interpolation method for resizing."
@@ -125,9 +119,7 @@ class SplitParams(Section):
     salt: str = Field(
         default="pixmill",
         max_length=1000,
-        description=(
-            "Salt of the hash that assigns images to splits; another salt draws another split."
-        ),
+        description="Salt of the hash that assigns images to splits; another salt draws another split.",
     )
     group_by: Annotated[str, AfterValidator(_check_group_by)] | None = Field(
         default=None,
@@ -201,9 +193,7 @@ class EvaluateParams(Section):
         default=None,
         min_length=1,
         max_length=1000,
-        description=(
-            "A folder below data/ with unlabelled images to predict too, if it exists; null: none."
-        ),
+        description="A folder below data/ with unlabelled images to predict too, if it exists; null: none.",
     )
 
     @field_validator("unlabelled")

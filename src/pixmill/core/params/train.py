@@ -24,10 +24,8 @@ class ScheduleParams(Section):
 
     name: Literal["constant", "cosine", "plateau"] = Field(
         default="constant",
-        description=(
-            "`constant`; `cosine`, down to the floor; or `plateau`, reduced when the "
-            "validation metric stalls."
-        ),
+        description="`constant`; `cosine`, down to the floor; or `plateau`, reduced when the "
+        "validation metric stalls.",
     )
     warmup: int = Field(default=0, ge=0, le=100_000, description="Epochs of linear warm-up.")
     factor: float = Field(default=0.5, gt=0, lt=1, description="Factor of `plateau`.")
@@ -134,10 +132,8 @@ class TrainParams(Section):
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description=(
-            "Numerical precision; `bfloat16` is faster on some processors and GPUs, and "
-            "far slower on others."
-        ),
+        description="Numerical precision; `bfloat16` is faster on some processors and GPUs, and "
+        "far slower on others.",
     )
     seed: int = Field(
         default=7,

@@ -92,10 +92,8 @@ class BlankParams(WarningParams):
         default=0.05,
         ge=0,
         le=8,
-        description=(
-            "Smallest entropy of the grey levels in bits; a product covering 2 % of a "
-            "white image has 0.1."
-        ),
+        description="Smallest entropy of the grey levels in bits; a product covering 2 % of a "
+        "white image has 0.1.",
     )
     share: Fulfilled = 0.98
 
@@ -105,9 +103,7 @@ class DuplicatesParams(WarningParams):
 
     share: Share = Field(
         default=0.8,
-        description=(
-            "Share of readable images that must be neither a copy nor a near-duplicate of another."
-        ),
+        description="Share of readable images that must be neither a copy nor a near-duplicate of another.",
     )
 
 
@@ -118,10 +114,8 @@ class PlaceholdersParams(WarningParams):
         default=10,
         ge=2,
         le=1_000_000_000,
-        description=(
-            "URLs from which on a repeated image is reported as a placeholder (dropped if "
-            "labels differ)."
-        ),
+        description="URLs from which on a repeated image is reported as a placeholder (dropped if "
+        "labels differ).",
     )
 
 
@@ -187,18 +181,14 @@ class ValidateParams(Section):
         default=20.0,
         ge=0.1,
         le=3600,
-        description=(
-            "Timeout for decoding one image, in seconds; an image that times out twice is dropped."
-        ),
+        description="Timeout for decoding one image, in seconds; an image that times out twice is dropped.",
     )
     memory: int = Field(
         default=1024,
         ge=64,
         le=1_048_576,
-        description=(
-            "Memory limit for decoding one image, in MiB (Linux); an image that needs more is "
-            "dropped."
-        ),
+        description="Memory limit for decoding one image, in MiB (Linux); an image that needs more is "
+        "dropped.",
     )
     window: Literal["auto"] | Window = Field(
         default="auto",
@@ -211,10 +201,8 @@ class ValidateParams(Section):
         default=16,
         ge=0,
         le=32,
-        description=(
-            "Largest Hamming distance of 64-bit perceptual hashes at which images are "
-            "compared by pixels."
-        ),
+        description="Largest Hamming distance of 64-bit perceptual hashes at which images are "
+        "compared by pixels.",
     )
     duplicate_similarity: float = Field(
         default=0.99,
@@ -246,9 +234,7 @@ class ValidateParams(Section):
     )
     conflicts: WarningParams = Field(
         default=WarningParams(),
-        description=(
-            "No image has two labels; images with two are dropped until you decide in review.csv."
-        ),
+        description="No image has two labels; images with two are dropped until you decide in review.csv.",
     )
     near_duplicates: WarningParams = Field(
         default=WarningParams(),

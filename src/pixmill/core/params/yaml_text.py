@@ -73,11 +73,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ParamsError(
-            (
-                f"{path}: expected UTF-8, received the byte 0x{content[error.start]:02x} in line "
-                f"{line}"
-            ),
-            next=f"save {path} as UTF-8, then: pixmill doctor --quick",
+            f"{path}: expected UTF-8, received the byte 0x{content[error.start]:02x} in line "
+            f"{line}",
+            next=f"save {path} as UTF-8, then: pixmill check",
         ) from None
 
 

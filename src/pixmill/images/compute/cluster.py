@@ -237,14 +237,10 @@ def _messages(ray: ModuleType, address: str, name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ray.exceptions.RayError) and ray.util.client.ray.is_connected():
             raise PixmillError(
-                (
-                    f"{name} lost its process or node {_MAX_ATTEMPTS} times in the same batch: "
-                    f"{_one_line(error)}"
-                ),
-                next=(
-                    "check the nodes' memory, then run the same command again: finished work is "
-                    "kept"
-                ),
+                f"{name} lost its process or node {_MAX_ATTEMPTS} times in the same batch: "
+                f"{_one_line(error)}",
+                next="check the nodes' memory, then run the same command again: finished work is "
+                "kept",
             ) from error
         raise PixmillError(
             f"the connection to the Ray cluster {address} is lost: {_one_line(error)}",
@@ -345,10 +341,8 @@ def _open_pool(order: NodePass) -> Pool:
         )
         raise PixmillError(
             f"the Ray node {here} would give other results: it has {named}",
-            next=(
-                "install the versions of this machine there (pip freeze --exclude pixmill), or "
-                "stop that node"
-            ),
+            next="install the versions of this machine there (pip freeze --exclude pixmill), or "
+            "stop that node",
         )
     return Pool(PackedPass(order.name, order.content), 1, order.limits)
 

@@ -163,10 +163,8 @@ class Scheduler:
             if self._killed:
                 return ServiceFullError("the service is closing")
             defect = PixmillError(
-                (
-                    f"worker processes of {name_of(self._function)} die during start-up (exit code "
-                    f"{code})"
-                ),
+                f"worker processes of {name_of(self._function)} die during start-up (exit code "
+                f"{code})",
                 next="read their output above, free some memory, then run the same command again",
             )
         assert defect is not None

@@ -13,6 +13,9 @@ BIN := .venv/bin
 
 # Three processes even on two CPUs, since tests spend half of the time waiting for browsers, servers and processes. Two
 # for slow tests, which train and drive several browsers each; in the order of folders, the longest do not come last.
+# Tests of what the libraries of a stage are asked for, without those that only the repository itself has.
+LOWEST := tests/core tests/fetch tests/images tests/local tests/metrics tests/scrape/collection tests/split tests/tracking
+
 PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 
 # DVC runs the `python` of PATH.
@@ -30,7 +33,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export SE_AVOID_STATS := true
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help repro data test test-slow test-services lint check stale docs ui shop screenshots reference requirements clean setup browser
+.PHONY: help repro data test test-slow test-services test-lowest lint check stale docs ui shop screenshots reference requirements clean setup browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +53,13 @@ test-slow: browser data ## run the slow tests, which take minutes each
 
 test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL, MLflow, a remote browser
 	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m services
+
+test-lowest: data ## run fast tests with the lowest versions that pyproject.toml promises, in build/lowest
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	@$(BIN)/uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[pipeline,sweep]'
+	@$(BIN)/uv pip install --quiet --python build/lowest pytest pytest-timeout pytest-xdist hypothesis psycopg2-binary
+	@build/lowest/bin/python -m pytest --dist loadfile --numprocesses $(or $(WORKERS),3) \
+		-m "not slow and not services and not browser" $(LOWEST)
 
 lint: setup ## check style, types, scripts and workflows
 	@$(BIN)/ruff check

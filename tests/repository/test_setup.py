@@ -178,9 +178,8 @@ def test_mlflow_environment_uses_the_pins():
 def test_make_lists_targets():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     names = [line.split()[1] for line in listed.splitlines()]
-    assert names[:7] == ["help", "repro", "data", "test", "test-slow", "test-services", "lint"]
-    assert names[7:12] == ["check", "stale", "docs", "ui", "shop"]
-    assert names[12:] == ["screenshots", "bench-<name>", "reference", "requirements", "clean"]
+    assert names[:4] == ["help", "repro", "data", "test"]
+    assert {"test-slow", "lint", "check", "docs", "reference", "clean"} < {*names}
 
 
 def test_unknown_benchmark():

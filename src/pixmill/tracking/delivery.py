@@ -93,12 +93,10 @@ def sync(workspace: Workspace) -> SyncResult:
             # Else runs would be written to the place that a project was moved from.
             follow_move(workspace)
             _deliver_all(place, uri, workspace.home, result)
+    except StoreError as error:
+        result.trouble = error
     except Exception as error:  # noqa: BLE001 (backends raise any type)
-        result.trouble = (
-            error
-            if isinstance(error, StoreError)
-            else StoreError(line_of(error), next="pixmill doctor")
-        )
+        result.trouble = StoreError(line_of(error), next="pixmill doctor")
     if result.trouble is not None:
         result.waiting = {folder.name: result.trouble.message for folder in pending_folders(place)}
     return result
@@ -301,9 +299,8 @@ def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
     """
     name = data.experiment or experiment_name(home)
     if experiment := client.get_experiment_by_name(name):
-        if (
-            experiment.lifecycle_stage == "deleted"
-        ):  # MLflow reserves the name, and refuses new runs.
+        # MLflow reserves the name of a deleted experiment, and refuses new runs.
+        if experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
             announce(
                 f"MLflow's experiment '{name}' had been deleted; it was restored to take new runs"

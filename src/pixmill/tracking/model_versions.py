@@ -52,8 +52,8 @@ rolled back before."""
 
 CAME_BACK = "pixmill.came_back"
 TAKEN_BACK = "pixmill.taken_back"
-"""Tags with the last rollback to or from a version: JSON with ``at``, ``by``, ``version`` (the other)
-and ``because``.
+"""Tags with the last rollback to or from a version: ``at``, ``by``, ``version`` (the other one) and
+``because`` in JSON.
 """
 
 _NAME = re.compile(r"[^/:@'\"`\\]{1,200}")

@@ -25,7 +25,6 @@ compare: {min: {accuracy: 0.5}}
 """
 
 PREDICTIONS = "artifacts/evaluate/predictions.parquet"
-MANIFEST = "artifacts/split/manifest.parquet"
 METRICS = "plots/evaluate/full.json"
 
 
@@ -78,13 +77,6 @@ def _store(root: Path, content: bytes, suffix: str = "") -> str:
     return md5
 
 
-def parquet(columns: dict[str, Any]) -> bytes:
-    """Return a table as Parquet with the metadata of evaluate."""
-    buffer = io.BytesIO()
-    pq.write_table(pa.table(columns).replace_schema_metadata(CALIBRATED), buffer)
-    return buffer.getvalue()
-
-
 def predictions(**over: Any) -> bytes:
     """Return ``predictions.parquet`` of eight images with changed columns; ``None`` removes one."""
     labels = ["coat", "dress"] * 4
@@ -98,4 +90,7 @@ def predictions(**over: Any) -> bytes:
         "loss": [0.7] * 8,
         **over,
     }
-    return parquet({name: column for name, column in columns.items() if column is not None})
+    table = pa.table({name: column for name, column in columns.items() if column is not None})
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(CALIBRATED), buffer)
+    return buffer.getvalue()

@@ -42,8 +42,8 @@ def numbers(difference: float, low: float, high: float, metric: str = "accuracy"
     return Numbers(
         labels=("coat", "dress"), n=200, clusters=200, metric=metric, margin=0.02, confidence=0.95,
         metrics={metric: row}, per_class={}, mcnemar=mcnemar(right, right), steps=(),
-        confusion=(np.eye(2, dtype=np.int64),) * 2, flips=pd.DataFrame(), reliability=(pd.DataFrame(),) * 2,
-        coverage=(pd.DataFrame(),) * 2,
+        confusion=(np.eye(2, dtype=np.int64),) * 2, flips=pd.DataFrame(),
+        reliability=(pd.DataFrame(),) * 2, coverage=(pd.DataFrame(),) * 2,
     )  # fmt: skip
 
 

@@ -64,13 +64,6 @@ def test_page_links_and_escaping() -> None:
     )
 
 
-def test_page_without_rows() -> None:
-    empty = render_ranking(replace(ranking(), rows=(), planned=None))
-    assert "No model can be compared" in empty
-    assert "<table" not in empty
-    assert "its classes differ" in empty
-
-
 def test_json_document() -> None:
     document = json.loads(ranking_json(ranking()))
     assert [row["name"] for row in document["rows"]] == ["wide", "small-0", "<b>poor"]

@@ -1,7 +1,5 @@
 """Slices of the common test images."""
 
-import html
-import json
 from typing import Any
 
 import numpy as np
@@ -10,15 +8,11 @@ import pytest
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import CompareParams, EvaluateParams, parse_params
-from pixmill.experiments.compare.comparing import compare
 from pixmill.experiments.compare.comparison import Numbers
 from pixmill.experiments.compare.numbers import compare_numbers
 from pixmill.experiments.compare.slices import MIN_CLUSTERS
 from pixmill.experiments.compare.verdict import give_verdict
-from pixmill.experiments.compare.view import comparison_json, comparison_markdown, comparison_text
-from tests.experiments.compare.heads import MANIFEST, PREDICTIONS, begin, commit_head, parquet
 from tests.experiments.compare.made_revisions import make_predictions, make_revision
 
 PARAMS = parse_params(
@@ -65,43 +59,6 @@ def numbers_of(
 
 def by_name(numbers: Numbers) -> dict[str, Any]:
     return {f"{row.dimension} {row.name}": row for row in numbers.slices}
-
-
-def test_falling_source_is_named_first(project, monkeypatch):
-    begin(project)
-    before, after = falling()
-    table = manifest(
-        label=before["label"],
-        split="test",
-        verdict="keep",
-        path=[f"{n}.png" for n in range(IMAGES)],
-    )
-    images = {MANIFEST: parquet(dict(table.items()))}
-    for name, predictions in (("before", before), ("after", after)):
-        commit_head(project, name, {**images, PREDICTIONS: parquet(dict(predictions.items()))})
-    found = compare(Workspace(root=project, home=project), PARAMS, "before", "after")
-
-    start = "worse on source shop-a (accuracy 1.00 → 0.80, p < 0.001): accuracy stays at 0.950"
-    assert found.verdict == "undecided"
-    assert found.sentence.startswith(f"Undecided, but {start}")
-    assert "significantly worse" not in found.sentence
-    markdown = html.unescape(comparison_markdown(found).replace("\\", ""))
-    assert markdown.startswith(f"**Undecided, but {start}")
-    assert "#### Slices\n\n| slice (accuracy) | images | base | head | difference |" in markdown
-    assert "| source shop-a | 100 | 1.000 | 0.800 | \N{MINUS SIGN}0.200 |" in markdown
-    assert comparison_text(found).startswith("Undecided, but worse on source shop-a")
-    (row,) = (
-        row for row in json.loads(comparison_json(found))["slices"] if row["name"] == "shop-a"
-    )
-    assert (row["dimension"], row["n"], row["clusters"]) == ("source", 100, 100)
-    assert row["accuracy"] | {"low": 0, "high": 0} == {
-        "base": 1,
-        "head": 0.8,
-        "diff": -0.2,
-        "low": 0,
-        "high": 0,
-    }
-    assert row["p"] < row["p_adjusted"] < 0.001
 
 
 def test_falling_slice_is_named_in_all_verdicts():

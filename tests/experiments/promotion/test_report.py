@@ -88,7 +88,8 @@ def test_command_promotes_and_rolls_back(project, capsys):
     )
     assert run_pixmill("rollback", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
-        "name": NAME, "alias": "champion", "number": 1, "former": 2, "previous": None, "warnings": [],
+        "name": NAME, "alias": "champion", "number": 1, "former": 2, "previous": None,
+        "warnings": [],
     }  # fmt: skip
     assert run_pixmill("promote", "--force") == 2
     assert run_pixmill("promote", "--accept-undecided", " ") == 2

@@ -65,11 +65,6 @@ def test_expected_value_uses_complete_trials(found, workspace) -> None:
     assert len(result.rows) == 8
 
 
-def test_one_trial_has_no_expected_value(found) -> None:
-    result = found(1)
-    assert (result.expected, result.undecided) == (None, 0)
-
-
 def test_lowest_loss_is_best_and_ece_has_no_expected_value(found, workspace) -> None:
     for metric in ("log_loss", "ece"):
         write_params(workspace.root, metric=metric)

@@ -8,8 +8,6 @@ import pytest
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.experiments.sweep import searching
-from pixmill.experiments.sweep.outcome import outcome
-from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.report import (
     describe_plan,
     headline,
@@ -61,23 +59,6 @@ def test_text_has_best_trial_expected_value_and_next_command(twelve) -> None:
     assert [
         line for line in lines if line.startswith("  0, params.yaml ")
     ] or result.current not in result.rows[:10]
-
-
-def test_current_params_are_worse_or_untried(found, workspace) -> None:
-    write_params(
-        workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 10.0}
-    )
-    result = found(3)
-    assert "The current params (trial 0) have " in sweep_text(result)
-    take = f"To use {result.best.name}: pixmill sweep --apply && dvc repro"
-    assert sweep_text(result).endswith(f"significantly worse than the best. {take}")
-    write_params(
-        workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 5.0}
-    )
-    images = open_trials(workspace, make_plan(workspace)).images()
-    other = outcome(make_plan(workspace), result.trials, images)
-    assert other.current is None
-    assert sweep_text(other).endswith(f"\n{take}")
 
 
 def test_json_has_all_trials_and_no_nan(twelve) -> None:

@@ -68,16 +68,6 @@ def test_front_matter_for_model_hubs(facts, metrics):
     }
 
 
-def test_unknown_licences(facts):
-    card = render_card(facts, CHECKED)
-    assert "license" not in front_matter(card)
-    assert "Licence of the model: unknown" in card
-    assert "| shop | unknown | 800 |" in card
-    assert "check whether you may publish or sell the model" in card
-    known = replace(facts, origins=[("wikimedia", "CC BY-SA 4.0", 816)])
-    assert "may publish or sell" not in render_card(known, CHECKED)
-
-
 def test_novelty_limit_of_files_with_that_output(facts):
     novel = replace(facts, description=replace(facts.description, novelty_limit=0.686961))
     assert "`novelty`, of shape (1, 1): above 0.686961 " in render_card(novel, CHECKED)
@@ -108,10 +98,6 @@ def test_results_limits_and_origin(facts, metrics):
     assert "816 images for training, 169 for validation" in card
     assert "`data` `0e739e28.dir`" in card
     assert "| model_int8.tflite | 97.33% | 6.6e-01 | 87.80% | -1.91 points | 4.0 MB |" in card
-
-
-def test_names_refused_formats(facts):
-    assert "cannot be converted: `model.onnx`." in render_card(facts, CHECKED, refused=["onnx"])
 
 
 def test_untrusted_names_are_escaped(facts):

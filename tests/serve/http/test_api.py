@@ -55,15 +55,6 @@ def test_predicts_files_in_order_with_their_names(client: Client, expected: dict
     assert second["id"] == hashlib.sha256(b"no image").hexdigest()
 
 
-def test_predicts_base64_in_json(client: Client, expected: dict) -> None:
-    answer = client.post_json(
-        "/v1/predict", {"images": [{"content": b64(picture())}, {"content": ""}]}
-    )
-    first, second = answer.json["predictions"]
-    assert first == expected
-    assert second["reason"] == "empty"
-
-
 @pytest.mark.parametrize("form", ["line ends", "url-safe", "data URL", "data URL with line ends"])
 def test_accepts_base64_as_programs_write_it(client: Client, expected: dict, form: str) -> None:
     text = base64.encodebytes(picture()).decode() if "line ends" in form else b64(picture())

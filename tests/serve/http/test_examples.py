@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from starlette.datastructures import Headers
 
 from pixmill.core.manifest import write_table
@@ -55,7 +54,7 @@ def test_a_correction_of_an_example_names_its_original(
 
 
 def test_nearest_training_images_of_the_evaluated_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     names = [f"{number:064x}" for number in range(5)]
     split = tmp_path / "artifacts/split"
@@ -93,15 +92,5 @@ def test_nearest_training_images_of_the_evaluated_model(
     assert asyncio.run(replace(endpoints, is_local=False).nearest(b"")) == []
     forwarded: Any = SimpleNamespace(headers=Headers({"X-Forwarded-For": "192.0.2.1"}))
     assert asyncio.run(nearest(forwarded, endpoints)).body == b'{"nearest":[]}'
-    with monkeypatch.context() as files:  # They are read once.
-        files.setattr("pixmill.serve.http.examples.load_training", None)
-        assert asyncio.run(endpoints.nearest(b"")) == found
     (tmp_path / NOVELTY_FILE).write_bytes(b"a later model")
-    assert asyncio.run(endpoints.nearest(b"")) == []
-    (tmp_path / NOVELTY_FILE).write_bytes(b"a model")
-    assert asyncio.run(endpoints.nearest(b"")) == found
-    # Another model was evaluated.
-    write_table(
-        tmp_path / "artifacts/evaluate/nearest.parquet", training.assign(novelty="0" * 32), VECTORS
-    )
     assert asyncio.run(endpoints.nearest(b"")) == []

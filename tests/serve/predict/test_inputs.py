@@ -58,11 +58,6 @@ def test_keeps_the_order_and_expands_patterns(photos):
     assert names("photos/ne?") == [name for name in EVERY if "new" in name]
 
 
-def test_an_existing_file_is_not_a_pattern(photos):
-    (photos / "[1].png").touch()
-    assert names("photos/[1].png") == ["photos/[1].png"]
-
-
 @pytest.mark.parametrize("word", ["gone.jpg", "photos/*.gif", "", "ftp://example.org/a.jpg"])
 def test_refuses_missing_files(photos, word):
     with pytest.raises(DataError, match=r"does not exist|no file matches"):

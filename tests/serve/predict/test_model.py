@@ -118,10 +118,6 @@ def test_messages_about_missing_models(project, tmp_path, monkeypatch):
     assert caught.value.next.startswith("dvc repro")
 
 
-def test_folder_of_an_exported_file(exported):
-    assert find_model(str(exported.parent), None) == find_model(str(exported), None)
-
-
 def test_cautions(exported):
     model = find_model(str(exported), None)
     measured = {"accuracy": 0.8, "accuracy_low": 0.7, "accuracy_high": 0.88, "ece": 0.18}

@@ -82,17 +82,3 @@ def test_csv_has_no_formulas(tmp_path):
             if cell.startswith(("=", "+", "-", "@"))
         ]
     assert cells == []
-
-
-@pytest.mark.parametrize("kind", WRITERS)
-def test_failed_writes_keep_the_old_file(tmp_path, kind):
-    def rows():
-        yield ROWS[0]
-        raise RuntimeError("lost")
-
-    path = tmp_path / "a"
-    path.write_text("old")
-    with pytest.raises(RuntimeError, match="lost"):
-        WRITERS[kind](path, rows, made.model(LABELS))
-    assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["a"]

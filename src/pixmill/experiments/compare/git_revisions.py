@@ -13,8 +13,7 @@ from pixmill.core.words import printable
 WORKSPACE = "workspace"
 
 _REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.+)")
-"""Branches, tags, remote branches, and DVC experiments, whose refs contain the commit they started
-from."""
+"""Branches, tags, remote branches, and DVC experiments, whose refs have their first commit."""
 
 _INPUTS = (
     "data.dvc", "decisions.csv", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots",

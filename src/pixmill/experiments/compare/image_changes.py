@@ -98,11 +98,9 @@ def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
     frame = revision.predictions if revision.manifest is None else revision.manifest
     if frame is None:
         return None
-    kept = (
-        np.ones(len(frame), bool)
-        if revision.manifest is None
-        else (frame["verdict"] == "keep").to_numpy(bool)
-    )
+    kept = np.ones(len(frame), bool)
+    if revision.manifest is not None:
+        kept = (frame["verdict"] == "keep").to_numpy(bool)
     if not complete:
         frame = frame[kept]
         kept = kept[kept]

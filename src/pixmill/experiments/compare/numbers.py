@@ -29,6 +29,7 @@ from pixmill.experiments.compare.comparison import (
     NotComparableError,
     Numbers,
     Revision,
+    SliceNumbers,
     Step,
 )
 from pixmill.experiments.compare.slices import compare_slices
@@ -113,9 +114,8 @@ def compare_numbers(
     actual = common.actual
     first = own.values
     second = common.values
-    top_k = (
-        evaluate.top_k if evaluate.top_k < shared else None
-    )  # a model of k classes is always right
+    # With k classes, the top-k accuracy is always 1.
+    top_k = evaluate.top_k if evaluate.top_k < shared else None
     clusters = clusters_of((head.manifest, base.manifest), ids)
     level = evaluate.confidence
     difference = partial(
@@ -131,11 +131,15 @@ def compare_numbers(
     on_test = None
     if 0 < len(found.tested) < len(ids):
         rows = ids.get_indexer(found.tested)
-        on_test = difference(actual[rows], first[rows], second[rows], clusters[rows])[0].get(
-            settings.metric
+        tested, _ = difference(actual[rows], first[rows], second[rows], clusters[rows])
+        on_test = tested.get(settings.metric)
+    predicted = (first.argmax(axis=1), second.argmax(axis=1))
+    right = (predicted[0] == actual, predicted[1] == actual)
+    slices: tuple[SliceNumbers, ...] = ()
+    if not np.array_equal(first, second):
+        slices = compare_slices(
+            actual, right, clusters, head.manifest, ids, labels, confidence=level, width=width
         )
-    predicted = first.argmax(axis=1), second.argmax(axis=1)
-    right = predicted[0] == actual, predicted[1] == actual
     answered, remark = _compare_coverage(
         (base, head), ids, (first, second), right, clusters, evaluate, width
     )
@@ -161,11 +165,7 @@ def compare_numbers(
             coverage_curve(second.max(axis=1), right[1]),
         ),
         remark=remark,
-        slices=()
-        if np.array_equal(first, second)
-        else compare_slices(
-            actual, right, clusters, head.manifest, ids, labels, confidence=level, width=width
-        ),
+        slices=slices,
         own_classes=(*_own_classes("head", head, found), *_own_classes("base", base, found)),
         image=found.image,
         cross_validated=len(ids) - len(found.tested),

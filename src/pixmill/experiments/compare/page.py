@@ -282,14 +282,8 @@ def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
         rows = list(members)
         if dimension in VALUES:  # ranges go from low to high
             rows.sort(key=lambda row: -abs(row["accuracy"]["diff"]))
-        found.append(
-            (
-                dimension,
-                rows[:_MAX_CLASSES],
-                len(rows) - _MAX_CLASSES,
-                any(row["changed"] for row in rows),
-            )
-        )
+        is_changed = any(row["changed"] for row in rows)
+        found.append((dimension, rows[:_MAX_CLASSES], len(rows) - _MAX_CLASSES, is_changed))
     return found
 
 

@@ -415,11 +415,9 @@ def _compare_on_test(
         _, sentence = give_verdict(numbers)
     except NotComparableError as reason:
         sentence = str(reason)
-    name = (
-        row.model.name
-        if len(row.trainings) == 1
-        else f"{row.model.name} (the median of {len(row.trainings)} seeds)"
-    )
+    name = row.model.name
+    if len(row.trainings) > 1:
+        name += f" (the median of {len(row.trainings)} seeds)"
     title = f"the champion ({base.title})" if base.name.startswith("models:/") else base.title
     return Planned(
         title, name, sentence, shlex.join(["pixmill", "compare", base.name, row.model.revision])

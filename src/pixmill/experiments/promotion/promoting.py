@@ -192,11 +192,9 @@ class Promotion:
                 f"Nothing to do: {self.alias} of {self.name} is this model already, as version "
                 f"{self.number}."
             )
-        instead = (
-            f", instead of version {self.former}, which is {previous_of(self.alias)} now"
-            if self.former
-            else ""
-        )
+        instead = ""
+        if self.former:
+            instead = f", instead of version {self.former}, which is {previous_of(self.alias)} now"
         return f"Promoted: {self.alias} of {self.name} is version {self.number}{instead}."
 
 

@@ -62,11 +62,9 @@ class Plan:
     def command(self) -> str:
         """The command that continues the sweep."""
         folds = self.settings.folds
-        return (
-            "pixmill sweep"
-            if folds in (None, self.params.sweep.folds)
-            else f"pixmill sweep --folds {folds}"
-        )
+        if folds in (None, self.params.sweep.folds):
+            return "pixmill sweep"
+        return f"pixmill sweep --folds {folds}"
 
     @property
     def lower_is_better(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import (
@@ -28,7 +29,7 @@ from pixmill.metrics.resampling import group_numbers
 from pixmill.train import Callback
 from pixmill.train.checkpoints import pin
 from pixmill.train.history import Abandoned, Epoch, Timing
-from pixmill.train.trial import run_trial
+from pixmill.train.trial import Trial, run_trial
 
 if TYPE_CHECKING:
     import optuna
@@ -85,15 +86,11 @@ class _Search:
                 n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_WARMUP_EPOCHS
             )
         )
-        seed = plan.settings.seed + len(
-            self._study.trials
-        )  # A fixed seed would repeat the first choices.
-        kind = (
-            optuna.samplers.TPESampler
-            if plan.settings.sampler == "tpe"
-            else optuna.samplers.RandomSampler
-        )
-        self._study.sampler = kind(seed=seed)
+        # A fixed seed would repeat the first choices.
+        seed = plan.settings.seed + len(self._study.trials)
+        self._study.sampler = optuna.samplers.RandomSampler(seed=seed)
+        if plan.settings.sampler == "tpe":
+            self._study.sampler = optuna.samplers.TPESampler(seed=seed)
 
     def run(self) -> list[SweepTrial]:
         wanted = self._plan.settings.trials
@@ -197,7 +194,7 @@ class _Search:
                     scratch=workspace.scratch("train"),
                     root=workspace.root,
                     callback=follower,
-                    folds=folds,
+                    folds=plan.settings.folds,
                     seed=plan.settings.seed,
                 )
         except Abandoned:
@@ -219,32 +216,37 @@ class _Search:
             trial.set_user_attr(CURVES, follower.curves)
             trial.set_user_attr(REASON, error.message)
             raise _FailedError from None
+        value, answers = self._score(found)
+        trial.set_user_attr(CURVES, follower.curves)
+        trial.set_user_attr(KEY, found.key)
+        self._store.set_answers(trial.number, answers)
+        return value
+
+    def _score(self, found: Trial) -> tuple[float, npt.NDArray[np.float32]]:
+        """Return the metric on the images that rank the trials, and the calibrated answers."""
+        plan = self._plan
         measured = np.full(len(found.rows), True)
-        if not folds and not plan.cross_fitted:
+        if not plan.settings.folds and not plan.cross_fitted:
             measured = found.rows["id"].isin(plan.validation).to_numpy(bool)
         rows = found.rows[measured].reset_index(drop=True)
         targets = found.targets[measured]
-        clusters = rows["cluster"].astype(str)
         given = found.probabilities[measured]
-        answers = (
-            calibrate(given, targets, clusters, plan.params.train.target_accuracy)
-            .apply(given)
-            .astype(np.float32)
-        )
+        clusters = rows["cluster"].astype(str)
+        calibration = calibrate(given, targets, clusters, plan.params.train.target_accuracy)
+        answers = calibration.apply(given).astype(np.float32)
         self._check_images(rows.assign(target=targets))
-        groups = group_numbers(clusters)
         value, _ = measure(
-            plan.metric, targets.astype(np.int64), answers.astype(np.float64), groups
+            plan.metric,
+            targets.astype(np.int64),
+            answers.astype(np.float64),
+            group_numbers(clusters),
         )
         if value is None:
             raise PixmillError(
                 f"{plan.metric} is undefined on the {len(rows):,} images that rank the trials",
                 next="set sweep.metric in params.yaml to another metric",
             )
-        trial.set_user_attr(CURVES, follower.curves)
-        trial.set_user_attr(KEY, found.key)
-        self._store.set_answers(trial.number, answers)
-        return value
+        return value, answers
 
     def _check_images(self, rows: pd.DataFrame) -> None:
         """Store the images of the first trial; all others must predict the same."""

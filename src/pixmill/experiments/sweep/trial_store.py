@@ -26,6 +26,9 @@ SAME = "same_as"
 """User attributes of an Optuna trial: fields of :class:`SweepTrial`, and the number of an earlier
 equal trial."""
 
+_STATES: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+"""States of finished trials by Optuna's names."""
+
 _STUDY = "sweep"
 """Name of the study in the journal."""
 
@@ -127,9 +130,7 @@ class TrialStore:
         known = trial.user_attrs
         value = None
         answers = None
-        state: State | None = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(
-            trial.state.name
-        )  # type: ignore[assignment]
+        state = _STATES.get(trial.state.name)
         # A failed trial without a reason was interrupted.
         if state is None or SAME in known or (state == "failed" and REASON not in known):
             return None

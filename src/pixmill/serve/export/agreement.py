@@ -52,13 +52,11 @@ class Agreement:
                 agree, only equally probable classes can change places.
             max_drop: Maximum drop of the accuracy, for int8.
         """
-        if (limit := FLOAT_LIMITS.get(name)) is not None:
-            is_close = self.largest <= limit
-            return (
-                None
-                if is_close
-                else f"a probability differs by {self.largest:.2g}, more than {limit:g}"
-            )
+        limit = FLOAT_LIMITS.get(name)
+        if limit is not None:
+            if self.largest <= limit:
+                return None
+            return f"a probability differs by {self.largest:.2g}, more than {limit:g}"
         if self.same < MIN_SAME:
             return f"only {self.same:.1%} of the answers are the same, less than {MIN_SAME:.0%}"
         if self.drop > max_drop:

@@ -87,12 +87,16 @@ def gather(root: Path, description: Exported) -> ModelCard:
     # The params of the run; params.yaml may have changed since.
     train = _params(root, "train")
     evaluate = _params(root, "evaluate")
-    params = None if train is None else TrainParams.model_validate(train)
-    backbone = None if params is None else params.kind.backbone
+    network = preset = None
+    if train is not None:
+        params = TrainParams.model_validate(train)
+        network = describe_model(params)
+        if params.kind.backbone is not None:
+            preset = describe_preset(params.kind.backbone)
     return ModelCard(
         description=description,
-        network=None if params is None else describe_model(params),
-        preset=None if backbone is None else describe_preset(backbone),
+        network=network,
+        preset=preset,
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
         metrics=metrics,
         hashes=data_hashes(root),

@@ -114,11 +114,9 @@ class Endpoints:
         """
         loaded = self.loaded
         self.check_label(label)
-        found = (
-            await asyncio.wrap_future(loaded.explain(content, label))
-            if loaded.explains
-            else UNEXPLAINED
-        )
+        found = UNEXPLAINED
+        if loaded.explains:
+            found = await asyncio.wrap_future(loaded.explain(content, label))
         if isinstance(found, bytes):
             return found
         if found == UNEXPLAINED:
@@ -135,11 +133,9 @@ class Endpoints:
             ServiceFullError: Too many images wait.
         """
         loaded = self.loaded
-        find = (
-            await asyncio.to_thread(nearest_finder, self.root, loaded.path)
-            if self.root and self.is_local
-            else None
-        )
+        if not self.root or not self.is_local:
+            return []
+        find = await asyncio.to_thread(nearest_finder, self.root, loaded.path)
         if find is None:
             return []
         vector = await asyncio.wrap_future(loaded.vector(content))
@@ -223,11 +219,8 @@ async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
     rest = iter(answers)
     rows = []
     for image, content in zip(images, found, strict=True):
-        answer = (
-            Answer(None, Prediction(reason=content.reason))
-            if isinstance(content, Refused)
-            else next(rest)
-        )
+        reason = content.reason if isinstance(content, Refused) else None
+        answer = Answer(None, Prediction(reason=reason)) if reason else next(rest)
         rows.append(answer_row(answer, loaded.model.labels, image.name))
     return JSONResponse({"model": loaded.model.identity, "predictions": rows})
 
@@ -272,10 +265,9 @@ async def explain(
 @router.post("/nearest", response_model=schemas.Nearest, openapi_extra=schemas.image_body())
 async def nearest(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Return the training images most similar to an image."""
+    # A proxy or tunnel passes on the requests of other machines.
     if {"forwarded", "x-forwarded-for"} & {*request.headers}:
-        return JSONResponse(
-            {"nearest": []}
-        )  # A proxy or tunnel passes on the requests of other machines.
+        return JSONResponse({"nearest": []})
     (image, *_), _ = await read_form(request)
     assert image.content is not None
     return JSONResponse({"nearest": await endpoints.nearest(image.content)})

@@ -154,9 +154,8 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if (
-            self.client and not self.config.proxy_headers
-        ):  # A proxy has one address for all clients.
+        # A proxy has one address for all clients.
+        if self.client and not self.config.proxy_headers:
             self._network = network_of(self.client[0])
             networks = [getattr(each, "_network", "") for each in self.connections]
             if networks.count(self._network) > _MAX_CONNECTIONS_OF_ONE:
@@ -208,11 +207,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
-        advice = (
-            "--port 0, which takes a free one"
-            if error.errno == errno.EADDRINUSE
-            else "--host 127.0.0.1"
-        )
+        advice = "--host 127.0.0.1"
+        if error.errno == errno.EADDRINUSE:
+            advice = "--port 0, which takes a free one"
         raise PixmillError(
             f"cannot listen on {host}:{port}: {error.strerror}", next=f"pixmill serve {advice}"
         ) from error

@@ -177,9 +177,8 @@ def _find_recorded(spec: str, root: Path | None) -> Model:
     else:
         folder = workspace.scratch("predict") / "models"
     files = fetch(found, folder / found.key)
-    with contextlib.suppress(
-        OSError
-    ):  # The project may be read-only, or another process may clean up.
+    # The project may be read-only, or another process may clean up.
+    with contextlib.suppress(OSError):
         os.utime(files)
         for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-_MAX_CACHED]:
             # Renamed first: the cache must not hold an incomplete model.

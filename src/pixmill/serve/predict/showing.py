@@ -58,13 +58,11 @@ class Summary:
         Raises:
             DataError: None has, or a named file or URL lacks it.
         """
-        named = (
-            []
-            if not self.failed
-            else [each.name for each in images if not isinstance(each.source, Located)]
-        )
+        if not self.failed:
+            return
+        named = [each.name for each in images if not isinstance(each.source, Located)]
         failed = [printable(name) for name in named if name in self.failed]
-        if failed or (self.failed and not self._classes):
+        if failed or not self._classes:
             raise DataError(
                 f"no prediction for {first_of(failed, 5) if failed else 'any file'}",
                 next="name an image, or a folder with images: its other files are listed with the "

@@ -75,7 +75,7 @@ def read_text(path: Path) -> str:
         raise ParamsError(
             f"{path}: expected UTF-8, received the byte 0x{content[error.start]:02x} in line "
             f"{line}",
-            next=f"save {path} as UTF-8, then: pixmill check",
+            next=f"save {path} as UTF-8, then: pixmill doctor --quick",
         ) from None
 
 

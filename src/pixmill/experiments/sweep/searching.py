@@ -180,7 +180,6 @@ class _Search:
         plan = self._plan
         workspace = self._workspace
         name = f"trial {len(self._trials)}"
-        folds = plan.settings.folds
         follower = _Follower(sign=-1 if plan.lower_is_better else 1)
         try:
             params = plan.params.changed(values)

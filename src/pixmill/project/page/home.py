@@ -285,10 +285,13 @@ def open_project(
         open_browser: Whether to open the page in the default browser.
 
     Raises:
-        PixmillError: The port is in use, or MLflow's database cannot follow a moved project.
+        PixmillError: The port is in use.
     """
     root = workspace.root
-    follow_move(workspace)
+    try:
+        follow_move(workspace)
+    except PixmillError as error:
+        announce(f"warning: {error}")  # The page works without MLflow.
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     site = review or ReviewSite(workspace)
     home.images.finders.append(site.find)

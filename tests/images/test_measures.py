@@ -139,21 +139,6 @@ def test_scale_is_the_largest_that_fits(width: int, height: int) -> None:
     assert min(found) >= min(width, height, 3)
 
 
-def test_enlarging_does_not_change_measures() -> None:
-    luma = noise(160, 120)
-    large = reduced(luma.resize((1280, 960), Image.Resampling.NEAREST))
-    assert luma_statistics(large) == luma_statistics(luma)
-    assert sharpness(np.asarray(large)) == sharpness(np.asarray(luma))
-    assert border(np.asarray(large)) == border(np.asarray(luma))
-
-
-def test_noise_increases_neither_sharpness_nor_entropy() -> None:
-    wall = noise(2048, 2048, low=196, high=205)
-    assert sharpness(np.asarray(reduced(wall))) < sharpness(np.asarray(wall)) / 20
-    assert luma_statistics(reduced(wall)).entropy < luma_statistics(wall).entropy - 1
-    assert border(np.asarray(reduced(wall))) == 1
-
-
 def test_default_threshold_separates_blurred_from_sharp() -> None:
     minimum = ValidateParams().blurred.min_sharpness
     scene = noise(160, 120).resize((640, 480), Image.Resampling.BICUBIC)
@@ -198,13 +183,6 @@ def test_nested_bars_of_different_colours_count() -> None:
     # Black bars at top and bottom inside full-height white bars at left and right, and transposed.
     tall = boxed(Image.fromarray(boxed(noise(20, 16), 0, 5, 0, 5, 0)), 4, 0, 4, 0, 255)
     assert border(tall) == border(np.ascontiguousarray(tall.T)) == (tall.size - 320) / tall.size
-
-
-def test_compressed_bars_count() -> None:
-    inner = noise(320, 160).resize((640, 320), Image.Resampling.BICUBIC)
-    letterbox = Image.new("L", (640, 480))
-    letterbox.paste(inner, (0, 80))
-    assert border(np.asarray(recompressed(letterbox, 75))) == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_gradient_is_no_border() -> None:

@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pixmill.metrics.resampling import (
     group_numbers,
     group_weights,
-    ranking_sums,
     resampled_scores,
-    weighted_areas,
 )
 from pixmill.metrics.scores import class_scores, scores
 from tests.metrics.parts import parts
@@ -68,31 +64,3 @@ def test_draws_are_reduced_to_a_minimum_of_1000(monkeypatch):
         actual = generator.integers(0, 2, images)
         overall, of_classes = resampled_scores(actual, given, np.zeros(images), draws=5000)
         assert {values.shape[-1] for values in (*overall.values(), *of_classes.values())} == {made}
-
-
-@st.composite
-def weighted(draw):
-    """Draw members, scores with ties, and weights."""
-    image = st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3))
-    images = draw(
-        st.lists(image, min_size=2, max_size=30).filter(
-            lambda found: len({row[0] for row in found}) == 2
-        )
-    )
-    members, given_, weights = (np.array(column) for column in zip(*images, strict=True))
-    return members, given_ / 6, weights
-
-
-@given(weighted())
-def test_weighted_areas_equal_scikit_learn(images):
-    members, given_, weights = images
-    sums = ranking_sums(members, given_, np.arange(len(members)))
-    roc, average = (float(area[0]) for area in weighted_areas(sums, weights[:, None].astype(float)))
-    if not weights[members].any() or not weights[~members].any():
-        assert np.isnan(roc)
-        assert np.isnan(average)
-        return
-    assert roc == pytest.approx(roc_auc_score(members, given_, sample_weight=weights), abs=1e-9)
-    assert average == pytest.approx(
-        average_precision_score(members, given_, sample_weight=weights), abs=1e-9
-    )

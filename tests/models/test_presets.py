@@ -128,14 +128,3 @@ def test_rejects_damaged_or_hostile_presets(
     with pytest.raises(TrainError, match=message) as refusal:
         build(params)
     assert "\n" not in refusal.value.message
-
-
-def test_rejects_missing_weights(threads, params_of, preset, tmp_path) -> None:
-    import h5py
-
-    folder = shutil.copytree(preset("dinov2"), tmp_path / "changed")
-    with h5py.File(folder / "model.weights.h5", "a") as file:
-        del file["layers"][next(iter(file["layers"]))]
-    params = params_of("dinov2", name=f"hub:{folder}", sha256=preset_digest(folder))
-    with pytest.raises(TrainError, match="is not an intact preset"):
-        build(params)

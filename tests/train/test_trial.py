@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import SPLIT, read_table, write_table
@@ -125,24 +123,6 @@ def test_folds_are_cached(crossed, folder, scratch) -> None:
     again = run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
     assert np.array_equal(again.probabilities, crossed.probabilities)
     assert kept() == before
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> pd.DataFrame:
-    """Draw images of a few classes in clusters that may contain several classes."""
-    count = draw(st.integers(40, 90))
-    labels = draw(st.permutations([f"class {place % 3}" for place in range(count)]))
-    clusters = draw(st.lists(st.integers(0, count), min_size=count, max_size=count))
-    return pd.DataFrame({"label": labels, "cluster": clusters})
-
-
-@given(tables(), st.integers(2, 8), st.integers(0, 99))
-def test_folds_do_not_split_clusters(rows, folds, seed) -> None:
-    assume(rows.groupby("label")["cluster"].nunique().min() >= folds)
-    numbers = draw_folds(rows, folds, seed)
-    assert set(numbers) <= set(range(folds))
-    assert (rows.assign(fold=numbers).groupby("cluster")["fold"].nunique() == 1).all()
-    assert np.array_equal(numbers, draw_folds(rows, folds, seed))
 
 
 def test_rejects_more_folds_than_images_of_a_class() -> None:

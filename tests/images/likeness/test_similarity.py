@@ -48,13 +48,6 @@ def test_correlations_match_numpy(some, others) -> None:
                 assert found[row, column] == pytest.approx(expected, abs=0.000051)
 
 
-def test_single_grey_step_is_flat() -> None:
-    step = np.zeros((2, SIDE, SIDE), np.uint8)
-    step[0, :, 16:] = 1
-    step[1, :, 16:] = 3
-    assert is_flat(step).tolist() == [True, False]
-
-
 def test_views_correlate_with_crops() -> None:
     generator = np.random.default_rng(3)
     luma = np.kron(generator.integers(0, 256, (8, 8)), np.ones((25, 25))).astype(np.uint8)

@@ -60,11 +60,6 @@ def test_unknown_option_names_the_help(capsys: pytest.CaptureFixture[str]) -> No
     )
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("--version") == 0
-    assert capsys.readouterr().out == f"pixmill {__version__}\n"
-
-
 def test_check_accepts_the_committed_params(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,18 +193,6 @@ def test_output_shows_any_class_in_any_encoding(
     assert "\\u0e42" in shown
 
 
-def test_check_names_an_unknown_key(
-    repository: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
-    monkeypatch.chdir(tmp_path)
-    assert run_pixmill("doctor", "--quick") == 1
-    assert "trian: unknown key; did you mean train?" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("verb", ["compare", "demo", "doctor", "open", "review", "summary"])
 def test_verbs_write_nothing_outside_a_project(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -304,35 +287,6 @@ def test_rejects_invalid_ports(port: str, capsys: pytest.CaptureFixture[str]) ->
         f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill demo --help"
         in capsys.readouterr().err
     )
-
-
-def test_check_refuses_a_malformed_data_dvc(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "params.yaml").write_text(
-        "classes: [a, b]\nscrape: {source: shop, snapshot: '2026-11-20'}\n"
-    )
-    (tmp_path / "data.dvc").write_text("outs: [")
-    monkeypatch.chdir(tmp_path)
-    assert run_pixmill("doctor", "--quick") == 1
-    assert "data.dvc is not a valid .dvc file" in capsys.readouterr().out
-
-
-def test_review_offers_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    from pixmill.review.cases import KINDS
-
-    assert run_pixmill("review", "--only", "boredom") == 2
-    offered = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]
-    assert tuple(kind.strip("'") for kind in offered.split(", ")) == KINDS
-
-
-def test_check_warns_of_another_python_on_path(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(repository)
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert run_pixmill("doctor", "--quick") == 0
-    assert "dvc would run no python" in capsys.readouterr().out
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -37,18 +37,6 @@ def test_lists_a_few_images_with_unreadable_files(photos, capsys):
     ]
 
 
-def test_output_files_replace_the_list(photos, capsys):
-    assert (
-        run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl")
-        == 0
-    )
-    shown = capsys.readouterr().out
-    assert shown.startswith("3 images predicted by model (")
-    assert "No prediction: 1 file\n" in shown
-    assert shown.endswith("Written: a.csv, b.jsonl\n")
-    assert "photos/0.jpg" not in shown
-
-
 def test_missing_input_fails_early(photos, capsys):
     assert run_pixmill("predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv") == 1
     assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err

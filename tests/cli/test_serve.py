@@ -9,7 +9,7 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.serve.http import server
 from pixmill.serve.http.api import Endpoints
-from pixmill.serve.http.server import LOOPBACK, Settings
+from pixmill.serve.http.server import Settings
 from tests.command import run_pixmill
 
 
@@ -23,19 +23,6 @@ def served(
     given: list[tuple[Settings, dict[str, Any]]] = []
     monkeypatch.setattr(server, "run", lambda settings, **named: given.append((settings, named)))
     return given
-
-
-def test_defaults_to_loopback(served, capsys) -> None:
-    assert run_pixmill("serve", "--model", "m") == 0
-    ((settings, named),) = served
-    assert (settings.hosts, settings.keys, settings.url_rate, settings.inbox) == (
-        LOOPBACK,
-        (),
-        10,
-        None,
-    )
-    assert (named["host"], named["port"]) == ("127.0.0.1", 8000)
-    assert capsys.readouterr().err == ""
 
 
 def test_inbox_of_the_project(served, tmp_path: Path) -> None:

@@ -110,13 +110,6 @@ def write_in_pieces(path: Path, *pieces: int) -> None:
             write(sightings(count))
 
 
-def test_a_table_in_pieces_is_one_table(tmp_path: Path) -> None:
-    write_in_pieces(tmp_path / "m.parquet", 3, 0, 2)
-    frame = read_table(tmp_path / "m.parquet", SIGHTINGS, stage="scrape")
-    assert list(frame["rank"]) == [0, 1, 2, 0, 1]
-    assert frame["title"].isna().all()
-
-
 def test_pieces_that_break_off_leave_the_table_as_it_was(tmp_path: Path) -> None:
     write_in_pieces(tmp_path / "m.parquet", 1)
     before = (tmp_path / "m.parquet").read_bytes()

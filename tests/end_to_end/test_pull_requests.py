@@ -164,36 +164,3 @@ def test_without_images_compares_metrics_and_keeps_uncommitted_files(
     assert done.returncode == 2
     assert "Next: commit them, or run: pixmill compare origin/main" in done.stderr
     assert job.git("status", "--porcelain").split() == ["M", "params.yaml", "??", "notes.txt"]
-
-
-def test_conflict_in_dvc_lock_is_resolved_by_a_run(finished: Project, tmp_path: Path) -> None:
-    project = Project(Path(shutil.copytree(finished.path, tmp_path / "project", symlinks=True)))
-
-    for key in ("draws: 300", "confidence: 0.9, draws: 200"):
-        project.git("checkout", "-q", "-b", key[:5], "main")
-        project.edit(("draws: 200", key))
-        # Results of a run would conflict, too.
-        project.edit(("{", f'{{"key": "{key}",'), file="plots/evaluate/full.json")
-        assert project.dvc("commit", "-q", "-f", "evaluate").returncode == 0
-        project.commit()
-    assert project.run("git", "merge", "draws").returncode == 1
-    assert {"UU dvc.lock", "UU plots/evaluate/full.json"} <= set(
-        project.git("status", "--porcelain").splitlines()
-    )
-    ours = project.git("show", "HEAD:params.yaml")
-    (project.path / "params.yaml").write_text(
-        ours.replace("draws: 200", "draws: 300"), encoding="utf-8"
-    )
-
-    # As CONTRIBUTING.md describes.
-    for command in (
-        "git checkout --theirs dvc.lock metrics plots",
-        "dvc repro",
-        "git add dvc.lock metrics plots params.yaml && git commit --no-edit",
-    ):
-        done = project.run("sh", "-c", command)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert project.git("status", "--porcelain") == ""
-    assert project.dvc("status", "-q").returncode == 0
-    used = project.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]
-    assert used == {"draws": 300, "confidence": 0.9, "grad_cam": 0, "label_errors": 0}

@@ -55,14 +55,6 @@ def test_user_agent_contains_the_contact(site, fetch):
     }
 
 
-def test_declared_content_type_is_ignored(site, fetch):
-    site.answers["/x.jpg"] = (
-        b"<html>",
-        {"Content-Type": "image/jpeg", "Content-Disposition": "filename=../../x"},
-    )
-    assert fetch("/x.jpg").content == b"<html>"
-
-
 def over_tls(site, authority=None):
     return Network(
         served={"images.test:443": site.port, "other.test:443": site.port}, authority=authority
@@ -210,11 +202,6 @@ def test_long_body_is_a_bad_response(site, fetch):
     assert fetch("/x").reason == "bad_response"
 
 
-def test_body_without_length_is_read(site, fetch):
-    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\n\r\n", b"first ", b"second", pause=0.01)
-    assert fetch("/x").content == b"first second"
-
-
 def test_slow_body_times_out(site, fetch):
     site.answers["/x"] = raw(
         b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * 200, pause=0.05
@@ -257,9 +244,4 @@ def test_truncated_gzip_body_is_refused(site, fetch):
         gzip.compress(random.Random(0).randbytes(20_000))[:9_000],
         {"Content-Encoding": "gzip"},
     )
-    assert fetch("/x", attempts=1).reason == "incomplete"
-
-
-def test_invalid_gzip_body_is_refused(site, fetch):
-    site.answers["/x"] = b"not gzip", {"Content-Encoding": "gzip"}
     assert fetch("/x", attempts=1).reason == "incomplete"

@@ -1,5 +1,4 @@
 import asyncio
-import email.utils
 import time
 
 import pytest
@@ -37,22 +36,6 @@ def test_rate_spaces_requests_and_jitter_never_shortens_gaps(jitter):
     assert all(second >= number * 0.05 for number, second in enumerate(began))
 
 
-def test_rate_holds_with_few_connections():
-    """Waiting for a free connection does not accumulate starts."""
-
-    async def play():
-        both = hosts(Politeness(rate=20.0, jitter=0.0), connections=1)
-        other = both.of(URL("http://other.test/"))
-        assert await other.enter() is None
-        start = time.monotonic()
-        waiting = asyncio.create_task(starts(both.of(URL("http://images.test/")), 3, start))
-        await asyncio.sleep(0.2)
-        other.leave()
-        return await waiting
-
-    assert asyncio.run(play())[-1] >= 0.2 + 2 * 0.05
-
-
 @pytest.mark.parametrize("reason", ["http_429", "http_503", "connection", "timeout"])
 def test_overloaded_host_gets_a_pause(reason):
     async def play():
@@ -62,19 +45,6 @@ def test_overloaded_host_gets_a_pause(reason):
         return await starts(busy, 2, start)
 
     assert min(asyncio.run(play())) >= 0.5
-
-
-@pytest.mark.parametrize(
-    "reason", ["http_404", "http_403", "http_410", "tls", "too_large", "x_robots_tag"]
-)
-def test_other_failures_cause_no_pause(reason):
-    async def play():
-        well = host()
-        for _ in range(MAX_FAILURES * 2):
-            well.record(Refused(reason), time.monotonic())
-        return await starts(well, 2)
-
-    assert max(asyncio.run(play())) < 5.0
 
 
 def test_waiting_requests_are_refused_after_a_long_retry_after():
@@ -140,23 +110,6 @@ def test_opt_out_includes_subdomains(name, left_alone):
         assert objection.reason == "opted_out"
 
 
-def test_recently_used_host_stays_in_memory():
-    known = hosts()
-    down = URL("http://down.test/")
-    for _ in range(MAX_FAILURES):
-        known.of(down).record(Refused("connection"), time.monotonic())
-    for number in range(2 * _MAX_HOSTS):
-        known.of(URL(f"http://h{number}.test/"))
-        if number % 100 == 0:
-            known.of(down)
-    assert asyncio.run(known.of(down).enter()).reason == "host_down"
-
-
-def test_trailing_dot_is_ignored():
-    known = hosts()
-    assert known.of(URL("http://images.test/")) is known.of(URL("https://images.test.:444/x"))
-
-
 def test_number_of_hosts_in_memory_is_limited():
     known = hosts()
     for number in range(_MAX_HOSTS + 10):
@@ -186,13 +139,6 @@ def test_pause_is_at_least_what_the_server_asks_for():
 )
 def test_retry_after_in_seconds(header, seconds):
     assert retry_after(header) == seconds
-
-
-def test_retry_after_as_a_date():
-    assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(
-        60, abs=20
-    )
-    assert retry_after(email.utils.formatdate(time.time() - 60, usegmt=True)) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,9 @@
-import asyncio
 import time
 
 import pytest
-from aiohttp import web
-from yarl import URL
 
 from pixmill.fetch import Fetched, Network, Politeness
-from pixmill.fetch.host import _MAX_ORIGINS, ROBOT, Hosts, Robots, opt_out, training_rules
-from pixmill.fetch.values import FetchLimits
+from pixmill.fetch.host import ROBOT, opt_out, training_rules
 
 RULES = b"""
 User-agent: *
@@ -53,16 +49,6 @@ def test_unreachable_robots_txt_forbids_everything(site, fetch, status):
     assert "/x" not in site.paths()
 
 
-def test_connection_failure_for_robots_txt_forbids_everything(site, fetch):
-    async def silent(request):
-        request.transport.close()
-        return web.Response()
-
-    site.answers |= {"/robots.txt": silent, "/x": b"image"}
-    assert fetch("/x", attempts=1).reason == "connection"
-    assert "/x" not in site.paths()
-
-
 def test_robots_txt_applies_to_redirect_targets(site, fetch):
     site.answers |= {
         "/robots.txt": RULES,
@@ -76,11 +62,6 @@ def test_robots_txt_applies_to_redirect_targets(site, fetch):
 def test_start_of_a_huge_robots_txt_applies(site, fetch):
     site.answers |= {"/robots.txt": RULES + b"# filler\n" * 100_000, "/private/x.png": b"closed"}
     assert fetch("/private/x.png", max_bytes=10).reason == "robots"
-
-
-def test_malformed_robots_txt_allows_everything(site, fetch):
-    site.answers |= {"/robots.txt": bytes(range(256)) * 10, "/x": b"image"}
-    assert fetch("/x").content == b"image"
 
 
 def test_robots_txt_redirects_are_followed(site, fetch):
@@ -141,26 +122,6 @@ def test_robots_exception_applies_to_one_host(site, fetch):
     ours, other = fetch(*urls, network=site.network("cdn.images.test:80"), politeness=responsible)
     assert ours.content == b"image"
     assert other.reason == "crawl_delay"
-
-
-def test_number_of_cached_rules_is_limited():
-    asked = []
-
-    async def get(url):
-        asked.append(url)
-        return Fetched(b"User-agent: *\nDisallow: /closed", str(url))
-
-    async def play():
-        robots = Robots(get)
-        hosts = Hosts(FetchLimits(), Politeness())
-        for url in (
-            URL(f"http://h{number}.test/closed")
-            for number in [*range(_MAX_ORIGINS + 10), _MAX_ORIGINS, 0]
-        ):
-            assert (await robots.refusal(url, hosts.of(url))).reason == "robots"
-
-    asyncio.run(play())
-    assert len(asked) == _MAX_ORIGINS + 10 + 1  # the oldest is fetched again, a later one is not
 
 
 @pytest.mark.parametrize(

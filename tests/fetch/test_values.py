@@ -23,23 +23,6 @@ def test_temporary_reasons_are_transient(reason):
 
 
 @pytest.mark.parametrize(
-    "reason",
-    [
-        "http_404",
-        "http_501",
-        "robots",
-        "crawl_delay",
-        "opted_out",
-        "private_address",
-        "too_large",
-        "tls",
-    ],
-)
-def test_permanent_reasons_are_not_transient(reason):
-    assert not Refused(reason).transient
-
-
-@pytest.mark.parametrize(
     ("detail", "shown"),
     [
         ("noai", "noai"),

@@ -63,16 +63,6 @@ def test_readme_is_short(repository: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("target", ["repro", "test"])
-def test_quick_start_shows_both_make_targets(repository: Path, target: str) -> None:
-    readme = (repository / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("\n## Quick start\n")[2].partition("\n## ")[0]
-    (block,) = re.findall(r"```console [^\n]*\n((?:\$ make .*\n)+)```", section)
-    assert re.search(rf"^\$ make {target} +# set everything up and ", block, re.MULTILINE)
-    makefile = (repository / "Makefile").read_text(encoding="utf-8")
-    assert re.search(rf"^{target}: .*## set everything up and ", makefile, re.MULTILINE)
-
-
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
 def test_modules_exist(repository: Path, name: str) -> None:
     files = re.findall(r"`([a-z_/]+/[a-z_]+\.py)`", (repository / name).read_text(encoding="utf-8"))

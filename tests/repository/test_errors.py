@@ -1,9 +1,7 @@
 """The tree of exceptions in the docstring of pixmill.core.errors matches the code."""
 
 import ast
-import builtins
 import re
-from collections.abc import Iterable
 
 from pixmill.core import errors
 
@@ -42,29 +40,3 @@ def test_tree_has_every_exception_with_parent_and_module(source) -> None:
         if name in exceptions
     } | {"PixmillError": None}
     assert {*tree} <= exceptions
-
-
-def raised(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return the exceptions under ``Raises:`` in the docstrings of a module."""
-    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    texts = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, owners)]
-    sections = [
-        match[1]
-        for text in texts
-        for match in re.finditer(r"^Raises:\n((?: +.*\n?)+)", text, re.MULTILINE)
-    ]
-    found = [
-        name for text in sections for name in re.findall(r"^    (\w[^:]*):", text, re.MULTILINE)
-    ]
-    return {name for names in found for name in re.split(r", | or ", names)}
-
-
-def test_exceptions_in_docstrings_exist(source) -> None:
-    found = {module: source.nodes(module) for module in source.modules}
-    ours = {
-        node.name for nodes in found.values() for node in nodes if isinstance(node, ast.ClassDef)
-    }
-    for module, nodes in found.items():
-        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-        imported = {alias.asname or alias.name for node in imports for alias in node.names}
-        assert raised(nodes) - ours - imported - {*dir(builtins)} == set(), module

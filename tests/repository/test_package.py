@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,28 +30,8 @@ EXTRAS = {
     "sweep",
 }
 """Extras for users, all in the description of the package."""
-INTERNAL = {"stages", "docs", "dev"}
-SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 MAX_MEGABYTES = 300
 """Maximum size of the environment of ``pixmill[serve]``, by ``du``."""
-
-
-def test_version_is_defined_once(repository: Path) -> None:
-    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["dynamic"] == ["version"]
-    assert project["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "pixmill.__version__"}}
-    assert SEMANTIC.fullmatch(pixmill.__version__.removesuffix(".dev0")), (
-        "only a tag makes it a release"
-    )
-    assert set(project["project"]["optional-dependencies"]) == EXTRAS | INTERNAL
-
-
-def test_changelog_versions_are_in_order() -> None:
-    text = (Path(pixmill.__file__).parent / "CHANGELOG.md").read_text(encoding="utf-8")
-    first, *released = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    versions = [tuple(map(int, SEMANTIC.match(heading).groups())) for heading in released]
-    assert first == "Unreleased"
-    assert versions == sorted(versions, reverse=True)
 
 
 def test_description_has_absolute_links_and_all_extras(repository: Path) -> None:

@@ -99,21 +99,6 @@ def test_output_paths_contain_the_stage(pipeline, name: str) -> None:
     assert f"metrics/{name}.json" in outs
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie, within DVC
-def test_accuracy_is_the_first_column_of_experiments(pipeline, repository: Path) -> None:
-    from dvc.repo import Repo
-    from dvc.repo.metrics.show import show
-
-    template = (repository / "src/pixmill/project/new/template/dvc.yaml.in").read_text(
-        encoding="utf-8"
-    )
-    assert yaml.safe_load(template.replace("@package@", "own"))["metrics"] == pipeline["metrics"]
-    with Repo(str(repository)) as repo:
-        files = {path: [*found["data"]] for path, found in show(repo)[""]["data"].items()}
-    assert [*files] == ["metrics/evaluate.json", "metrics/train.json"]
-    assert files["metrics/evaluate.json"][0] == "accuracy"
-
-
 def test_metrics_and_plots_exist_and_are_valid(pipeline, repository: Path) -> None:
     for name in STAGES:
         text = (repository / "metrics" / f"{name}.json").read_text(encoding="utf-8")
@@ -141,32 +126,6 @@ def test_dvc_draws_every_plot(pipeline, repository: Path) -> None:
     assert drawn["data"].keys() == {name for plot in pipeline["plots"] for name in plot}
     for name, versions in drawn["data"].items():
         assert all(version["content"]["data"]["values"] for version in versions), name
-
-
-HEADLINE = {
-    "scrape": "candidates fetched images refused",
-    "validate": "dropped gate kept n",
-    "split": "dropped test train val",
-    "train": "train_accuracy train_loss val_accuracy val_loss",
-    "evaluate": "accuracy accuracy_high accuracy_low baseline_accuracy confidence "
-    "cross_validation_accuracy "
-    "ece log_loss macro_f1 n",
-}
-COMPLETE = {
-    "scrape": "duplicates per_class",
-    "validate": "class_counts dropped gate",
-    "split": "gate",
-    "train": "learning_curve parameters trainable",
-    "evaluate": "balanced_accuracy baseline per_class roc_auc val weighted_f1",
-}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_names_of_headline_and_complete_metrics(repository: Path, name: str) -> None:
-    metrics = json.loads((repository / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
-    assert sorted(metrics) == HEADLINE[name].split()
-    complete = json.loads((repository / "plots" / name / "full.json").read_text(encoding="utf-8"))
-    assert set(COMPLETE[name].split()) <= complete.keys()
 
 
 IGNORED = (

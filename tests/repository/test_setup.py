@@ -97,12 +97,6 @@ def test_changed_pins_install_into_same_environment(checkout, name):
     assert "venv" not in steps
 
 
-def test_touched_file_does_nothing(checkout):
-    checkout.set_up()
-    (checkout.root / "requirements.txt").touch()
-    assert checkout.set_up()[1] == []
-
-
 def test_other_python_creates_new_environment(checkout):
     checkout.set_up()
     assert checkout.set_up(VERSION="3.12.1")[1][0] == "venv"
@@ -123,25 +117,6 @@ def test_falls_back_to_pip(checkout):
     assert done.returncode == 0
     assert "falling back to pip" in done.stderr
     assert "python -m pip install --quiet --require-hashes --requirement requirements.txt" in steps
-
-
-def test_rejects_unsupported_python(checkout):
-    done, steps = checkout.set_up(PYTHON=checkout.environ["PRETENDED"], UNSUPPORTED="1")
-    assert done.returncode == 1
-    assert "is not a Python 3.11, 3.12 or 3.13" in done.stderr
-    assert steps == []
-
-
-def test_message_without_python(checkout):
-    done, _ = checkout.set_up(PATH=f"{checkout.root}/bin:/nowhere", UNSUPPORTED="1")
-    assert done.returncode == 1
-    assert "Pixmill needs Python 3.11, 3.12 or 3.13; none of them is on PATH" in done.stderr
-
-
-def test_message_without_venv(checkout):
-    done, _ = checkout.set_up(NO_VENV="1")
-    assert done.returncode == 1
-    assert "apt-get install python3-venv" in done.stderr
 
 
 def test_pins_have_hashes_and_no_url():
@@ -180,11 +155,3 @@ def test_make_lists_targets():
     names = [line.split()[1] for line in listed.splitlines()]
     assert names[:4] == ["help", "repro", "data", "test"]
     assert {"test-slow", "lint", "check", "docs", "reference", "clean"} < {*names}
-
-
-def test_unknown_benchmark():
-    done = subprocess.run(
-        ["make", "bench-nonsense"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "No such benchmark: 'nonsense'. The benchmarks are: " in done.stderr

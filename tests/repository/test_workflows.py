@@ -132,14 +132,3 @@ def test_packed_files_depend_on_contents_alone(checkout):
     with zipfile.ZipFile(folder / "pixmill-1.2.3-py3-none-any.whl") as wheel:
         assert {"pixmill/a.py", "pixmill-1.2.3.dist-info/WHEEL"} <= {*wheel.namelist()}
         assert b"pixmill/b.py,sha256=" in wheel.read("pixmill-1.2.3.dist-info/RECORD")
-
-
-def test_citation_matches_the_package(repository):
-    citation = read(repository / "CITATION.cff")
-    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert citation["abstract"] == project["description"]
-    assert citation["license"] == project["license"]
-    assert citation["keywords"] == project["keywords"]
-    assert [author["name"] for author in citation["authors"]] == [
-        author["name"] for author in project["authors"]
-    ]

@@ -21,7 +21,7 @@ from pixmill.core.process.progress import announce
 from pixmill.core.words import count, first_of
 
 _FORMATS = ("litert", "int8", "onnx", "keras")
-"""Keys of ``pixmill.serve.export.conversion.FORMATS``, whose import would slow down the other verbs."""
+"""Keys of ``pixmill.serve.export.conversion.FORMATS``, whose import is slow."""
 
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),

@@ -80,7 +80,7 @@ class Check:
     ...     severity="critical",
     ...     parameters=("validate.min_per_class.count",),
     ...     wanted="at least 30",
-    ...     describe=lambda result, rows: [f"{result['unexpected_count']} of {len(rows)} classes have fewer"],
+    ...     describe=lambda result, rows: [f"{result['unexpected_count']} of {len(rows)} have fewer"],
     ... )
     >>> classes = pd.DataFrame({"label": ["coat", "shoe"], "n": [40, 20]})
     >>> outcomes = run_checks([check], {"classes": Table(classes, named_by=("label",))})
@@ -254,7 +254,7 @@ def _batch(source: PandasDatasource, name: str, rows: pd.DataFrame) -> Batch:
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with numbers as float64, the only dtype that Great Expectations serializes correctly."""
+    """Return the table with numbers as float64, which Great Expectations serializes correctly."""
     numbers = {
         name: column.to_numpy(dtype="float64", na_value=float("nan"))
         for name, column in rows.items()

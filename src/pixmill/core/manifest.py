@@ -16,7 +16,7 @@ from pixmill.core.words import count
 
 
 def table_schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
-    """Return a schema from column specs: ``name`` or ``name:type`` (default: string); ``!`` marks non-null columns."""
+    """Return a schema of columns ``name[:type]`` (default: string); ``!`` marks non-null ones."""
     fields = [
         (name, kind or "string")
         for name, _, kind in (column.partition(":") for column in columns.split())
@@ -266,7 +266,7 @@ def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
 
 
 CORRECTION = "feedback-"
-"""Prefix of the names of files in ``data/`` that users of the served page corrected, before the date and the id."""
+"""Prefix of files in ``data/`` that users of the served page corrected; date and id follow."""
 
 
 def corrections(manifest: pd.DataFrame) -> pd.Series:

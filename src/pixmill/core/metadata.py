@@ -53,7 +53,7 @@ Cells = dict[str, str]
 
 
 def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
-    """Return the columns of the table, and its rows by path relative to ``data/``, in NFC; empty without a table.
+    """Return the columns of the table, and its rows by path relative to ``data/``, in NFC.
 
     Args:
         data: The folder ``data/``.
@@ -103,7 +103,7 @@ def _problem(name: str, cells: Cells, found: Mapping[str, Cells]) -> str | None:
 
 
 def read_metadata(data: Path) -> dict[str, Facts]:
-    """Return the facts about images by their path relative to ``data/``, in NFC; empty without a table.
+    """Return the facts about images by their path relative to ``data/``, in NFC.
 
     Args:
         data: The folder ``data/``.

@@ -19,7 +19,7 @@ _UNPORTABLE = re.compile(r"""[<>:"/\\|?*\x00-\x1f\x7f]|^[ .]+|[ .]+$""")
 """Characters that file systems refuse, and dots and spaces at the ends."""
 
 _MAX_BYTES = 120
-"""Length of a folder name, so that names joined from a few stay below the 255 bytes of file systems."""
+"""Length of a folder name; a few joined stay below the 255 bytes of file systems."""
 
 
 _HIDING = r"\x00-\x1f\x7f-\x9f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
@@ -32,7 +32,7 @@ LABEL = rf"^(?=.*[^\s\xad\u200c-\u200f{_HIDING}])[^\s{_HIDING}](?:[^{_HIDING}]{{
 
 
 def is_label(value: Any) -> bool:
-    """Return whether a value can be a label: text of at most 200 printable characters without white space at its ends.
+    """Return whether a value can be a label: at most 200 printable characters, no space at its ends.
 
     Refused is what hides or reverses other text, and surrogates.
 
@@ -122,7 +122,7 @@ def class_by_name(classes: Sequence[str], others: Mapping[str, Sequence[str]]) -
 
 
 def split_option(text: str) -> tuple[str, ...]:
-    """Return the names in an option such as ``--classes``, separated by commas; those with commas are in double quotes.
+    """Return the names in an option such as ``--classes``; those with commas are in quotes.
 
     >>> split_option('cat, "Pepper,_bell"')
     ('cat', 'Pepper,_bell')

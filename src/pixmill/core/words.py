@@ -35,7 +35,7 @@ def did_you_mean(
     cutoff: float = 0.6,
     show: Callable[[str], str] = str,
 ) -> str:
-    """Return a suggestion to append to a message about an unknown name; empty if no known name is close.
+    """Return a suggestion to append to a message about an unknown name, or nothing.
 
     >>> did_you_mean("epoch", ["epochs", "seed"]), did_you_mean("x", ["epochs"])
     ('; did you mean epochs?', '')

@@ -1,4 +1,4 @@
-"""Outgoing HTTP: a fetcher with SSRF guard (untrusted URL in, bytes or a reason out), and a browser behind it.
+"""Outgoing HTTP: a fetcher with SSRF guard (URL in, bytes or a reason out), and a browser.
 
 - ``fetcher``: fetches images and API responses, with redirects and retries; checks whether pages
   may be visited

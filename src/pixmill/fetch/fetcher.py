@@ -46,7 +46,7 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _DELIVERED = {200, 203}
 
 _KEEP_ALIVE_SECONDS = 3.0
-"""Lifetime of idle connections; with hundreds of hosts a second, longer ones would exhaust the file descriptors."""
+"""Lifetime of idle connections; with many hosts, longer ones would exhaust file descriptors."""
 
 _MAX_VALIDATOR_LENGTH = 512
 
@@ -170,7 +170,7 @@ def _target(url: URL, location: str | None) -> URL | Refused:
 
 
 def retry_after(header: str | None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header (RFC 9110, section 10.2.3), or ``None`` if absent or invalid.
+    """Return the seconds of a ``Retry-After`` header (RFC 9110, 10.2.3); ``None`` if invalid.
 
     Args:
         header: Its value: seconds or a date.

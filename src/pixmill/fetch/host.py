@@ -1,4 +1,4 @@
-"""Politeness towards one host: concurrency, rate, pauses after failures, opt-out, ``robots.txt``, ``X-Robots-Tag``.
+"""Politeness towards one host: concurrency, rate, pauses, opt-out, ``robots.txt``.
 
 ``robots.txt`` (RFC 9309) is checked before a fetch, ``X-Robots-Tag`` and ``Content-Usage`` after
 it.
@@ -42,7 +42,7 @@ MAX_CRAWL_DELAY_SECONDS = 60.0
 """A host that asks for a longer delay between requests is skipped."""
 
 _MAX_ORIGINS = 1024
-"""Origins whose rules are cached: rules may be long, and URL lists may name a hundred thousand origins."""
+"""Origins whose rules are cached; rules may be long, and lists may name 100,000 origins."""
 
 _FORBIDDING = {"noai", "noimageai", "noimageindex", "noindex", "noml", "none"}
 """Directives that forbid keeping an image; ``none`` is short for ``noindex, nofollow``."""
@@ -54,7 +54,7 @@ _RULE = re.compile(r"(?im)^[ \t]*(allow|disallow|content-(?:signal|usage))[ \t]*
 """A line of ``robots.txt`` that permits or forbids something."""
 
 _TRAINING = re.compile(r"(?i)(?:^|[,\s])(?:train-ai|ai-train)\s*=\s*(n|no|y|yes)(?=[,;\s]|$)")
-"""A preference: ``train-ai`` in ``Content-Usage`` (IETF), ``ai-train`` in ``Content-Signal`` (Cloudflare)."""
+"""Preferences: ``train-ai`` in ``Content-Usage`` (IETF), ``ai-train`` in ``Content-Signal``."""
 
 _UNAVAILABLE = re.compile(r"http_4(?!29)\d\d")
 """Outcomes that mean that there are no rules (RFC 9309, section 2.3.1.3); 429 does not."""
@@ -64,7 +64,7 @@ _UNREACHABLE = re.compile(r"http_.*|incomplete|encoding|bad_r.*|too_many_redirec
 
 
 def pause(failures: int, first: float, asked_for: float | None = None) -> float:
-    """Return the seconds to wait after a failure, doubled with each in a row up to :data:`MAX_PAUSE_SECONDS`.
+    """Return the seconds to wait after a failure, doubled with each in a row up to a maximum.
 
     Args:
         failures: Number of failures in a row, from 1.
@@ -273,7 +273,7 @@ class Robots:
 
 
 def refuses_training(preferences: str) -> bool | None:
-    """Return whether a ``Content-Usage`` or ``Content-Signal`` refuses training; ``None`` if it does not say.
+    """Return whether a header refuses training; ``None`` if it does not say.
 
     Of contradictory values, the refusal counts.
 
@@ -285,7 +285,7 @@ def refuses_training(preferences: str) -> bool | None:
 
 
 def training_rules(text: str) -> Protego:
-    """Return the preferences of a ``robots.txt`` on training as rules that disallow what must not be trained on.
+    """Return the preferences of a ``robots.txt`` on training as rules that disallow.
 
     Groups, wildcards and the longest match then work as for other rules.
 

@@ -79,7 +79,7 @@ def is_within(host: str, domains: Collection[str]) -> bool:
 
 
 def is_on(url: str | None, domains: Collection[str]) -> bool:
-    """Return whether a URL is http(s) and its host is within one of these domains, see :func:`is_within`.
+    """Return whether a URL is http(s) and its host is within one of these domains.
 
     >>> is_on("https://img.shop.test/1.jpg", {"shop.test"}), is_on("data/coat/1.jpg", {"shop.test"})
     (True, False)

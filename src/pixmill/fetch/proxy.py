@@ -30,7 +30,7 @@ _MAX_REFUSALS = 1000
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te upgrade".split()
 )
-"""Headers that are not forwarded (RFC 9110, section 7.6.1), without those of transfer codings, which are kept."""
+"""Headers that are not forwarded (RFC 9110, 7.6.1); those of transfer codings are."""
 
 _HOST = rb"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _TUNNEL = re.compile(rb"CONNECT " + _HOST + rb":(?P<port>\d{1,5}) HTTP/1\.[01]")
@@ -296,7 +296,7 @@ async def _until_one_ends(*directions: Coroutine[None, None, None]) -> None:
 async def _copy(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int | None = None
 ) -> None:
-    """Copy bytes until the end; with a size, copy this many, then wait for the end or another byte."""
+    """Copy all bytes; or this many, then wait for the end or another byte."""
     while chunk := await reader.read(_CHUNK_BYTES if size is None else min(size, _CHUNK_BYTES)):
         size = None if size is None else size - len(chunk)
         writer.write(chunk)

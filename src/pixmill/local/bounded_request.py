@@ -16,8 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEAD_BYTES = 64 << 10
-"""Maximum size of the request line and headers together; also uvicorn's buffer for an incomplete request."""
-
+"""Maximum size of the request line and headers together, and uvicorn's buffer for them."""
 
 _BODY_TIMEOUT_SECONDS = 30.0
 """Maximum time between two parts of a body."""

@@ -23,7 +23,7 @@ _INTERRUPT_POLL_SECONDS = 0.5
 
 
 class LoopbackServer:
-    """Serve an ASGI application on 127.0.0.1 while the ``with`` block lasts, in a background thread.
+    """Serve an ASGI application on 127.0.0.1 in a thread while the ``with`` block lasts.
 
     Args:
         app: The application.
@@ -84,7 +84,7 @@ class _Server(uvicorn.Server):
 
 
 def _listen(port: int, command: str) -> socket.socket:
-    """Return a listening socket; clients that connect before the server's thread runs are queued."""
+    """Return a listening socket; early clients are queued."""
     try:
         listener = socket.create_server(
             ("127.0.0.1", port), backlog=128

@@ -95,7 +95,7 @@ class PrivateServer(LoopbackServer):
 
     @contextlib.contextmanager
     def opened(self, folder: Path) -> Iterator[None]:
-        """Open the page in the default browser, whose command line other accounts of this machine can read.
+        """Open the page in the default browser, whose command line other accounts can read.
 
         So it opens a file, readable for this account only, that forwards with a token for one use.
 
@@ -134,7 +134,7 @@ def wait_for_end() -> NoReturn:
 
 
 class _Gate:
-    """Pass on requests with the secret path and cookie; set the cookie for requests with the token."""
+    """Pass on requests with the secret path and cookie; set the cookie for the token."""
 
     def __init__(self, app: Application, command: str, start: str, max_bytes: int) -> None:
         self.token = secrets.token_urlsafe(32)
@@ -238,7 +238,7 @@ def make_app(routes: Sequence[BaseRoute]) -> Starlette:
 def page_answer(
     package: str, page: str = "page.html", **content: str
 ) -> Callable[[Request], Response]:
-    """Return the function that answers with a page; its content security policy allows no other scripts and styles.
+    """Return the function that answers with a page, whose policy allows no foreign scripts.
 
     Args:
         package: Name of the package that contains the page.
@@ -259,7 +259,7 @@ def page_answer(
 
 
 def page_routes(package: str, **options: str) -> list[BaseRoute]:
-    """Return the routes of a page, and of the style sheets and scripts in ``static/`` and those of all pages.
+    """Return the routes of a page, its ``static/`` files, and those of all pages.
 
     Args:
         package: Name of the package that contains these files.
@@ -284,7 +284,7 @@ def expect_json(request: Request) -> None:
 
 
 def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
-    """Return the result of a call as JSON, or status 409 with the message and next step of its error.
+    """Return the result of a call as JSON, or status 409 with its error and next step.
 
     Args:
         act: Returns a JSON object; may raise a :class:`PixmillError`, which the page shows.

@@ -1,7 +1,6 @@
 """The cache returns stored contents or nothing, and never fails."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.files.cache import Cache
-from tests.disk import limit_file_size
 
 ENTRIES = {number.to_bytes(32, "big"): number.to_bytes(2, "big") * 700 for number in range(2000)}
 NAMES = list(ENTRIES)
@@ -47,32 +45,6 @@ def test_a_file_that_is_no_database_costs_the_cache_only(
     (line,) = capsys.readouterr().err.splitlines()
     assert "key.sqlite is not used in this run: " in line
     assert "delete it if this recurs" in line
-
-
-@pytest.mark.linux
-def test_a_full_disk_costs_what_does_not_fit_and_no_more(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "key.sqlite"
-    with Cache(path) as cache:
-        cache.write({NAMES[0]: b"1"})
-        with limit_file_size(20_000):
-            for _ in range(2):
-                cache.write(ENTRIES)
-    assert capsys.readouterr().err.count("is not used in this run: ") == 1
-    with Cache(path) as later:
-        assert later.read(NAMES) == {NAMES[0]: b"1"}
-
-
-def test_a_lock_that_is_never_released_costs_the_cache_only(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    with Cache(path, timeout=0.1) as cache:
-        assert cache.read(NAMES) == {}
-    holder.close()
-    assert "is not used in this run: database is locked" in capsys.readouterr().err
 
 
 def test_it_tidies_once_when_it_is_opened(path: Path) -> None:

@@ -10,11 +10,9 @@ import pytest
 
 from pixmill.core.errors import DataError, ManifestError, StorageError
 from pixmill.core.files.writing import (
-    file_digest,
     place_within,
     read_json,
     replacing,
-    reserve,
     significant,
     storage_errors,
     target_within,
@@ -40,12 +38,6 @@ def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
         temporary.write_text("new")
         raise OSError("disk")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
-
-
-def test_a_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
-    with replacing(tmp_path / "model.weights.h5") as temporary:
-        temporary.touch()
-        assert temporary.name.endswith(".weights.h5")
 
 
 def test_json_diffs_well(tmp_path: Path) -> None:
@@ -81,15 +73,6 @@ def test_a_missing_or_broken_json_names_the_stage(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text("{")
     with pytest.raises(ManifestError, match="not valid JSON"):
         read_json(tmp_path / "labels.json", stage="train")
-
-
-def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")
-    assert (
-        file_digest(tmp_path / "a")
-        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
-    assert file_digest(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
 
 
 @pytest.mark.linux
@@ -130,17 +113,6 @@ def test_a_read_only_disk_names_the_file(tmp_path, monkeypatch):
     with pytest.raises(StorageError) as caught, storage_errors(then="the same command"):
         write_bytes(path, b"a page")
     assert caught.value.message == f"{path} cannot be used: the disk is read-only"
-
-
-@pytest.mark.linux
-def test_a_place_is_taken_before_it_is_needed(tmp_path):
-    path = tmp_path / "array"
-    path.write_bytes(b"head")
-    reserve(path, 1_000_000)
-    assert path.stat().st_blocks * 512 >= 1_000_000
-    assert path.read_bytes()[:5] == b"head\0"
-    reserve(path, 10)
-    assert path.stat().st_size == 1_000_000
 
 
 @pytest.mark.parametrize(

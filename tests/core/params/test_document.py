@@ -330,40 +330,6 @@ def test_an_override_becomes_what_the_file_would_hold(params, name, text, value)
     assert type(parse_overrides(params, {name: text})[name]) is type(value)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "expected"),
-    [
-        (
-            "train.epochs",
-            "many",
-            "train.epochs: expected a whole number from 1 to 100,000, received 'many'",
-        ),
-        ("train.epoch", "3", "train.epoch: no such parameter; did you mean train.epochs?"),
-        (
-            "split.aspect",
-            "squeeze",
-            "split.aspect: expected one of pad, crop, stretch, received 'squeeze'",
-        ),
-    ],
-)
-def test_a_wrong_override_is_refused_as_in_the_file(params, name, text, expected):
-    with pytest.raises(ParamsError) as error:
-        parse_overrides(params, {name: text})
-    assert error.value.message.startswith(expected)
-
-
-def test_overrides_are_checked_together():
-    params = parse_params(
-        "classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\nsplit: {val: 0.2, test: 0.2}\n"
-    )
-    assert parse_overrides(params, {"split.val": "0.5", "split.test": "0.4"}) == {
-        "split.val": 0.5,
-        "split.test": 0.4,
-    }
-    with pytest.raises(ParamsError, match=r"split: expected val \+ test < 1"):
-        parse_overrides(params, {"split.val": "0.5", "split.test": "0.5"})
-
-
 def test_every_number_has_an_upper_bound() -> None:
     from pixmill.core.params.reference import reference
 

@@ -31,29 +31,5 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "0/4" in stream.getvalue()
 
 
-@pytest.mark.parametrize("total", [0, None])
-def test_more_may_turn_up_as_the_work_goes_on(
-    monkeypatch: pytest.MonkeyPatch, total: int | None
-) -> None:
-    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
-    stream = io.StringIO()
-    with Progress("Fetch", total, stream=stream) as bar:
-        bar.expect(2)
-        bar.advance()
-        bar.expect(3)
-        bar.advance()
-    lines = ["Fetch: 1 of 2 images", "Fetch: 2 of 5 images", "Fetch: 2 of 5 images"]
-    assert stream.getvalue().splitlines() == lines
-
-
-def test_a_bar_whose_time_has_not_come_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_DELAY_SECONDS", 60.0)
-    stream = Terminal()
-    with Progress("Fetch", 0, stream=stream) as bar:
-        bar.expect(2)
-        bar.advance(2)
-    assert stream.getvalue() == ""
-
-
 def test_tracked_items_pass_unchanged() -> None:
     assert list(track(iter("abc"), "Read", 3)) == ["a", "b", "c"]

@@ -81,16 +81,6 @@ def test_results_that_are_neither_committed_nor_cached_are_named(
     assert (project / "plots/train/full.json").exists()
 
 
-def test_a_damaged_cache_hides_no_refusal(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for listing in (project / ".dvc/cache/files").rglob("*.dir"):
-        listing.chmod(0o644)
-        listing.write_text("[{}]")
-    assert "train.epoch" in refusal()
-    assert "warning" in capsys.readouterr().err
-
-
 def test_results_of_a_stage_that_failed_after_writing_some_stay(project: Path) -> None:
     (project / "params.yaml").write_text("{classes: [a, b], scrape: {snapshot: '2026-11-20'}}")
 

@@ -78,17 +78,3 @@ def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
         child.send_signal(signal.SIGKILL)
     (left,) = read_progress(tmp_path)
     assert (left.is_running, left.failed) == (False, None)
-
-
-def test_what_cannot_be_read_or_written_stops_nobody(tmp_path: Path) -> None:
-    for name, text in {
-        "a.json": "{",
-        "b.json": "[]",
-        "c.json": '{"stage": "x"}',
-        "d.json": '{"later": 1}',
-    }.items():
-        (tmp_path / name).write_text(text)
-    assert read_progress(tmp_path) == []
-    (tmp_path / "file").touch()
-    with reporting("train", tmp_path, tmp_path / "file"):
-        assert read_progress(tmp_path / "file") == []

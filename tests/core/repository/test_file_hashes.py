@@ -1,7 +1,6 @@
 """Hashes are those of DVC, and are computed once."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -90,13 +89,3 @@ def test_a_file_that_was_just_written_is_not_trusted(project: Path) -> None:
     place.write_bytes(b"two")
     os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))  # as on a disk with a coarse clock
     assert md5(project) != before
-
-
-def test_without_a_cache_it_is_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = md5(project)
-    database = project / ".pixmill/state/hashes.sqlite"
-    database.write_bytes(b"no database" * 1000)
-    assert md5(project) == before
-    assert "is not used" in capsys.readouterr().err
-    shutil.rmtree(project / ".pixmill")
-    assert md5(project) == before

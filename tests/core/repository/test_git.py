@@ -81,18 +81,6 @@ def test_a_broken_repository_is_not_a_missing_one(project: Path) -> None:
     assert caught.value.next == f"mend that until this works: git -C {project} status"
 
 
-def test_a_hook_that_speaks_of_a_lock_is_not_one(project: Path) -> None:
-    hook = project / ".git/hooks/pre-commit"
-    hook.write_text(
-        f"#!/bin/sh\necho \"Unable to create '{project}/other.lock': File exists; dvc.lock "
-        'Failed"; exit 1\n'
-    )
-    hook.chmod(0o755)
-    with pytest.raises(GitError, match=r"dvc\.lock Failed") as caught:
-        change(project, "commit", "--allow-empty", "-m", "x")
-    assert caught.value.next == "git status"
-
-
 def test_a_lock_and_a_command_that_hangs_are_errors(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

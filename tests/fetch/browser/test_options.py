@@ -36,19 +36,6 @@ def test_firefox_preferences_enforce_the_proxy(tmp_path):
     assert sent["browser.download.dir"] == str(tmp_path / "data" / "downloads")
 
 
-def test_window_is_shown_without_headless(tmp_path):
-    assert "--headless=new" in options(CHROMIUM, tmp_path)["goog:chromeOptions"]["args"]
-    assert (
-        "--headless=new"
-        not in options(CHROMIUM, tmp_path, headless=False)["goog:chromeOptions"]["args"]
-    )
-    assert "-headless" in options(FIREFOX, tmp_path / "1")["moz:firefoxOptions"]["args"]
-    assert (
-        "-headless"
-        not in options(FIREFOX, tmp_path / "2", headless=False)["moz:firefoxOptions"]["args"]
-    )
-
-
 @pytest.mark.parametrize("user", [0, 1000])
 def test_only_root_disables_the_chromium_sandbox(tmp_path, monkeypatch, user):
     monkeypatch.setattr(os, "geteuid", lambda: user)

@@ -1,8 +1,6 @@
 import socket
-from contextlib import suppress
 
 import pytest
-from selenium.common.exceptions import NoSuchWindowException
 from selenium.webdriver.common.by import By
 
 from pixmill.fetch.browser import LoadTimeoutError, UnreachableError, close_popups, visit
@@ -39,11 +37,6 @@ def driver(site, silent, tmp_path_factory):
 def test_visit_returns_the_http_status(driver, status):
     assert visit(driver, f"{HOME}status?{status}") == status
     assert driver.current_url == f"{HOME}status?{status}"
-
-
-def test_redirects_are_followed(driver):
-    assert visit(driver, f"{HOME}to?/") == 200
-    assert driver.current_url == HOME
 
 
 def test_refused_host_is_explained(driver):
@@ -101,15 +94,3 @@ def test_popups_are_blocked_or_closed(driver, site):
     close_popups(driver)
     assert len(driver.window_handles) == 1
     assert driver.current_url == f"{HOME}popups"
-
-
-def test_self_closed_current_window_is_handled(driver, site, until):
-    site.pages["/opens"] = '<a target=_blank rel=opener href="/">more</a>'
-    visit(driver, f"{HOME}opens")
-    driver.find_element(By.TAG_NAME, "a").click()
-    driver.switch_to.window(driver.window_handles[-1])
-    # The window may be gone before the driver has answered.
-    with suppress(NoSuchWindowException):
-        driver.execute_script("close()")
-    assert until(lambda: len(driver.window_handles) == 1)
-    assert visit(driver, HOME) == 200

@@ -161,19 +161,6 @@ def test_slow_image_does_not_block_others(connect, data, shop):
     assert took[0] >= 2
 
 
-def test_removed_image_is_not_found(connect, tmp_path):
-    (tmp_path / "coat").mkdir()
-    path = tmp_path / "coat" / "0.png"
-    path.write_bytes(b"")
-    (card,) = (
-        card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT
-    )
-    with Shop(tmp_path) as shop:
-        client = connect(shop)
-        path.unlink()
-        assert client.ask(card.image).status == 404
-
-
 def test_taken_port_is_reported(shop, data):
     with pytest.raises(PixmillError, match=f"cannot use port {shop.port}") as stop:
         Shop(data, port=shop.port)

@@ -300,7 +300,7 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
         ),
         (
             ["pets", "--demo", "--pixmill", f"git+https://me:key@a.org/b@{'0b' * 20}"],
-            "a URL with credentials would be committed",
+            "URL contains credentials, which would be committed",
             "give the URL",
         ),
     ],

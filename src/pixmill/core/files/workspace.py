@@ -38,13 +38,13 @@ class Workspace:
         return cls(root=root, home=Path(os.environ.get("DVC_ROOT") or root))
 
     def scratch(self, stage: str) -> Path:
-        """Return ``.pixmill/<stage>``, created if missing; it is safe to delete while nothing runs."""
+        """Return ``.pixmill/<stage>``, created if missing; it may be deleted while nothing runs."""
         folder = self.home / ".pixmill" / stage
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def sweep(self, stage: str) -> None:
-        """Remove partial files of a killed run of the stage; call it only while holding the stage's lock."""
+        """Remove partial files of a killed run of the stage, while holding its lock."""
         for folder in ("artifacts", "plots"):
             remove_temporary(self.root / folder / stage)
         # Other stages may be writing to the same folders.
@@ -53,7 +53,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def lock(self, stage: str) -> Iterator[None]:
-        """Lock the outputs of a stage; the operating system releases the lock when the process dies.
+        """Lock the outputs of a stage; the lock is released when the process dies.
 
         Raises:
             LockedError: Another process holds it.

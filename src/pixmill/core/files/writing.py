@@ -149,7 +149,7 @@ def remove_temporary(folder: Path, ending: str = "") -> int:
 
 
 def keep_newest(paths: Iterable[Path], most: int, *, idle: float = 0) -> None:
-    """Remove the oldest files until the rest take at most ``most`` bytes; the newest file always stays.
+    """Remove the oldest files until the rest take at most ``most`` bytes; the newest stays.
 
     Args:
         paths: The files.
@@ -249,7 +249,7 @@ def write_text(path: Path, content: str) -> None:
 
 
 def significant(value: Any, digits: int = 6) -> Any:
-    """Round every float in a nested value to significant digits, since last bits differ between processors.
+    """Round floats in a nested value, since last bits differ between processors.
 
     NaN and infinities become ``None``, since JSON has no notation for them. NumPy scalars become
     Python scalars.
@@ -317,7 +317,7 @@ def read_json(path: Path, *, stage: str) -> Any:
 
 
 def file_mark(path: Path) -> tuple[int, ...]:
-    """Return inode, time and size, which change with the content of a file; empty if it is missing."""
+    """Return inode, time and size, which change with a file; empty if it is missing."""
     try:
         state = path.stat()
     except FileNotFoundError:

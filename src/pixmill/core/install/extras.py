@@ -55,7 +55,7 @@ def installed_version(name: str) -> str:
 
 
 def installed_tensorflows() -> list[str]:
-    """Return the installed packages with the module ``tensorflow``; more than one overwrite each other's files."""
+    """Return the installed packages with the module ``tensorflow``, which share one folder."""
     return [name for name in TENSORFLOWS for _ in metadata.distributions(name=name)]
 
 
@@ -91,7 +91,7 @@ def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
 def missing_package(
     error: ModuleNotFoundError, command: str, *, extras: Iterable[str] = ()
 ) -> PixmillError | None:
-    """Return an error that names the extra to install; ``None`` if the missing module belongs to no extra.
+    """Return an error that names the extra to install; ``None`` if no extra has the module.
 
     Args:
         error: The error of the import.

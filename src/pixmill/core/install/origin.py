@@ -1,4 +1,4 @@
-"""The origin of an installation: a URL with a hash, a Git commit, a wheel, a folder, or a package index."""
+"""The origin of an installation: URL with a hash, Git commit, wheel, folder or package index."""
 
 import json
 import re
@@ -89,7 +89,7 @@ def parse_origin(text: object) -> Origin:
     elif not origin.is_path:
         parts = urlsplit(text.removeprefix("pixmill @ ").removeprefix("git+"))
         if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
-            raise ValueError("a URL with credentials would be committed to Git")
+            raise ValueError("URL contains credentials, which would be committed to Git")
     return origin
 
 

@@ -76,7 +76,7 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
 
 
 def plugin_digest(kind: str, name: str, root: Path) -> str:
-    """Return a digest of all files in the folder of a plugin's stage; comments in Python files do not count.
+    """Return a digest of all files in the folder of a plugin's stage, without comments.
 
     Args:
         kind: One of :data:`pixmill.core.install.pyproject.GROUPS`.

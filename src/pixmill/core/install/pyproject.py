@@ -29,7 +29,7 @@ class Project:
 
 
 def project_name(root: Path) -> str:
-    """Return the name of the project; that of its folder if ``pyproject.toml`` has none or is not valid.
+    """Return the name of the project; that of its folder if ``pyproject.toml`` has none.
 
     Args:
         root: The project's folder.

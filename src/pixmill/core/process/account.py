@@ -1,4 +1,4 @@
-"""Name and home folder of a user without an entry in /etc/passwd, as in a container with `--user`."""
+"""Name and home folder of a user without an entry in /etc/passwd, as in some containers."""
 
 import getpass
 import os
@@ -12,7 +12,7 @@ ADDED: dict[str, str] = {}
 
 
 def complete_account() -> None:
-    """Set ``HOME`` and ``USER`` for this process and its children where the system knows neither."""
+    """Set ``HOME`` and ``USER`` for this process and its children if the system has neither."""
     try:
         Path.home()
     except RuntimeError:
@@ -25,7 +25,7 @@ def complete_account() -> None:
 
 
 def _own_folder() -> Path:
-    """Return a temporary folder that only this user can write to: Git, for one, runs commands of ``~/.gitconfig``."""
+    """Return a temporary folder of this user alone: Git runs commands of ``~/.gitconfig``."""
     folder = Path(tempfile.gettempdir(), f"pixmill-{os.getuid()}")
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -23,7 +23,7 @@ _FASTER = {
     },
     "AVX512_SPR": {"avx512_fp16"},
 }
-"""Instruction sets beyond x86-64-v3 by NumPy's names, with the CPU flags that each needs by Linux' names."""
+"""Instruction sets beyond x86-64-v3 by NumPy's names, with the CPU flags of each (Linux)."""
 
 
 def fix_arithmetic() -> None:

@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 """Option from ``linux/prctl.h``: the signal that a process receives when its parent dies."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-"""Loaded at import: :func:`die_with_parent` may run between fork and exec, where the loader's lock may be held."""
+"""Loaded at import, since between fork and exec the loader's lock may be held."""
 
 
 def die_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, periodic lines elsewhere, and a file that other processes read.
+"""Progress of long work: a bar on a terminal, lines elsewhere, a file for other processes.
 
 ``.pixmill/progress/<stage>-<workspace>.json`` exists while a stage runs. A failed stage records its
 error there; a killed stage leaves the file with the id of a dead process.
@@ -65,7 +65,7 @@ class StageProgress:
         return self.failed is None and is_same_process(self.pid, self.started)
 
     def describe(self) -> str:
-        """Return the progress as text, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
+        """Return the progress, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
         if not self.what:
             return ""
         done = "" if self.total is None else f"{self.count:,} of "
@@ -100,7 +100,7 @@ _current: _Report | None = None
 
 @contextlib.contextmanager
 def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
-    """Maintain the progress file of a stage during the block, and record the error if the block fails.
+    """Maintain the progress file of a stage during the block, with the error if it fails.
 
     Call it only while holding the stage's lock.
 
@@ -318,7 +318,7 @@ def only_warnings() -> Iterator[None]:
 
 
 def announce(text: str) -> None:
-    """Print a line on standard error, above any progress bars, with unprintable characters escaped."""
+    """Print a line on standard error above progress bars, unprintable characters escaped."""
     from tqdm import tqdm
 
     if not _quiet or text.startswith("warning"):

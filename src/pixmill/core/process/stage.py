@@ -1,4 +1,4 @@
-"""Run a stage: ``python -m stages.<stage>`` calls :func:`run` with the ``main`` of ``pixmill.<stage>.stage``."""
+"""Run a stage: ``stages/<stage>.py`` passes the ``main`` of ``pixmill.<stage>.stage``."""
 
 import gc
 import os

@@ -107,7 +107,7 @@ def parse_lock(text: str) -> Lock:
 
 
 def _origin(text: object) -> Origin | None:
-    """Return the origin; ``None`` for a version without a hash, as in early projects, since any package can have it."""
+    """Return the origin; ``None`` for a version without a hash, which any package can have."""
     return None if re.fullmatch(r"pixmill==[\w.+]+", str(text)) else parse_origin(text)
 
 

@@ -48,7 +48,7 @@ INDIFFERENT = (
     "pixmill.core.install",
     "pixmill.core.provenance",
 )
-"""Modules that affect no result: errors, signals, progress, folders, plugins, caches, and transport of rows."""
+"""Modules that affect no result: errors, signals, progress, folders, plugins, caches."""
 
 _SAVING = ("pixmill.models.classifier", "pixmill.models.model_folder")
 
@@ -123,7 +123,7 @@ def code_of(name: str, modules: Modules) -> set[str]:
 
 @cache
 def digest_code(name: str, package: Path = Path(pixmill.__file__).parent) -> str:
-    """Return a digest of the code that determines a result; comments, docstrings and layout do not count.
+    """Return a digest of the code that determines a result, without comments and docstrings.
 
     >>> digest_code("features") != digest_code("backbone")
     True

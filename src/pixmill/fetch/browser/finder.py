@@ -37,7 +37,7 @@ _APT = ["apt-get", "install", "--yes", "chromium", "chromium-driver"]
 _APT_TIMEOUT_SECONDS = 900.0
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
 _VERSION_TIMEOUT_SECONDS = 20.0
-"""``--version`` takes a tenth of a second, but hangs in a browser that waits for a display or a snap."""
+"""``--version`` hangs in a browser that waits for a display or a snap."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RemoteDriver:
 
 
 def choose_remote(environ: Mapping[str, str] = os.environ) -> RemoteDriver | None:
-    """Return the remote driver from ``PIXMILL_WEBDRIVER_URL``, or ``None`` if the variable is not set.
+    """Return the remote driver from ``PIXMILL_WEBDRIVER_URL``; ``None`` if it is not set.
 
     Args:
         environ: Environment variables. With a remote driver, ``PIXMILL_BROWSER`` must name a kind
@@ -150,7 +150,7 @@ def check_remote(remote: RemoteDriver) -> None:
 
 
 def end_session(remote: RemoteDriver, session: str) -> None:
-    """End a session whose browser is lost, instead of leaving it open until the remote driver's timeout."""
+    """End a session whose browser is lost before the remote driver's timeout."""
     with contextlib.suppress(HTTPError):
         _ask(remote, "quit", sessionId=session)
 

@@ -1,4 +1,4 @@
-"""A sandboxed browser session with its driver process and profile: every request goes through one proxy."""
+"""A sandboxed browser session with driver process and profile; one proxy is its way out."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ _EXAMPLE_PORT = 8899
 """Proxy port suggested in messages."""
 
 _SLACK_SECONDS = 5.0
-"""Difference between the client's timeout and the driver's own timeouts; only a hanging driver reaches the former."""
+"""Margin of the client's timeout over the driver's own; only a hanging driver reaches it."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class _Driver(Service):  # type: ignore[misc]
         return [f"--port={self.port}"]
 
     def is_connectable(self) -> bool:
-        """Return whether the driver listens; Selenium's own check would use a proxy of the environment."""
+        """Return whether the driver listens; Selenium's own check would use HTTP_PROXY."""
         return bool(utils.is_connectable(self.port))
 
 

@@ -1,4 +1,4 @@
-"""Open a page in a browser session, and detect a crashed or hanging browser, as opposed to a misbehaving page."""
+"""Open a page in a session; tell a crashed or hanging browser from a misbehaving page."""
 
 import contextlib
 import re
@@ -50,10 +50,10 @@ _CRASHES = (
     "service unavailable",
     "service temporarily unavailable",
 )
-"""Messages of drivers whose browser or page process is gone, and of gateways in front of remote drivers."""
+"""Messages of drivers whose browser or page process is gone, and of their gateways."""
 
 _NO_ANSWER = "receiving message from renderer"
-"""ChromeDriver's message if the page's process does not answer in time because it is busy or waits for the network."""
+"""ChromeDriver's message if the page's process is busy or waits for the network."""
 
 _NAVIGATIONS = frozenset({"get", "refresh", "goBack", "goForward", "clickElement"})
 """Commands that wait for the network."""
@@ -182,7 +182,7 @@ class Watch:
         driver.execute = self.execute
 
     def execute(self, command: Any, params: dict[str, Any] | None = None) -> Any:
-        """Send a command as ``WebDriver.execute`` does; repeat it if an alert or a navigation interrupts it.
+        """Send a command; repeat it if an alert or a navigation interrupts it.
 
         Raises:
             BrowserLostError: The browser crashed or does not answer.

@@ -120,7 +120,7 @@ class Catalogue:
         )
 
     def find(self, query: str) -> tuple[ProductCard, ...]:
-        """Return the cards of the class with this name, ignoring case if there is no exact match."""
+        """Return the cards of the class of this name, in any case if there is no exact match."""
         name = query.strip().casefold()
         alike = (cards for label, cards in self.classes.items() if label.strip().casefold() == name)
         return self.classes.get(query) or next(alike, ())

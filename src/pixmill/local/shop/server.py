@@ -25,7 +25,7 @@ BATCH_SIZE = 20
 
 _FIRST_PAUSE = 2
 _PAUSE_EVERY = 5
-"""First batch after which scrolling stops until "Show more" is clicked, and batches between stops."""
+"""Batch after which scrolling stops until "Show more" is clicked; batches between stops."""
 
 _HOSTS = ["shop.pixmill.test", "localhost", "127.0.0.1"]
 """Accepted host names; others are DNS rebinding."""

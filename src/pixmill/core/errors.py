@@ -4,19 +4,19 @@ All exceptions of Pixmill; those not defined here name their module::
 
     PixmillError                      the user can fix it: shown as a message, never as a traceback
     ├── ParamsError                   params.yaml has a wrong key or value
-    ├── PluginError                   a plugin in the project's src/ is not registered or breaks its interface
+    ├── PluginError                   a plugin is not registered or breaks its interface
     ├── DataError                     data/ is missing, unreadable or malformed
-    │   └── UnreadError               a file exceeds limits, or a table has no header (dataset.table_files)
+    │   └── UnreadError               a file exceeds limits or lacks a header (dataset.table_files)
     ├── ManifestError                 an artifact of an earlier stage is missing or malformed
     ├── DecisionsError                decisions.csv has a malformed or contradictory line
     ├── DecisionError                 a decision cannot be written (review.review_session)
-    ├── ChangedError                  images changed since the grid showed them (review.grid.actions)
+    ├── ChangedError                  images changed since they were shown (review.grid.actions)
     ├── BrowserError                  no browser, no driver, or incompatible versions
     │   └── BrowserLostError          a browser crashed or hangs; a new one may work
     ├── UnreachableError              a browser shows no page for a URL (fetch.browser.visit)
     ├── LoadTimeoutError              a page does not finish loading (fetch.browser.visit)
     ├── ScrapeError                   a source or query returned too few images
-    │   └── SearchError               a search failed, in one word for tables (scrape.sources.source)
+    │   └── SearchError               a search failed, in one word (scrape.sources.source)
     ├── GateError                     the gate of validate or split stopped the pipeline
     ├── SplitError                    a class would have an empty part, or an image cannot be packed
     ├── TrainError                    training cannot start, or it failed
@@ -30,12 +30,12 @@ All exceptions of Pixmill; those not defined here name their module::
     Exception                         handled by the caller
     ├── UndecodableError              bytes are not a usable image (images.verified_reading)
     ├── ServiceFullError              the queue of a service is full (images.compute.scheduler)
-    ├── RemoteError                   carries the traceback of an exception in a worker (images.compute.worker)
+    ├── RemoteError                   carries a worker's traceback (images.compute.worker)
     ├── ProblemError                  a refused HTTP request, answered by RFC 9457 (local.problems)
     ├── Abandoned                     a callback stops a training for good (train.history)
-    ├── StoppedError                  a search stops because the run stops (scrape.collection.access)
+    ├── StoppedError                  a search stops with the run (scrape.collection.access)
     ├── MalformedError                a file of a revision is malformed (core.repository.documents)
-    ├── NotComparableError            two revisions cannot be compared (experiments.compare.comparison)
+    ├── NotComparableError            revisions cannot be compared (experiments.compare.comparison)
     ├── OSError
     │   └── ForbiddenHostError        a host or address is not public (fetch.guard)
     └── ValueError

@@ -86,7 +86,7 @@ class Check:
     >>> outcomes = run_checks([check], {"classes": Table(classes, named_by=("label",))})
     >>> print(gate_error(outcomes, report="reports/validate.html").message)
     the gate stopped the pipeline: 1 critical check failed
-      enough: 1 of 2 classes have fewer; expected at least 30 (validate.min_per_class.count)
+      enough: 1 of 2 have fewer; expected at least 30 (validate.min_per_class.count)
 
     Args:
         name: Name in metrics and messages; checks may share one.

@@ -91,7 +91,7 @@ SPLIT = table_schema(
     "split row:int32 fold:int32 cluster",
     base=VALIDATED,
 )
-"""Columns that split adds: the split (``train``, ``val`` or ``test``; null if dropped) and the row in its packed array.
+"""Columns that split adds: the split (null if dropped) and the row in its packed array.
 
 ``fold`` is the fold number, from 0, of images in train or val; null for clusters with
 :func:`corrections` in train. ``cluster`` is the first ``group`` of images that are linked, directly

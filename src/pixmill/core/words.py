@@ -65,8 +65,10 @@ def first_of(names: Sequence[str], most: int = 20) -> str:
 def join_names(names: Sequence[str], most: int | None = None) -> str:
     """Return names as a list in a sentence.
 
-    >>> join_names(["coat", "dress", "shoe"]), join_names(["coat", "dress", "shoe", "shirt"], most=2)
-    ('coat, dress and shoe', 'coat, dress and 2 more')
+    >>> join_names(["coat", "dress", "shoe"])
+    'coat, dress and shoe'
+    >>> join_names(["coat", "dress", "shoe", "shirt"], most=2)
+    'coat, dress and 2 more'
 
     Args:
         names: The names.

@@ -67,7 +67,8 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
     if not callable(plugin := getattr(module, place.attribute, None)):
         raise PluginError(
             (
-                f"{place.file} has no function or class '{place.attribute}', the {kind[:-1]} '{name}' "
+                f"{place.file} has no function or class '{place.attribute}', the {kind[:-1]} "
+                f"'{name}' "
                 "of pyproject.toml"
             ),
             next=f"edit {place.file} or pyproject.toml, then: pixmill doctor --quick",

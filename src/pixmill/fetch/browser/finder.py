@@ -87,10 +87,7 @@ def choose_remote(environ: Mapping[str, str] = os.environ) -> RemoteDriver | Non
     kind = KINDS.get((environ.get("PIXMILL_BROWSER") or "chrome").lower())
     if kind is None:
         raise BrowserError(
-            (
-                "with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind of browser, not a local "
-                "file"
-            ),
+            "with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind, not a local file",
             next="set PIXMILL_BROWSER to chrome or firefox, or unset it",
         )
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None

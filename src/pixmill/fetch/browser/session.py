@@ -149,7 +149,8 @@ def _connect(
                     f"{_reason(error)}"
                 ),
                 next=(
-                    "check it with: pixmill doctor browser; set scrape.browsers to as many as it opens "
+                    "check it with: pixmill doctor browser; set scrape.browsers to as many as it "
+                    "opens "
                     "at once"
                 ),
             ) from None

@@ -72,7 +72,8 @@ def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
             return False
         if _recorded_md5(root) not in (None, DATA_MD5):
             raise DataError(
-                (f"data/ is empty, and {root / 'data.dvc'} records others than the bundled ones"),
+                f"data/ is empty, and {root / 'data.dvc'} records images other than the "
+                "bundled ones",
                 next=commit_first(root, "dvc pull data.dvc"),
             )
         images, labels = load_images(scratch=scratch, report=report)

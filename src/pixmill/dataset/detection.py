@@ -93,13 +93,15 @@ def _recognise_archive(source: Path, scratch: Path, options: Options) -> Detecte
                 f"{source} has archives inside: {first_of(inner, 5)}",
                 next="unpack all of them, move the archives away, and give the folder",
             ) from None
-        # The folder is removed.
-        message, advice = (
-            text.replace(str(folder), str(source)) for text in (error.message, error.next or "")
-        )
-        raise DataError(message, next=advice or None) from None
-    remarks = [text.replace(str(folder), str(source)) for text in found.remarks]
+        message = _name_source(error.message, folder, source)
+        raise DataError(message, next=_name_source(error.next or "", folder, source)) from None
+    remarks = [_name_source(text, folder, source) for text in found.remarks]
     return replace(found, remarks=(*left_out, *remarks))
+
+
+def _name_source(text: str, folder: Path, source: Path) -> str:
+    """Return a text about the archive: the unpacked folder is removed."""
+    return text.replace(str(folder), str(source))
 
 
 def _label_all(source: Path, label: str) -> Detected:

@@ -291,10 +291,7 @@ class _Reading:
                 reasons.append(reason)
         remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
         classes = {item.facts.label for item in found if item.facts.label}
-        if overruled := [item.name for item in items if _is_overruled(item, classes)]:
-            which = f"{count(len(overruled), 'image')}: {first_of(overruled, MAX_NAMED)}"
-            remarks.append(f"the table overrules the folder of {which}")
-        return items, urls, remarks
+        return items, urls, [*remarks, *_describe_overruled(items, classes)]
 
     def _describe_lost(self) -> list[str]:
         lost = [
@@ -358,6 +355,12 @@ def _several_of(facts: Facts) -> str:
     if SEPARATOR in (facts.label or ""):
         return "label"
     return "group" if SEPARATOR in (facts.group or "") else ""
+
+
+def _describe_overruled(items: Sequence[Item], classes: set[str]) -> list[str]:
+    names = [item.name for item in items if _is_overruled(item, classes)]
+    which = f"{count(len(names), 'image')}: {first_of(names, MAX_NAMED)}"
+    return [f"the table overrules the folder of {which}"] if names else []
 
 
 def _is_overruled(item: Item, classes: set[str]) -> bool:

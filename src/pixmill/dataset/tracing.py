@@ -386,7 +386,7 @@ def _date_decisions(root: Path, rows: Sequence[Row]) -> list[Row]:
         return []
     names = "|".join(sorted({re.escape(row["image"]) for row in rows}))
     log = git(root, "log", f"-G({names})", "--format=%H %as", "--", *_DECISIONS) or ""
-    dates: list[Row] = [{} for _ in rows]
+    made: dict[int, Row] = {}
     sought = set(range(len(rows)))
     for line in log.splitlines():
         commit, date = line.split()
@@ -394,8 +394,8 @@ def _date_decisions(root: Path, rows: Sequence[Row]) -> list[Row]:
         there = [_meaning(_cells(row)) for row in _read_decisions(root, commit)]
         sought = {number for number in sought if _meaning(rows[number]) in there}
         for number in sought:
-            dates[number] = {"commit": commit, "date": date}
-    return [row | made for row, made in zip(rows, dates, strict=True)]
+            made[number] = {"commit": commit, "date": date}
+    return [row | made.get(number, {}) for number, row in enumerate(rows)]
 
 
 def _cells(row: decisions.Row) -> Row:

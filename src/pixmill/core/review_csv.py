@@ -5,9 +5,11 @@ import io
 import re
 from pathlib import Path
 
+from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Row, parse_rows
-from pixmill.core.errors import DecisionsError
+from pixmill.core.errors import DataError, DecisionsError
 from pixmill.core.names import to_nfc
+from pixmill.core.words import count
 
 FILE = "review.csv"
 HEADER = ("image", "decision", "label", "by", "why")
@@ -57,12 +59,15 @@ def require_converted(root: Path) -> None:
     """Refuse to go on where ``review.csv`` has decisions, since nothing applies them.
 
     Raises:
-        DecisionsError: It has.
+        DataError: It has.
+        DecisionsError: It is malformed.
     """
     path = root / FILE
-    if path.is_file() and len(path.read_text("utf-8", "replace").splitlines()) > 1:
-        raise DecisionsError(
-            f"{FILE} has decisions, which are in decisions.csv now", next="pixmill upgrade"
+    if path.is_file() and (rows := rows_of_review(path.read_text("utf-8"))):
+        raise DataError(
+            f"{FILE} has {count(len(rows), 'decision')} of an earlier version; they belong into "
+            f"{DECISIONS}",
+            next="pixmill upgrade",
         )
 
 

@@ -83,8 +83,7 @@ def plan_forgetting(
         authors: Authors, exactly as in the tables.
 
     Raises:
-        DataError: A name fits no image, or several.
-        DecisionsError: There is a ``review.csv`` with decisions.
+        DataError: A name fits no image, or several; or there is a ``review.csv`` with decisions.
     """
     root = workspace.root
     require_converted(root)

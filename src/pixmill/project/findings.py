@@ -62,7 +62,8 @@ def find_disputes(root: Path) -> dict[str, str]:
         root: Project folder.
 
     Raises:
-        DecisionsError: ``decisions.csv`` is malformed, or ``review.csv`` has decisions.
+        DataError: ``review.csv`` has decisions.
+        DecisionsError: ``decisions.csv`` is malformed.
     """
     require_converted(root)
     return disputes(DecisionTable(root).decided)

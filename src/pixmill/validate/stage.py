@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core import decisions, review_csv
-from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.errors import PixmillError
 from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_figures, write_json, write_text
@@ -75,13 +75,7 @@ def _read_decisions(root: Path, classes: Sequence[str]) -> tuple[decisions.Row, 
         DataError: ``review.csv`` of an earlier version has decisions, which no stage would follow.
         DecisionsError: One of the two files is malformed.
     """
-    old = root / review_csv.FILE
-    if old.is_file() and (rows := review_csv.rows_of_review(old.read_text("utf-8"))):
-        raise DataError(
-            f"{review_csv.FILE} has {count(len(rows), 'decision')} of an earlier version; they "
-            f"belong into {decisions.FILE}",
-            next="pixmill upgrade",
-        )
+    review_csv.require_converted(root)
     found = decisions.read_rows(root / decisions.FILE)
     decisions.require_labels(found, classes)
     return found

@@ -44,7 +44,7 @@ if name == "validate":
 
 _DEPS = {
     "scrape": ["data"],
-    "validate": ["artifacts/scrape", "review.csv"],
+    "validate": ["artifacts/scrape", "decisions.csv"],
     "split": ["artifacts/validate"],
     "train": ["artifacts/split"],
     "evaluate": ["artifacts/split", "artifacts/train"],
@@ -80,7 +80,7 @@ def make_project(root: Path) -> Path:
         "params.yaml": "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate:\n  "
         "max_pixels: 50\n"
         "split: {val: 0.15, test: 0.2}\ntrain: {epochs: 3}\nevaluate: {}\n",
-        "review.csv": "image,decision,label,by,why\n",
+        "decisions.csv": "image,label,answer,split,by,why\n",
         ".gitignore": "/artifacts/\n/reports/\n/.pixmill/\n/data\n/mlflow.db*\n/inbox/\n",
         ".dvcignore": "__pycache__/\n.part-*\n.DS_Store\n",
         "pyproject.toml": "[project]\nname = 'pets'\n",

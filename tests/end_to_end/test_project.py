@@ -292,7 +292,7 @@ def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set
     review = Review(project.path, "--no-open")
     try:
         with open_chrome() as browser:
-            page = Page(browser, Opened(project.path / "review.csv", review))
+            page = Page(browser, Opened(project.path / "decisions.csv", review))
             for _ in range(page.run("document.getElementById('progress').max")):
                 name, *others = page.cards()
                 if name in new:
@@ -315,8 +315,7 @@ def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set
         code, output = review.end()
     assert (code, left) == (0, {})
     assert (
-        f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 "
-        "dropped."
+        f"{len(truth) + len(new)} images decided, {len(new)} corrections accepted into data/."
     ) in output
     return kinds
 
@@ -325,7 +324,7 @@ def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set
 class Opened:
     """A project whose review page is open."""
 
-    review: Path
+    decisions: Path
     running: Review
 
 

@@ -4,20 +4,22 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.core.decisions import read_rows
+
 
 class Page:
     """The page of a project without decisions, at its first case.
 
     Args:
         browser: The browser.
-        project: A project with ``running``, a review that has an ``address``; ``review``, the path
-            of ``review.csv``; and ``names`` of images for :meth:`lines`.
+        project: A project with ``running``, a review that has an ``address``; ``decisions``, the
+            path of ``decisions.csv``; and ``names`` of images for :meth:`said`.
     """
 
     def __init__(self, browser, project):
         self.browser = browser
         self.project = project
-        project.review.unlink(missing_ok=True)
+        project.decisions.unlink(missing_ok=True)
         browser.get(project.running.address)
         self.until(lambda _: self.loaded())
         self.rest()
@@ -55,15 +57,13 @@ class Page:
         found = self.browser.find_elements(By.CSS_SELECTOR, f"[data-act={act}]")
         return next(item for item in found if item.is_displayed())
 
-    def lines(self):
-        """Return decisions by test name of the image."""
+    def said(self):
+        """Return what is decided by test name of the image, such as ``yes coat``."""
         words = {name: word for word, name in self.project.names.items()}
-        lines = (
-            (line.partition(",") for line in self.project.lines())
-            if self.project.review.exists()
-            else ()
-        )
-        return {words[name]: rest for name, _, rest in lines}
+        found = {}
+        for row in read_rows(self.project.decisions):
+            found.setdefault(words[row.image], set()).add(str(row))
+        return found
 
     def cards(self):
         return [

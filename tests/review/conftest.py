@@ -16,16 +16,28 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pixmill.core.decisions import read_rows
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
-from pixmill.core.params import Params, parse_params
-from pixmill.dataset.review_file import ReviewFile
+from pixmill.core.manifest import (
+    PAIRS,
+    SIGHTINGS,
+    VALIDATED,
+    sightings_schema,
+    table_writer,
+    write_table,
+)
+from pixmill.core.params import load_params
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
+from pixmill.review.grid.views import View
+from pixmill.review.grid_view import grid_state
+from pixmill.review.review_session import Choice, Session
 from pixmill.review.review_tables import ReviewTables, load_tables
 from tests.visitor import Visitor
 
 CLASSES = ("coat", "dress", "shoe")
+
+PARAMS = "classes: [coat, dress, shoe]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
 
 
 def jpeg(seed: int, side: int = 48) -> bytes:
@@ -115,7 +127,7 @@ class Project:
         self.pairs[min(a, b), max(a, b)] = similarity
 
     def suspect(self, suggested: dict[str, str]) -> None:
-        """Write evaluate's ranking of labels: these images first, in order, with the suggested labels."""
+        """Write evaluate's ranking of labels: these images first, with the suggested labels."""
         others = [
             name for name in sorted(self.rows) if name not in suggested and self.rows[name]["label"]
         ]
@@ -135,7 +147,7 @@ class Project:
         write_table(path, ranking, LABELS)
 
     def predict(self, shares: dict[str, Sequence[float]], split: str = "test") -> None:
-        """Write evaluate's predictions: probabilities of these images by class; all others are correct."""
+        """Write evaluate's predictions: these probabilities by class; others are correct."""
         rows = []
         for name in sorted(name for name, row in self.rows.items() if row["verdict"] == "keep"):
             label = self.rows[name]["label"]
@@ -162,32 +174,83 @@ class Project:
 
     def write(self) -> Workspace:
         """Write the tables and the parameters."""
-        manifest, pairs, sightings = self.frames()
+        manifest, pairs, _ = self.frames()
         write_table(self.root / "artifacts/validate/manifest.parquet", manifest, VALIDATED)
         write_table(self.root / "artifacts/validate/pairs.parquet", pairs, PAIRS)
-        write_table(self.root / "artifacts/scrape/sightings.parquet", sightings, SIGHTINGS)
-        (self.root / "params.yaml").write_text(
-            f"classes: [{', '.join(CLASSES)}]\nscrape: {{source: folder, snapshot: '2026-11-20'}}\n"
-        )
+        schema = sightings_schema(has_unlabelled=True)
+        with table_writer(self.root / "artifacts/scrape/sightings.parquet", schema) as write:
+            write(self.sightings)
+        (self.root / "params.yaml").write_text(PARAMS)
         return Workspace(self.root, self.root)
 
     def tables(self) -> ReviewTables:
         return load_tables(self.write().root)
 
-    def params(self) -> Params:
-        return parse_params((self.root / "params.yaml").read_text())
-
-    def review_file(self, tables: ReviewTables | None = None) -> ReviewFile:
-        tables = tables or self.tables()
-        return ReviewFile(self.review, CLASSES, tables.names, lock=self.root / "review.lock")
-
     @property
-    def review(self) -> Path:
-        return self.root / "review.csv"
+    def decisions(self) -> Path:
+        return self.root / "decisions.csv"
 
-    def lines(self) -> list[str]:
-        """Return the lines of ``review.csv``."""
-        return self.review.read_text(encoding="utf-8").splitlines()[1:]
+    def said(self) -> set[tuple[str, ...]]:
+        """Return id, answer, label and split of each row of ``decisions.csv``."""
+        return {(row.image, row.answer, row.label, row.split) for row in read_rows(self.decisions)}
+
+
+def fill(root: Path, *names: str) -> None:
+    """Write images below ``data/``, and parameters if there are none."""
+    for number, name in enumerate(names):
+        path = root / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(number + 100))
+    if not (root / "params.yaml").exists():
+        (root / "params.yaml").write_text(PARAMS)
+
+
+class Desk:
+    """A session on a project, and one window of it.
+
+    Args:
+        root: Project folder.
+        options: Further arguments of the session.
+    """
+
+    def __init__(self, root: Path, **options: Any) -> None:
+        self.root = root
+        workspace = Workspace(root, root)
+        self.session = Session(workspace, load_params(root), **{"by": "mk", **options})
+        self.images = self.session.images
+        # TensorFlow converts the backbone, which takes seconds.
+        self.images.begin = lambda: None  # type: ignore[method-assign]
+        self.images.identify(range(len(self.images)))
+        self.state()
+
+    def state(self, *view: Any, known: str = "") -> dict[str, Any]:
+        return grid_state(self.session, View(*view), "one", known)
+
+    def rows(self, *names: str) -> list[int]:
+        """Return the rows of images, by file name or id."""
+        known = {image: self.images.rows_of(image)[:1] for image in names}
+        return [
+            row
+            for row, file in enumerate(self.images.names)
+            if row in known.get(self.images.ids[row] or "", ()) or Path(file).name in names
+        ]
+
+    def decide(
+        self, verb: str, *names: str, label: str = "", window: str = "one", **options: Any
+    ) -> dict[str, Any]:
+        """Decide on images, by file name or id."""
+        choice = Choice(self.rows(*names), verb, label)  # type: ignore[arg-type]
+        options = {"version": self.session.version, **options}
+        return self.session.decide([choice], window=window, **options)
+
+    def label(self, label: str, *names: str, **options: Any) -> None:
+        self.decide("label", *names, label=label, **options)
+
+    def undo(self, window: str = "one") -> dict[str, Any]:
+        return self.session.undo(window)
+
+    def labels(self, *names: str) -> list[str | None]:
+        return [self.session.labels[row] for row in self.rows(*names)]
 
 
 @pytest.fixture
@@ -233,14 +296,15 @@ class Review:
 
     def cases(self) -> list[dict[str, Any]]:
         """Return the cases that the page shows."""
-        return [self.ask(f"case/{number}") for number in range(self.ask("session")["total"])]
+        return [self.ask(f"case/{number}") for number in range(self.ask("cases")["total"])]
 
     def decide(self, case: int, name: str, verb: str, label: str = "") -> None:
         """Decide on an image of a case."""
-        self.ask(
-            "decide",
-            {"case": case, "why": "", "choices": [{"id": name, "verb": verb, "label": label}]},
-        )
+        shown = self.ask(f"case/{case}")
+        (row,) = (image["row"] for image in shown["images"] if image["id"] == name)
+        known = {"number": self.ask("cases")["number"], "version": shown["version"]}
+        choices = [{"rows": [row], "verb": verb, "label": label}]
+        self.ask("decide", {**known, "window": "one", "case": case, "choices": choices})
 
     def end(self) -> tuple[int, str]:
         """Press Ctrl-C, and return the exit code and the output."""

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
+from pixmill.core.decisions import Decided, Row
 from pixmill.review.cases import KINDS, MAX_SHOWN, Case, find_cases
 from pixmill.review.review_tables import ReviewTables
-from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import REASONS, UNREADABLE
 from tests.review.conftest import Project
 
@@ -20,10 +20,11 @@ def ids(tables, case):
 
 @pytest.fixture
 def dirty(project):
-    """A project with a case of each kind, and near-duplicates with the same and with different labels."""
+    """A project with a case of each kind, and near-duplicates of one and of two labels."""
     coats = project.fill("coat", 20)
     dresses = project.fill("dress", 20)
     project.add(None, came_as=["coat", "dress"], reason="label_conflict")
+    project.disputed = project.add("shoe")
     project.link(coats[0], coats[1], 0.9999)
     project.link(coats[2], dresses[0], 0.991)
     project.rows[coats[5]] |= {"brightness": 1.0}
@@ -47,11 +48,22 @@ def flips(tables):
     return pd.DataFrame([columns | {"gained": False}])
 
 
+def dispute(dirty, tables):
+    """Return what people say about the disputed image of the ``dirty`` project."""
+    name = dirty.disputed
+    rows = Row(name, "coat", by="ann"), Row(name, "shoe", by="bob")
+    return {tables.row(name): Decided(rows)}
+
+
 def test_finds_all_kinds_in_order(dirty):
     tables = dirty.tables()
-    first, *cases = find_cases(tables, [Case("feedback", "", "", (0,))], flips=flips(tables))
+    feedback = [Case("feedback", "", "", (0,))]
+    first, disputed, *cases = find_cases(
+        tables, feedback, flips=flips(tables), decided=dispute(dirty, tables)
+    )
+    assert disputed.why == "People disagree: coat (ann) and shoe (bob). Which label is right?"
     conflict, across, *others = cases
-    kinds = [first.kind, conflict.kind, *(case.kind for case in others)]
+    kinds = [first.kind, disputed.kind, conflict.kind, *(case.kind for case in others)]
     # Near-duplicates with different labels follow the conflicts; others come later.
     assert across.kind == "near-duplicates"
     assert list(dict.fromkeys(kinds)) == list(KINDS)
@@ -61,8 +73,8 @@ def test_finds_all_kinds_in_order(dirty):
     assert across.title == "Near-duplicates with different labels"
     assert re.fullmatch(
         (
-            "2 images of (coat and dress|dress and coat)[.] Which label is right, and which images do "
-            "you keep[?]"
+            "2 images of (coat and dress|dress and coat)[.] Which label is right, and which images "
+            "do you keep[?]"
         ),
         across.why,
     )
@@ -78,8 +90,9 @@ def test_finds_all_kinds_in_order(dirty):
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_one_kind(dirty, kind):
     tables = dirty.tables()
-    whole = find_cases(tables, flips=flips(tables))
-    alone = find_cases(tables, flips=flips(tables), only=kind)
+    options = {"flips": flips(tables), "decided": dispute(dirty, tables)}
+    whole = find_cases(tables, **options)
+    alone = find_cases(tables, **options, only=kind)
     assert [case for case in whole if case.kind == kind] == [
         case for case in alone if case in whole
     ]
@@ -154,13 +167,12 @@ LABELS = ["coat", "dress", "coat", None]
 
 
 def decisions(words):
-    """Return decisions from ``{0: 'keep', 1: 'shoe'}``; a word that is not a verb is the label of a relabel."""
-    return {
-        row: Decision(0, "x", word)
-        if word in ("keep", "drop")
-        else Decision(0, "x", "relabel", word)
+    """Return what is decided from ``{0: 'keep', 1: 'shoe'}``; other words are labels."""
+    rows = {
+        row: Row("x", "", word) if word in ("keep", "drop") else Row("x", word)
         for row, word in words.items()
     }
+    return {row: Decided((one,)) for row, one in rows.items()}
 
 
 def conflict(*members):

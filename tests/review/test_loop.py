@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def data(tmp_path, repository):
+def data(tmp_path):
     """A project with images in ``data/``, one of them too small."""
     for place, label in enumerate(("boot", "hat")):
         folder = tmp_path / "data" / label
@@ -24,7 +24,6 @@ def data(tmp_path, repository):
         for seed in range(12):
             (folder / f"{seed}.jpg").write_bytes(jpeg(100 * place + seed, 96))
     (tmp_path / "data/boot/tiny.jpg").write_bytes(jpeg(900, 20))
-    (tmp_path / "review.csv").write_bytes((repository / "review.csv").read_bytes())
     (tmp_path / "params.yaml").write_text(
         "classes: [boot, hat]\nscrape: {source: folder, snapshot: '2026-11-20', expect_at_least: "
         "1}\n"
@@ -70,7 +69,7 @@ def test_feedback_reaches_the_manifest_with_its_origin_and_new_label(data, begin
     assert (code, output.splitlines()[-2:]) == (
         0,
         [
-            "2 decisions written to review.csv, 3 images accepted into data/, 1 dropped.",
+            "6 images decided, 1 correction dropped, 3 corrections accepted into data/.",
             "Next: dvc repro",
         ],
     )

@@ -3,17 +3,12 @@
 import json
 import re
 import threading
-from types import SimpleNamespace
 
 import pytest
 
-from pixmill.images.compute import RowLimits
 from pixmill.local.private_server import PrivateServer, make_app
-from pixmill.review.cases import find_cases
-from pixmill.review.page_routes import routes
-from pixmill.review.preview import ImageFile, Previews
-from pixmill.review.review_session import Session
-from tests.review.conftest import CLASSES, Project
+from pixmill.review.serving import ReviewSite
+from tests.review.conftest import Project, fill
 from tests.visitor import Visitor
 
 
@@ -22,29 +17,19 @@ def made(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("project"))
     names = project.add("coat"), project.add("dress"), project.add("coat", reason="too_small")
     project.link(*names[:2])
-    tables = project.tables()
-    session = Session(
-        tables, find_cases(tables), project.review_file(tables), classes=CLASSES, by="mk"
-    )
-
-    def source(name):
-        return ImageFile(
-            name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6
-        )
-
-    previews = Previews(source, limits=RowLimits(20, 1 << 30), workers=1)
-    shown = SimpleNamespace(session=session, previews=previews)
-    site = SimpleNamespace(load=lambda: shown, current=lambda: shown, name="shoes")
-    with (
-        previews,
-        PrivateServer(make_app(routes(site)), command="x") as server,
-    ):
-        yield project, Visitor(server.new_address()), names
+    workspace = project.write()
+    fill(project.root, "unlabelled/a.jpg")
+    site = ReviewSite(workspace, by="mk")
+    with site, PrivateServer(make_app(site.routes()), command="x", start="review/") as server:
+        client = Visitor(server.new_address())
+        client.rows = {site.load().images.ids[row]: row for row in range(3)}
+        client.number = site.load().number
+        yield project, client, names
 
 
 @pytest.fixture
 def project(made):
-    made[0].review.unlink(missing_ok=True)
+    made[0].decisions.unlink(missing_ok=True)
     return made[0]
 
 
@@ -58,12 +43,15 @@ def names(made):
     return made[2]
 
 
-def choice(*names, verb="drop", case=0, why="", **more):
-    return {
-        "case": case,
-        "why": why,
-        "choices": [{"id": name, "verb": verb, **more} for name in names],
-    }
+@pytest.fixture
+def choice(client):
+    def choice(*names, verb="drop", window="one", **more):
+        rows = [client.rows[name] for name in names]
+        choices = [{"rows": rows, "verb": verb, "label": more.pop("label", "")}]
+        known = {"number": client.number, "version": 10**6, "window": window}
+        return {**known, "choices": choices, **more}
+
+    return choice
 
 
 def test_the_page_has_a_strict_content_security_policy(client):
@@ -87,37 +75,43 @@ def test_the_page_has_a_strict_content_security_policy(client):
 
 
 def test_cases_and_images_are_told(client, names):
-    assert client.get_json("session")["total"] == 2
+    assert client.get_json("cases")["total"] == 2
     assert {image["id"] for image in client.get_json("case/0")["images"]} == set(names[:2])
-    status, headers, body = client.ask(f"image/{names[2]}")
-    assert (status, headers["Content-Type"], body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
+    for place in ("image", "thumb"):
+        status, headers, body = client.ask(f"{place}/{client.rows[names[2]]}")
+        assert (status, headers["Content-Type"], body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
+    assert client.get_json(f"cases?image={names[2]}")["first"] == 1
 
 
-def test_writes_and_undoes_decisions(client, project, names):
-    status, case = client.post("decide", choice(*names[:2], why='a "b", twice\nmore'))
-    assert (status, case["settled"]) == (200, True)
-    assert project.lines() == [
-        f'{name},drop,,mk,"a ""b"", twice more"' for name in sorted(names[:2])
-    ]
-    status, case = client.post("decide", choice(names[2], verb="relabel", case=1, label="shoe"))
-    assert (status, case["next"]) == (200, None)
-    for _ in range(2):
-        assert client.post("undo", {})[0] == 200
-    assert project.lines() == []
+def test_writes_and_undoes_decisions(client, project, names, choice):
+    status, answer = client.post("decide", choice(*names[:2], case=0))
+    assert (status, answer["undoable"]) == (200, 1)
+    assert {said[:2] for said in project.said()} == {(name, "drop") for name in names[:2]}
+    assert client.post("decide", choice(names[2], verb="relabel", label="shoe"))[0] == 200
+    assert (names[2], "yes", "shoe", "") in project.said()
+    for case in (None, 0):
+        assert client.post("undo?window=one", {})[1]["case"] == case
+    assert project.said() == set()
 
 
-def test_refuses_forms_of_other_pages(client, project, names):
+def test_refuses_forms_of_other_pages(client, project, names, choice):
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None):
         assert client.post("decide", choice(names[0]), Content_Type=kind)[0] == 415
-    assert not project.review.exists()
+    assert not project.decisions.exists()
+
+
+def test_refuses_a_page_of_earlier_tables(client, names, choice):
+    assert client.post("decide", choice(names[0], number=0))[0] == 409
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "image/../../../../review.csv",
-        "image/%2e%2e%2freview.csv",
-        "image/" + "0" * 64,
+        "image/../../../../decisions.csv",
+        "image/%2e%2e%2fdecisions.csv",
+        "image/-1",
+        "thumb/99",
+        "open/99",
         "static/../page.html",
         "page.html",
         "case/-1",
@@ -129,7 +123,12 @@ def test_refuses_paths_outside_of_the_routes(client, path):
     assert client.ask(path)[0] == 404
 
 
-GOOD = choice("0" * 64)
+GOOD = {
+    "number": 1,
+    "version": 1,
+    "window": "one",
+    "choices": [{"rows": [0], "verb": "drop"}],
+}
 
 
 @pytest.mark.parametrize(
@@ -146,30 +145,29 @@ GOOD = choice("0" * 64)
                 {**GOOD, "case": -1},
                 {**GOOD, "why": "x" * 501},
                 {**GOOD, "choices": []},
-                {**GOOD, "choices": [{"id": "x", "verb": ["keep"]}]},
-                {key: value for key, value in GOOD.items() if key != "why"},
+                {**GOOD, "choices": [{"rows": [0], "verb": ["keep"]}]},
+                {**GOOD, "choices": [{"rows": [-1], "verb": "keep"}]},
+                {key: value for key, value in GOOD.items() if key != "version"},
             )
         ),
     ],
 )
 def test_refuses_malformed_requests(client, project, body):
     assert client.ask("decide", "POST", body)[0] == 400
-    assert not project.review.exists()
+    assert not project.decisions.exists()
 
 
-def test_concurrent_decisions_are_all_written(client, project, names):
+def test_concurrent_decisions_are_all_written(client, project, names, choice):
     done = []
 
-    def press(name, case):
+    def press(name):
         for verb in ("keep", "drop", "keep", "drop"):
-            done.append(client.post("decide", choice(name, verb=verb, case=case))[0])
+            done.append(client.post("decide", choice(name, verb=verb, window=name[:9]))[0])
 
-    threads = [
-        threading.Thread(target=press, args=asked) for asked in zip(names, (0, 0, 1), strict=True)
-    ]
+    threads = [threading.Thread(target=press, args=[name]) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert done == [200] * 12
-    assert project.lines() == [f"{name},drop,,mk," for name in sorted(names)]
+    assert project.said() == {(name, "drop", "", "") for name in names}

@@ -1,181 +1,121 @@
-"""Decisions are recognized as lost, committed or replaced; lost ones are restored."""
+"""Lost decisions of this branch are named and restored; committed ones are forgotten."""
 
 import json
 
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.core.params import load_params
 from pixmill.core.repository.git import GitError
-from pixmill.dataset.decision_log import DecisionLog
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
-from pixmill.review import review_file as review_file_module
-from pixmill.review.feedback import DecisionStore, ReviewImages
-from pixmill.review.recovery import check_decisions, restore
-from pixmill.validate.decisions import Decision
-from tests.review.conftest import CLASSES, jpeg
+from pixmill.review.recovery import describe_missing, find_lost, release, restore
+from tests.review.conftest import Desk, jpeg
 from tests.version_control import git, start_repository
 
-HEADER = "image,decision,label,by,why\n"
+HEADER = "image,label,answer,split,by,why\n"
 
 
 @pytest.fixture
 def name(project):
-    """Id of an image that the only commit drops by its file name."""
+    """Id of an image that the only commit drops."""
     name = project.add("coat")
     project.write()
-    project.review.write_text(f"{HEADER}data/coat/0000.jpg,drop,,mk,dark\n")
+    project.decisions.write_text(f"{HEADER}{name},,drop,,mk,dark\n")
     start_repository(project.root)
-    git(project.root, "add", "review.csv")
+    git(project.root, "add", "decisions.csv")
     git(project.root, "commit", "-qm", "x")
     return name
 
 
 @pytest.fixture
-def log(project):
-    return DecisionLog(Inbox(project.root / "inbox"), project.root)
+def accepted(project, name):
+    """Id of a correction that was accepted as a coat."""
+    inbox = Inbox(project.root / "inbox")
+    image = inbox.add(jpeg(900), extension=".jpg", prediction={}, label="coat", model={})
+    Desk(project.root).decide("keep", image)
+    return image
 
 
-@pytest.fixture
-def decide(project, name, log):
-    def decide(*decisions):
-        review_file = project.review_file(project.tables())
-        store = DecisionStore(
-            review_file, ReviewImages(project.tables(), (), CLASSES), project.root, log
-        )
-        for decision in decisions:
-            store.change({name: decision})
-        return store
-
-    return decide
+def put_back(project):
+    return restore(project.write(), load_params(project.root))
 
 
-def keep(name, why=""):
-    return Decision(0, name, "keep", "", "mk", why)
+@pytest.mark.parametrize("verb", ["keep", "clear"])
+def test_restores_rows_that_a_checkout_discarded(project, name, verb):
+    Desk(project.root).decide(verb, name)
+    said = project.said()
+    assert describe_missing(project.root) is None
+    git(project.root, "checkout", "-q", "decisions.csv")
+    assert project.said() != said
+    assert len(find_lost(DecisionTable(project.root)).rows) == 1
+    put_back(project)
+    assert project.said() == said
+    assert describe_missing(project.root) is None
 
 
-def lost(log):
-    return [
-        (item.branch, item.before and item.before[1], item.after and item.after[1])
-        for item in check_decisions(log).lost
-    ]
+def test_restores_an_accepted_image_with_its_label(project, name, accepted, capsys):
+    (file,) = (project.root / "data/coat").iterdir()
+    file.unlink()
+    git(project.root, "checkout", "-q", "decisions.csv")
+    put_back(project)
+    assert "Restored: 1 image, 1 decision." in capsys.readouterr().err
+    assert file.read_bytes() == jpeg(900)
+    assert (accepted, "yes", "coat", "") in project.said()
 
 
-@pytest.mark.parametrize("cleared", [False, True])
-def test_restores_reverted_lines(project, name, log, decide, cleared):
-    decide(None if cleared else keep(name, " it  is "))
-    assert lost(log) == []
-    git(project.root, "checkout", "review.csv")
-    assert lost(log) == [("main", "drop", None if cleared else "keep")]
-    restore(project.write(), project.params())
-    assert project.lines() == ([] if cleared else [f"{name},keep,,mk,it is"])
-    assert lost(log) == []
+def test_forgets_committed_rows(project, name):
+    Desk(project.root).decide("keep", name)
+    table = DecisionTable(project.root)
+    release(table)
+    assert len(table.actions()) == 1
+    git(project.root, "commit", "-qam", "y")
+    release(table)
+    assert table.actions() == []
 
 
-def test_restores_nothing_unless_git_can_be_read(project, log, monkeypatch):
-    start_repository(project.root)
+def test_decisions_of_another_branch_are_not_lost(project, name, accepted):
+    git(project.root, "checkout", "-qb", "other")
+    Desk(project.root).decide("keep", name)
+    git(project.root, "checkout", "-q", "--force", "main")
+    lost = find_lost(DecisionTable(project.root))
+    assert [item.key[0] for item in lost.rows] == [accepted]
+
+
+def test_restores_nothing_unless_git_can_be_read(project, name, accepted, monkeypatch):
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(GitError):
-        restore(project.write(), project.params())
+        put_back(project)
 
 
-def test_forgets_committed_and_edited_lines(project, name, log, decide):
-    store = decide(keep(name))
-    store.release()
-    assert len(log.read()[1]) == 1
-    git(project.root, "commit", "-qam", "y")
-    store.release()
-    assert log.read() == ({}, {})
-    decide(Decision(0, name, "relabel", "shoe", "mk", ""))
-    project.review.write_text(f"{HEADER}{name},relabel,dress,mk,\n")
-    assert lost(log) == []
-    store.release()
-    assert log.read() == ({}, {})
+def test_names_images_without_an_intact_copy(project, name, accepted, capsys):
+    next((project.root / "data/coat").iterdir()).unlink()
+    next((project.root / "inbox/corrections").iterdir()).unlink()
+    with pytest.raises(DataError, match=r"no intact copy: 1 accepted image missing from data/"):
+        put_back(project)
 
 
-def test_several_changes_of_a_line_are_merged(project, name, log, decide):
-    decide(keep(name), Decision(0, name, "relabel", "shoe", "mk", ""), keep(name))
-    git(project.root, "checkout", "review.csv")
-    assert lost(log) == [("main", "drop", "keep")]
+def test_does_not_restore_undeclared_labels(project, name):
+    Desk(project.root).decide("relabel", name, label="hat")
+    git(project.root, "checkout", "-q", "decisions.csv")
+    (project.root / "params.yaml").unlink()
+    with pytest.raises(DataError, match="yes hat"):
+        put_back(project)
+    assert project.said() == {(name, "keep", "", "")}
 
 
-def test_decisions_committed_on_another_branch_are_not_lost(project, name, log, decide):
-    git(project.root, "checkout", "-qb", "other")
-    decide(keep(name))
-    git(project.root, "commit", "-qam", "y")
-    git(project.root, "checkout", "-q", "main")
-    assert lost(log) == []
-
-
-def test_logs_decisions_before_writing_them(project, name, log, decide, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(review_file_module, "write_text", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        decide(keep(name))
-    assert lost(log) == [("main", "drop", "keep")]
-
-
-def test_names_images_without_an_intact_copy(project, name, log, capsys):
-    log.accept(name, project.root / "data/coat/a.jpg", b"x", 1)
-    with pytest.raises(DataError, match=r"no intact copy: data/coat/a\.jpg"):
-        restore(project.write(), project.params())
-    assert "1 accepted image of branch main missing from data/" in capsys.readouterr().err
-
-
-def test_restores_nothing_through_a_link_out_of_data(project, name, log, tmp_path):
-    content = jpeg(900)
-    image = log.inbox.add(content, extension=".jpg", prediction={}, label="coat", model={})
-    log.accept(image, project.root / "data/coat/a.jpg", content, 1)
+@pytest.mark.parametrize("place", ["data/coat/../../coat/b.jpg", "data/coat/b.jpg"])
+def test_restores_nothing_out_of_data(project, name, accepted, tmp_path, place):
+    """A pull request may contain the log, and links."""
+    file = next((project.root / "data/coat").iterdir())
+    file.unlink()
     (home := tmp_path / "home").mkdir()
-    (project.root / "data").mkdir(exist_ok=True)
-    (project.root / "data/coat").symlink_to(home)
+    file.parent.rmdir()
+    file.parent.symlink_to(home)
+    log = project.root / "inbox/decided.jsonl"
+    record = json.loads(log.read_text())
+    record["accepted"]["file"] = place
+    log.write_text(f"{json.dumps(record)}\n")
     with pytest.raises(DataError, match="leads out of"):
-        restore(project.write(), project.params())
+        put_back(project)
     assert not [*home.iterdir()]
-
-
-@pytest.mark.parametrize("earlier", [False, True])
-def test_restores_nothing_by_a_path_out_of_data(project, name, log, earlier):
-    content = jpeg(900)
-    image = log.inbox.add(content, extension=".jpg", prediction={}, label="coat", model={})
-    log.accept(image, project.root / "data/coat/a.jpg", content, 1)
-    (outside := project.root / "coat/b.jpg").parent.mkdir()
-    record = json.loads(log.path.read_text())
-    if earlier:
-        outside.write_bytes(content)
-        record["earlier"] = ["coat/b.jpg"]
-    else:
-        record["file"] = "data/coat/../../coat/b.jpg"
-    log.path.write_text(json.dumps(record))
-    with pytest.raises(DataError, match="leads out of"):
-        restore(project.write(), project.params())
-    assert outside.exists() == earlier
-    assert not (project.root / "data/coat/a.jpg").exists()
-
-
-def test_does_not_restore_undeclared_labels(project, name, log, capsys):
-    git(project.root, "checkout", "-qb", "hats")
-    other = "0" * 64
-    dark = ("data/coat/0000.jpg", "drop", "", "mk", "dark")
-    log.change(
-        {
-            name: (dark, (name, "relabel", "hat", "mk", "")),
-            other: (None, (other, "keep", "", "mk", "")),
-        }
-    )
-    content = jpeg(900)
-    image = log.inbox.add(
-        content, extension=".jpg", prediction={}, label="hat", model={"name": "m"}
-    )
-    log.accept(image, project.root / "data/train/hat/a.jpg", content, 1)
-    git(project.root, "checkout", "-q", "main")
-    with pytest.raises(
-        DataError, match=r"no intact copy: data/train/hat/a\.jpg and .* relabel hat"
-    ) as refused:
-        restore(project.write(), project.params())
-    assert refused.value.next.startswith("git checkout hats, then: pixmill review --restore")
-    assert "Restored: 0 images, 1 decision.\n" in capsys.readouterr().err
-    assert len(project.lines()) == 2
-    assert not (project.root / "data").exists()
-    assert len(lost(log)) == 1

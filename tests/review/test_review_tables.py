@@ -4,7 +4,6 @@ import pytest
 
 from pixmill.core.errors import ManifestError
 from pixmill.review.review_tables import load_tables
-from pixmill.validate.decisions import Decision
 
 
 def test_finds_images_with_all_sightings(project):
@@ -24,10 +23,8 @@ def test_finds_images_with_all_sightings(project):
     ]
     assert {seen["label"] for seen in tables.sightings(row)} == {"coat", "shoe"}
     assert tables.row("0" * 64) is None
-    (names,) = tables.names(
-        [Decision(2, "http://a.test/2", "keep"), Decision(3, project.rows[a]["path"], "drop")]
-    )
-    assert (names.id, set(names.places)) == (a, {"http://a.test/2", project.rows[a]["path"]})
+    assert tables.labels_that_came() == {a: ("coat", "shoe"), b: ("dress",)}
+    assert tables.first("image_url")[a] == "http://a.test/1"
     assert {tables.ids[row] for row in tables.pairs[0]} == {a, b}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from pixmill.cli import main
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import load_params
 from pixmill.dataset.inbox import Inbox
 from pixmill.review.recovery import restore
 from pixmill.review.serving import ReviewSite
@@ -25,7 +26,7 @@ PIPELINE = """\
 stages:
   count:
     cmd: find data -type f | wc -l > count.txt
-    deps: [data, review.csv]
+    deps: [data, decisions.csv]
     params: [scrape]
     outs: [count.txt]
 """
@@ -84,7 +85,7 @@ def committed(tmp_path_factory):
     project.write()
     with (project.root / "params.yaml").open("a") as params:
         params.write("validate: {}\nsplit: {}\ntrain: {}\nevaluate: {}\n")
-    project.review.write_text("image,decision,label,by,why\n")
+    project.decisions.write_text("image,label,answer,split,by,why\n")
     (project.root / "dvc.yaml").write_text(PIPELINE)
     (project.root / ".gitignore").write_text(
         "/data\n/inbox/\n/artifacts/\n/.pixmill/\n/count.txt\n"
@@ -163,7 +164,7 @@ def checked(project, monkeypatch, capsys):
 
 def assert_restored(project):
     assert set(ACCEPTED) <= in_data(project)
-    assert len(project.lines()) == 3
+    assert len(project.said()) == 15
 
 
 @pytest.mark.parametrize(
@@ -178,24 +179,24 @@ def test_restores_lost_decisions(project, monkeypatch, capsys, commands):
     for command in commands:
         run(project.root, *command)
     assert not set(ACCEPTED) & in_data(project)
-    assert project.lines() == []
-    before = (in_data(project), project.review.read_bytes())
+    assert project.said() == set()
+    before = (in_data(project), project.decisions.read_bytes())
     output = checked(project, monkeypatch, capsys)
-    assert "12 accepted images of branch main missing from data/: data/dress/feedback-" in output
-    assert "3 decisions of branch main missing from review.csv: " in output
+    assert "12 accepted images missing from data/: data/dress/feedback-" in output
+    assert "15 decisions missing from decisions.csv: " in output
     assert "Next: pixmill review --restore" in output
     assert not ReviewSite(Workspace(project.root, project.root), only="feedback").begin()
-    assert "12 accepted images of branch main missing from data/" in capsys.readouterr().err
+    assert "12 accepted images missing from data/" in capsys.readouterr().err
     assert (
         in_data(project),
-        project.review.read_bytes(),
+        project.decisions.read_bytes(),
     ) == before  # Nothing is restored automatically.
-    restore(Workspace(project.root, project.root), project.params())
+    restore(Workspace(project.root, project.root), load_params(project.root))
     output = capsys.readouterr().err
-    assert "Restored: 12 images, 3 decisions." in output
+    assert "Restored: 12 images, 15 decisions." in output
     assert_restored(project)
     follow(project.root, output)
-    assert run(project.root, "git", "status", "--porcelain", "data.dvc", "review.csv") == ""
+    assert run(project.root, "git", "status", "--porcelain", "data.dvc", "decisions.csv") == ""
 
 
 def test_committed_decisions_leave_the_inbox(project, decided, monkeypatch, capsys):
@@ -215,13 +216,13 @@ def test_committed_decisions_leave_the_inbox(project, decided, monkeypatch, caps
         "main",
         "--",
         "data.dvc",
-        "review.csv",
+        "decisions.csv",
         "params.yaml",
         "dvc.lock",
     )
     run(project.root, "dvc", "checkout", "-q")
     assert set(ACCEPTED) <= in_data(project)
-    assert len(project.lines()) == 3
+    assert len(project.said()) == 15
 
 
 def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys):
@@ -231,10 +232,10 @@ def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys)
     running.end()
     assert set(ACCEPTED) <= in_data(project)
     assert "nfiles: 4" in (project.root / "data.dvc").read_text()
-    assert "dvc add data && git add data.dvc review.csv && git commit" in checked(
+    assert "dvc add data && git add data.dvc decisions.csv && git commit" in checked(
         project, monkeypatch, capsys
     )
     run(project.root, "dvc", "exp", "apply", "other")
     assert not set(ACCEPTED) & in_data(project)
-    restore(Workspace(project.root, project.root), project.params())
+    restore(Workspace(project.root, project.root), load_params(project.root))
     assert_restored(project)

@@ -1,10 +1,11 @@
-"""Cases from evaluate: label issues, errors, uncertain predictions and flips, if the label is unchanged."""
+"""Cases from evaluate: label issues, errors, uncertain predictions and flips."""
 
 from collections import Counter
 
 import pandas as pd
 import pytest
 
+from pixmill.core.decisions import Decided, Row
 from pixmill.review.cases import find_cases
 from pixmill.review.review_tables import load_tables
 from tests.review.conftest import CLASSES
@@ -25,7 +26,7 @@ def coats(project):
 def shown(project, *, only=None, flips=None, decided=()):
     """Return the cases as (kind, id of the image, reason, suggestion)."""
     tables = load_tables(project.write().root)
-    rows = {tables.row(name) for name in decided}
+    rows = {tables.row(name): Decided((Row(name, "", "keep"),)) for name in decided}
     cases = find_cases(tables, flips=flips, decided=rows, only=only)
     return [(case.kind, tables.ids[case.members[0]], case.why, case.suggestion) for case in cases]
 

@@ -1,12 +1,13 @@
 """Review images in your browser by key press, or label many in a grid.
 
-Shows corrections from users of `pixmill serve`, label conflicts, images that the
-model gets wrong and the base got right, label issues, confident errors,
-near-duplicates, uncertain predictions, outliers and dropped images. Each decision
-is written to review.csv at once, and the next `dvc repro` applies it; accepted new
-images go into data/, and stay in inbox/ until they are committed. The grid shows
-unlabelled images, what they are like, and what the model believes: label those that
-you select. The page is served on this machine only; stop it with Ctrl-C.
+Shows corrections from users of `pixmill serve`, labels that people dispute, label
+conflicts, images that the model gets wrong and the base got right, label issues,
+confident errors, near-duplicates, uncertain predictions, outliers and dropped
+images. Each decision is written to decisions.csv at once, and the next `dvc repro`
+applies it; accepted new images go into data/, and stay in inbox/ until they are
+committed. The grid shows unlabelled images, what they are like, and what the model
+believes: label those that you select. The page is served on this machine only; stop
+it with Ctrl-C.
 """
 
 import argparse
@@ -22,6 +23,7 @@ EXAMPLES = (
 
 _KINDS = (
     "feedback",
+    "disputed",
     "conflicts",
     "flips",
     "labels",
@@ -72,8 +74,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--restore",
         action="store_true",
         help=(
-            "restore accepted images and decisions missing from data/ and review.csv, without a "
-            "page"
+            "restore accepted images and decisions missing from data/ and decisions.csv, without "
+            "a page"
         ),
     )
     parser.add_argument(
@@ -102,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         image=arguments.image,
         by=arguments.by,
         only=arguments.only,
-        random_sample=arguments.random_sample,
+        is_sample=arguments.random_sample,
     )
     if site.begin(arguments.inbox, grid=arguments.grid):
         open_project(workspace, site, port=arguments.port, open_browser=arguments.open)

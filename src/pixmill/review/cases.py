@@ -1,7 +1,7 @@
 """Cases to review: images to decide on together, ordered by urgency."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, get_args
@@ -9,15 +9,16 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from pixmill.core.decisions import Decided, disputes
 from pixmill.core.words import join_names
 from pixmill.evaluate.predictions import class_indices, held_out, probabilities_of
 from pixmill.review.outliers import ClassProfile, class_profiles
 from pixmill.review.review_tables import ReviewTables
-from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
 
 Kind = Literal[
     "feedback",
+    "disputed",
     "conflicts",
     "flips",
     "labels",
@@ -40,7 +41,15 @@ _MAX_PER_CLASS = 25
 _MIN_MARGIN = 0.2
 """Predictions whose two highest probabilities differ by less are uncertain."""
 
-_NOT_OVERRIDABLE = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
+_NOT_OVERRIDABLE = {
+    "review",
+    "unlabelled",
+    "disputed",
+    "label_conflict",
+    "duplicate_pixels",
+    "leak",
+    "repeated",
+}
 """Reasons for a drop that do not depend on the image alone."""
 
 _Selector = Callable[[Sequence[int]], Iterator[int]]
@@ -51,10 +60,11 @@ class Case:
     """Images to decide on together.
 
     Args:
-        kind: ``feedback``: a user corrected the prediction. ``conflicts``: the image was found
-            under several labels. ``flips``: the base's model predicts it correctly, the current
-            model does not. ``labels``: its label is a label issue. ``errors``: the prediction is
-            wrong. ``near-duplicates``: verified near-duplicates. ``uncertain``: two classes are
+        kind: ``feedback``: a user corrected the prediction. ``disputed``: people gave the image
+            several labels. ``conflicts``: it was found under several labels. ``flips``: the
+            base's model predicts it correctly, the current model does not. ``labels``: its label
+            is a label issue. ``errors``: the prediction is wrong.
+            ``near-duplicates``: verified near-duplicates. ``uncertain``: two classes are
             nearly equally probable. ``outliers``: it is unlike its class. ``dropped``: a rule
             dropped it. ``named``: the reviewer named it.
         title: Short title.
@@ -73,35 +83,42 @@ class Case:
     comparison: tuple[int, ...] = ()
     suggestion: str | None = None
 
-    def is_settled(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
-        """Return whether the decisions settle the case.
+    def is_settled(self, labels: Sequence[str | None], decided: Mapping[int, Decided]) -> bool:
+        """Return whether decisions settle the case.
 
-        A conflict is settled once all images that were kept or relabelled have one label, or else
-        all that were not dropped have one. Near-duplicates are settled once each linked pair has a
-        decision on one of the two. Other cases are settled once each image has a decision.
+        A dispute is settled by one label, or a drop. A conflict is settled once all images that
+        were kept or labelled have one label, or else all that were not dropped have one.
+        Near-duplicates are settled once each linked pair has a decision on one of the two. Other
+        cases are settled once each image has a decision.
 
         Args:
             labels: Label of each row; ``None`` for an image with conflicting labels.
-            decisions: Decisions by row.
+            decided: What is decided by row.
         """
+        if self.kind == "disputed":
+            of = decided.get(self.members[0])
+            return of is None or not of.is_disputed or of.fate == "drop"
         if self.kind == "conflicts":
-            return self._has_one_label(labels, decisions)
+            return self._has_one_label(labels, decided)
         if self.links:
-            return all(a in decisions or b in decisions for a, b in self.links)
-        return all(row in decisions for row in self.members)
+            return all(a in decided or b in decided for a, b in self.links)
+        return all(row in decided for row in self.members)
 
-    def _has_one_label(
-        self, labels: Sequence[str | None], decisions: Mapping[int, Decision]
-    ) -> bool:
+    def _has_one_label(self, labels: Sequence[str | None], decided: Mapping[int, Decided]) -> bool:
         chosen = set()
         undecided = set()
         for row in self.members:
-            decision = decisions.get(row)
-            if decision is None or (decision.verb == "keep" and labels[row] is None):
+            of = decided.get(row)
+            label = (of and of.label) or labels[row]
+            if of is not None and of.fate == "drop":
+                continue
+            if of is None or label is None:
                 undecided.add(labels[row])
-            elif decision.verb != "drop":
-                chosen.add(decision.label or labels[row])
-        return len(chosen) == 1 if chosen else None not in undecided and len(undecided) < 2
+            else:
+                chosen.add(label)
+        if chosen:
+            return len(chosen) == 1
+        return None not in undecided and len(undecided) < 2
 
 
 def find_cases(
@@ -109,30 +126,33 @@ def find_cases(
     feedback: Iterable[Case] = (),
     *,
     flips: pd.DataFrame | None = None,
-    decided: Collection[int] = (),
+    decided: Mapping[int, Decided] | None = None,
     only: Kind | None = None,
 ) -> list[Case]:
-    """Return the cases by urgency of their kinds; near-duplicates with different labels follow the conflicts.
+    """Return the cases by urgency of their kinds.
 
-    Of the kinds that question a label, only the most urgent one shows an image.
+    Near-duplicates with different labels follow the conflicts. Of the kinds that question a
+    label, only the most urgent one shows an image.
 
     Args:
         tables: Tables of the stages.
         feedback: Cases of the inbox.
         flips: Images that the base predicts correctly, from
             :class:`pixmill.experiments.compare.comparison.Numbers`; default: none.
-        decided: Rows with a decision; they do not count towards the maximum per class.
+        decided: What is decided by row; such images do not count towards the maximum per class.
         only: Kind of cases to return; default: all.
     """
-    profiles = (
-        class_profiles(tables.manifest) if only not in ("feedback", "conflicts", "dropped") else {}
-    )
+    decided = decided or {}
+    has_profiles = only not in ("feedback", "disputed", "conflicts", "dropped")
+    profiles = class_profiles(tables.manifest) if has_profiles else {}
     feedback = list(feedback)
-    select = _selector(
-        tables.labels, decided, {row for case in feedback for row in case.members if only is None}
-    )
+    disputed = list(_disputed(tables, decided))
+    taken = [*feedback, *disputed] if only is None else []
+    shown = {row for case in taken for row in case.members}
+    select = _selector(tables.labels, decided, shown)
     found: dict[Kind, Iterable[Case]] = {
         "feedback": feedback,
+        "disputed": disputed,
         "conflicts": _conflicts(tables),
         "near-duplicates": _near_duplicates(tables),
         "outliers": _outliers(profiles, select),
@@ -153,15 +173,17 @@ def find_cases(
     )
 
 
-def _selector(labels: Sequence[str | None], decided: Collection[int], taken: set[int]) -> _Selector:
-    """Return a function that takes the rows of one kind, most urgent first, and yields the indices of those to show.
+def _selector(
+    labels: Sequence[str | None], decided: Mapping[int, Decided], taken: set[int]
+) -> _Selector:
+    """Return a function that takes the rows of one kind, most urgent first.
 
-    Each image is shown under one kind only, and each kind shows a limited number of images per
-    class.
+    It yields the indices of those to show. Each image is shown under one kind only, and each kind
+    shows a limited number of images per class.
 
     Args:
         labels: Label of each row.
-        decided: Rows that do not count towards the maximum per class.
+        decided: Its rows do not count towards the maximum per class.
         taken: Rows that are shown already; the function adds to them.
     """
 
@@ -175,6 +197,16 @@ def _selector(labels: Sequence[str | None], decided: Collection[int], taken: set
                 yield index
 
     return select
+
+
+def _disputed(tables: ReviewTables, decided: Mapping[int, Decided]) -> Iterator[Case]:
+    """Yield images to which people gave several labels, as after a merge."""
+    said = disputes({tables.ids[row]: of for row, of in decided.items()})
+    for name, answers in said.items():
+        row = tables.row(name)
+        if row is not None:
+            why = f"People disagree: {answers}. Which label is right?"
+            yield Case("disputed", "Disputed label", why, (row,))
 
 
 def _conflicts(tables: ReviewTables) -> Iterator[Case]:
@@ -198,7 +230,10 @@ def _conflicts(tables: ReviewTables) -> Iterator[Case]:
 
 
 def _near_duplicates(tables: ReviewTables) -> Iterator[Case]:
-    """Yield sets of near-duplicates that contain every verified pair once, pairs with different labels first."""
+    """Yield sets of near-duplicates that contain every verified pair once.
+
+    Pairs with different labels come first.
+    """
     pairs = tables.pairs
     labels = np.array([label or "" for label in tables.labels], dtype=object)
     across = labels[pairs[:, 0]] != labels[pairs[:, 1]] if len(pairs) else np.zeros(0, bool)
@@ -307,7 +342,10 @@ def _label_cases(
     profiles: Mapping[str, ClassProfile],
     select: _Selector,
 ) -> Iterator[Case]:
-    """Yield the cases of a kind from :func:`_label_questions`, with typical images of both classes to compare with."""
+    """Yield the cases of a kind from :func:`_label_questions`.
+
+    They have typical images of both classes to compare with.
+    """
     chosen = images.iloc[list(select(images["row"].tolist()))]
     for item in chosen.to_dict("records"):
         typical = [
@@ -380,6 +418,4 @@ def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[li
 def _labels_of(tables: ReviewTables, row: int) -> list[str]:
     """Return the label of an image, or all its conflicting labels."""
     label = tables.labels[row]
-    return (
-        [label] if label is not None else sorted({seen["label"] for seen in tables.sightings(row)})
-    )
+    return [label] if label is not None else tables.came_as(row)

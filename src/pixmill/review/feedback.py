@@ -1,88 +1,115 @@
-"""Corrections in the inbox: cases for their images, and the decisions on them.
+"""Corrections in the inbox: cases for their images, accepting and dropping them.
 
-Decisions on images of the manifest are lines of ``review.csv``. A new image that is accepted is
-copied to ``data/<class>/feedback-<date>-<id>``; the name records its origin in the manifest, and
-split puts it into train. Those of a random sample begin with ``sample-`` and are split by hash,
-like all others. The inbox keeps an image until the ``data.dvc`` of a commit holds it.
+A new image that is accepted is copied to ``data/<class>/feedback-<date>-<id>``, and its label is a
+row of ``decisions.csv``; the name records its origin in the manifest, and split puts it into train.
+Those of a random sample begin with ``sample-`` and are split by hash, like all others. The inbox
+keeps an image until the ``data.dvc`` of a commit holds it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.decisions import Decided, Row, label_as
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import place_within, storage_errors, write_durably
 from pixmill.core.manifest import CORRECTION
 from pixmill.core.names import class_folder
-from pixmill.dataset.decision_log import DecisionLog
-from pixmill.dataset.inbox import Correction, Entry
-from pixmill.dataset.review_file import ReviewFile
+from pixmill.core.params import Params
+from pixmill.dataset.deciding import Accepted, Action, DecisionTable
+from pixmill.dataset.inbox import Correction, Entry, Inbox
 from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.review.cases import Case
-from pixmill.review.recovery import DecisionStatus, check_decisions
+from pixmill.review.recovery import pending_images, release
 from pixmill.review.review_tables import ReviewTables
-from pixmill.validate.decisions import Decision
 
 _NONE = "none of the classes"
 
+_AGAIN = "repeat the decision"
 
-class ReviewImages:
-    """Images under review: those of the manifest, followed by new images of the inbox.
+
+class Corrections:
+    """The images of the inbox, and decisions on those that are new.
+
+    Nothing is lost if the process is killed, or if uncommitted files are removed: an accepted image
+    stays in the inbox until a commit holds it, and is logged until then.
 
     Args:
+        table: The decisions.
         tables: Tables of the stages.
-        entries: Images of the inbox.
-        classes: Declared labels; other labels of corrections count as none.
-        accepted: Ids of accepted images that wait for a commit; they need no decision.
+        params: Parameters of the project; labels that are no class count as none.
+        is_sample: Whether the corrections are those of a random sample of all served images.
 
     Attributes:
-        entries: Images of the inbox.
-        known: Images of the inbox that are in the manifest under another label.
-        agreed: Images of the inbox that are in the manifest under the same label.
-        new: Images of the inbox that are not in the manifest, by id.
-        ids: Id of each row.
-        labels: Label of each row.
+        malformed: Number of files that cannot be read.
+        known: Images that are in the manifest under another label.
+        agreed: Images that are in the manifest under the same label.
+        new: Images that are not in the manifest, by id.
+        dropped: What is decided on the images that were dropped in this session.
+        accepted: Number of images accepted in this session.
+
+    Raises:
+        DataError: A line of the log is malformed.
     """
 
     def __init__(
         self,
+        table: DecisionTable,
         tables: ReviewTables,
-        entries: Sequence[Entry],
-        classes: Sequence[str],
-        accepted: Collection[str] = (),
+        params: Params,
+        *,
+        is_sample: bool = False,
     ) -> None:
+        self._table = table
         self._tables = tables
-        self.entries = entries
+        self._params = params
+        is_fixed = params.scrape.folder.layout == "fixed"
+        self._folder = table.root / "data" / ("train" if is_fixed else "")
+        self._prefix = "sample-" if is_sample else CORRECTION
+        self._inbox = Inbox(table.root / "inbox")
+        self._entries, self.malformed = self._inbox.entries()
         self.known: list[Entry] = []
         self.agreed: list[Entry] = []
         self.new: dict[str, Entry] = {}
-        for entry in entries:
-            if entry.id in accepted:
+        self.dropped: dict[str, Decided] = {}
+        self.accepted = 0
+        pending = pending_images(table.actions())
+        for entry in self._entries:
+            row = tables.row(entry.original)
+            if entry.id in pending:
                 continue
-            if (row := tables.row(entry.original)) is None:
-                self.new[entry.id] = entry
+            if row is None:
+                self._add(entry)
+            elif tables.labels[row] == entry.corrections[0].label:
+                self.agreed.append(entry)
             else:
-                (
-                    self.agreed if tables.labels[row] == entry.corrections[0].label else self.known
-                ).append(entry)
-        self._first = len(tables.ids)
-        self._rows = {name: self._first + place for place, name in enumerate(self.new)}
-        self.ids = [*tables.ids, *self.new]
-        labels = [entry.corrections[0].label for entry in self.new.values()]
-        self.labels = [*tables.labels, *(label if label in classes else None for label in labels)]
+                self.known.append(entry)
 
-    def row(self, name: str) -> int | None:
-        """Return the row of an image; ``None`` for an unknown id."""
-        return self._rows.get(name, self._tables.row(name))
+    def _add(self, entry: Entry) -> None:
+        file = self._find(entry)
+        if file is not None and entry.id in self._table.decided:
+            # The process was killed between the decision and the line of the log.
+            self._table.decide({}, then=_AGAIN, accepted=self._record(entry, file))
+        else:
+            self.new[entry.id] = entry
 
-    def facts(self, row: int) -> dict[str, Any]:
-        """Return the facts about an image for the page; the verdict of a new image is ``new``."""
-        if row < self._first:
-            return self._tables.facts(row)
-        entry = self.new[self.ids[row]]
+    def read(self, image: str) -> bytes:
+        """Return the bytes of a new image."""
+        return self._inbox.read_image(self.new[image])
+
+    def label(self, image: str) -> str | None:
+        """Return the label that users gave a new image last, if it is a class."""
+        label = self.new[image].corrections[0].label
+        return label if label in self._params.classes else None
+
+    def facts(self, image: str) -> dict[str, Any]:
+        """Return the facts about a new image for the page; its verdict is ``new``."""
+        entry = self.new[image]
         newest = entry.corrections[0]
         return {
-            "label": self.labels[row],
+            "label": self.label(image),
             "came_as": sorted({item.label or _NONE for item in entry.corrections}),
             "size": None,
             "format": newest.extension,
@@ -102,139 +129,89 @@ class ReviewImages:
         }
 
     def cases(self) -> Iterator[Case]:
-        """Yield a case for each image of the inbox that needs a decision, last corrected first."""
+        """Yield a case for each image that needs a decision, last corrected first.
+
+        The rows of new images follow those of the manifest.
+        """
+        first = len(self._tables.ids)
+        rows = {name: first + place for place, name in enumerate(self.new)}
         shown = [*self.known, *self.new.values()]
         for entry in sorted(shown, key=lambda entry: entry.corrections[0].received, reverse=True):
-            row = self.row(entry.id if entry.id in self.new else entry.original)
-            assert row is not None
             label = entry.corrections[0].label
             description = _describe(entry.corrections)
-            if entry.id not in self.new:
-                why = (
-                    f"The manifest has it as '{self.labels[row] or 'conflicting'}'. Your "
-                    "decision goes to review.csv."
-                )
-                yield Case(
-                    "feedback",
-                    "Feedback: known image",
-                    f"{description} {why}",
-                    (row,),
-                    suggestion=label,
-                )
+            if entry.id in self.new:
+                why = "Accept it to put it into data/, or drop it for good."
+                if label is not None and self.label(entry.id) is None:
+                    why = f"'{label}' is not one of the classes: choose one, or drop it."
+                row = rows[entry.id]
+                yield Case("feedback", "Feedback: new image", f"{description} {why}", (row,))
                 continue
-            why = "Accept it to put it into data/, or drop it for good."
-            if label is not None and self.labels[row] is None:
-                why = f"'{label}' is not one of the classes: choose one, or drop it."
-            yield Case("feedback", "Feedback: new image", f"{description} {why}", (row,))
+            known = self._tables.row(entry.original)
+            assert known is not None
+            why = f"The manifest has it as '{self._tables.labels[known] or 'conflicting'}'."
+            yield Case(
+                "feedback",
+                "Feedback: known image",
+                f"{description} {why}",
+                (known,),
+                suggestion=label,
+            )
 
+    def decide(
+        self, image: str, label: str | None, *, drop: bool = False, by: str, why: str
+    ) -> Callable[[], None]:
+        """Accept a new image, drop it, or take back that it was dropped.
 
-class DecisionStore:
-    """Apply decisions: to ``data/`` and the inbox for new images, to ``review.csv`` for others.
+        Args:
+            image: Its id.
+            label: Its label, to accept it; ``None``: it waits for a decision.
+            drop: Whether to drop it.
+            by: Who decides.
+            why: The reason.
 
-    Nothing is lost if the process is killed, or if uncommitted files are removed: an accepted image
-    stays in the inbox until :meth:`release` finds it in a commit, and each decision is logged until
-    then.
-
-    Args:
-        review_file: ``review.csv``.
-        images: Images under review.
-        folder: Folder of the class folders.
-        log: Log of decisions that no commit holds yet.
-        is_sample: Whether the corrections are those of a random sample of all served images.
-    """
-
-    def __init__(
-        self,
-        review_file: ReviewFile,
-        images: ReviewImages,
-        folder: Path,
-        log: DecisionLog,
-        *,
-        is_sample: bool = False,
-    ) -> None:
-        self._review_file = review_file
-        self._inbox = log.inbox
-        self._log = log
-        self._images = images
-        self._folder = folder
-        self._prefix = "sample-" if is_sample else CORRECTION
-        self._decided: dict[str, Decision] = {}
-
-    def read(self) -> Mapping[str, Decision]:
-        """Return all decisions by id.
+        Returns:
+            A function that undoes it.
 
         Raises:
-            DecisionsError: A line of ``review.csv`` is malformed.
-        """
-        return {**self._review_file.read(), **self._decided}
-
-    def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
-        """Apply decisions by id, and return the earlier ones; ``None`` clears a decision.
-
-        Raises:
-            DataError: An image of the inbox has changed.
-            LockedError: Another process has locked ``review.csv`` or the inbox.
-            DecisionsError: A line of ``review.csv`` is malformed.
+            DataError: The image in the inbox has changed.
+            LockedError: Another process has locked the decisions or the inbox.
             StorageError: The disk is full, or a file may not be written.
         """
-        others = {
-            name: decision for name, decision in changes.items() if name not in self._images.new
-        }
-        before: dict[str, Decision | None] = {}
-        if others:
-            # Logged first: a line that vanishes from review.csv is always known.
-            self._log.change(self._review_file.lines(others))
-            before = self._review_file.change(others)
-        for name in changes.keys() - others.keys():
-            before[name] = self._apply(self._images.new[name], changes[name])
-        return before
+        before = self.dropped.get(image)
+        action: Action | None = None
+        if label is not None:
+            action = self._accept(self.new[image], label, by=by, why=why)
+        row = Row(image, "", "drop", by=by, why=why)
+        self._set_dropped(image, Decided((row,)) if drop else None)
+        return partial(self._undo, image, before, action)
 
-    def count(self) -> tuple[int, int]:
-        """Return the numbers of accepted and of dropped new images."""
-        dropped = sum(decision.verb == "drop" for decision in self._decided.values())
-        return len(self._decided) - dropped, dropped
+    def release(self) -> None:
+        """Remove images from the inbox that were dropped, or that need no further decision.
 
-    def clean_inbox(self) -> None:
-        """Remove images from the inbox that were dropped, or are in the manifest and decided or correctly labelled.
-
-        Raises:
-            LockedError: The inbox was locked for ten seconds.
-            StorageError: The inbox may not be written.
-        """
-        decided = self.read()
-        done = [
-            *self._images.agreed,
-            *(entry for entry in self._images.known if entry.original in decided),
-        ]
-        if done or self._inbox.dropped_ids():
-            self._inbox.remove([name for entry in done for name in entry.names])
-
-    def release(self) -> DecisionStatus:
-        """Remove accepted images from the inbox that a commit holds, and return the status of logged decisions.
+        Those are in the manifest, and decided or correctly labelled; or a commit holds them.
 
         Raises:
             DataError: A line of the log is malformed.
             LockedError: The inbox was locked for ten seconds.
             StorageError: The inbox may not be written.
         """
-        status = check_decisions(self._log)
-        names = {entry.id: entry.names for entry in self._images.entries}
-        # The reviewer has not seen later corrections, or any of an image that was labelled in the
-        # grid.
-        reviewed = [item for item in status.accepted if item.corrections]
-        done = [
-            name for item in reviewed for name in names.get(item.image, ())[-item.corrections :]
-        ]
-        if done:
-            self._inbox.remove(done)
-        self._log.forget([*status.accepted, *status.written])
-        return status
+        done = [*self.agreed, *(item for item in self.known if self._is_decided(item.original))]
+        names = [name for entry in done for name in entry.names]
+        files = {entry.id: entry.names for entry in self._entries}
+        for item in release(self._table):
+            # The reviewer has not seen later corrections.
+            if item.corrections:
+                names += files.get(item.image, ())[-item.corrections :]
+        if names or self._inbox.dropped_ids():
+            self._inbox.remove(names)
 
-    def _apply(self, entry: Entry, decision: Decision | None) -> Decision | None:
-        before = self._decided.get(entry.id)
-        old = self._path(entry, before)
-        new = self._path(entry, decision)
-        if new is not None and new != old:
+    def _is_decided(self, image: str) -> bool:
+        return image in self._table.decided
+
+    def _accept(self, entry: Entry, label: str, *, by: str, why: str) -> Action:
+        """Copy an image to ``data/`` unless it is there, then write its label and the log."""
+        file = self._find(entry)
+        if file is None:
             try:
                 content = read_verified(self._inbox.read_image(entry), entry.id)
             except UndecodableError as error:
@@ -242,38 +219,56 @@ class DecisionStore:
                 raise DataError(
                     f"{place} cannot be accepted: {error.reason}", next="drop it"
                 ) from None
-            # Logged first: an image that vanishes from data/ is always known.
-            self._log.accept(entry.id, new, content, len(entry.corrections))
-            with storage_errors(then="repeat the decision"):
-                write_durably(new, content)
-        if decision is not None and decision.verb == "drop":
-            self._inbox.drop([entry.id])
-        elif before is not None and before.verb == "drop":
-            self._inbox.restore(entry.id)
-        if old is not None and new != old:
-            with storage_errors(then="repeat the decision"):
-                old.unlink(missing_ok=True)
-        if new is None:
-            self._log.forget(
-                item for item in self._log.read()[0].values() if item.image == entry.id
-            )
-        if decision is None:
-            self._decided.pop(entry.id, None)
-        else:
-            self._decided[entry.id] = decision
-        return before
+            file = self._place(entry, label)
+            with storage_errors(then=_AGAIN):
+                write_durably(file, content)
+        now = self._table.decided.get(entry.id)
+        self.accepted += 1
+        return self._table.decide(
+            label_as(entry.id, label, now, by=by, why=why),
+            then=_AGAIN,
+            accepted=self._record(entry, file),
+        )
 
-    def _path(self, entry: Entry, decision: Decision | None) -> Path | None:
-        """Return the file of an accepted image; no part of it comes from the client."""
-        if decision is None or decision.verb == "drop":
-            return None
-        row = self._images.row(entry.id)
-        label = decision.label or (None if row is None else self._images.labels[row])
-        if label is None:
-            raise ValueError(f"expected a label, received {decision}")
+    def _undo(self, image: str, before: Decided | None, action: Action | None) -> None:
+        if action is not None and action.accepted is not None:
+            self._table.undo(action, then=_AGAIN)
+            self._remove(self._table.root / action.accepted.file)
+            self.accepted -= 1
+        self._set_dropped(image, before)
+
+    def _set_dropped(self, image: str, decided: Decided | None) -> None:
+        if decided is not None:
+            self._inbox.drop([image])
+            if file := self._find(self.new[image]):
+                self._remove(file)  # a process was killed while it accepted the image
+            self.dropped[image] = decided
+        elif self.dropped.pop(image, None):
+            self._inbox.restore(image)
+
+    def _remove(self, file: Path) -> None:
+        with storage_errors(then=_AGAIN):
+            file.unlink(missing_ok=True)
+
+    def _find(self, entry: Entry) -> Path | None:
+        """Return the file of an image that was accepted."""
+        places = (self._place(entry, label) for label in self._params.classes)
+        return next((place for place in places if place.is_file()), None)
+
+    def _place(self, entry: Entry, label: str) -> Path:
+        """Return the file of an image that is accepted; no part of it comes from the client."""
         newest = entry.corrections[0]
         name = f"{self._prefix}{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
         return place_within(self._folder / class_folder(label) / name, self._folder)
+
+    def _record(self, entry: Entry, file: Path) -> Accepted:
+        content = self._inbox.read_image(entry)
+        return Accepted(
+            image=entry.id,
+            file=file.relative_to(self._table.root).as_posix(),
+            md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+            corrections=len(entry.corrections),
+        )
 
 
 def _describe(corrections: Sequence[Correction]) -> str:

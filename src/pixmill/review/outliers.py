@@ -1,4 +1,4 @@
-"""Outliers of a class by simple features: brightness, contrast, sharpness, entropy, border, shape and size.
+"""Outliers of a class by simple features, such as brightness, sharpness, shape and size.
 
 The score of an image is its largest modified z-score, ``0.6745 (x - median) / MAD``. Images with a
 score above 3.5 are outliers (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993).

@@ -1,87 +1,178 @@
 """Routes of the review page."""
 
-import re
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pixmill.local.private_server import answer_json, expect_json, page_routes
 from pixmill.local.problems import ProblemError
 from pixmill.pages import page_head
-from pixmill.review.review_session import Choice, Session
+from pixmill.review.case_view import case_content, find_row, next_images, overview
+from pixmill.review.grid.views import View
+from pixmill.review.grid_view import grid_state
+from pixmill.review.review_session import Choice, Session, Verb
 
 if TYPE_CHECKING:
     from pixmill.review.serving import ReviewSite
 
+_SIDES = {"thumb": 160, "image": 1024}
+"""Longer sides of previews in pixels, by route."""
 
-class _Request(BaseModel):
-    """Request for a decision: number of the case, choices and reason."""
+_POLL_SECONDS = 0.25
+"""Interval of checks whether the browser still wants an image."""
 
-    case: Annotated[int, Field(ge=0)]
-    choices: Annotated[list[Choice], Field(min_length=1)]
-    why: Annotated[str, Field(max_length=500)]
+_Row = Annotated[int, Field(ge=0)]
+
+
+class _Choice(BaseModel):
+    """A choice for some images."""
+
+    rows: Annotated[list[_Row], Field(min_length=1)]
+    verb: Verb
+    label: Annotated[str, Field(max_length=200)] = ""
+
+
+class _Decision(BaseModel):
+    """Decisions as made on a version of a session; ``number`` identifies it."""
+
+    number: int
+    version: int
+    window: Annotated[str, Field(max_length=40)]
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    why: Annotated[str, Field(max_length=500)] = ""
+    refused: list[_Row] = []
+    case: _Row | None = None
 
 
 def routes(site: "ReviewSite") -> list[BaseRoute]:
     """Return the routes, relative to the address of the page."""
 
-    def session(request: Request) -> Response:
-        return answer_json(lambda: site.load().session.overview(request.query_params.get("image")))
+    def cases(request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            session = site.load()
+            image = request.query_params.get("image")
+            return overview(session, None if image is None else find_row(session, image))
+
+        return answer_json(act)
 
     def case(request: Request) -> Response:
         number = request.path_params["number"]
 
         def act() -> dict[str, Any]:
-            project = site.current()
-            _check(project.session, number)
-            project.previews.expect(project.session.next_images(number))
-            return project.session.case(number)
+            session = site.current()
+            if number >= len(session.cases):
+                raise ProblemError(404, "Not Found.")
+            side = _SIDES["image"]
+            session.previews.expect((row, side) for row in next_images(session, number))
+            window = request.query_params.get("window", "")
+            return {**case_content(session, number), **session.after(window)}
 
         return answer_json(act)
 
-    def image(request: Request) -> Response:
-        name = request.path_params["name"]
-        project = site.current()
-        is_known = re.fullmatch("[0-9a-f]{64}", name) and project.session.knows(name)
-        preview = project.previews.get(name) if is_known else "unknown"
-        if isinstance(preview, str):
-            raise ProblemError(404, preview)
-        return Response(
-            preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+    def state(request: Request) -> Response:
+        asked = request.query_params
+        known = asked.get("known", "")
+        read = site.current if known else site.load
+        return answer_json(
+            lambda: grid_state(read(), _view(asked), asked.get("window", ""), known),
         )
+
+    def preview(side: int) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            session = site.current()
+            row = request.path_params["row"]
+            _require_row(session, row)
+            made = await _preview(request, session, (row, side))
+            headers = {"Cache-Control": "private, max-age=86400, immutable"}
+            return Response(made, media_type="image/jpeg", headers=headers)
+
+        return answer
+
+    def open_image(request: Request) -> Response:
+        session = site.current()
+        row = request.path_params["row"]
+        _require_row(session, row)
+        (name,) = session.images.identify([row])
+        return RedirectResponse(f"../../image/{name}", 303)
 
     async def decide(request: Request) -> Response:
         expect_json(request)
         try:
-            decision = _Request.model_validate_json(await request.body(), strict=True)
+            asked = _Decision.model_validate_json(await request.body(), strict=True)
         except ValidationError:
             raise ProblemError(400, "The decision is malformed.") from None
 
         def act() -> dict[str, Any]:
-            session = site.current().session
-            _check(session, decision.case)
-            return session.decide(decision.case, decision.choices, decision.why)
+            session = site.current()
+            if asked.number != session.number:
+                raise ProblemError(409, "The project has changed. Load the page again.")
+            return session.decide(
+                [Choice(each.rows, each.verb, each.label) for each in asked.choices],
+                window=asked.window,
+                version=asked.version,
+                why=asked.why,
+                refused=asked.refused,
+                case=asked.case,
+            )
 
         return await run_in_threadpool(answer_json, act)
 
     def undo(request: Request) -> Response:
         expect_json(request)
-        return answer_json(lambda: site.current().session.undo())
+        window = request.query_params.get("window", "")
+        return answer_json(lambda: site.current().undo(window))
+
+    def grow(request: Request) -> Response:
+        expect_json(request)
+        return answer_json(site.current().grow)
 
     return [
         *page_routes("pixmill.review", head=page_head(site.name, "review")),
-        Route("/session", session),
+        # Reports of earlier versions link to it.
+        Route("/grid/", lambda _: RedirectResponse("../#scope=unlabelled")),
+        Route("/cases", cases),
         Route("/case/{number:int}", case),
-        Route("/image/{name}", image),
+        Route("/state", state),
+        *(Route(f"/{name}/{{row:int}}", preview(side)) for name, side in _SIDES.items()),
+        Route("/open/{row:int}", open_image),
         Route("/decide", decide, methods=["POST"]),
         Route("/undo", undo, methods=["POST"]),
+        Route("/sample", grow, methods=["POST"]),
     ]
 
 
-def _check(session: Session, number: int) -> None:
-    if number >= len(session.cases):
+def _view(asked: Mapping[str, str]) -> View:
+    like = asked.get("like", "")
+    return View(
+        asked.get("scope", ""),
+        asked.get("sort", ""),
+        asked.get("label", ""),
+        int(like) if like.isdecimal() else -1,
+    )
+
+
+async def _preview(request: Request, session: Session, key: tuple[int, int]) -> bytes:
+    """Wait for a preview as long as the browser wants it."""
+    while True:
+        future = await run_in_threadpool(session.previews.request, key)
+        await asyncio.wait([asyncio.wrap_future(future)], timeout=_POLL_SECONDS)
+        if future.done() and not future.cancelled():  # by another request for the same one
+            break
+        if await request.is_disconnected():
+            future.cancel()  # It was scrolled out of view.
+            raise ClientDisconnect
+    made = future.result()
+    if isinstance(made, str):
+        raise ProblemError(404, made)
+    return made
+
+
+def _require_row(session: Session, row: int) -> None:
+    if row >= len(session.images):
         raise ProblemError(404, "Not Found.")

@@ -1,14 +1,43 @@
-"""A review session: its cases and decisions, as data for the page."""
+"""A review session: the images and cases of a project, and decisions on them."""
 
+from __future__ import annotations
+
+import itertools
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
 
+import pandas as pd
+
+from pixmill.core.decisions import Decided, Key, Row, clear, label_as, set_fate
 from pixmill.core.errors import PixmillError
-from pixmill.review.cases import KINDS, MAX_SHOWN, Case
-from pixmill.review.feedback import DecisionStore, ReviewImages
-from pixmill.validate.decisions import Decision
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import write_text
+from pixmill.core.names import to_nfc
+from pixmill.core.params import Params, load_params, read_text
+from pixmill.core.params.document import edit_params
+from pixmill.core.words import count, printable
+from pixmill.dataset.deciding import ChangedError, DecisionTable
+from pixmill.experiments.compare.comparison import NotComparableError
+from pixmill.images.compute import RowLimits, default_workers
+from pixmill.review.cases import Case, Kind, find_cases
+from pixmill.review.feedback import Corrections
+from pixmill.review.grid.advice import Advisor, given_splits, held_out, split_of
+from pixmill.review.grid.images import ImageTable
+from pixmill.review.grid.suggesting import DROPPED
+from pixmill.review.preview import Previews
+from pixmill.review.review_tables import load_tables
+
+_AGAIN = "repeat the decision"
+
+_NUMBERS = itertools.count(1)
+
+Verb = Literal["label", "relabel", "keep", "drop", "clear"]
 
 
 class DecisionError(PixmillError):
@@ -17,257 +46,442 @@ class DecisionError(PixmillError):
 
 @dataclass(frozen=True)
 class Choice:
-    """The choice for one image.
+    """The choice for some images.
 
     Args:
-        id: Id of the image.
-        verb: ``keep``, ``drop``, ``relabel``, or ``clear``, which removes a decision.
-        label: New label, for ``relabel``.
+        rows: The images.
+        verb: ``label`` gives a label. ``keep`` overrides the rules of validate. ``relabel`` is
+            both. ``drop`` drops the images. ``clear`` removes all decisions.
+        label: New label, for ``label`` and ``relabel``.
     """
 
-    id: str
-    verb: Literal["keep", "drop", "relabel", "clear"]
+    rows: Sequence[int]
+    verb: Verb
     label: str = ""
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One action: decisions by id before and after it."""
+    """An action that can be undone.
 
-    case: int
-    before: Mapping[str, Decision | None]
-    after: Mapping[str, Decision | None]
+    Args:
+        window: Identifies the window.
+        case: Number of the case that it decides, if any.
+        rows: The images.
+        undo: Functions that undo it, in order of what they undo.
+    """
+
+    window: str
+    case: int | None
+    rows: tuple[int, ...]
+    undo: tuple[Callable[[], object], ...]
 
 
 class Session:
-    """Cases and decisions; threads may share it.
+    """Images, cases and decisions of a project; threads may share it, within a ``with`` block.
 
     Args:
-        images: Images under review.
-        cases: Cases in display order, to which images are added that :meth:`overview` begins with.
-        store: Destination of decisions.
-        classes: Declared labels.
+        workspace: Folders of the project.
+        params: Its parameters.
         by: Name of the reviewer.
+        only: Kind of cases to show; default: all.
+        is_sample: Whether the corrections are those of a random sample of all served images.
+
+    Attributes:
+        root: Project folder.
+        params: The parameters, with new classes.
+        number: Number that identifies the rows, which another session numbers differently.
+        images: The images.
+        table: What is decided about them.
+        corrections: Images of the inbox; ``None`` before the first run.
+        cases: Cases in display order; :meth:`find_case` adds some.
+        labels: Label of each row; ``None`` without one, :data:`DROPPED` if it is not in the grid.
+        classes: The classes, with new ones.
+        params_text: Content of ``params.yaml`` that this session knows.
+        version: Grows with each change of labels.
+        counts: Number of images by label.
+        advisor: Advice to those who label.
+        lock: Lock of all of these.
+        previews: Previews by row and longer side in pixels.
+
+    Raises:
+        DataError: ``data/metadata.csv`` or a line of the log is malformed.
+        DecisionsError: ``decisions.csv`` is malformed.
+        ManifestError: The tables of scrape or validate are missing, or of different runs.
+        PixmillError: There is no base for ``only="flips"``.
     """
 
     def __init__(
         self,
-        images: ReviewImages,
-        cases: Sequence[Case],
-        store: DecisionStore,
+        workspace: Workspace,
+        params: Params,
         *,
-        classes: Sequence[str],
         by: str,
+        only: Kind | None = None,
+        is_sample: bool = False,
     ) -> None:
-        self.cases = [*cases]
-        self._images = images
-        self._store = store
-        self._classes = tuple(classes)
-        self._by = by
-        self._read: Mapping[str, Decision] | None = None
-        self._decisions: dict[int, Decision] = {}
-        self._settled: list[bool] = []
+        self.root = workspace.root
+        self.params = params
+        self._path = self.root / "params.yaml"
+        self.params_text = read_text(self._path)
+        self.by = _one_line(by)
+        self.number = next(_NUMBERS)
+        self.table = DecisionTable(self.root)
+        has_run = (self.root / "artifacts/validate/manifest.parquet").exists()
+        self.tables = tables = load_tables(self.root) if has_run else None
+        self.corrections: Corrections | None = None
+        self.cases: list[Case] = []
+        readers: dict[str, Callable[[], bytes]] = {}
+        if tables is not None:
+            self.corrections = Corrections(self.table, tables, params, is_sample=is_sample)
+            decided = {
+                row: of
+                for name, of in self.table.decided.items()
+                if (row := tables.row(name)) is not None
+            }
+            flips = _flips(self.root, only)
+            waiting = self.corrections.cases()
+            self.cases = find_cases(tables, waiting, flips=flips, decided=decided, only=only)
+            readers = {name: partial(self.corrections.read, name) for name in self.corrections.new}
+        self.images = ImageTable(workspace, params, tables, readers)
+        self.labels: list[str | None] = []
+        self.version = 0
+        self._decided: Mapping[str, Decided] | None = None
+        self._given = given_splits(self.images, params)
+        self.counts = Counter[str | None]()
+        self._looks = Counter[int]()
+        self._changed: dict[int, tuple[int, str]] = {}
+        self._refused = set[tuple[int, str]]()
         self._steps: list[_Step] = []
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.refresh()
+        self._looks.update(row for row, label in enumerate(self.labels) if label)
+        self._held = held_out(self.images)
+        self._held.update(row for row, split in self._given.items() if split != "train")
+        self.advisor = Advisor(self.images)
+        self._seen: tuple[object, ...] = ()
+        limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
+        self.previews: Previews[tuple[int, int]] = Previews(
+            lambda key: self.images.image(*key),
+            limits=limits,
+            workers=max(1, default_workers() - 1),
+        )
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.images)
+        self._stack.enter_context(self.previews)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     @property
-    def changed(self) -> list[str]:
-        """Ids of the images of all decisions in this session, with repetitions."""
-        return [name for step in self._steps for name in step.after]
+    def classes(self) -> tuple[str, ...]:
+        """The classes, with new ones."""
+        return self.params.classes
 
-    def images_of(self, kind: str) -> list[str]:
-        """Return the ids of the images of all cases of a kind, in order."""
-        rows = dict.fromkeys(
-            row for case in self.cases if case.kind == kind for row in case.members
-        )
-        return [self._images.ids[row] for row in rows]
+    @property
+    def decided_images(self) -> int:
+        """Number of images that were decided in this session."""
+        return len({row for step in self._steps for row in step.rows})
 
-    def knows(self, name: str) -> bool:
-        """Return whether there is an image with this id."""
-        return self._images.row(name) is not None
-
-    def overview(self, image: str | None = None) -> dict[str, Any]:
-        """Return facts about the session: reviewer, classes, number of cases, first case.
-
-        Args:
-            image: Id of the image to begin with, in any state; default: the first open case.
-        """
-        with self._lock:
-            row = None if image is None else self._images.row(image)
-            shows = [
-                number for number, case in enumerate(self.cases) if row in case.members[:MAX_SHOWN]
-            ]
-            if row is not None and not shows:
-                facts = self._images.facts(row)
-                named = Case(
-                    "named", "The image that you named", facts["reason"] or facts["verdict"], (row,)
-                )
-                shows = [len(self.cases)]
-                self._read = None
-                self.cases.append(named)
-            _, settled = self._now()
-            return {
-                "by": self._by,
-                "classes": list(self._classes),
-                "total": len(self.cases),
-                "first": shows[0] if shows else _next_open(settled, -1),
-                "image": None if row is None else image,
-                "inbox": any(case.kind == "feedback" for case in self.cases),
-            }
-
-    def case(self, number: int) -> dict[str, Any]:
-        """Return a case with its images and decisions.
-
-        Args:
-            number: Index of the case.
-
-        Raises:
-            IndexError: There is no such case.
-            DecisionsError: ``review.csv`` is malformed.
-        """
-        with self._lock:
-            return self._content(number)
-
-    def decide(self, number: int, choices: Sequence[Choice], why: str) -> dict[str, Any]:
-        """Write decisions on images of a case, and return the changed case.
-
-        Args:
-            number: Index of the case.
-            choices: One choice per image.
-            why: Reason; may be empty.
-
-        Raises:
-            DecisionError: A choice is not possible.
-            DecisionsError: ``review.csv`` is malformed; nothing was written.
-            StorageError: It cannot be written.
-        """
-        with self._lock:
-            members = {self._images.ids[row] for row in self.cases[number].members}
-            changes = {choice.id: self._decision(choice, members, why) for choice in choices}
-            before = self._store.change(changes)
-            now = self._store.read()
-            self._steps.append(_Step(number, before, {name: now.get(name) for name in changes}))
-            return self._content(number)
-
-    def undo(self) -> dict[str, Any]:
-        """Undo the last action of this session, and return its case.
-
-        Raises:
-            DecisionError: There is none, or the same line was changed elsewhere.
-            DecisionsError: ``review.csv`` is malformed; nothing was written.
-        """
-        with self._lock:
-            if not self._steps:
-                raise DecisionError("there is nothing to undo in this session")
-            step = self._steps[-1]
-            now = self._store.read()
-            for name, decision in step.after.items():
-                if _content(now.get(name)) != _content(decision):
-                    raise DecisionError(
-                        f"the decision on {name[:12]} has been changed elsewhere, so it was not "
-                        "undone"
-                    )
-            self._store.change(step.before)
-            self._steps.pop()
-            return self._content(step.case)
-
-    def next_images(self, number: int, count: int = 8) -> list[str]:
-        """Return the ids of the images of this and the following cases, in display order."""
-        cases = self.cases[number : number + count]
-        return [
-            self._images.ids[row]
-            for case in cases
-            for row in (*case.members[:MAX_SHOWN], *case.comparison)
-        ]
-
-    def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
-        if choice.id not in members:
-            raise DecisionError("that image is not in this case", next="load the page again")
-        if choice.verb == "clear":
+    def decided(self, row: int) -> Decided | None:
+        """Return what is decided about an image."""
+        name = self.images.ids[row]
+        if name is None:
             return None
-        if choice.verb == "drop":
-            return Decision(0, choice.id, "drop", "", self._by, why)
-        row = self._images.row(choice.id)
-        label = None if row is None else self._images.labels[row]
-        if choice.verb == "relabel":
-            label = choice.label
-            if label not in self._classes:
-                raise DecisionError(
-                    f"expected one of the labels {', '.join(self._classes)}, received {label!r}"
-                )
-        elif label not in self._classes:
-            raise DecisionError(
-                f"its label ({label}) is not one of the classes; use relabel to choose one"
+        if self.corrections is not None and name in self.corrections.dropped:
+            return self.corrections.dropped[name]
+        return self.table.decided.get(name)
+
+    def find_case(self, row: int) -> int:
+        """Return the number of the first case of an image; one is added if needed."""
+        with self.lock:
+            for number, case in enumerate(self.cases):
+                if row in case.members:
+                    return number
+            assert self.tables is not None
+            facts = self.tables.facts(row)
+            why = facts["reason"] or facts["verdict"]
+            self.cases.append(Case("named", "The image that you named", why, (row,)))
+            return len(self.cases) - 1
+
+    def decide(
+        self,
+        choices: Sequence[Choice],
+        *,
+        window: str,
+        version: int,
+        why: str = "",
+        refused: Sequence[int] = (),
+        case: int | None = None,
+    ) -> dict[str, Any]:
+        """Write decisions, and return the new version and the number of actions to undo.
+
+        Args:
+            choices: The decisions; each image once.
+            window: Identifies the window.
+            version: Version of the state that the window shows.
+            why: Reason; may be empty.
+            refused: Images that were left out of a selection, so they are not of the class.
+            case: Number of the case that it decides, if any.
+
+        Raises:
+            ChangedError: Others changed some of the images after that version, or a file is gone.
+            DataError: A correction in the inbox has changed.
+            DecisionError: A choice is not possible.
+            DecisionsError: ``decisions.csv`` is malformed.
+            LockedError: Another process held the lock for ten seconds.
+            ParamsError: A label cannot be a class.
+            StorageError: The disk is full, or a file may not be written.
+        """
+        with self.lock:
+            self.refresh()
+            rows = [row for choice in choices for row in choice.rows]
+            self._require_unchanged(rows, window, version)
+            self._require_present(self.images.identify(rows))
+            changes: dict[Key, Row | None] = {}
+            undo: list[Callable[[], object]] = []
+            for choice in choices:
+                label = to_nfc(choice.label)
+                if label:
+                    undo += self._declare(label, choice.rows)
+                for row in choice.rows:
+                    if self.images.correction(row) and self._waits(row):
+                        undo.append(self._correct(row, choice.verb, label, why))
+                    else:
+                        changes |= self._changes(row, choice.verb, label, _one_line(why))
+            if changes:
+                action = self.table.decide(changes, then=_AGAIN)
+                undo.append(partial(self.table.undo, action, then=_AGAIN))
+            self._steps.append(_Step(window, case, tuple(rows), tuple(undo)))
+            self._refused |= {(row, choices[0].label) for row in refused}
+            self._looks.update(rows)
+            self._take(rows, window)
+            return self.after(window)
+
+    def undo(self, window: str) -> dict[str, Any]:
+        """Undo the last action of a window, with a class that it added.
+
+        Returns:
+            As :meth:`decide`, its ``rows`` (none if there was no action), and its ``case``.
+
+        Raises:
+            ChangedError: Someone changed an image since.
+        """
+        with self.lock:
+            self.refresh()
+            steps = [step for step in self._steps if step.window == window]
+            if not steps:
+                return {**self.after(window), "rows": [], "case": None}
+            last = steps[-1]
+            for back in reversed(last.undo):
+                back()
+            self._steps.remove(last)
+            self._looks.subtract(last.rows)
+            self._take(last.rows, window)
+            return {**self.after(window), "rows": last.rows, "case": last.case}
+
+    def _waits(self, row: int) -> bool:
+        """Return whether a correction was neither accepted nor brought into ``data/``."""
+        return str(self.images.ids[row]) not in self.table.decided
+
+    def _correct(self, row: int, verb: Verb, label: str, why: str) -> Callable[[], None]:
+        assert self.corrections is not None
+        name = str(self.images.ids[row])
+        if verb == "keep":
+            label = self.corrections.label(name) or ""
+            if not label:
+                raise DecisionError("its label is not one of the classes", next="relabel it")
+        is_accepted = verb not in ("drop", "clear")
+        return self.corrections.decide(
+            name,
+            label if is_accepted else None,
+            drop=verb == "drop",
+            by=self.by,
+            why=_one_line(why),
+        )
+
+    def _changes(self, row: int, verb: Verb, label: str, why: str) -> dict[Key, Row | None]:
+        """Return the changes of rows that make a choice for an image."""
+        name = str(self.images.ids[row])
+        now = self.table.decided.get(name)
+        if verb == "clear":
+            return clear(now) if now else {}
+        if verb == "drop":
+            return set_fate(name, "drop", now, by=self.by, why=why)
+        if verb == "keep":
+            label = self._label_to_keep(row)
+        if verb == "label":
+            fate: dict[Key, Row | None] = {}
+            if now is not None and now.fate == "drop":
+                fate = {(name, ""): None}
+        else:
+            fate = set_fate(name, "keep", now, by=self.by, why=why)
+            # A label that came needs no row.
+            if self.images.came[row] == (label,):
+                return fate | label_as(name, None, now)
+        split = self._split(row, now)
+        return fate | label_as(name, label, now, split=split, by=self.by, why=why)
+
+    def _label_to_keep(self, row: int) -> str:
+        """Return the label that an image has in the last run."""
+        labels = self.tables.labels if self.tables else []
+        label = (labels if row < len(labels) else self.labels)[row]
+        if label is None or label not in self.classes:
+            raise DecisionError(f"its label ({label}) is not one of the classes", next="relabel it")
+        return label
+
+    def _split(self, row: int, now: Decided | None) -> str:
+        """Return the split of an image with a new label; empty: as it came, or by hash."""
+        if now is not None and now.split:
+            return now.split
+        if self.images.came[row] or self.images.correction(row) or row in self._given:
+            return ""
+        sample = self.advisor.last.sample
+        return split_of(sample.index(row) if row in sample else None)
+
+    def _require_unchanged(self, rows: Sequence[int], window: str, version: int) -> None:
+        """Raise an error if an image does not exist, or another window has changed it."""
+        if any(row >= len(self.labels) for row in rows):
+            raise DecisionError("there is no such image", next="load the page again")
+        others = 0
+        for row in rows:
+            (at, who) = self._changed.get(row, (0, window))
+            others += at > version and who != window
+        if others:
+            raise ChangedError(
+                f"{count(others, 'of these images', 'of these images')} changed meanwhile",
+                next="look at them again, and repeat",
             )
-        # `keep` restores the original label, which an earlier decision may have changed.
-        if row is not None and self._images.facts(row)["came_as"] == [label]:
-            return Decision(0, choice.id, "keep", "", self._by, why)
-        return Decision(0, choice.id, "relabel", label, self._by, why)
 
-    def _now(self) -> tuple[dict[int, Decision], list[bool]]:
-        """Return the decisions by row, and whether each case is settled; recomputed when the file has changed."""
-        matched = self._store.read()
-        if matched != self._read:
-            rows = {name: self._images.row(name) for name in matched}
-            self._decisions = {row: matched[name] for name, row in rows.items() if row is not None}
-            self._settled = [
-                case.is_settled(self._images.labels, self._decisions) for case in self.cases
-            ]
-            self._read = matched
-        return self._decisions, self._settled
+    def _require_present(self, ids: Sequence[str | None]) -> None:
+        missing = sum(name is None for name in ids)
+        if missing:
+            raise ChangedError(
+                f"{count(missing, 'image')} moved or deleted meanwhile",
+                next="load the page again",
+            )
 
-    def _content(self, number: int) -> dict[str, Any]:
-        case = self.cases[number]
-        decisions, settled = self._now()
-        return {
-            "number": number,
-            "total": len(self.cases),
-            "kind": case.kind,
-            "title": case.title,
-            "why": case.why,
-            "suggestion": case.suggestion,
-            "settled": settled[number],
-            "next": _next_open(settled, number),
-            "done": sum(settled),
-            "kinds": self._kinds(settled),
-            "undoable": len(self._steps),
-            "images": [self._image(row, decisions.get(row)) for row in case.members[:MAX_SHOWN]],
-            "hidden": [self._images.ids[row] for row in case.members[MAX_SHOWN:]],
-            "comparison": [self._image(row, decisions.get(row)) for row in case.comparison],
-        }
+    def _declare(self, label: str, rows: Sequence[int]) -> list[Callable[[], object]]:
+        """Add a class, and the folder of unlabelled images, to ``params.yaml`` if needed.
 
-    def _kinds(self, settled: Sequence[bool]) -> list[dict[str, Any]]:
-        return [
-            {
-                "kind": kind,
-                "total": len(numbers),
-                "done": sum(settled[number] for number in numbers),
-                "first": next((number for number in numbers if not settled[number]), numbers[0]),
-            }
-            for kind in ("named", *KINDS)
-            if (numbers := [number for number, case in enumerate(self.cases) if case.kind == kind])
-        ]
+        Returns:
+            Functions that undo it.
+        """
+        values: dict[str, object] = {}
+        is_new = label not in self.classes
+        if is_new:
+            sources = self.params.scrape.source_by_class
+            values["classes"] = [*self.classes, label]
+            # Its images are here already; no source is asked for more.
+            values["scrape.source_by_class"] = {**sources, label: []}
+        is_pile = any(self.images.is_new_file(row) and not self.images.came[row] for row in rows)
+        if is_pile and not self.params.evaluate.unlabelled:
+            values["evaluate.unlabelled"] = "data/unlabelled"
+        if not values:
+            return []
+        params = load_params(self.root)
+        wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
+        before = read_text(self._path)
+        after = edit_params(before, wanted, otherwise="add the class yourself")
+        self._set_params(after)
+        return [partial(self._withdraw, label if is_new else "", before, after)]
 
-    def _image(self, row: int, decision: Decision | None) -> dict[str, Any]:
-        return {
-            "id": self._images.ids[row],
-            **self._images.facts(row),
-            "decision": None
-            if decision is None
-            else {
-                "verb": decision.verb,
-                "label": decision.label,
-                "by": decision.by,
-                "why": decision.why,
-            },
-        }
+    def _withdraw(self, label: str, before: str, after: str) -> None:
+        """Undo an edit of ``params.yaml``, unless others edited it or use the new class since."""
+        is_used = any(label in of.labels for of in self.table.decided.values())
+        if read_text(self._path) == after and not is_used:
+            self._set_params(before)
+
+    def _set_params(self, text: str) -> None:
+        write_text(self._path, text)
+        self.params_text = text
+        self.params = load_params(self.root)
+
+    def refresh(self) -> None:
+        """Take over new files, and what others decided."""
+        with self.lock:
+            changed = self.images.take_changes()
+            decided = self.table.decided
+            if decided is not self._decided:  # read again: others have written it
+                self._decided = decided
+                changed = [*range(len(self.images))]
+            self._take(changed, "")
+
+    def _take(self, rows: Sequence[int], window: str) -> None:
+        """Change the labels of rows to what is decided now."""
+        self.version += bool(rows)
+        missing = len(self.images) - len(self.labels)
+        self.labels += [DROPPED] * missing
+        self.counts[DROPPED] += missing
+        for row in rows:
+            label = self._label_of(row)
+            before = self.labels[row]
+            if label != before or window:
+                self._changed[row] = (self.version, window)
+            self.counts[before] -= 1
+            self.counts[label] += 1
+            self.labels[row] = label
+
+    def _label_of(self, row: int) -> str | None:
+        if row in self.images.hidden:
+            return DROPPED
+        labels = self.images.came[row]
+        came = labels[0] if len(labels) == 1 else None
+        of = self.table.decided.get(self.images.ids[row] or "")
+        if of is None:
+            return came
+        return DROPPED if of.fate == "drop" else of.resolve_label(came)
+
+    def after(self, window: str) -> dict[str, Any]:
+        """Return the version of the labels, and the number of actions that a window can undo."""
+        undoable = sum(step.window == window for step in self._steps)
+        return {"version": self.version, "undoable": undoable}
+
+    def grow(self) -> dict[str, Any]:
+        """Enlarge the random sample, to narrow the interval of the accuracy."""
+        with self.lock:
+            self.advisor.grow()
+            self._seen = ()
+            return {}
+
+    def renew(self) -> None:
+        """Begin to renew the advice if images, features or labels have changed."""
+        with self.lock:
+            self.refresh()
+            seen = (self.version, len(self._refused), *self.images.progress().values())
+            if seen == self._seen or not self.advisor.is_rested:
+                return
+            self._seen = seen
+            looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(self.labels)]
+            held = {*self._held}
+            for name, of in self.table.decided.items():
+                if of.split in ("val", "test"):
+                    held.update(self.images.rows_of(name))
+            self.advisor.start([*self.labels], self.classes, looks, {*self._refused}, held)
+
+    def shown_classes(self) -> list[str]:
+        """Return the classes, followed by other labels of images."""
+        others = {label for label, number in self.counts.items() if label and number}
+        return [*self.classes, *sorted(others - {*self.classes})]
 
 
-def _content(decision: Decision | None) -> Decision | None:
-    return decision and replace(decision, line=0)
+def _one_line(text: str) -> str:
+    """Return a text without line ends and invisible characters, as ``decisions.csv`` keeps it."""
+    return " ".join(printable(text, instead=" ").split())
 
 
-def _next_open(settled: Sequence[bool], number: int) -> int | None:
-    """Return the next open case after this one, wrapping around; ``None`` if all are settled."""
-    order = [*range(number + 1, len(settled)), *range(number + 1)]
-    return next((place for place in order if not settled[place]), None)
+def _flips(root: Path, only: Kind | None) -> pd.DataFrame | None:
+    """Return the flips; the base's predictions are only fetched for ``only="flips"``."""
+    if only not in (None, "flips"):
+        return None
+    from pixmill.experiments.compare.comparing import read_flips
+
+    try:
+        return read_flips(root, fetch=only == "flips")
+    except (NotComparableError, PixmillError) as reason:
+        if only:
+            raise PixmillError(f"there are no flips: {reason}", next="pixmill review") from reason
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
-from pixmill.validate.decisions import Decision, Names, names_of
 from pixmill.validate.reasons import meaning
 
 _NEXT = "dvc repro validate"
@@ -87,11 +85,18 @@ class ReviewTables:
         """Return the files and URLs at which images were found."""
         return set(self._sightings["image_url"].dropna())
 
-    def queries(self) -> dict[str, str]:
-        """Return the query of the first sighting of each image that was found by one."""
-        return dict(
-            self._sightings[["id", "query"]].dropna().drop_duplicates("id").itertuples(index=False)
-        )
+    def first(self, column: str) -> dict[str, str]:
+        """Return the first value of a column of the sightings by id, of those that have one."""
+        seen = self._sightings[["id", column]].dropna().drop_duplicates("id")
+        return dict(seen.itertuples(index=False))
+
+    def labels_that_came(self) -> dict[str, tuple[str, ...]]:
+        """Return the labels of all sightings by id; several contradict each other."""
+        found: dict[str, tuple[str, ...]] = {}
+        seen = self._sightings[["id", "label"]].dropna().drop_duplicates()
+        for name, label in seen.sort_values("label").itertuples(index=False):
+            found[name] = (*found.get(name, ()), label)
+        return found
 
     def sightings(self, row: int) -> list[dict[str, Any]]:
         """Return all sightings of an image in order; missing values are ``None``."""
@@ -101,6 +106,10 @@ class ReviewTables:
             for item in seen.where(seen.notna(), None).to_dict("records")
         ]
 
+    def came_as(self, row: int) -> list[str]:
+        """Return the labels that an image came with, sorted."""
+        return sorted({item["label"] for item in self.sightings(row) if item["label"]})
+
     def facts(self, row: int) -> dict[str, Any]:
         """Return the facts about an image for the page."""
         image = self.manifest.iloc[row]
@@ -108,7 +117,7 @@ class ReviewTables:
         reason = None if pd.isna(image["reason"]) else str(image["reason"])
         return {
             "label": self.labels[row],
-            "came_as": sorted({item["label"] for item in sightings}),
+            "came_as": self.came_as(row),
             "size": None
             if pd.isna(image["width"])
             else f"{image['width']} \u00d7 {image['height']}",
@@ -129,17 +138,15 @@ class ReviewTables:
         }
 
     def still_labelled(self, found: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of a table whose images are still kept under the same label, with their ``row``.
+        """Return the rows of a table whose images are still kept under the same label.
+
+        The result has their ``row``.
 
         Args:
             found: Table of the same or an earlier run, with ``id``, ``label`` and other columns.
         """
         kept = self.manifest.loc[self.manifest["verdict"] == "keep", ["id", "label"]]
         return found.merge(kept.rename_axis("row").reset_index(), on=["id", "label"], how="inner")
-
-    def names(self, decisions: Iterable[Decision]) -> list[Names]:
-        """Return the images that decisions may refer to, with their names."""
-        return names_of(decisions, self.manifest, self._sightings)
 
     def _rows_of(self, names: pd.Series[str]) -> npt.NDArray[np.intp]:
         """Return the rows of ids; -1 for an unknown id."""

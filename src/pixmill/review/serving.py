@@ -1,4 +1,4 @@
-"""The pages of the review, below ``review/`` of the project's page."""
+"""The review page, below the page of ``pixmill open``."""
 
 import threading
 from pathlib import Path
@@ -9,21 +9,20 @@ from starlette.routing import BaseRoute, Mount
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_mark
 from pixmill.core.install.pyproject import project_name
-from pixmill.core.params import load_params
+from pixmill.core.params import load_params, read_text
 from pixmill.core.process.progress import announce
+from pixmill.core.review_csv import require_converted
 from pixmill.core.words import count
+from pixmill.dataset.deciding import default_name
 from pixmill.dataset.inbox import Inbox
-from pixmill.images.listing import files_below
-from pixmill.review.grid import grid_routes
-from pixmill.review.grid.grid import Grid
+from pixmill.dataset.uncommitted import commit_command
+from pixmill.review.case_view import find_row
 from pixmill.review.page_routes import routes
-from pixmill.review.reviewing import ReviewProject, default_name
+from pixmill.review.recovery import describe_missing
+from pixmill.review.review_session import Session
+from pixmill.review.review_tables import load_tables
 
-_TABLES = (
-    "params.yaml",
-    "artifacts/validate/manifest.parquet",
-    "artifacts/evaluate/predictions.parquet",
-)
+_TABLES = ("artifacts/validate/manifest.parquet", "artifacts/evaluate/predictions.parquet")
 """Files after whose change a page that is loaded shows new cases."""
 
 
@@ -33,22 +32,30 @@ class ReviewSite:
     Args:
         workspace: Folders of the project.
         image: Id or file of the image to begin with.
-        options: Further arguments of :class:`~pixmill.review.reviewing.ReviewProject`.
+        by: Name of the reviewer; default: :func:`~pixmill.dataset.deciding.default_name`.
+        options: Further arguments of :class:`~pixmill.review.review_session.Session`.
 
     Attributes:
         name: Name of the project.
         start: Page to open first, relative to the project's page; empty before :meth:`begin`.
     """
 
-    def __init__(self, workspace: Workspace, *, image: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        image: str | None = None,
+        by: str | None = None,
+        **options: Any,
+    ) -> None:
         self._workspace = workspace
+        self._root = workspace.root
         self._image = image
+        self._by = by
         self._options = options
         self._lock = threading.RLock()
-        self._project: ReviewProject | None = None
-        self._grid: Grid | None = None
+        self._session: Session | None = None
         self._read = list[tuple[int, ...]]()
-        self._grid_read = list[tuple[int, ...]]()
         self.name = project_name(workspace.root)
         self.start = ""
 
@@ -56,9 +63,8 @@ class ReviewSite:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for part in (self._project, self._grid):
-            if part is not None:
-                part.__exit__()
+        if self._session is not None:
+            self._session.__exit__()
 
     def begin(self, inbox: Path | None = None, *, grid: bool = False) -> bool:
         """Read the cases of ``pixmill review``, and return whether there is something to show.
@@ -71,118 +77,126 @@ class ReviewSite:
 
         Raises:
             LockedError: The inbox was locked for ten seconds.
-            PixmillError: As for :class:`~pixmill.review.reviewing.ReviewProject`.
+            PixmillError: As for :class:`~pixmill.review.review_session.Session`, or the project
+                has decisions of an earlier form.
         """
-        root = self._workspace.root
-        own = Inbox(root / "inbox")
+        own = Inbox(self._root / "inbox")
         if inbox is not None and inbox.resolve() != Path(own.place).resolve():
             announce(
                 f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}."
             )
-        is_narrow = self._image is not None or self._options.get("only") is not None
-        folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
-        has_unlabelled = folder.is_dir() and any(files_below(folder))
-        has_run = (root / _TABLES[1]).exists()
-        if grid or (has_unlabelled and not has_run and not is_narrow):
-            self.start = "review/grid/"
-            self.grid()
-            return True
-        project = self.load()
-        if project.remarks:
-            announce("\n".join(project.remarks))
-        self.start = "review/"
+        session = self.load()
+        for remark in self._remarks(session, grid=grid):
+            announce(remark)
+        self.start = self._first_page(session, grid=grid)
+        if not self.start:
+            session.__exit__()
+        return bool(self.start)
+
+    def _remarks(self, session: Session, *, grid: bool) -> list[str]:
+        """Return lines to print at the start."""
+        found = []
+        if session.corrections is not None:
+            if not session.cases and not grid:
+                only = self._options.get("only")
+                found.append(f"Nothing to review{f' in {only}' if only else ''}.")
+            if malformed := session.corrections.malformed:
+                found.append(f"{count(malformed, 'file')} of inbox/corrections/ cannot be read.")
+        if lost := describe_missing(self._root):
+            found += [*lost[0], f"Next: {lost[1]}"]
+        return found
+
+    def _first_page(self, session: Session, *, grid: bool) -> str:
+        """Return the page to begin with; empty if there is nothing to show."""
         if self._image is not None:
-            self.start += f"?image={project.find(self._image)}"
-        elif not project.session.cases:
-            if is_narrow or not has_unlabelled:
-                project.__exit__()
-                return False
-            self.start += "grid/"
-        return True
+            return f"review/?image={session.images.ids[find_row(session, self._image)]}"
+        if session.cases and not grid:
+            return "review/"
+        is_narrow = self._options.get("only") is not None
+        if grid or (None in session.labels and not is_narrow):
+            return "review/#scope=unlabelled"
+        if session.tables is None:
+            load_tables(self._root)  # names the command that makes them
+        return ""
 
-    def load(self) -> ReviewProject:
-        """Return the review of the tables as they are now.
-
-        Raises:
-            PixmillError: As for :class:`~pixmill.review.reviewing.ReviewProject`.
-        """
-        root = self._workspace.root
-        with self._lock:
-            if (read := _marks(root)) != self._read or self._project is None:
-                if self._project is not None:
-                    self._project.__exit__()
-                    announce(self._project.end()[0])
-                self._project = ReviewProject(
-                    self._workspace, load_params(root), **self._options
-                ).__enter__()
-                self._read = read
-            return self._project
-
-    def current(self) -> ReviewProject:
-        """Return the review of the page that was loaded last."""
-        return self._project or self.load()
-
-    def grid(self, *, renew: bool = False) -> Grid:
-        """Return the grid.
-
-        Args:
-            renew: Whether to read the tables again if they have changed.
+    def load(self) -> Session:
+        """Return the session on the tables as they are now.
 
         Raises:
-            PixmillError: A table or ``review.csv`` is malformed.
+            PixmillError: As for :meth:`begin`.
         """
         with self._lock:
-            read = (
-                _marks(root := self._workspace.root)
-                if renew or self._grid is None
-                else self._grid_read
+            read = [file_mark(self._root / name) for name in _TABLES]
+            session = self._session
+            text = read_text(self._root / "params.yaml")
+            if session is not None and (read, text) == (self._read, session.params_text):
+                return session
+            require_converted(self._root)
+            new = Session(
+                self._workspace,
+                load_params(self._root),
+                by=default_name(self._root) if self._by is None else self._by,
+                **self._options,
             )
-            if self._grid is None or read[1:] != self._grid_read[1:]:
-                if self._grid is not None:
-                    self._grid.__exit__()
-                    announce(self._grid.labels.end()[0])
-                by = self._options.get("by") or default_name(root)
-                self._grid = Grid(self._workspace, load_params(root), by, self._doubts)
-                self._grid_read = read
-                self._grid.__enter__()
-                if self._grid.labels.remarks:
-                    announce("\n".join(self._grid.labels.remarks))
-            return self._grid
+            if session is not None:
+                session.__exit__()
+                announce(end_session(session)[0])
+            if new.corrections is not None:
+                new.corrections.release()
+            self._session = new.__enter__()
+            self._read = read
+            return new
+
+    def current(self) -> Session:
+        """Return the session of the page that was loaded last."""
+        return self._session or self.load()
 
     def find(self, name: str) -> Path | None:
-        """Return the file of an image of the grid by its id; ``None`` if it has none, or has not been opened."""
-        rows = self._grid.pile.rows_of(name) if self._grid else ()
-        return (
-            self._workspace.root / self._grid.pile.names[rows[0]] if self._grid and rows else None
-        )
-
-    def _doubts(self, kind: str) -> list[str]:
-        """Return the ids of the images of a kind of case, most urgent first."""
-        return self.load().session.images_of(kind)
+        """Return the file of an image by its id, if a session that has begun has one."""
+        images = self._session.images if self._session else None
+        files = [
+            images.root / images.names[row]
+            for row in (images.rows_of(name) if images else ())
+            if images and not images.correction(row)
+        ]
+        return files[0] if files else None
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes, relative to the address of the project's page."""
-        return [
-            Mount("/review/grid", routes=grid_routes.routes(self)),
-            Mount("/review", routes=routes(self)),
-        ]
+        return [Mount("/review", routes=routes(self))]
 
     def end(self) -> list[str]:
-        """Return lines to print at the end: a summary of the decisions and the next command, if any.
+        """Return lines to print at the end: a summary and the next command, if any.
 
         Raises:
             LockedError: The inbox was locked for ten seconds.
             StorageError: The inbox may not be written.
         """
-        ended = (self._project, None if self._grid is None else self._grid.labels)
-        ends = [part.end() for part in ended if part is not None]
-        commands = [command for _, command in ends if command]
-        return [
-            *(summary for summary, _ in ends),
-            *(f"Next: {command}" for command in commands[-1:]),
-        ]
+        if self._session is None:
+            return []
+        summary, command = end_session(self._session)
+        return [summary, *([f"Next: {command}"] if command else [])]
 
 
-def _marks(root: Path) -> list[tuple[int, ...]]:
-    """Return what changes when a file changes whose content a page shows."""
-    return [file_mark(root / name) for name in _TABLES]
+def end_session(session: Session) -> tuple[str, str | None]:
+    """Clean the inbox, and return a summary and the next command, if any.
+
+    Raises:
+        LockedError: The inbox was locked for ten seconds.
+        StorageError: The inbox may not be written.
+    """
+    summary = f"{count(session.decided_images, 'image')} decided"
+    accepted = session.corrections.accepted if session.corrections else 0
+    if session.corrections is not None:
+        session.corrections.release()
+        if dropped := len(session.corrections.dropped):
+            summary += f", {count(dropped, 'correction')} dropped"
+    if accepted:
+        summary += f", {count(accepted, 'correction')} accepted into data/"
+    commit = commit_command(session.root, "Decide on images")
+    commands = [commit] if commit else []
+    if session.decided_images:
+        commands.append("dvc repro")
+    is_read = not accepted or not {"folder", "shop"}.isdisjoint(session.params.sources())
+    first = "" if is_read else "add folder to scrape.source in params.yaml, then: "
+    return f"{summary}.", first + " && ".join(commands) if commands else None

@@ -11,16 +11,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.core.errors import DataError, PixmillError
-from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import read_json, write_json
-from pixmill.core.params import load_params
 from pixmill.dataset.inbox import Inbox
 from pixmill.local.private_server import PrivateServer, make_app, page_routes
 from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Classifier
 from pixmill.project.page import explaining
 from pixmill.project.page.images import Images, routes
-from pixmill.review.grid.pile import Pile
 from pixmill.serve.http.models import LoadedModel
 from tests.browsing import open_chrome
 from tests.experiments.compare.projects import table
@@ -130,16 +127,6 @@ def test_pictures_are_encoded_again(visitor, name):
 @pytest.mark.parametrize("part", ["facts", "picture", "answer", "heatmap"])
 def test_only_ids_of_images_are_found(visitor, name, part):
     assert visitor.ask(f"image/{name}/{part}")[0] == 404
-
-
-def test_an_unlabelled_image_that_the_grid_knew_is_found_after_a_restart(root):
-    (root / "artifacts/evaluate/unlabelled.parquet").unlink()
-    with pytest.raises(ProblemError):
-        Images(root).facts(IDS[3])
-    pile = Pile(Workspace(root, root), load_params(root))
-    pile.identify(range(len(pile)))
-    assert Images(root).facts(IDS[3])["known"]
-    assert Images(root).content(IDS[3]) == CONTENTS[3]
 
 
 def test_history_reads_no_other_file(visitor):

@@ -29,7 +29,6 @@ from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import page_head
 from pixmill.project.findings import read_rows
 from pixmill.project.page.explaining import Explainer
-from pixmill.review.grid.pile import find_hashed
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.serve.http.schemas import MAX_BYTES
 
@@ -200,10 +199,6 @@ class Images:
                 path := self.root / str(unlabelled) / str(row["path"])
             ).is_file():  # else it has a label now
                 return path
-        if hashed := find_hashed(
-            Workspace(self.root, self.root), str(unlabelled or "data/unlabelled"), name
-        ):
-            return hashed
         inbox = Inbox(self.root / "inbox")
         for entry in inbox.entries()[0]:
             if entry.id == name:

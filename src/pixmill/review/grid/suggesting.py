@@ -1,5 +1,6 @@
-"""What to label next: a random sample, clusters, then suggestions by a head that is fitted to the labels so far.
+"""What to label next: a random sample, clusters, then suggestions.
 
+A head makes the suggestions that is fitted to the labels so far.
 Everything works on row numbers. The labels of the random sample measure the head and are never
 fitted to, and images of the sample have no suggestion before they are labelled.
 """
@@ -17,6 +18,7 @@ from pixmill.models.scaling import Scaling, principal_directions
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 Labels = Sequence[str | None]
 Kind = Literal["sample", "cluster", "probably", "unsure", "like none", "again"]
 
@@ -36,7 +38,10 @@ _CHUNK_ROWS = 4096
 """Images whose features or similarities are in memory at a time."""
 
 _DIRECTIONS = 128
-"""With 64, heads of 2,000 labels are up to 1 point less accurate; with 256, at most 0.4 points better."""
+"""With 64, heads of 2,000 labels are up to 1 point less accurate.
+
+With 256, they are at most 0.4 points better.
+"""
 
 _INVERSE_REGULARIZATION = 12.8
 """The best of powers of ten, for 30 to 2,000 labels, on vectors of length 1."""
@@ -47,7 +52,7 @@ _MIN_LABELS = 10
 _MIN_CLUSTERS = 10
 
 _UNSURE = 24
-"""Maximum number of unsure images, about a screen, and a tenth of those that they are selected from."""
+"""Maximum number of unsure images, about a screen; they are selected from ten times as many."""
 
 _SURE_MARGIN = 0.4
 """Difference of the two largest probabilities from which an image is not unsure."""
@@ -146,7 +151,7 @@ def sample_of(ids: Sequence[str], count: int | None = None) -> Rows:
 
 
 def reduce(features: npt.NDArray[np.floating]) -> Floats:
-    """Return vectors of length 1, from at most 128 principal components of the standardised features.
+    """Return vectors of length 1: at most 128 principal components of standardised features.
 
     Args:
         features: Shape (n, width); a row of NaN for an image without features, whose vector is NaN,
@@ -171,7 +176,10 @@ def reduce(features: npt.NDArray[np.floating]) -> Floats:
 
 
 def clusters(vectors: Floats, count: int) -> list[Rows]:
-    """Return clusters by k-means, the largest first; the image nearest to the centre is the first of its cluster."""
+    """Return clusters by k-means, the largest first.
+
+    The image nearest to the centre is the first of its cluster.
+    """
     from sklearn.cluster import KMeans
 
     ready = np.flatnonzero(np.isfinite(vectors[:, 0]))
@@ -258,12 +266,13 @@ def propose(
     ready = given.sum() >= _MIN_LABELS and len(seen) >= 2
     if not (ready and seen >= set(classes)):
         groups = clusters(vectors, max(_MIN_CLUSTERS, 2 * len(classes)))
-        new = [
-            rows for rows in groups if open_rows[rows].any() and not (known & ~sampled)[rows].any()
-        ]
-        if new or not ready:
-            for rows in sorted(groups, key=lambda rows: not any(rows is one for one in new)):
-                shown.add("cluster", rows[open_rows[rows]], "similar images")
+        # Those without a known image come first; once there are none, a head knows better.
+        is_known = [bool((known & ~sampled)[rows].any()) for rows in groups]
+        has_new = any(
+            open_rows[rows].any() and not old for rows, old in zip(groups, is_known, strict=True)
+        )
+        if has_new or not ready:
+            _show_clusters(shown, groups, open_rows, is_known)
             return shown.proposal()
     rows = np.flatnonzero(open_rows)
     fitted = np.flatnonzero(given)
@@ -274,15 +283,25 @@ def propose(
     return shown.proposal()
 
 
+def _show_clusters(
+    shown: _Shown, groups: Sequence[Rows], open_rows: Mask, is_known: Sequence[bool]
+) -> None:
+    """Add the clusters, those without a known image first."""
+    for old in (False, True):
+        for rows, is_old in zip(groups, is_known, strict=True):
+            if is_old == old:
+                shown.add("cluster", rows[open_rows[rows]], "similar images")
+
+
 def likes(vectors: Floats, examples: Sequence[int]) -> Rows:
-    """Return the rows of all images with features, the most similar to the examples (by cosine) first."""
+    """Return the rows of all images with features, by cosine to the examples."""
     near = _nearest(vectors, vectors[list(examples)])
     near[list(examples)] = np.inf
     return np.argsort(-near, kind="stable")[: np.isfinite(vectors[:, 0]).sum()]
 
 
 def accuracy(vectors: Floats, labels: Labels, sample: Rows) -> Accuracy | None:
-    """Return the accuracy, on the sample, of a head that is fitted to the labels outside of the sample.
+    """Return the accuracy, on the sample, of a head that is fitted to the other labels.
 
     ``None`` if there are no labels of the sample, or too few outside of it. The interval is by
     Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22, 1927.
@@ -344,7 +363,7 @@ def _suggest(
     classes: Sequence[str],
     refused: Collection[tuple[int, str]],
 ) -> None:
-    """Add the sections of a head: probable images of each class, unsure ones, and those that are like none."""
+    """Add the sections of a head: probable images of each class, unsure ones, like none."""
     if not len(rows):
         return
     places = np.array([classes.index(name) if name in classes else -1 for name in head.names])
@@ -385,7 +404,7 @@ def _suggest(
 
 
 def _diverse(vectors: Floats, margin: Floats, near: Floats) -> Rows:
-    """Return a screen of unsure images: of small margins, unlike one another, not near to labelled ones."""
+    """Return a screen of unsure images: unlike one another, not near to labelled ones."""
     candidates = np.flatnonzero(margin < _SURE_MARGIN)
     candidates = candidates[np.argsort(margin[candidates], kind="stable")][: 10 * _UNSURE]
     nearest = near[candidates].copy()
@@ -401,9 +420,9 @@ def _diverse(vectors: Floats, margin: Floats, near: Floats) -> Rows:
 def _contradicted(
     head: Head, vectors: Floats, labels: Labels, sample: Rows, looks: Sequence[int]
 ) -> Rows:
-    """Return labelled images of the sample to label again: those that the head contradicts, each with another one.
+    """Return labelled images of the sample to label again, in order of the sample.
 
-    The others make it a blind test. The order is that of the sample.
+    They are those that the head contradicts, each with another one, which makes it a blind test.
     """
     rows = np.array(
         [row for row in sample.tolist() if labels[row] and np.isfinite(vectors[row, 0])], np.int64

@@ -39,7 +39,7 @@ function drawFacts({ known, manifest, why, other, prediction, sightings, near_du
   );
   if (known) {
     const [text, href, typed] = verdict || corrections.length
-      ? ["Review this", `../review/?image=${id}`, `pixmill review ${short(id)}`] : ["Label this", "../review/grid/", "pixmill review --grid"];
+      ? ["Review this", `../review/?image=${id}`, `pixmill review ${short(id)}`] : ["Label this", "../review/#scope=unlabelled", "pixmill review --grid"];
     $("review").replaceChildren(make("a", { className: "button", href, textContent: text }), folded(typed));
     $("history").hidden = false;
   }

@@ -1,9 +1,11 @@
-// The grid of `pixmill review`: shows images in sections, and labels those that are selected.
+// The grid: shows images in sections, and labels those that are selected.
 // All content is untrusted: it is set as text, never as markup.
 
+import { ask, askLabel, decide, make, part, say, undo as takeBack, warn, window_ } from './page.js';
 import { Scroller } from './scroller.js';
 import { Selection } from './selection.js';
 
+const LABEL_KEYS = '123456789bcdfghijklmnopqrstuvwy0'; // `a`, `e`, `x` and `z` have other meanings
 const POLL = 2000; // milliseconds between questions for the state
 const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
@@ -14,9 +16,7 @@ const STAGES = [
   'Confirm the suggestions: select all above the line, click the wrong ones away, and press the key. Look at each of the unsure ones.',
 ];
 
-const part = (id) => document.getElementById(id);
-const window_ = (sessionStorage.window ??= Math.random().toString(36).slice(2)); // identifies this tab on the server
-const view = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const view = {};
 const busy = () => sending > 0 || selection.rows.size > 0;
 
 let state = null; // the last answer with images
@@ -28,33 +28,6 @@ let timer = 0;
 const scroller = new Scroller(part('scroller'), part('canvas'), fill);
 const selection = new Selection(scroller, { rowAt: (index) => state.rows[index], count: () => state?.rows.length ?? 0, changed });
 
-function make(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-async function ask(path, body) {
-  const request = body && { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
-  let answer;
-  try {
-    answer = await fetch(path, request);
-  } catch {
-    throw new Error('The server has stopped. Start it again with: pixmill review');
-  }
-  const text = await answer.text();
-  if (!answer.ok && answer.status !== 409) throw new Error(text);
-  const content = text.startsWith('{') ? JSON.parse(text) : { error: text };
-  if (content.error) throw new Error(content.next ? `${content.error}\nNext: ${content.next}` : content.error);
-  return content;
-}
-
-function warn(text) {
-  part('alert').textContent = text;
-  part('alert').hidden = !text;
-}
-
-const say = (text) => { part('status').textContent = text; };
 const some = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 const percent = (share) => `${Math.round(100 * share)} %`;
 
@@ -62,10 +35,11 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 
 async function load() {
   clearTimeout(timer);
+  if (document.body.dataset.view !== 'grid') return;
   try {
     if (!document.hidden || !state) {
       const known = state && busy() ? facts.order : state?.order ?? '';
-      take(await ask(`state?${new URLSearchParams({ scope: 'unlabelled', sort: 'next', ...view, window: window_, known })}`));
+      take(await ask(`state?${new URLSearchParams({ sort: 'next', ...view, window: window_, known })}`));
       if (part('alert').dataset.kind === 'load') warn('');
     }
   } catch (error) {
@@ -78,12 +52,7 @@ async function load() {
 
 function take(answer) {
   facts = answer;
-  if (!view.scope && !answer.left && answer.labelled) {
-    Object.assign(view, { scope: 'all', sort: 'sure' });
-    state = null;
-    load();
-    return;
-  }
+  if (view.scope === 'unlabelled' && !view.sort && !answer.left && answer.labelled) return go({ scope: 'all', sort: 'sure' });
   // Images do not move while some are selected.
   if (answer.rows && !(state && busy() && state.number === answer.number)) {
     if (state?.number !== answer.number) selection.forget();
@@ -95,7 +64,7 @@ function take(answer) {
 // Show images; the place in the section at the top of the view stays.
 function show(answer) {
   const { scrollTop } = part('scroller');
-  const top = state?.sections.findLast((section) => section.top <= scrollTop);
+  const top = scrollTop > 0 && state?.sections.findLast((section) => section.top <= scrollTop);
   const offset = top ? scrollTop - top.top : 0;
   state = answer;
   let clusters = 0;
@@ -106,7 +75,7 @@ function show(answer) {
   selection.focus = Math.max(0, Math.min(selection.focus, state.rows.length - 1));
   part('empty').hidden = state.rows.length > 0;
   part('empty').textContent = view.scope && view.scope !== 'unlabelled' ? 'No image is here.' : 'No image waits for a label. Put images into data/unlabelled, and set evaluate.unlabelled: data/unlabelled in params.yaml.';
-  if (part('status').textContent.endsWith('…')) changed();
+  if (/^$|…$/.test(part('status').textContent)) changed();
   else draw();
 }
 
@@ -144,7 +113,7 @@ function fill(cell, index, section) {
 function draw() {
   scroller.refresh();
   selection.mark();
-  document.querySelector('[data-act=clear]').disabled = !selection.rows.size;
+  part('select-none').disabled = !selection.rows.size;
 }
 
 // The selection has changed.
@@ -172,8 +141,8 @@ function around() {
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
   part('grow').hidden = !accuracy?.more || sample.left > 0 || !sample.grows;
-  redraw('classes', classes, (place) => place.replaceChildren(...classes.filter(({ key }) => key).map((one) => labelButton(one.name, one.key, one.count))));
-  document.querySelector('[data-act=undo]').disabled = !facts.undoable;
+  redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton(name, LABEL_KEYS[at], count))));
+  document.querySelector('#labelling [data-act=undo]').disabled = !facts.undoable;
   part('stage').textContent = facts.view.sort === 'next' ? STAGES[facts.stage] : '';
   redraw('sections', (state?.sections ?? []).map((section) => section.title), (place) => place.replaceChildren(...state.sections.map((section, at) => {
     const to = make('button', { type: 'button', textContent: section.title.replace(/:.* ·/, ' ·') });
@@ -182,8 +151,7 @@ function around() {
   })));
   part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
-  part('progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
-  part('others').textContent = facts.others.map(({ by, seconds, images }) => `${by === facts.by ? 'You labelled' : `${by || 'Someone'} labelled`} ${some(images, 'image')}${by === facts.by ? ' in another window' : ''}, the last ${seconds < 60 ? 'just now' : `${Math.round(seconds / 60)} min ago`}.`).join(' ');
+  part('images-progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
   redraw('scope', [facts.view.scope, facts.queries, facts.doubts, classes], drawScopes);
   redraw('sort', [facts.view, facts.stage], (place) => {
     const sorts = { ...SORTS, ...(facts.view.sort === 'like' && { like: 'most like the chosen image' }) };
@@ -208,7 +176,7 @@ function labelButton(name, key, count) {
   const button = make('button', { type: 'button' }, make('span', { textContent: name }), ' ');
   if (key) button.append(make('kbd', { textContent: key }));
   button.append(make('small', { textContent: ` ${count.toLocaleString('en')}` }));
-  button.addEventListener('click', () => { part('other').close(); act('label', name); });
+  button.addEventListener('click', () => act('label', name));
   return button;
 }
 
@@ -226,33 +194,34 @@ function go(changes) {
 // ---- actions
 
 // Label or drop the selected images; they leave at once, and come back if the server refuses.
-function act(action, label) {
-  if (!state.rows.length) return;
+function act(verb, label) {
+  if (!state?.rows.length) return;
   const rows = selection.rows.size ? [...selection.rows] : [state.rows[selection.focus]];
-  const { number, version } = state;
-  const refused = [...selection.left];
+  const { number } = state;
+  const { version } = facts;
+  const refused = label ? [...selection.left] : [];
   const before = state;
   warn('');
-  if (stays(action, label)) selection.forget();
+  if (stays(verb, label)) selection.forget();
   else leave(new Set(rows));
-  say(`${some(rows.length, 'image')} ${action === 'drop' ? 'dropped' : `labelled ${label}`}.`);
+  say(`${some(rows.length, 'image')} ${label ? `labelled ${label}` : 'dropped'}.`);
   sending += 1;
   queue = queue.then(async () => {
     try {
-      await ask('act', { number, version, rows, label: action === 'drop' ? null : label, refused: action === 'drop' ? [] : refused, window: window_ });
+      await decide({ number, version, choices: [{ rows, verb, label }], refused });
     } catch (error) {
       show({ ...before, order: '' });
       say('Nothing was changed.');
       warn(error.message);
     } finally {
       sending -= 1;
-      if (!sending) await load();
+      if (!sending) load();
     }
   });
 }
 
 // Whether images stay in view with that label.
-const stays = (action, label) => action === 'label' && (view.scope === 'all' || view.scope === `class:${label}` || /^(doubt|query):/.test(view.scope));
+const stays = (verb, label) => label && (view.scope === 'all' || view.scope === `class:${label}` || /^(doubt|query):/.test(view.scope));
 
 // Remove rows from the images shown.
 function leave(rows) {
@@ -276,30 +245,19 @@ function undo() {
   queue = queue.then(async () => {
     let rows = [];
     try {
-      ({ rows } = await ask(`undo?window=${window_}`, {}));
+      ({ rows } = await takeBack());
     } catch (error) {
       warn(error.message);
     } finally {
       sending -= 1;
     }
     selection.forget();
+    state = { ...state, order: '' }; // the images come back
     await load();
     const back = state.rows.indexOf(rows[0]);
     if (back >= 0) selection.move(back);
     say(rows.length ? `Undone: ${some(rows.length, 'image')}.` : 'There is nothing to undo.');
   });
-}
-
-function drawFound() {
-  const wanted = part('filter').value.trim();
-  const found = facts.classes.filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase())).slice(0, 100);
-  const buttons = found.map(({ name, count }) => labelButton(name, '', count));
-  if (wanted && !facts.classes.some(({ name }) => name === wanted)) {
-    const add = make('button', { type: 'button', className: 'good', textContent: `New class: ${wanted}` });
-    add.addEventListener('click', () => { part('other').close(); act('label', wanted); });
-    buttons.push(add);
-  }
-  part('found').replaceChildren(...buttons);
 }
 
 function resize(step) {
@@ -311,10 +269,9 @@ function resize(step) {
   if (state) selection.mark();
 }
 
-const ACTS = {
+const acts = {
   above: () => selection.above(),
   clear: () => selection.clear(),
-  close: () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close()),
   drop: () => act('drop'),
   grow: async () => {
     try {
@@ -324,51 +281,47 @@ const ACTS = {
     }
     load();
   },
-  help: () => part('help').showModal(),
   larger: () => resize(1),
   like: () => {
     const row = selection.rows.size ? [...selection.rows][0] : state.rows[selection.focus];
     if (row !== undefined) go({ sort: 'like', like: row });
   },
   open: () => state.rows.length && open(`open/${selection.rows.size === 1 ? [...selection.rows][0] : state.rows[selection.focus]}`, '_blank', 'noopener'),
-  other: () => { part('filter').value = ''; drawFound(); part('other').showModal(); part('filter').focus(); },
+  other: () => askLabel({ classes: facts.classes, choose: (name) => act('label', name) }),
   smaller: () => resize(-1),
   undo,
 };
 
 const KEYS = { a: 'above', e: 'like', x: 'drop', z: 'undo', '/': 'other', '?': 'help', '+': 'larger', '-': 'smaller', Enter: 'open', Escape: 'clear' };
 
-document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !state) return;
-  if (document.querySelector('dialog[open]')) {
-    if (event.key !== 'Enter' || event.target !== part('filter')) return;
-    // Of several classes, only the one that is typed whole.
-    const wanted = part('filter').value.trim();
-    const buttons = [...part('found').children];
-    event.preventDefault();
-    (buttons.find((button) => button.firstChild.textContent === wanted) ?? (buttons.length === 1 ? buttons[0] : null))?.click();
-    return;
-  }
-  if (event.target.closest('select, input') || (event.target.closest('button, a') && ['Enter', ' '].includes(event.key))) return;
+// Return the act of a key; `done` if it has been done.
+function key(event) {
+  if (!state) return '';
+  if (event.target.closest('select, input') || (event.target.closest('button, a') && ['Enter', ' '].includes(event.key))) return '';
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -scroller.columns, ArrowDown: scroller.columns, Home: -Infinity, End: Infinity }[event.key];
-  const label = event.key.length === 1 && facts.classes.find(({ key }) => key === event.key);
+  const place = event.key.length === 1 ? LABEL_KEYS.indexOf(event.key) : -1;
   if (step) selection.move(selection.focus + step, event.shiftKey);
   else if (event.key === ' ') selection.toggle(selection.focus);
-  else if (event.repeat) return; // a key that is held down only moves
-  else if (label) act('label', label.name);
-  else if (KEYS[event.key]) ACTS[KEYS[event.key]]();
-  else return;
-  event.preventDefault();
-});
+  else if (event.repeat) return ''; // a key that is held down only moves
+  else if (facts.classes[place]) act('label', facts.classes[place].name);
+  else return KEYS[event.key] ?? '';
+  return 'done';
+}
 
-document.addEventListener('click', (event) => ACTS[event.target.closest('[data-act]')?.dataset.act]?.());
-part('filter').addEventListener('input', drawFound);
 part('scope').addEventListener('change', ({ target: { value } }) => go({ scope: value, sort: value === 'unlabelled' ? 'next' : value.startsWith('class:') ? 'belief' : 'files', label: value.startsWith('class:') ? value.slice(6) : '' }));
 part('sort').addEventListener('change', ({ target: { value } }) => go({ sort: value, label: view.label || facts.classes[0]?.name || '' }));
 part('label').addEventListener('change', ({ target: { value } }) => go({ label: value }));
 document.addEventListener('visibilitychange', load);
 
-if (SIDES.includes(Number(view.side))) scroller.side = Number(view.side);
-resize(0);
-await load();
-part('scroller').focus();
+async function begin() {
+  for (const name of Object.keys(view)) delete view[name];
+  Object.assign(view, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+  view.scope ??= 'unlabelled';
+  if (SIDES.includes(Number(view.side))) scroller.side = Number(view.side);
+  resize(0);
+  say('Reading the images …');
+  await load();
+  part('scroller').focus();
+}
+
+export const grid = { begin, key, acts };

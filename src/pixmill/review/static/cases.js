@@ -1,0 +1,278 @@
+// One case at a time: large images, what is known about them, and decisions by key.
+// All content is untrusted: it is set as text, never as markup.
+
+import { LABEL_KEYS, ask, askLabel, decide as send, make, part, say, undo, warn, window_ } from './page.js';
+
+let session = null; // response of /cases
+let shown = null; // the case on the page
+let chosen = 0; // index of the selected image
+let version = 0;
+let undoable = 0;
+let busy = false; // during a request; keys pressed meanwhile are ignored, since the case may change
+
+// Run one action at a time, and show its error.
+async function exclusively(work) {
+  if (busy) return;
+  busy = true;
+  document.querySelector('main').setAttribute('aria-busy', 'true');
+  try {
+    await work();
+    warn('');
+  } catch (error) {
+    if (!shown) empty();
+    warn(error.message);
+  } finally {
+    busy = false;
+    document.querySelector('main').setAttribute('aria-busy', 'false');
+  }
+}
+
+function empty() {
+  part('none').hidden = false;
+  part('case-actions').hidden = true;
+}
+
+const short = (id) => id.slice(0, 12);
+const listed = (names) => names.join(' or ');
+
+// ---- display
+
+function labelOf(image) {
+  return image.label ?? `${listed(image.came_as)}?`;
+}
+
+const isNew = (image) => image.verdict === 'new'; // from the inbox; accepting it moves it to data/
+
+function describe(image) {
+  const { decision } = image;
+  const what = isNew(image) && decision.verb === 'relabel' ? `moved to data, as ${decision.label}`
+    : { relabel: `relabel to ${decision.label}`, disputed: `disputed: ${decision.label}` }[decision.verb] ?? decision.verb;
+  const by = decision.by ? ` · ${decision.by}` : '';
+  return what + by + (decision.why ? ` · ${decision.why}` : '');
+}
+
+function frame(image, name, tag, properties) {
+  const img = make('img', { alt: name, src: `image/${image.row}?${session.number}`, decoding: 'async' });
+  const box = make(tag, { className: 'frame', ...properties }, img);
+  img.addEventListener('load', () => {
+    // A small image is enlarged to at most four times its size.
+    img.style.maxWidth = `${4 * img.naturalWidth}px`;
+    img.style.maxHeight = `${4 * img.naturalHeight}px`;
+  });
+  img.addEventListener('error', async () => {
+    const answer = await fetch(img.src).catch(() => null);
+    const reason = answer ? (await answer.text()).trim() : 'no server';
+    img.replaceWith(make('span', {}, `cannot be shown: ${reason}`));
+  });
+  return box;
+}
+
+function place(item, named) {
+  const from = make('span', { className: 'faint' }, [named && `labelled '${item.label}'`, item.source, item.query, item.url?.includes(item.title) || item.title].filter((text) => typeof text === 'string' && text).join(' · '));
+  if (!item.url) return make('div', {}, from);
+  const web = /^https?:\/\/(?!shop\.pixmill\.test\/)/.test(item.url); // the bundled shop has no public host
+  const address = web
+    ? make('a', { href: item.url, target: '_blank', rel: 'noopener noreferrer', title: item.url }, cut(item.url))
+    : make('span', { title: item.url.slice(0, 300) }, cut(item.url.replace('http://shop.pixmill.test/', 'bundled shop: /')));
+  return make('div', {}, address, ' ', from);
+}
+
+const cut = (text) => (text.length <= 90 ? text : `${text.slice(0, 59)}…${text.slice(-30)}`);
+
+function card(image, number) {
+  const name = `Image ${number + 1}: ${labelOf(image)}`;
+  const box = frame(image, name, 'button', { type: 'button', aria: { pressed: 'false', label: name } });
+  box.append(make('span', { className: 'number', aria: { hidden: 'true' } }, String(number + 1)));
+  box.addEventListener('click', () => choose(number));
+  const rule = isNew(image) ? 'new' : image.verdict === 'keep' ? 'kept' : `dropped: ${image.reason}`;
+  const decision = image.decision;
+  const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
+  const facts = make('div', { className: 'facts' },
+    make('div', { className: 'head' }, make('span', {}, labelOf(image)),
+      decision ? make('span', { className: `badge ${decision.verb}` }, describe(image)) : make('span', { className: 'badge rule' }, rule)),
+    make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
+    ...image.places.map((item) => place(item, image.label === null)),
+    image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more URLs`) : null);
+  return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: image.id } }, box, facts);
+}
+
+function comparison(image) {
+  const name = `Typical '${labelOf(image)}'`;
+  return make('figure', {}, frame(image, name, 'div', {}), make('figcaption', {}, name));
+}
+
+function show(next, keep = false) {
+  const same = keep && shown?.number === next.number;
+  shown = next;
+  if (!same) {
+    chosen = Math.max(0, shown.images.findIndex((image) => !image.decision));
+    part('reason').value = '';
+  }
+  part('end').hidden = true;
+  part('case').hidden = false;
+  part('title').textContent = `${shown.number + 1}. ${shown.title}`;
+  part('why').textContent = shown.why;
+  const images = part('images');
+  const count = shown.images.length;
+  part('sides').classList.toggle('single', count === 1);
+  images.style.setProperty('--least', count < 3 ? '300px' : '250px');
+  images.style.setProperty('--height', count < 3 ? '46vh' : '30vh');
+  const held = images.contains(document.activeElement);
+  images.replaceChildren(...shown.images.map(card));
+  if (shown.hidden.length) images.append(make('p', { className: 'faint' }, `and ${shown.hidden.length} more with the same pixels`));
+  part('comparison').hidden = !shown.comparison.length;
+  part('typical').replaceChildren(...shown.comparison.map(comparison));
+  for (const act of ['only', 'keep-all', 'drop-all']) button(act).hidden = count < 2;
+  if (shown.kind === 'conflicts') button('keep-all').hidden = true; // the labels contradict each other
+  const [first] = shown.images;
+  part('keep').textContent = !isNew(first) ? 'Keep' : first.label === null ? 'Accept as…' : `Accept as '${first.label}'`;
+  button('accept').hidden = !shown.suggestion;
+  part('accept').textContent = shown.suggestion ? `Relabel to '${shown.suggestion}'` : '';
+  overview();
+  choose(chosen, held);
+  if (!same) {
+    window.scrollTo(0, 0);
+    say(`Case ${shown.number + 1} of ${shown.total}: ${shown.title}.`);
+  }
+}
+
+function overview() {
+  part('progress').max = Math.max(1, shown.total);
+  part('progress').value = shown.done;
+  part('done').textContent = `${shown.done} of ${shown.total} decided${session.by ? `, by ${session.by}` : ''}`;
+  const held = part('kinds').contains(document.activeElement);
+  part('kinds').replaceChildren(...shown.kinds.map((kind) => {
+    const to = make('button', { type: 'button' }, `${kind.kind} ${kind.done}/${kind.total}`);
+    if (kind.kind === shown.kind) to.setAttribute('aria-current', 'true');
+    to.addEventListener('click', () => exclusively(() => go(kind.first)));
+    return to;
+  }));
+  if (held) part('kinds').querySelector('[aria-current]').focus();
+  document.querySelector('#case-actions [data-act=undo]').disabled = !undoable;
+}
+
+function choose(number, held = part('images').contains(document.activeElement)) {
+  if (number < 0 || number >= shown.images.length) return;
+  chosen = number;
+  [...document.querySelectorAll('.images .card')].forEach((item, at) => {
+    item.classList.toggle('chosen', at === number);
+    item.querySelector('.frame').setAttribute('aria-pressed', String(at === number));
+    if (at !== number) return;
+    item.scrollIntoView({ block: 'nearest' });
+    // Keep the focus among the images for users of Tab.
+    if (held) item.querySelector('.frame').focus();
+  });
+  button('clear').disabled = !shown.images[number].decision;
+}
+
+const button = (act) => document.querySelector(`#case-actions [data-act=${act}]`);
+
+function end() {
+  part('case').hidden = true;
+  part('end').hidden = false;
+  part('data').hidden = !session.inbox;
+  say(`All ${shown.total} cases are decided.`);
+}
+
+// ---- actions
+
+async function go(number, keep = false) {
+  const next = await ask(`case/${number}?window=${window_}`);
+  ({ version, undoable } = next);
+  show(next, keep);
+  return next;
+}
+
+async function step(by) {
+  if (!part('end').hidden) return go(by < 0 ? shown.number : 0);
+  const number = shown.number + by;
+  if (number >= 0 && number < shown.total) return go(number);
+  if (by > 0 && shown.done === shown.total) return end();
+  return say(by < 0 ? 'This is the first case.' : 'This is the last case, but others are still open: see the kinds above.');
+}
+
+// choices: [{rows, verb, label}]
+async function decide(choices) {
+  if (!part('end').hidden) return;
+  const { number } = shown;
+  await send({ number: session.number, version, case: number, choices, why: part('reason').value });
+  const after = await go(number, true);
+  const [first] = choices;
+  const cleared = first.verb === 'clear';
+  const made = after.images.find(({ row }) => row === first.rows[0]);
+  const count = choices.reduce((sum, { rows }) => sum + rows.length, 0);
+  const what = count > 1 ? `${count} decisions` : `${made.decision ? describe(made) : first.verb} ${short(made.id)}`;
+  if (after.settled && !cleared) {
+    if (after.next === null) end();
+    else await go(after.next);
+  } else {
+    const open = after.images.findIndex((one) => !one.decision);
+    if (open >= 0 && after.images[chosen].decision) choose(open);
+  }
+  say(`${cleared ? 'Cleared' : 'Saved'}: ${what}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'All cases are decided.'}`);
+}
+
+const image = () => shown.images[chosen];
+const all = () => [...shown.images.map(({ row }) => row), ...shown.hidden];
+const one = (verb, label) => exclusively(() => decide([{ rows: [image().row], verb, label }]));
+const isShown = (act) => shown && !button(act).hidden;
+
+const acts = {
+  keep: () => (image().label === null ? acts.relabel() : one('keep')),
+  drop: () => one('drop'),
+  clear: () => image().decision && one('clear'),
+  accept: () => shown.suggestion && one('relabel', shown.suggestion),
+  only: () => isShown('only') && exclusively(() => decide([{ rows: [image().row], verb: 'keep' }, { rows: all().filter((row) => row !== image().row), verb: 'drop' }])),
+  'keep-all': () => isShown('keep-all') && exclusively(() => decide([{ rows: all(), verb: 'keep' }])),
+  'drop-all': () => isShown('drop-all') && exclusively(() => decide([{ rows: all(), verb: 'drop' }])),
+  undo: () => exclusively(async () => {
+    const undone = await undo();
+    await go(undone.case ?? shown.number);
+    say(undone.rows.length ? 'Undone.' : 'There is nothing to undo.');
+  }),
+  next: () => exclusively(() => step(1)),
+  previous: () => exclusively(() => step(-1)),
+  relabel: () => {
+    if (!part('end').hidden) return;
+    const likely = new Set([...image().came_as, shown.suggestion]);
+    askLabel({ classes: shown.classes.map((name) => ({ name })), likely, keyed: shown.classes.length <= LABEL_KEYS.length, choose: (name) => one('relabel', name) });
+    document.querySelector('.card.chosen .frame').scrollIntoView(); // above the dialog
+  },
+};
+
+// ---- keys
+
+const KEYS = {
+  k: 'keep', d: 'drop', r: 'relabel', a: 'accept', o: 'only', K: 'keep-all', D: 'drop-all', x: 'clear', u: 'undo',
+  n: 'next', p: 'previous', '?': 'help', ' ': 'next',
+};
+
+// Return the act of a key; `done` if it has been done.
+function key(event) {
+  if (!shown) return '';
+  if (event.target instanceof HTMLInputElement) {
+    if (event.key === 'Enter' || event.key === 'Escape') event.target.blur();
+    return '';
+  }
+  if (event.key === ' ' && event.target instanceof HTMLButtonElement) return '';
+  const act = KEYS[event.key];
+  if (/^[1-9]$/.test(event.key)) choose(Number(event.key) - 1);
+  else if (event.key === 'ArrowRight') choose(chosen + 1);
+  else if (event.key === 'ArrowLeft') choose(chosen - 1);
+  else if (event.key === 'w') part('reason').focus();
+  // A key that is held down only turns pages.
+  else return act && (!event.repeat || act === 'next' || act === 'previous') ? act : '';
+  return 'done';
+}
+
+const begin = () => exclusively(async () => {
+  session = await ask(`cases${location.search}`);
+  if (!session.total) return empty();
+  part('none').hidden = true;
+  part('case-actions').hidden = false;
+  await go(session.first ?? 0);
+  choose(shown.images.findIndex(({ row }) => row === session.image));
+  if (session.first === null) end();
+});
+
+export const cases = { begin, key, acts };

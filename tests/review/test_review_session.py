@@ -99,15 +99,6 @@ def test_writes_and_counts_decisions(project: Project, pair: list[str]) -> None:
     assert end_session(desk.session) == ("2 images decided.", "dvc repro")
 
 
-def test_several_choices_are_one_action(project: Project, pair: list[str]) -> None:
-    desk = Desk(project.root)
-    choices = [Choice(desk.rows(pair[0]), "keep"), Choice(desk.rows(pair[1]), "drop")]
-    desk.session.decide(choices, window="one", version=desk.session.version)
-    assert {said[:2] for said in project.said()} == {(pair[0], "keep"), (pair[1], "drop")}
-    desk.undo()
-    assert project.said() == set()
-
-
 def test_a_label_of_the_pile_is_a_row_with_a_split(desk: Desk) -> None:
     (desk.root / "data/metadata.csv").write_text("file_name,split\nunlabelled/b.jpg,val\n")
     desk = Desk(desk.root)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from pixmill.core.errors import DataError, DecisionsError, PixmillError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.params import load_params
 from pixmill.dataset.deciding import default_name
 from pixmill.dataset.inbox import Inbox
@@ -163,7 +163,7 @@ def test_refuses_to_start_beside_decisions_of_an_earlier_version(project):
     old.write_text("image,decision,label,by,why\n")
     ReviewSite(workspace).load()
     old.write_text(f"image,decision,label,by,why\n{name},drop,,mk,\n")
-    with pytest.raises(DecisionsError) as caught:
+    with pytest.raises(DataError) as caught:
         ReviewSite(workspace).begin()
     assert caught.value.next == "pixmill upgrade"
     old.unlink()

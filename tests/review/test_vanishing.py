@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -223,19 +222,3 @@ def test_committed_decisions_leave_the_inbox(project, decided, monkeypatch, caps
     run(project.root, "dvc", "checkout", "-q")
     assert set(ACCEPTED) <= in_data(project)
     assert len(project.said()) == 15
-
-
-def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys):
-    project = copied(committed, tmp_path)
-    running = decide(project)
-    os.kill(running.pid, signal.SIGKILL)
-    running.end()
-    assert set(ACCEPTED) <= in_data(project)
-    assert "nfiles: 4" in (project.root / "data.dvc").read_text()
-    assert "dvc add data && git add data.dvc decisions.csv && git commit" in checked(
-        project, monkeypatch, capsys
-    )
-    run(project.root, "dvc", "exp", "apply", "other")
-    assert not set(ACCEPTED) & in_data(project)
-    restore(Workspace(project.root, project.root), load_params(project.root))
-    assert_restored(project)

@@ -6,7 +6,6 @@ from pixmill.review.grid.suggesting import (
     Head,
     accuracy,
     clusters,
-    likes,
     propose,
     reduce,
     sample_of,
@@ -54,15 +53,6 @@ def test_sample_grows_and_keeps_its_order() -> None:
     ranks = sample_of([*ids, *(f"new {row}" for row in range(500))], 1000)
     assert ranks[ranks < 500].tolist() == sample_of(ids, 500).tolist()
     assert len(set(sample_of(ids[:3], 100).tolist())) == 3
-
-
-def test_sample_leaves_images_to_learn_from() -> None:
-    assert [len(sample_of([str(row) for row in range(count)])) for count in (0, 60, 300, 2000)] == [
-        0,
-        20,
-        100,
-        100,
-    ]
 
 
 def test_vectors_keep_what_distinguishes_images_and_missing_features() -> None:
@@ -142,16 +132,6 @@ def test_clusters_are_shown_until_each_class_has_a_label(pile) -> None:
     assert labels.count(None) > 60
 
 
-def test_clusters_end_when_each_has_a_label_though_a_class_has_none(pile) -> None:
-    vectors, truth, sample = pile
-    labels: list[str | None] = [None] * len(truth)
-    for _ in range(12):
-        proposal = propose(vectors, labels, sample, [*CLASSES, "owl"])
-        for row in shown(proposal, "cluster")[:2]:
-            labels[row] = truth[row]
-    assert shown(proposal, "probably")
-
-
 def test_probable_images_are_sorted_by_belief(pile) -> None:
     vectors, truth, sample = pile
     proposal = propose(vectors, first_labels(truth, sample, 60), sample, CLASSES)
@@ -213,15 +193,6 @@ def test_images_of_another_class_are_like_none() -> None:
     assert set(strange[:10]) == {"owl"}
     assert strange.count("owl") > 0.7 * len(strange)
     assert found.count("owl") > 50
-
-
-def test_likes_are_sorted_by_nearness(pile) -> None:
-    vectors, truth, _ = pile
-    order = likes(vectors, [4, 9])
-    assert set(order[:2].tolist()) == {4, 9}
-    near = (vectors @ vectors[[4, 9]].T).max(axis=1)[order]
-    assert np.all(np.diff(near[2:]) <= 0)
-    assert {truth[row] for row in order[:20]} <= {truth[4], truth[9]}
 
 
 def test_accuracy_is_of_the_sample() -> None:

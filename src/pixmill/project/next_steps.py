@@ -162,8 +162,6 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep(
             "broken", _sentence(state.faults["Git"]), _typed(state.fixes["Git"]) or "pixmill doctor"
         )
-    if state.fixes.get("decisions") == "pixmill upgrade":
-        yield NextStep("broken", _sentence(state.faults["decisions"]), "pixmill upgrade")
     for needed in state.deleted:
         yield NextStep(
             "broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}"

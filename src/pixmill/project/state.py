@@ -40,7 +40,6 @@ from pixmill.project.findings import (
     read_accuracy,
     read_growth,
 )
-from pixmill.project.new.converting import require_converted
 from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
@@ -289,7 +288,6 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         )
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
         data = part("data", lambda: read_data(root, hashes.files("data")), None)
-    part("decisions", lambda: require_converted(root), None)
     champion = part(PRODUCTION, lambda: _champion(workspace), None) if full else None
     images = [name for name in hashes.files("data") if not name.endswith(".csv")]
     is_empty = data is not None and data.is_new

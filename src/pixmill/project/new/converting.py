@@ -61,21 +61,6 @@ class _Logged:
     is_old: bool = False
 
 
-def require_converted(root: Path) -> None:
-    """Refuse to go on while there are decisions that no stage reads.
-
-    Args:
-        root: Project folder.
-
-    Raises:
-        DecisionsError: There are; or ``review.csv`` is malformed.
-    """
-    images = {row.image for row in rows_of_review(_read(root / REVIEW) or "")}
-    if images or any(_is_old(line) for line in _log_lines(root)):
-        place = f"{REVIEW} has {count(len(images), 'decision')}" if images else f"{LOG} has lines"
-        raise DecisionsError(f"{place} of an earlier version, which no stage reads", next=UPGRADE)
-
-
 def plan_conversion(root: Path, rewritten: Iterable[str] = ()) -> Conversion:
     """Return the changes that turn all decisions into rows; nothing is written.
 

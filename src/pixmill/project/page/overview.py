@@ -1,10 +1,11 @@
-"""What the page shows first: the figures and mistakes of the model, its history, and images of each class."""
+"""Landing section: metrics, errors, history and samples."""
 
 import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ _INPUTS = (
 
 
 class Overview:
-    """Content of the page about the model and the images, read again only after its files changed.
+    """Content about the model and the images, read again only after its files changed.
 
     Args:
         root: Project folder.
@@ -103,25 +104,15 @@ def read_model(root: Path) -> dict[str, Any] | None:
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
+    labels = Counter({name: support for name, (_, support) in scores.items()})
+    ((majority, number),) = labels.most_common(1) or [("", 0)]
     names = list(scores)
     if len(names) > _MAX_CLASSES:
         names = sorted(names, key=lambda name: scores[name][0])[:_MAX_CLASSES]
     table = root / "artifacts/evaluate/predictions.parquet"
     rows = read_rows(table, "id", "label", "predicted", "loss", where=("split", {"test"}))
     rows.sort(key=lambda row: row["id"])  # a hash, so the first ones are a random sample
-    images: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for row in rows:
-        if row["label"] in images and len(images[row["label"]]) < _per_class(len(names)):
-            wrong = {"predicted": row["predicted"]} if row["predicted"] != row["label"] else {}
-            images[row["label"]].append({"id": row["id"], **wrong})
-    labels = Counter({name: support for name, (_, support) in scores.items()})
-    ((majority, number),) = labels.most_common(1) or [("", 0)]
-    wrong_rows = [row for row in rows if row["predicted"] != row["label"]]
-    pairs = Counter((row["label"], row["predicted"]) for row in wrong_rows)
-    worst = {
-        (row["label"], row["predicted"]): row["id"]
-        for row in sorted(wrong_rows, key=lambda row: row["loss"])
-    }
+    images = _sample(rows, names)
     return {
         "n": labels.total(),
         "majority": {"label": majority, "share": number / labels.total()} if number else None,
@@ -135,18 +126,42 @@ def read_model(root: Path) -> dict[str, Any] | None:
             for name in names
         ],
         "omitted": len(scores) - len(names),
-        "confusions": [
-            {"label": label, "predicted": predicted, "count": number, "id": worst[label, predicted]}
-            for (label, predicted), number in pairs.most_common(_MAX_CONFUSIONS)
-        ],
+        "confusions": _confusions(rows),
     }
 
 
-def read_history(root: Path) -> list[dict[str, Any]]:
-    """Return the last commits that changed the metrics, oldest first, and the workspace if its metrics differ.
+def _sample(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the first images of each class, with the predicted class where it is wrong."""
+    images: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    most = _per_class(len(names))
+    for row in rows:
+        shown = images.get(row["label"])
+        if shown is None or len(shown) >= most:
+            continue
+        image = {"id": row["id"]}
+        if row["predicted"] != row["label"]:
+            image["predicted"] = row["predicted"]
+        shown.append(image)
+    return images
 
-    Each has ``commit`` (``None``: the workspace), ``at`` (seconds since 1970), ``subject``,
-    ``accuracy``, ``low`` and ``high``.
+
+def _confusions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the most frequent confusions, each with the image of the greatest loss."""
+    wrong = [row for row in rows if row["predicted"] != row["label"]]
+    pairs = Counter((row["label"], row["predicted"]) for row in wrong)
+    wrong.sort(key=lambda row: row["loss"])
+    worst = {(row["label"], row["predicted"]): row["id"] for row in wrong}
+    return [
+        {"label": label, "predicted": predicted, "count": number, "id": worst[label, predicted]}
+        for (label, predicted), number in pairs.most_common(_MAX_CONFUSIONS)
+    ]
+
+
+def read_history(root: Path) -> list[dict[str, Any]]:
+    """Return the last commits that changed the metrics, oldest first.
+
+    The workspace comes last if its metrics differ. Each has ``commit`` (``None``: the workspace),
+    ``at`` (seconds since 1970), ``subject``, ``accuracy``, ``low`` and ``high``.
 
     Args:
         root: Project folder.
@@ -190,58 +205,89 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         root: Project folder.
         with_files: Whether to choose images to show.
     """
+    reading = _read_reading(root)
     found: dict[str, list[tuple[str, str]]] = {}  # path and, if known, id
-    unlabelled = "data/unlabelled"
-    depth = 2
-    names = dict[str, str]()
-    facts = dict[str, Facts]()
-    is_local = True
-    with contextlib.suppress(PixmillError):  # the next step names the fault
-        params = load_params(root)
-        folder = params.scrape.folder
-        unlabelled = params.evaluate.unlabelled or unlabelled
-        depth = 2 + (folder.layout == "fixed")
-        names = class_by_name(params.classes, folder.classes)
-        is_local = params.sources() == ["folder"]
-        facts = read_metadata(root / "data")
-    kept = root / "artifacts/validate/manifest.parquet"
-    for row in (
-        [] if is_local else read_rows(kept, "id", "label", "path", where=("verdict", {"keep"}))
-    ):
-        if row["label"]:
-            found.setdefault(row["label"], []).append(
-                (f"artifacts/scrape/{row['path']}", row["id"])
-            )
+    if not reading.is_local:
+        kept = root / "artifacts/validate/manifest.parquet"
+        for row in read_rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
+            if row["label"]:
+                image = (f"artifacts/scrape/{row['path']}", row["id"])
+                found.setdefault(row["label"], []).append(image)
     is_scraped = bool(found)
     waiting = 0
-    for place, _, files in os.walk(root / "data"):
-        parts = (place_name := Path(place).relative_to(root).as_posix()).split("/")
-        files = [name for name in files if not name.startswith(".") and not name.endswith(".csv")]
-        if f"{place_name}/".startswith(f"{unlabelled}/"):
+    for place, files in _folders(root):
+        if f"{place}/".startswith(f"{reading.unlabelled}/"):
             waiting += len(files)
-        elif not is_scraped and "/." not in place_name:
-            own = parts[-1] if len(parts) == depth else ""
+        elif not is_scraped and "/." not in place:
             for name in files:
-                fact = facts.get(to_nfc("/".join([*parts[1:], name]))) if facts else None
-                if label := (fact and fact.label) or own:
-                    found.setdefault(names.get(to_nfc(label), label), []).append(
-                        (f"{place_name}/{name}", "")
-                    )
+                if label := reading.label_of(place, name):
+                    found.setdefault(label, []).append((f"{place}/{name}", ""))
     shown: dict[str, Path] = {}
     classes: list[dict[str, Any]] = []
     for label, images in sorted(found.items()):
-        each = _per_class(len(found)) if with_files and len(classes) < _MAX_CLASSES else 0
-        chosen = sorted(images)[:: max(1, len(images) // each)][:each] if each else []
-        ids = {
-            known: root / path for path, name in chosen if (known := name or _identify(root / path))
-        }
+        ids: dict[str, Path] = {}
+        if with_files and len(classes) < _MAX_CLASSES:
+            ids = _choose(root, images, _per_class(len(found)))
         shown |= ids
         classes.append({"name": label, "count": len(images), "images": list(ids)})
-    return {
-        "classes": classes,
-        "omitted": max(0, len(found) - _MAX_CLASSES),
-        "unlabelled": waiting,
-    }, shown
+    omitted = max(0, len(found) - _MAX_CLASSES)
+    return {"classes": classes, "omitted": omitted, "unlabelled": waiting}, shown
+
+
+@dataclass
+class _Reading:
+    """How ``data/`` is read.
+
+    Args:
+        unlabelled: Folder of the images without a label.
+        depth: Number of parts of the path of a class's folder.
+        names: Class by name of a folder or label of the table.
+        facts: Rows of the table by file in ``data/``.
+        is_local: Whether no images come from elsewhere.
+    """
+
+    unlabelled: str = "data/unlabelled"
+    depth: int = 2
+    names: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    is_local: bool = True
+
+    def label_of(self, place: str, name: str) -> str:
+        """Return the class of a file; empty without one."""
+        parts = place.split("/")
+        fact = self.facts.get(to_nfc("/".join([*parts[1:], name]))) if self.facts else None
+        label = (fact.label if fact else None) or (parts[-1] if len(parts) == self.depth else "")
+        return self.names.get(to_nfc(label), label)
+
+
+def _read_reading(root: Path) -> _Reading:
+    reading = _Reading()
+    with contextlib.suppress(PixmillError):  # the next step names the fault
+        params = load_params(root)
+        folder = params.scrape.folder
+        reading.unlabelled = params.evaluate.unlabelled or reading.unlabelled
+        reading.depth = 3 if folder.layout == "fixed" else 2
+        reading.names = class_by_name(params.classes, folder.classes)
+        reading.is_local = params.sources() == ["folder"]
+        reading.facts = read_metadata(root / "data")
+    return reading
+
+
+def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder of ``data/`` with the names of its images."""
+    for place, _, files in os.walk(root / "data"):
+        images = [name for name in files if not name.startswith(".") and not name.endswith(".csv")]
+        yield Path(place).relative_to(root).as_posix(), images
+
+
+def _choose(root: Path, images: list[tuple[str, str]], number: int) -> dict[str, Path]:
+    """Return the files of some images by id."""
+    chosen = sorted(images)[:: max(1, len(images) // number)][:number]
+    ids: dict[str, Path] = {}
+    for path, name in chosen:
+        if known := name or _identify(root / path):
+            ids[known] = root / path
+    return ids
 
 
 def _per_class(classes: int) -> int:
@@ -249,7 +295,7 @@ def _per_class(classes: int) -> int:
 
 
 def _identify(path: Path) -> str | None:
-    """Return the id of an image; ``None`` if its first bytes are of something else, or it is large or unreadable."""
+    """Return the id of an image; ``None`` if it is of something else, large or unreadable."""
     with contextlib.suppress(OSError):
         if path.stat().st_size <= _MAX_BYTES and reason_of(path) is None:
             return file_digest(path)

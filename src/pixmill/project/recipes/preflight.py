@@ -3,6 +3,8 @@
 They take about a second; a run would fail after minutes.
 """
 
+from __future__ import annotations
+
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.install.origin import install_command
@@ -25,6 +27,9 @@ from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.decode import header_size
 from pixmill.images.listing import files_below
 from pixmill.images.verified_reading import UndecodableError, read_image
+
+if TYPE_CHECKING:
+    from pixmill.scrape.sources.folder import FolderSource
 
 _MAX_OPENED = 100
 """Images whose headers are read."""
@@ -70,22 +75,7 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
 
             yield from _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from _plugins(root, params, sources)
-    backbone = params.train.kind.backbone
-    if backbone is not None and backbone.title.startswith("hub:"):
-        if find_spec("keras_hub") is None:
-            yield Issue(
-                "presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True
-            )
-        elif backbone.sha256 is None or backbone.revision is None:  # It is a local folder.
-            from pixmill.models.preset_files import pinned_folder
-            from pixmill.models.presets import input_side
-
-            def check_preset() -> None:
-                preset = pinned_folder(backbone, root)
-                side = backbone.image_size
-                input_side(preset, params.split.image_size, side)  # type: ignore[arg-type]
-
-            yield from _attempt(check_preset)
+    yield from _preset(root, params)
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill demo"):
         # A fresh clone: the params are fine, so nothing stops here.
@@ -97,8 +87,27 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         yield Issue(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
 
 
+def _preset(root: Path, params: Params) -> Iterator[Issue]:
+    """Yield the problems with a preset of KerasHub."""
+    backbone = params.train.kind.backbone
+    if backbone is None or not backbone.title.startswith("hub:"):
+        return
+    if find_spec("keras_hub") is None:
+        yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
+    elif backbone.sha256 is None or backbone.revision is None:  # It is a local folder.
+        from pixmill.models.preset_files import pinned_folder
+        from pixmill.models.presets import input_side
+
+        def check_preset() -> None:
+            preset = pinned_folder(backbone, root)
+            side = backbone.image_size
+            input_side(preset, params.split.image_size, side)  # type: ignore[arg-type]
+
+        yield from _attempt(check_preset)
+
+
 def temporary_copies(root: Path) -> Iterator[Issue]:
-    """Yield an issue if DVC cannot run experiments in a copy: it writes the path of its cache there, as ASCII.
+    """Yield an issue if DVC cannot run experiments in a copy: the path of its cache is not ASCII.
 
     Args:
         root: Project folder.
@@ -160,6 +169,15 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     except DataError as error:
         yield Issue(error.message, error.next, stops=data.is_dir())
         return
+    yield from _remarks(source, data, params)
+    yield from _unknown_labels(source, params)
+    yield from _absences(source, data, params)
+    yield from _few_images(source.files, params)
+    yield from _dropped(source.files, data, params)
+
+
+def _remarks(source: FolderSource, data: Path, params: Params) -> Iterator[Issue]:
+    """Yield what the source does not read."""
     unlabelled = params.evaluate.unlabelled
     for remark in source.remarks(used=() if unlabelled is None else [Path(unlabelled).parts[1]]):
         yield Issue(remark, None)
@@ -170,78 +188,79 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         )
     for what, remedy in source.unread():
         yield Issue(what, remedy)
-    labels = source.labels()
-    if unknown := [label for label in labels if label not in params.classes]:
+
+
+def _unknown_labels(source: FolderSource, params: Params) -> Iterator[Issue]:
+    unknown = [label for label in source.labels() if label not in params.classes]
+    if unknown:
         yield Issue(
-            (
-                "data/ has folders, or labels in metadata.csv, that are not among the classes of "
-                "params.yaml: "
-            )
-            + first_of(unknown, MAX_NAMED),
+            "data/ has folders, or labels in metadata.csv, that are not among the classes of "
+            f"params.yaml: {first_of(unknown, MAX_NAMED)}",
             "add them to classes or scrape.folder.classes, or move them out of data/: validate "
-            "stops at unknown "
-            "labels. Images without a label belong in data/unlabelled, with evaluate.unlabelled: "
-            "data/unlabelled in "
-            "params.yaml",
+            "stops at unknown labels. Images without a label belong in data/unlabelled, with "
+            "evaluate.unlabelled: data/unlabelled in params.yaml",
             stops=params.validate_.labels_declared.severity == "critical",
         )
+
+
+def _absences(source: FolderSource, data: Path, params: Params) -> Iterator[Issue]:
+    """Yield classes without images, at all or in a split."""
+    scrape = params.scrape
     wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]
     absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
     present = [label for label in wanted if label not in absent]
-    if gaps := source.gaps(present):
-        lacking = Counter(gap.split("/")[1] for gap in gaps)
-        stops = "train" in lacking or len(present) in lacking.values()
-        effect = (
-            "split stops without them" if stops else "nothing is measured on these classes there"
-        )
-        yield Issue(
-            f"{first_of(gaps, MAX_NAMED)}: no files; {effect}",
-            (
-                "put images of each class into data/train and data/test, and into data/val if there "
-                "is "
-                "one"
-            ),
-            stops=stops,
-        )
-    place = unlabelled or "data/unlabelled"
+    yield from _gaps(source, present)
+    place = params.evaluate.unlabelled or "data/unlabelled"
     folder = data.parent / place
     if absent and not present and folder.is_dir() and next(files_below(folder), None):
-        yield Issue(
-            f"no image has a label yet; those in {unlabelled or 'data/unlabelled'} wait for one",
-            "pixmill review",
-            stops=True,
-        )
+        sentence = f"no image has a label yet; those in {place} wait for one"
+        yield Issue(sentence, "pixmill review", stops=True)
     elif absent:
         # Another source may have images of the class, and searches may fail.
-        stops = not all(
-            len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent
-        )
+        others = [label for label in absent if len(scrape.sources_of(label)) > 1]
+        stops = len(others) < len(absent) or scrape.tolerate == 0
         yield Issue(first_of([*absent.values()], MAX_NAMED), source.advice(), stops=stops)
-    yield from _dropped(source.files, data, params)
 
 
-def _dropped(
-    files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, params: Params
-) -> Iterator[Issue]:
-    """Yield an issue if a class has too few images for validate, or validate will drop images for their size.
+def _gaps(source: FolderSource, present: Sequence[str]) -> Iterator[Issue]:
+    """Yield classes without images in a split that others have."""
+    gaps = source.gaps(present)
+    if not gaps:
+        return
+    lacking = Counter(gap.split("/")[1] for gap in gaps)
+    stops = "train" in lacking or len(present) in lacking.values()
+    effect = "split stops without them" if stops else "nothing is measured on these classes there"
+    yield Issue(
+        f"{first_of(gaps, MAX_NAMED)}: no files; {effect}",
+        "put images of each class into data/train and data/test, and into data/val if there is one",
+        stops=stops,
+    )
 
-    Args:
-        files: Split and path of the files of each class.
-        data: Folder of the files.
-        params: Params of the project.
-    """
-    validate = params.validate_
-    least = validate.min_per_class.count
-    own = [label for label in params.classes if params.scrape.sources_of(label) == ("folder",)]
-    if few := [
-        f"{label} ({len(files[label]):,})" for label in own if 0 < len(files.get(label, ())) < least
-    ]:
-        text = (
-            f"fewer images than validate.min_per_class.count ({least:,}): "
-            f"{first_of(few, MAX_NAMED)}"
-        )
+
+_Files = Mapping[str, Sequence[tuple[str | None, str]]]
+"""Split and path of the files of each class."""
+
+
+def _few_images(files: _Files, params: Params) -> Iterator[Issue]:
+    """Yield an issue if a class has too few images for validate."""
+    least = params.validate_.min_per_class.count
+    few = []
+    for label in params.classes:
+        number = len(files.get(label, ()))
+        if 0 < number < least and params.scrape.sources_of(label) == ("folder",):
+            few.append(f"{label} ({number:,})")
+    if few:
+        named = first_of(few, MAX_NAMED)
         # A review may give other labels, so nothing stops here.
-        yield Issue(text, "add images of these classes, or lower it in params.yaml")
+        yield Issue(
+            f"fewer images than validate.min_per_class.count ({least:,}): {named}",
+            "add images of these classes, or lower it in params.yaml",
+        )
+
+
+def _dropped(files: _Files, data: Path, params: Params) -> Iterator[Issue]:
+    """Yield an issue if validate will drop images for their size."""
+    validate = params.validate_
     names = [name for each in files.values() for _, name in each]
     looked = names[:: len(names) // _MAX_OPENED + 1]
     bounds = RowLimits(validate.timeout, validate.memory << 20)
@@ -251,12 +270,13 @@ def _dropped(
     )
     side = validate.image_size
     most = validate.max_pixels
-    dropped = [
-        f"{name} ({size[0]} x {size[1]})"
-        for name, size in zip(looked, sizes, strict=True)
-        if size
-        and (size[0] < side.min_width or size[1] < side.min_height or size[0] * size[1] > most)
-    ]
+    dropped = []
+    for name, size in zip(looked, sizes, strict=True):
+        if not size:
+            continue
+        width, height = size
+        if width < side.min_width or height < side.min_height or width * height > most:
+            dropped.append(f"{name} ({width} x {height})")
     if dropped:
         limits = (
             f"validate.image_size ({side.min_width} x {side.min_height}) or above "
@@ -272,7 +292,7 @@ def _dropped(
 
 
 def _read_sizes(paths: Sequence[Path]) -> list[tuple[int, ...]]:
-    """Return width and height of an image, nothing if it has no sound header; with limits, each call gets one."""
+    """Return width and height of an image, nothing if it has no sound header."""
     try:
         return [header_size(read_image(path)) for path in paths]
     except (UndecodableError, OSError):

@@ -7,13 +7,13 @@ after the merge of a branch from before, or at an old commit. No image moves.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pixmill.core.decisions import FILE, Key, Row, merge_rows, read_rows, render_rows
-from pixmill.core.errors import DataError, DecisionsError, PixmillError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import file_digest
 from pixmill.core.names import class_by_name
 from pixmill.core.params import load_params, parse_yaml
@@ -85,19 +85,21 @@ def plan_conversion(root: Path, rewritten: Iterable[str] = ()) -> Conversion:
     texts = {FILE: render_rows(_merge(root, rows))}
     if logged.is_old:
         texts[LOG] = logged.text
-    edits = {"dvc.yaml": _change_pipeline, ".gitattributes": _change_merge}
-    for name, edit in edits.items():
+    for name, edit in _EDITS.items():
         text = _read(root / name)
         if text and name not in rewritten:
             texts[name] = edit(text)
     texts = {name: text for name, text in texts.items() if text != _read(root / name)}
-    lines = []
-    if rows:
-        images = count(len({row.image for row in rows}), "image")
-        lines.append(f"Convert: {images} with decisions to {FILE}")
-    lines += [f"Change: {name} names {FILE}, not {REVIEW}" for name in edits if name in texts]
     removed = [name for name in (REVIEW, _JOURNAL) if (root / name).exists()]
-    return Conversion(tuple(lines), texts, tuple(removed))
+    return Conversion(tuple(_describe(rows, texts)), texts, tuple(removed))
+
+
+def _describe(rows: Iterable[Row], texts: Iterable[str]) -> Iterator[str]:
+    if images := {row.image for row in rows}:
+        yield f"Convert: {count(len(images), 'image')} with decisions to {FILE}"
+    for name in texts:
+        if name in _EDITS:
+            yield f"Change: {name} names {FILE}, not {REVIEW}"
 
 
 def is_unresolved(root: Path) -> bool:
@@ -156,51 +158,50 @@ def _convert_log(root: Path) -> _Logged:
     lines = _log_lines(root)
     if not any(map(_is_old, lines)):
         return _Logged()
+    params = load_params(root)
+    names = class_by_name(params.classes, params.scrape.folder.classes)
     texts: list[str] = []
     rows: list[Row] = []
-    names: dict[str, str] | None = None
     for number, line in enumerate(lines, 1):
         if not _is_old(line):
             texts.append(line)
             continue
         try:
             record = json.loads(line)
-            if "file" in record:
-                if names is None:
-                    params = load_params(root)
-                    names = class_by_name(params.classes, params.scrape.folder.classes)
-                action = _convert_accepted(root, record, names)
-                if action is not None and _holds(root, record["file"], record["image"]):
-                    rows += [each.after for each in action.changes if each.after is not None]
-            else:
-                action = _convert_changed(record)
-        except (ValueError, LookupError, TypeError, DecisionsError):
+            if "file" not in record:
+                texts.append(_convert_changed(record).model_dump_json())
+            elif (row := _label_of(root, record, names)) is not None:
+                texts.append(_convert_accepted(record, row).model_dump_json())
+                if _holds(root, record["file"], record["image"]):
+                    rows.append(row)
+        except (ValueError, LookupError, TypeError):
             advice = f"delete that line to forget a decision: {root / LOG}"
             raise DataError(f"{LOG}, line {number} is malformed", next=advice) from None
-        if action is not None:
-            texts.append(action.model_dump_json())
     return _Logged("".join(f"{line}\n" for line in texts), tuple(rows), is_old=True)
 
 
-def _convert_accepted(
-    root: Path, record: Mapping[str, Any], names: Mapping[str, str]
-) -> Action | None:
-    """Return the label that moving or accepting an image gave it; ``None`` if it was moved since."""
+def _label_of(root: Path, record: Mapping[str, Any], names: Mapping[str, str]) -> Row | None:
+    """Return the label that moving or accepting an image gave it; ``None`` if it moved since."""
     image = record["image"]
     file = record["file"]
     cells = record.get("cells", {})
-    earlier = record.get("earlier", ())
-    is_undone = any(_holds(root, name, image) for name in earlier)  # a checkout did that
-    if earlier and not is_undone and not _holds(root, file, image):
-        return None
+    # A checkout may have undone the move: the label is lost, and can be restored.
+    places = [file, *record.get("earlier", ())]
+    is_known = len(places) == 1 or any(_holds(root, place, image) for place in places)
     label = names.get(cells.get("label") or PurePosixPath(file).parent.name)
-    if label is None:
+    if label is None or not is_known:
         return None
-    row = Row(image, label, "yes", cells.get("split", ""))
+    return Row(image, label, "yes", cells.get("split", ""))
+
+
+def _convert_accepted(record: Mapping[str, Any], row: Row) -> Action:
     accepted = None
     if record["corrections"]:
         accepted = Accepted(
-            image=image, file=file, md5=record["md5"], corrections=record["corrections"]
+            image=row.image,
+            file=record["file"],
+            md5=record["md5"],
+            corrections=record["corrections"],
         )
     change = Change(before=None, after=row)
     return Action(branch=record["branch"], changes=(change,), accepted=accepted)
@@ -271,3 +272,6 @@ def _change_merge(text: str) -> str:
         rf"^{re.escape(REVIEW)}\s+merge=\w+", _MERGED, text, flags=re.MULTILINE
     )
     return changed if found else f"{text.rstrip()}\n{_MERGED}\n"
+
+
+_EDITS = {"dvc.yaml": _change_pipeline, ".gitattributes": _change_merge}

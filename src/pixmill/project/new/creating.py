@@ -128,39 +128,24 @@ def _create(
         remarks.append(f"Ignored, because the project has its own: {', '.join(unused)}")
 
     extras = installed_extra() if lock is None else lock.extras
-    copied: list[str] = []
     _init_repository(root)
     files = render(name, package, supply, extras)
     template = {path: text_digest(text) for path, text in managed_files(files).items()}
     if spec.mlflow is not None:
-        files["pyproject.toml"] = files["pyproject.toml"].replace(
-            _MLFLOW_LINE, f'mlflow = "{spec.mlflow}"'
-        )
+        own_line = f'mlflow = "{spec.mlflow}"'
+        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, own_line)
     if recipe is not None:
         files[_PARAMS] = recipe.file(root)
-    kept = {
-        path: (root / path).read_text("utf-8", "replace")
-        for path in files
-        if (root / path).exists()
-    }
-    if supply.wheel is not None:
-        write_bytes(root / supply.origin.text, supply.wheel)
-    for path in files:
-        if path not in kept:
-            write_text(root / path, files[path])
+    kept = _write_missing(root, files, supply)
+    copied: list[str] = []
     if not (root / "data.dvc").exists():
         copied = _fill_data(root, spec, found, scratch, report)
         dvc(root, "add", "data")
     if spec.remote is not None and not has_remote(root):
-        # An absolute path works from any folder.
-        url = (
-            spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
-        )
-        dvc(root, "remote", "add", "-d", "storage", url)
-    if not (root / FILE).exists():
-        write_lock(
-            root, replace(installed_lock(), template=template, origin=supply.origin, extras=extras)
-        )
+        _add_remote(root, spec.remote)
+    if lock is None:
+        made = replace(installed_lock(), template=template, origin=supply.origin, extras=extras)
+        write_lock(root, made)
     lines = _describe_files(root, files, kept, supply.origin, extras)
     params = load_params(root)
     issues = [] if _is_empty(root, params) else [*find_issues(root, params)]
@@ -173,6 +158,26 @@ def _create(
         "Next:",
         *_next_steps(root, Path.cwd().resolve(), issues),
     ]
+
+
+def _write_missing(root: Path, files: Mapping[str, str], supply: Supply) -> dict[str, str]:
+    """Write the files that the project lacks, and return the texts of the others."""
+    kept: dict[str, str] = {}
+    if supply.wheel is not None:
+        write_bytes(root / supply.origin.text, supply.wheel)
+    for name, text in files.items():
+        path = root / name
+        if path.exists():
+            kept[name] = path.read_text("utf-8", "replace")
+        else:
+            write_text(path, text)
+    return kept
+
+
+def _add_remote(root: Path, url: str) -> None:
+    if "://" not in url:  # an absolute path works from any folder
+        url = str(Path(url).expanduser().absolute())
+    dvc(root, "remote", "add", "-d", "storage", url)
 
 
 def _init_repository(root: Path) -> None:
@@ -200,30 +205,42 @@ def _has_images(root: Path) -> bool:
 
 
 def _check_folder(root: Path, spec: ProjectSpec) -> None:
-    """Refuse files, non-empty folders, folders inside other repositories, and images tracked by Git."""
+    """Refuse files, non-empty folders, and folders of other pipelines or repositories."""
     nearest = next(folder for folder in (root, *root.parents) if folder.exists())
     if not nearest.is_dir():
         raise PixmillError(f"{nearest} is a file", next="choose another name")
     pipeline = root / "dvc.yaml"
-    own = {".git", ".pixmill", WHEELS}
-    begun = pipeline.exists() or (nearest == root and {path.name for path in root.iterdir()} <= own)
-    unfinished = begun and not (root / FILE).exists()  # The lock is written last.
-    if root != Path.cwd() and not unfinished and nearest == root and any(root.iterdir()):
-        what = "pixmill new . (with the same options; it adds missing files)"
-        if spec.source is not None and (root / FILE).exists():
-            source = (
-                spec.source
-                if spec.source.is_absolute()
-                else os.path.relpath(spec.source.resolve(), root)
-            )
-            what = f"pixmill import {shlex.quote(str(source))}"
-        fix = f"cd {shlex.quote(str(spec.folder))} && {what}"
-        raise PixmillError(f"{spec.folder} exists and is not empty", next=fix)
+    if root != Path.cwd() and nearest == root:
+        _check_content(root, spec)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
         raise PixmillError(
             f"{pipeline} belongs to another pipeline",
             next="move it elsewhere, and repeat the command",
         )
+    _check_repository(root, nearest)
+    if spec.source is not None:
+        refuse_overlap(spec.source, root)
+
+
+def _check_content(root: Path, spec: ProjectSpec) -> None:
+    """Refuse a folder with files, unless a call was interrupted there."""
+    names = {path.name for path in root.iterdir()}
+    is_finished = FILE in names  # the lock is written last
+    is_begun = "dvc.yaml" in names or names <= {".git", ".pixmill", WHEELS}
+    if not names or (is_begun and not is_finished):
+        return
+    what = "pixmill new . (with the same options; it adds missing files)"
+    if spec.source is not None and is_finished:
+        source = str(spec.source)
+        if not spec.source.is_absolute():
+            source = os.path.relpath(spec.source.resolve(), root)
+        what = f"pixmill import {shlex.quote(source)}"
+    fix = f"cd {shlex.quote(str(spec.folder))} && {what}"
+    raise PixmillError(f"{spec.folder} exists and is not empty", next=fix)
+
+
+def _check_repository(root: Path, nearest: Path) -> None:
+    """Refuse a folder inside another repository, and images tracked by Git."""
     top = (git(nearest, "rev-parse", "--show-toplevel") or "").strip()
     if top and Path(top).resolve() != root:
         raise PixmillError(
@@ -237,8 +254,6 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
             "stay where they are), "
             "then repeat the command",
         )
-    if spec.source is not None:
-        refuse_overlap(spec.source, root)
 
 
 def _check_options(spec: ProjectSpec) -> None:
@@ -288,7 +303,7 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Detected | Non
 def _choose_recipe(
     spec: ProjectSpec, root: Path, found: Detected | None, report: Callable[[str], None]
 ) -> Recipe | None:
-    """Return the recipe with the project's classes and source; ``None`` if the project has valid params."""
+    """Return the recipe with the project's classes and source; ``None`` if it has params."""
     if (root / _PARAMS).exists():
         _check_params(
             read_text(root / _PARAMS),
@@ -431,22 +446,10 @@ def _describe_files(
         yield "No file was missing."
     for path in (".gitignore", ".dvcignore", ".gitattributes"):
         # DVC may have added /data.
-        present = set(now.get(path, files[path]).splitlines())
-        if lacking := [
-            line
-            for line in files[path].splitlines()
-            if line not in present and not line.startswith("#")
-        ]:
-            yield "\n".join(
-                [
-                    f"Add these lines to {path} before you commit:",
-                    *(f"  {line}" for line in lacking),
-                ]
-            )
+        yield from _lacking(path, files[path], now.get(path, files[path]))
     if "--hash=" not in kept.get(REQUIREMENTS, "--hash="):
         yield (
-            f"CI needs hashes in {REQUIREMENTS}: move its packages to pyproject.toml, delete "
-            "it, "
+            f"CI needs hashes in {REQUIREMENTS}: move its packages to pyproject.toml, delete it, "
             "then: pixmill new ."
         )
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
@@ -454,6 +457,15 @@ def _describe_files(
             yield f"Pixmill is in {origin.text}: {install_project(origin, extras)}"
         else:
             yield f"Add '{origin.requirement(extras)}' to the dependencies in pyproject.toml"
+
+
+def _lacking(path: str, wanted: str, text: str) -> Iterator[str]:
+    """Yield the lines that a kept file lacks."""
+    present = set(text.splitlines())
+    lines = [line for line in wanted.splitlines() if not line.startswith("#")]
+    lacking = [f"  {line}" for line in lines if line not in present]
+    if lacking:
+        yield "\n".join([f"Add these lines to {path} before you commit:", *lacking])
 
 
 def _next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:

@@ -147,17 +147,15 @@ def _create(
         made = replace(installed_lock(), template=template, origin=supply.origin, extras=extras)
         write_lock(root, made)
     lines = _describe_files(root, files, kept, supply.origin, extras)
+    return [*lines, *copied, *remarks, *_describe_issues(root)]
+
+
+def _describe_issues(root: Path) -> list[str]:
+    """Return the problems of a project, and the next commands."""
     params = load_params(root)
     issues = [] if _is_empty(root, params) else [*find_issues(root, params)]
     problems = [issue.message if issue.stops else str(issue) for issue in issues]
-    return [
-        *lines,
-        *copied,
-        *remarks,
-        *problems,
-        "Next:",
-        *_next_steps(root, Path.cwd().resolve(), issues),
-    ]
+    return [*problems, "Next:", *_next_steps(root, Path.cwd().resolve(), issues)]
 
 
 def _write_missing(root: Path, files: Mapping[str, str], supply: Supply) -> dict[str, str]:

@@ -206,9 +206,15 @@ def _unknown_labels(source: FolderSource, params: Params) -> Iterator[Issue]:
 def _absences(source: FolderSource, data: Path, params: Params) -> Iterator[Issue]:
     """Yield classes without images, at all or in a split."""
     scrape = params.scrape
-    wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]
-    absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
-    present = [label for label in wanted if label not in absent]
+    absent: dict[str, str] = {}
+    present: list[str] = []
+    for label in params.classes:
+        if "folder" in scrape.sources_of(label):
+            words = source.absence(label)
+            if words is None:
+                present.append(label)
+            else:
+                absent[label] = words
     yield from _gaps(source, present)
     place = params.evaluate.unlabelled or "data/unlabelled"
     folder = data.parent / place

@@ -1,4 +1,4 @@
-"""MLflow's entry point: ``python -m stages train train.epochs=3``; an empty value means that of params.yaml."""
+"""MLflow's entry point: ``python -m stages train train.epochs=3``; empty: as in params.yaml."""
 
 import itertools
 import json
@@ -35,7 +35,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 
 def setting(name: str, value: Any) -> str:
-    """Return an option of ``dvc exp run`` in Hydra's grammar; strings are quoted to stay strings."""
+    """Return an option of ``dvc exp run`` in Hydra's grammar; strings are quoted."""
     quoted = (
         '"{}"'.format(value.replace('"', r"\"")) if isinstance(value, str) else json.dumps(value)
     )

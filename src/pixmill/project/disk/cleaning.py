@@ -1,4 +1,4 @@
-"""Delete scratch files while nothing runs, and suggest the commands of DVC and MLflow for their data."""
+"""Delete scratch files while nothing runs; suggest commands for the data of DVC and MLflow."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from pixmill.tracking.store import database_file, tracking_uri, without_password
 from pixmill.train.checkpoints import pinned_keys
 
 _DVC_GC = "dvc gc --workspace --all-commits --all-experiments"
-"""Keeps the files of the workspace, of all commits on branches, tags and remotes, and of all experiments."""
+"""Keeps the files of the workspace, of all branches, tags and remotes, and of experiments."""
 
 _IDLE_SECONDS = 7 * 86_400
 """Age of an unused cache from which it is deleted, unless it is the newest of its kind."""
@@ -69,7 +69,7 @@ def find_scratch(workspace: Workspace) -> Iterator[list[Path]]:
 
 
 def advice(workspace: Workspace) -> list[str]:
-    """Return suggestions for the data of DVC and MLflow, with the commands that delete unneeded files.
+    """Return suggestions and commands that delete unneeded data of DVC and MLflow.
 
     Args:
         workspace: Workspace of the project.
@@ -161,7 +161,7 @@ def _newest_first(paths: Iterator[Path]) -> list[Path]:
 
 
 def _modified(path: Path) -> float:
-    """Return the modification time in seconds since 1970; a file that was deleted meanwhile counts as new."""
+    """Return the modification time in seconds since 1970; a deleted file counts as new."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

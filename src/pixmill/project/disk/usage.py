@@ -24,7 +24,7 @@ _MIN_BYTES = 500_000_000
 
 
 def measure(root: Path) -> dict[str, int]:
-    """Return the size of each part in :data:`PLACES` in bytes; a file with several hard links counts once.
+    """Return the bytes of each part in :data:`PLACES`; files with several hard links count once.
 
     Args:
         root: Project folder.

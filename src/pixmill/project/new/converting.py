@@ -265,7 +265,7 @@ def _refusal() -> PixmillError:
 
 
 def _change_merge(text: str) -> str:
-    """Return ``.gitattributes`` with the driver of ``decisions.csv``, in the place of the old line."""
+    """Return ``.gitattributes`` with the driver of ``decisions.csv`` in the old line's place."""
     if _MERGED in text:
         return text
     changed, found = re.subn(

@@ -1,4 +1,4 @@
-"""Pinned packages of a project: the versions that this version of Pixmill was tested with, for every platform."""
+"""Pinned packages of a project: versions with which Pixmill was tested, for every platform."""
 
 import re
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def pinned_files(pixmill: str | None, extras: str) -> dict[str, str]:
 
 
 def other_versions(root: Path) -> Iterator[str]:
-    """Yield the installed packages that may affect an output, in other versions than the project's."""
+    """Yield the packages that may affect an output and differ from the project's pins."""
     file = root / CONSTRAINTS
     for line in file.read_text("utf-8", "replace").splitlines() if file.is_file() else ():
         if (name := line.partition("==")[0]) not in LIBRARIES:

@@ -145,7 +145,7 @@ def pack() -> tuple[str, bytes]:
 
 
 def wheel_of(files: Mapping[str, bytes], version: str) -> bytes:
-    """Return a wheel whose bytes depend on nothing but the files: sorted, dated 1980, and not compressed.
+    """Return a wheel whose bytes depend on the files alone: sorted, dated 1980, not compressed.
 
     Args:
         files: Contents by path in the wheel, without ``WHEEL`` and ``RECORD``.
@@ -177,7 +177,7 @@ def _code() -> dict[str, bytes]:
 
 
 def _is_release(wheel: bytes) -> bool:
-    """Return whether a packed wheel is the installed one, which is a release: all files are as in the ``RECORD``."""
+    """Return whether a packed wheel is the installed release: all files are as in ``RECORD``."""
     version = Version(pixmill.__version__)
     if version.is_devrelease or version.local is not None:
         return False

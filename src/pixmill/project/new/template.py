@@ -1,8 +1,9 @@
 """Files of a new project, rendered from ``template/``.
 
-The templates contain tokens such as ``@project@``. In their names, a leading ``_`` becomes a dot, because packaging
-tools skip hidden files, and ``src/package`` becomes the folder of the project's package. The suffix ``.in`` hides
-``dvc.yaml`` and ``pyproject.toml`` from tools that search for them.
+The templates contain tokens such as ``@project@``. In their names, a leading ``_`` becomes a dot,
+because packaging tools skip hidden files, and ``src/package`` becomes the folder of the project's
+package. The suffix ``.in`` hides ``dvc.yaml`` and ``pyproject.toml`` from tools that search for
+them.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ _RESERVED = {"pixmill", "stages", "tests"}
 def project_names(root: Path) -> tuple[str, str]:
     """Return the names of the project and of its package, such as ``my-shoes`` and ``my_shoes``.
 
-    The name comes from ``pyproject.toml``, else from the folder, converted to ASCII if it is no valid project name.
-    The package gets the prefix ``my_`` if it would be invalid or hide another one. A renamed project keeps its package.
+    The name comes from ``pyproject.toml``, else from the folder, converted to ASCII if it is no
+    valid project name. The package gets the prefix ``my_`` if it would be invalid or hide another
+    one. A renamed project keeps its package.
 
     >>> project_names(Path("Schöne Schuhe")), project_names(Path("2026"))
     (('schone-schuhe', 'schone_schuhe'), ('2026', 'my_2026'))
@@ -98,7 +100,7 @@ def render(name: str, package: str, supply: Supply, extras: str = "pipeline") ->
 
 
 def install_project(origin: Origin, extras: str) -> str:
-    """Return the command with which people install a project; ``pyproject.toml`` names an origin without a wheel."""
+    """Return the command that installs a project; ``pyproject.toml`` names no wheel."""
     wheel = f"'{origin.requirement(extras)}' " if origin.is_path else ""
     return f"pip install -c {CONSTRAINTS} {wheel}-e ."
 

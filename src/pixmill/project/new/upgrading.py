@@ -202,7 +202,7 @@ def _plan_conversion(root: Path, upgrade: Upgrade) -> None:
 
 
 def project_extras(root: Path) -> str:
-    """Return the project's extras, such as ``pipeline,heic``, from ``pyproject.toml`` or else ``pixmill.lock``."""
+    """Return the project's extras, such as ``pipeline,heic``; ``pyproject.toml`` comes first."""
     pins = [*_PIN.finditer(_text(root / "pyproject.toml") or "")]
     if not pins:
         return "pipeline" if (lock := read_lock(root)) is None else lock.extras
@@ -213,7 +213,7 @@ def project_extras(root: Path) -> str:
 
 
 def _supply(root: Path, old: Lock, new: Lock) -> Supply:
-    """Return the origin of Pixmill; the project keeps its own if that is the same code as the running one.
+    """Return the origin of Pixmill; a project keeps its own if that is the running code.
 
     A local folder, editable checkout or package index does not replace a shared origin.
     """

@@ -1,4 +1,4 @@
-"""What people do on the page: run, compare, change params, add images, commit, promote and roll back."""
+"""Actions of the page: run, compare, change params, add images, commit, promote, roll back."""
 
 from __future__ import annotations
 

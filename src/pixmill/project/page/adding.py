@@ -1,4 +1,4 @@
-"""Images that people drop onto the page: collected in ``.pixmill/open/``, then taken in by ``pixmill import``."""
+"""Images dropped onto the page: collected in ``.pixmill/open/``, then imported."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Ask the project's model about one image: its prediction, its evidence, and the most similar training images."""
+"""Ask the model about one image: prediction, evidence, and similar training images."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from pixmill.serve.http.worker import UNEXPLAINED
 
 
 class Explainer:
-    """The model in ``artifacts/train``, loaded by the first question after each training; threads may share it.
+    """The model in ``artifacts/train``, loaded by the first question after each training.
 
     While a training replaces the files, and if the new model is broken, the previous one answers.
 

@@ -195,7 +195,7 @@ def _mlflow(root: Path) -> dict[str, str | None]:
 
 
 def find_report(root: Path, name: str) -> Path | None:
-    """Return the file of a report; ``None`` if it does not exist or a link leads elsewhere than to DVC's cache.
+    """Return the file of a report; ``None`` if it is missing, or a link leads out of DVC's cache.
 
     Others' commits may contain links, and configure the cache: its files are recognised by their
     names.

@@ -61,7 +61,7 @@ class Images:
         self._open = contextlib.ExitStack()
 
     def add(self, content: bytes) -> str:
-        """Keep an upload in memory, in place of the oldest ones if there are many; return its id."""
+        """Keep an upload in memory, in place of the oldest of many; return its id."""
         name = hashlib.sha256(content).hexdigest()
         self._tried[name] = content
         while sum(map(len, self._tried.values())) > _MAX_TRIED_BYTES and len(self._tried) > 1:
@@ -108,7 +108,7 @@ class Images:
         return found
 
     def facts(self, name: str) -> Row:
-        """Return what the project knows about an image, ready for JSON; arguments and errors as for :meth:`content`.
+        """Return what the project knows about an image; arguments and errors as for :meth:`content`.
 
         Returns:
             ``id``; ``known``: whether the project has it; ``manifest``: texts and integers of its

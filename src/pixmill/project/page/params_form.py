@@ -49,7 +49,7 @@ class ParamsForm:
         }
 
     def check(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Return the errors of changed values by param; those of several params have the empty name.
+        """Return the errors of changed values by param; of several params: the empty name.
 
         Args:
             values: Texts by dotted name, in YAML.

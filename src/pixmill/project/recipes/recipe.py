@@ -135,7 +135,7 @@ class Recipe:
         )
 
     def merge_into(self, current: str) -> str:
-        """Return a params file with the model of the recipe: ``train`` and the image keys of ``split``.
+        """Return a params file with the recipe's model: ``train`` and image keys of ``split``.
 
         Only the values that differ change; comments and layout stay.
 
@@ -196,7 +196,7 @@ def list_recipes(root: Path | None) -> str:
 
 
 def preset_recipe(root: Path, name: str) -> Recipe:
-    """Return the project's params with a preset as the backbone of the model ``features``, and a fitting image size.
+    """Return the params with a preset as backbone of ``features``, and a fitting image size.
 
     Args:
         root: Project folder.

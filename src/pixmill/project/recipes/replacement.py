@@ -52,7 +52,7 @@ class Replacement:
 
 
 def use(root: Path, recipe: Recipe, *, full: bool = False) -> Replacement:
-    """Put the model of a recipe into ``params.yaml``; without that file, the whole recipe becomes it.
+    """Put the model of a recipe into ``params.yaml``, or all of it if that file is missing.
 
     Args:
         root: Project folder.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pixmill.validate.decisions import read_decisions
 
 from pixmill import __version__
 from pixmill.core.files.workspace import Workspace
@@ -17,7 +18,6 @@ from pixmill.core.files.writing import file_digest
 from pixmill.core.params import load_params
 from pixmill.dataset.inbox import Inbox
 from pixmill.experiments.compare.comparing import compare
-from pixmill.validate.decisions import read_decisions
 from tests.browsing import open_chrome
 from tests.end_to_end.conftest import Project
 from tests.review.browsing import Page

@@ -100,10 +100,16 @@ def _of_url(url: str) -> Licence | None:
 def _of_name(name: str) -> Licence | None:
     for pattern, short in _SPELLINGS:
         name = re.sub(rf"\b{pattern}\b", f" {short} ", name)
-    words = [word for word in re.split(r"[^a-z0-9.+]+", name) if word and word not in _FILLER_WORDS]
-    kinds = [word for word in words if word in {"by", "nc", "nd", "sa", "cc0", "pdm"}]
-    versions = [word for word in words if _VERSION.fullmatch(word)]
-    places = [word for word in words if word not in kinds and word not in versions]
+    kinds: list[str] = []
+    versions: list[str] = []
+    places: list[str] = []
+    for word in re.split(r"[^a-z0-9.+]+", name):
+        if word in {"by", "nc", "nd", "sa", "cc0", "pdm"}:
+            kinds.append(word)
+        elif _VERSION.fullmatch(word):
+            versions.append(word)
+        elif word and word not in _FILLER_WORDS:
+            places.append(word)
     if len(places) > 1 or (places and not (versions and _JURISDICTION.fullmatch(places[0]))):
         return None
     return _licence(_family(kinds), [*(versions if len(versions) == 1 else []), *places])

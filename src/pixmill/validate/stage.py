@@ -147,7 +147,11 @@ def _remarks(result: Validation, numbers: dict[str, Any]) -> Iterator[str]:
             f"{decisions.FILE} gives, which counts; if the one that came is right, delete the row "
             "there, else move the file"
         )
-    powerless = result.review.powerless
+    yield from _unapplied(result.review.powerless)
+
+
+def _unapplied(powerless: Sequence[tuple[decisions.Row, str]]) -> Iterator[str]:
+    """Yield the decisions that could not be applied."""
     for row, why in powerless[:MAX_DECISIONS]:
         yield (f"warning: line {row.line} of {decisions.FILE} was not applied: {why} ({row.image})")
     if len(powerless) > MAX_DECISIONS:

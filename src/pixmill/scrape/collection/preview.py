@@ -124,14 +124,27 @@ class ProbeReport:
         yield f"{self.site.name}.yaml, checked {self.site.checked}"
         if self.failure is not None:
             yield self.failure
+        yield from self._matches()
+        yield from self._results()
+        if self.fix is not None:
+            yield f"to edit {self.site.name}.yaml: {self.fix}"
+        saved = f"saved page and screenshot: {self.folder}"
+        yield saved if self.saved else "no page was opened, so none is saved"
+
+    def _matches(self) -> Iterator[str]:
+        """Yield what each selector matches."""
         place = ""
         for finding in self.findings:
             if finding.place != place:
                 place = finding.place
                 yield f"{place}:"
-            count = f"{finding.count:>5} {'results' if finding.within else 'on the page'}"
+            where = "results" if finding.within else "on the page"
             example = f"  e.g. {finding.example}" if finding.example else ""
+            count = f"{finding.count:>5} {where}"
             yield f"{count:>17}  {finding.selector}{example}"
+
+    def _results(self) -> Iterator[str]:
+        """Yield what is known of the results."""
         originals = [candidate for candidate in self.candidates if candidate.image_url is not None]
         routes = Counter(candidate.route or "tile" for candidate in originals)
         by_route = ", ".join(f"{route} {count}" for route, count in sorted(routes.items()))
@@ -146,13 +159,8 @@ class ProbeReport:
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_MAX_CHARACTERS]
-        yield from (
-            f"  e.g. {candidate.image_url}"[:_MAX_CHARACTERS] for candidate in originals[:1]
-        )
-        if self.fix is not None:
-            yield f"to edit {self.site.name}.yaml: {self.fix}"
-        saved = f"saved page and screenshot: {self.folder}"
-        yield saved if self.saved else "no page was opened, so none is saved"
+        for candidate in originals[:1]:
+            yield f"  e.g. {candidate.image_url}"[:_MAX_CHARACTERS]
 
     def _end(self) -> Iterator[str]:
         """Yield what is known of the results after the first page."""
@@ -335,15 +343,7 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams) -> tup
             next(source.search(query, NO_ACCESS))
         return "on this machine", 0.0
     if source.kind == "list":
-        found = list(islice(source.search(query, NO_ACCESS), params.per_query))
-        addresses = [
-            address_of(search.fingerprint, each.image_url or "", each.md5) for each in found
-        ]
-        left = sum(journal is None or journal.outcome(address) is None for address in addresses)
-        return (
-            f"{len(found):,} URLs in the lists, {left:,} still to fetch",
-            left / _FETCHES_PER_SECOND,
-        )
+        return _read_list(search, journal, params)
     results = journal.results(search.name) if journal else None
     expected = limit_candidates(params.expect_at_least, params)
     if results and results.suffice(params.per_query) and len(results.candidates) >= expected:
@@ -356,3 +356,15 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams) -> tup
     if isinstance(source, SiteSource) and source.site.detail:
         return "to visit, with a page for each result", 2 * seconds
     return "to visit", seconds
+
+
+def _read_list(search: Search, journal: Journal | None, params: ScrapeParams) -> tuple[str, float]:
+    """Return how many URLs of a list are still to fetch, and the estimated seconds."""
+    found = list(islice(search.source.search(search.query, NO_ACCESS), params.per_query))
+    left = len(found)
+    if journal is not None:
+        for each in found:
+            address = address_of(search.fingerprint, each.image_url or "", each.md5)
+            left -= journal.outcome(address) is not None
+    text = f"{len(found):,} URLs in the lists, {left:,} still to fetch"
+    return text, left / _FETCHES_PER_SECOND

@@ -99,38 +99,45 @@ class FolderSource(LocalSource):
 
     def absence(self, label: str) -> str | None:
         """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
-        parts = self._parts.values()
-        named = [
-            folder / name
-            for folder in parts
-            for name in self._entries_by_label.get((folder, label), ())
-        ]
-        existing = [folder for folder in named if folder.is_dir()]
-        folders = existing or [folder / to_slug(label) for folder in parts]
+        existing = self._folders_of(label)
+        folders = existing or [folder / to_slug(label) for folder in self._parts.values()]
         where = " and ".join(map(self._address, folders))
         be, have = ("is", "has") if len(folders) == 1 else ("are", "have")
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
-        if any(
-            self._reason(self._data / name) in (None, "no_decoder")
-            for _, name in self.files.get(label, ())
-        ):
+        if self._has_image(label):
             return None
         if not existing:
-            alike = sorted(
-                {name for _, name in self._entries_by_label if fold(name) == fold(label)}
-            )
-            but = f", but there is {_some(alike)}, which differs in case" if alike else ""
-            return f"{where} {be} missing{but}"
+            return f"{where} {be} missing{self._spelt_otherwise(label)}"
         if any(target_within(folder, self._data) is None for folder in existing):
             return (
                 f"{where} {be} a link out of {self._data.name}/, which is not followed: put a "
                 "copy there instead"
             )
-        if not (files := [folder / name for folder in existing for name in _visible(folder)]):
+        files = [folder / name for folder in existing for name in _visible(folder)]
+        if not files:
             return f"{where} {be} empty"
         below = "; subfolders are not read" if any(path.is_dir() for path in files) else ""
         return f"{where} {have} no image among {count(len(files), 'entry', 'entries')}{below}"
+
+    def _folders_of(self, label: str) -> list[Path]:
+        """Return the existing folders of a class."""
+        return [
+            folder / name
+            for (folder, of), names in self._entries_by_label.items()
+            if of == label
+            for name in names
+            if (folder / name).is_dir()
+        ]
+
+    def _has_image(self, label: str) -> bool:
+        files = self.files.get(label, ())
+        return any(self._reason(self._data / name) in (None, "no_decoder") for _, name in files)
+
+    def _spelt_otherwise(self, label: str) -> str:
+        """Return a clause that names folders which differ from a class in case; empty without any."""
+        alike = {name for _, name in self._entries_by_label if fold(name) == fold(label)}
+        return f", but there is {_some(sorted(alike))}, which differs in case" if alike else ""
 
     def gaps(self, labels: Sequence[str]) -> list[str]:
         """Return the class folders of a fixed split that are missing or empty."""
@@ -158,45 +165,52 @@ class FolderSource(LocalSource):
         Args:
             used: Names of folders with another purpose.
         """
-        remarks = []
-        has = f"{self._data.name} has"
+        return [*self._loose_files(), *self._stale_rows(), *self._other_folders(used)]
+
+    def _loose_files(self) -> Iterator[str]:
         for folder in self._parts.values():
-            files = [
+            loose = [
                 name
                 for name in _visible(folder)
-                if not name.endswith(_TABLE) and not (folder / name).is_dir()
+                if not name.endswith(_TABLE)
+                and not (folder / name).is_dir()
+                and self._place(folder / name) not in self._labelled
             ]
-            if loose := [
-                name for name in files if self._place(folder / name) not in self._labelled
-            ]:
-                remarks.append(
-                    f"{self._address(folder)} has files outside the class folders, ignored: "
-                    f"{_some(loose)}"
-                )
+            if loose:
+                where = self._address(folder)
+                yield f"{where} has files outside the class folders, ignored: {_some(loose)}"
+
+    def _stale_rows(self) -> Iterator[str]:
         if self._stale:
-            number = count(len(self._stale), "row")
-            remarks.append(
-                f"data/{FILE} has {number} without a file, ignored: "
+            yield (
+                f"data/{FILE} has {count(len(self._stale), 'row')} without a file, ignored: "
                 f"{first_of(self._stale, _MAX_NAMED)}"
             )
-        names = {
-            name for name in _visible(self._data) if not name.endswith(_TABLE)
-        } - self._labelled
-        if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):
-            remark = (
-                f"{has} other entries than the splits train, val and test, ignored: {_some(others)}"
-            )
-            if folders := [name for name in others if (self._data / name).is_dir()]:
-                remark += (
-                    "; if they are images without a label to predict, set "
-                    "evaluate.unlabelled in params.yaml"
+
+    def _other_folders(self, used: Collection[str]) -> Iterator[str]:
+        names = {name for name in _visible(self._data) if not name.endswith(_TABLE)}
+        names -= self._labelled
+        if None in self._parts:
+            if names >= _REQUIRED_PARTS:
+                yield (
+                    f"{self._data.name} has the folders train and test: if they are a split of "
+                    "yours, set scrape.folder.layout to fixed in params.yaml"
                 )
-                remark += f", such as to {self._address(self._data / folders[0])}"
-            remarks.append(remark)
-        if None in self._parts and names >= _REQUIRED_PARTS:
-            fix = "set scrape.folder.layout to fixed in params.yaml"
-            remarks.append(f"{has} the folders train and test: if they are a split of yours, {fix}")
-        return remarks
+            return
+        others = sorted(names - {*_PARTS, _UNLABELLED, *used})
+        if not others:
+            return
+        remark = (
+            f"{self._data.name} has other entries than the splits train, val and test, ignored: "
+            f"{_some(others)}"
+        )
+        folders = [name for name in others if (self._data / name).is_dir()]
+        if folders:
+            remark += (
+                "; if they are images without a label to predict, set evaluate.unlabelled in "
+                f"params.yaml, such as to {self._address(self._data / folders[0])}"
+            )
+        yield remark
 
     @cached_property
     def _entries_by_label(self) -> dict[tuple[Path, str], list[str]]:

@@ -6,13 +6,13 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from pydantic import TypeAdapter
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.browsing import ADDRESS, Page, origin, without_fragment
+from pixmill.scrape.sources.browsing import ADDRESS, Page, PageView, origin, without_fragment
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.source import Access, Kind, SearchError, Source
 from pixmill.scrape.sources.tile import Tile, Tiles
@@ -50,6 +50,52 @@ _DETAIL_TIMEOUT_SECONDS = 4.0
 _DETAIL_POLL_SECONDS = 0.25
 _MAX_DETAIL_MISSES = 10
 """Pages in a row without an image after which the selectors must be wrong, and no more pages are visited."""
+
+
+@dataclass
+class _Scrolled:
+    """What scrolling a page has shown.
+
+    Args:
+        tiles: Tiles of this visit; those of the query may be known from an earlier one.
+        stall: Tells when nothing new appears any more.
+        presses: How often each button in the way may still be pressed.
+        shown: Number of results in the last view.
+        turns: How often the next button was pressed.
+        ended: Whether the last view was the end.
+        is_new: Whether the page, or the one after a turn, has shown no result yet.
+    """
+
+    tiles: Tiles
+    stall: StallDetector
+    presses: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("consent", "dismiss"), _MAX_PRESSES)
+    )
+    shown: int = 0
+    turns: int = 0
+    ended: bool = False
+    is_new: bool = True
+
+    def buttons(self) -> list[str]:
+        """Return the buttons that may be pressed now."""
+        buttons = [kind for kind, left in self.presses.items() if left]
+        return buttons + ["more"] * self.stall.may_click + ["next"] * (not self.stall.awaits)
+
+    def take(self, view: PageView) -> bool:
+        """Take the tiles of a view; return whether any of them is new."""
+        return sum(self.tiles.take(tile) for tile in view.tiles) > 0
+
+    def is_over(self, view: PageView) -> bool:
+        """Return whether a view is the bottom of the last page."""
+        return self.ended and view.bottom
+
+    def press(self, button: str | None) -> None:
+        """Record a pressed button."""
+        if button in self.presses:
+            self.presses[button] -= 1
+        if button == "next":
+            self.turns += 1
+            self.is_new = True
 
 
 class SiteSource(Source):
@@ -161,15 +207,24 @@ class SiteSource(Source):
             try:
                 url = self._next(page, len(visited))  # before the browser leaves this page
             finally:
-                for tile in [*held, *tiles.remaining()]:
-                    if details is not None and budget.spent:
-                        self._fail_endless(page)
-                    yield tile if details is None else details(tile)
+                yield from self._detailed(page, [*held, *tiles.remaining()], details, budget)
             if tiles.full and tiles.limit < most:
                 # Some tiles were duplicates or refused: continue on this page.
                 tiles.limit = min(2 * tiles.limit, most)
                 url = here
                 visited.discard(here)
+
+    def _detailed(
+        self, page: Page, tiles: Sequence[Tile], details: Details | None, budget: _Budget
+    ) -> Iterator[Tile]:
+        """Yield tiles with what their own pages add, if the site has such pages."""
+        if details is None:
+            yield from tiles
+            return
+        for tile in tiles:
+            if budget.spent:
+                self._fail_endless(page)
+            yield details(tile)
 
     def _new_tiles(
         self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool
@@ -205,67 +260,67 @@ class SiteSource(Source):
             onward: Whether the page is not the first.
         """
         settings = self.site.settings
-        shown_here = Tiles(settings.most)  # tiles may be known from an earlier visit of the page
-        stall = StallDetector(settings.patience)
-        presses = dict.fromkeys(("consent", "dismiss"), _MAX_PRESSES)
-        shown = turns = 0
-        ended = False
-        is_new = True
+        state = _Scrolled(Tiles(settings.most), StallDetector(settings.patience))
+        stall = state.stall
         while not stall.is_over:
             if budget.spent:
                 self._fail_endless(page)
-            buttons = [kind for kind, left in presses.items() if left]
-            buttons += ["more"] * stall.may_click + ["next"] * (not stall.awaits)
             view = page.look(
-                shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=stall.nudging
+                state.tiles.complete,
+                buttons=state.buttons(),
+                smooth=settings.smooth,
+                nudge=stall.nudging,
             )
             for tile in view.tiles:
                 tiles.take(tile)
-            fresh = sum(shown_here.take(tile) for tile in view.tiles) > 0
-            if fresh and is_new:
-                self.pages = self.pages + 1
-                is_new = False
+            fresh = state.take(view)
+            if fresh and state.is_new:
+                self.pages += 1
+                state.is_new = False
             yield from tiles.ready()
-            if view.pressed in presses:
-                presses[view.pressed] -= 1
-            if view.pressed == "next":
-                turns = turns + 1
-                is_new = True
-            ended = view.ended or (
-                view.count > 0 and self.site.paged and not (view.onward or stall.awaits)
-            )
+            state.press(view.pressed)
+            state.ended = view.ended or self._is_last(view, stall)
             # On a busy machine the end mark may appear before the last images.
-            if tiles.full or (ended and view.bottom and not (waits and tiles.without_original())):
+            is_loading = waits and bool(tiles.without_original())
+            if tiles.full or (state.is_over(view) and not is_loading):
                 return
-            if stall.nudging or view.count < shown:
+            if stall.nudging or view.count < state.shown:
                 page.raise_for_state(page.verdict())
-            shown = view.count
-            stall.record(
-                view.count, view.position, fresh=fresh, clicked=view.pressed in ("more", "next")
-            )
+            state.shown = view.count
+            clicked = view.pressed in ("more", "next")
+            stall.record(view.count, view.position, fresh=fresh, clicked=clicked)
             time.sleep(random.uniform(*settings.pause))  # noqa: S311 (a pause is no secret)
-        if not shown or not len(tiles):
-            if onward and self.site.offset is not None:
-                return  # with an offset, the page after the last one is empty
-            page.fail_layout("key" if shown else "item")
-        if turns == 1 and stall.awaits:
+        if onward and self.site.offset is not None and not (state.shown and len(tiles)):
+            return  # with an offset, the page after the last one is empty
+        self._check_end(page, len(tiles), state)
+
+    def _is_last(self, view: PageView, stall: StallDetector) -> bool:
+        """Return whether a site with pages shows results, but no way to further ones."""
+        return view.count > 0 and self.site.paged and not (view.onward or stall.awaits)
+
+    def _check_end(self, page: Page, found: int, state: _Scrolled) -> None:
+        """Check that a page that shows nothing new has come to its end.
+
+        Raises:
+            SearchError: It has not.
+        """
+        patience = f"{self.site.settings.patience:g} s"
+        if not state.shown or not found:
+            page.fail_layout("key" if state.shown else "item")
+        if state.turns == 1 and state.stall.awaits:
             page.fail(
                 "stalled",
-                (
-                    f"stopped after {len(tiles)} results: its next button brought no others within "
-                    f"{settings.patience:g} s"
-                ),
+                f"stopped after {found} results: its next button brought no others within "
+                f"{patience}",
                 advice=f"correct 'next' in {self.site.name}.yaml, raise settings.patience, or name "
-                "in 'end' what the "
-                "last page shows",
+                "in 'end' what the last page shows",
             )
-        if self.site.end and not ended:
+        if self.site.end and not state.ended:
             end = "', '".join(self.site.end)
             page.fail(
                 "stalled",
-                f"stopped after {len(tiles)} results: neither more results nor the end mark "
-                f"('{end}') "
-                f"appeared within {settings.patience:g} s",
+                f"stopped after {found} results: neither more results nor the end mark ('{end}') "
+                f"appeared within {patience}",
             )
 
     def _fail_endless(self, page: Page) -> NoReturn:

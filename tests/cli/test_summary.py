@@ -1,12 +1,14 @@
 """`pixmill summary` prints next steps and results."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from pixmill.cli.summary import summary as summary_of
-from pixmill.dataset.decision_log import DecisionLog
+from pixmill.core.decisions import label_as
+from pixmill.dataset.deciding import Accepted, DecisionTable
 from pixmill.dataset.inbox import Inbox
 from pixmill.project.state import read_project_state
 from tests.command import run_pixmill
@@ -135,10 +137,12 @@ def test_names_missing_accepted_images(project: Path) -> None:
     inbox = Inbox(project / "inbox")
     fields = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
     name = inbox.add(b"image", extension=".jpg", **fields)
-    DecisionLog(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
+    md5 = hashlib.md5(b"image", usedforsecurity=False).hexdigest()
+    accepted = Accepted(image=name, file="data/coat/feedback-1.jpg", md5=md5, corrections=1)
+    DecisionTable(project).decide(label_as(name, "coat", None), accepted=accepted)
     text = summary(project)
-    assert "1 accepted image of branch " in text
-    assert "missing from data/: data/coat/feedback-1.jpg.\n  pixmill review --restore" in text
+    assert "1 accepted image missing from data/: data/coat/feedback-1.jpg" in text
+    assert "  pixmill review --restore" in text
     (project / "data/coat").mkdir(parents=True)
     (project / "data/coat/feedback-1.jpg").write_bytes(b"image")
     assert "missing from data/" not in summary(project)

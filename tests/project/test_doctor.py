@@ -181,7 +181,7 @@ def test_two_tensorflows_in_one_folder(tmp_path, monkeypatch):
 )
 def test_free_disk_space(tmp_path, monkeypatch, free, state):
     usage = namedtuple("usage", "total used free")(0, 0, int(free * 2**30))
-    monkeypatch.setattr("pixmill.project.doctor.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("pixmill.project.machine.shutil.disk_usage", lambda _: usage)
     (finding,) = run_check("disk", tmp_path)
     assert (finding.status, bool(finding.next)) == (state, state is not Status.OK)
     assert f"{free:.1f} GiB free" in finding.message

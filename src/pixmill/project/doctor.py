@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,42 +19,12 @@ from pixmill.core.install.extras import installed_tensorflows, installed_version
 from pixmill.core.install.origin import install_command
 from pixmill.core.repository.git import GitError, git, require_git
 from pixmill.core.repository.merging import merge_problem
+from pixmill.project import machine
+from pixmill.project.machine import Finding, Status
 
 if TYPE_CHECKING:
     from pixmill.core.provenance.lock import Lock
     from pixmill.project.state import ProjectState
-
-_GIB = 2**30
-_COMFORTABLE_BYTES = 5 * _GIB
-_MIN_BYTES = 300_000_000
-"""Free space below which the disk check warns or fails; the bundled images need the minimum."""
-
-
-class Status(StrEnum):
-    """Severity of a finding."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """A run works without it, or with less."""
-    BAD = "bad"
-    """A run will fail."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check.
-
-    Args:
-        name: Subject of the check.
-        status: Severity.
-        message: Description of the result.
-        next: Command or edit that fixes it; ``None`` if nothing is wrong.
-    """
-
-    name: str
-    status: Status
-    message: str
-    next: str | None = None
 
 
 def examine(root: Path, names: Iterable[str] | None = None) -> list[Finding]:
@@ -94,7 +61,7 @@ def fix(root: Path, names: Iterable[str] | None = None) -> list[Finding]:
         What was done, or why it could not be.
     """
     if names is None:
-        names = [name for name in FIXES if name != "browser" or _needs_browser(root)]
+        names = [name for name in FIXES if name != "browser" or machine.needs_browser(root)]
     return [finding for name in names for finding in _findings(name, FIXES[name], root)]
 
 
@@ -114,34 +81,6 @@ def render(findings: Sequence[Finding]) -> str:
         lines.append(f"{finding.status:7}  {finding.name:10}  {finding.message}")
         lines += [f"{'':21}Next: {finding.next}"] if finding.next else []
     return "\n".join(lines)
-
-
-def _path(_: Path) -> Iterator[Finding]:
-    """Check that DVC would run the current Python."""
-    folder = Path(sys.executable).parent
-    python = shutil.which("python")
-    if python is not None and Path(python).parent.resolve() == folder.resolve():
-        yield Finding("PATH", Status.OK, f"dvc runs {python}")
-        return
-    message = f"dvc would run {python or 'no python'}, not {sys.executable}"
-    yield Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
-
-
-def _python(_: Path) -> Iterator[Finding]:
-    version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("Python", Status.OK, f"{version}, {sys.executable}")
-
-
-def _account(_: Path) -> Iterator[Finding]:
-    """Check that the user has a name and a home folder; this process has set them for itself."""
-    from pixmill.core.process.account import ADDED
-
-    if ADDED:
-        message = (
-            f"dvc fails without {' and '.join(ADDED)}, since the user has no entry in /etc/passwd"
-        )
-        advice = f"export {' '.join(f'{name}={value}' for name, value in ADDED.items())}"
-        yield Finding("account", Status.BAD, message, next=advice)
 
 
 def _git(root: Path) -> Iterator[Finding]:
@@ -322,27 +261,11 @@ def _data(root: Path) -> Iterator[Finding]:
         status = Status.BAD if part in ("data", "decisions", "decisions.csv") else Status.WARNING
         yield Finding(part, status, fault, next=state.fixes.get(part))
     yield from _compare_data(state)
-    yield from _check_decisions(state)
     if state.missing is not None:
         sentences, command = state.missing
         yield Finding("decisions", Status.WARNING, " ".join(sentences), next=command)
     if state.series is not None:
         yield Finding("series", Status.WARNING, state.series)
-
-
-def _check_decisions(state: ProjectState) -> Iterator[Finding]:
-    """Name images to which people gave several labels, and a table that is too long."""
-    from pixmill.core.decisions import FILE, MAX_ROWS
-
-    for name, said in state.disputed.items():
-        message = f"{name[:12]} has several labels, and no part in a run: {said}"
-        yield Finding("decisions", Status.WARNING, message, next="pixmill review")
-    path = state.root / FILE
-    rows = path.read_bytes().count(b"\n") - 1 if path.is_file() else 0
-    if rows > MAX_ROWS:
-        message = f"{FILE} has {rows:,} rows, and is made for {MAX_ROWS:,}"
-        advice = "give the labels of a whole table with its images: pixmill import TABLE"
-        yield Finding("decisions", Status.WARNING, message, next=advice)
 
 
 def _compare_data(state: ProjectState) -> Iterator[Finding]:
@@ -403,74 +326,6 @@ def _dvc(root: Path) -> Iterator[Finding]:
         yield Finding("DVC remote", Status.OK, f"{url} (to test it: dvc status --cloud)")
 
 
-def _disk(root: Path) -> Iterator[Finding]:
-    free = shutil.disk_usage(root).free
-    status = Status.OK
-    if free < _COMFORTABLE_BYTES:
-        status = Status.WARNING
-    if free < _MIN_BYTES:
-        status = Status.BAD
-    advice = None if status is Status.OK else "pixmill clean   # lists sizes and unneeded files"
-    yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
-
-
-def _browser(_: Path) -> Iterator[Finding]:
-    """Find the browser and driver, or contact the remote driver."""
-    from pixmill.fetch.browser import RemoteDriver, check_remote, choose_browser
-
-    browser = choose_browser()
-    if not isinstance(browser, RemoteDriver):
-        yield Finding("browser", Status.OK, f"{browser.binary} {browser.version}")
-        yield Finding("driver", Status.OK, f"{browser.driver} {browser.driver_version}")
-        return
-    check_remote(browser)
-    yield Finding("browser", Status.OK, f"{browser.kind.title} by the remote driver {browser.url}")
-
-
-def _fix_browser(root: Path) -> Iterator[Finding]:
-    """Install a browser and driver if none is found and no remote driver is set."""
-    from pixmill.core.process.progress import announce
-    from pixmill.fetch.browser import install_browser
-
-    if not os.environ.get("PIXMILL_WEBDRIVER_URL"):
-        install_browser(report=announce)
-    yield from _browser(root)
-
-
-def _needs_browser(root: Path) -> bool:
-    """Return whether a search of the project reads pages in a browser."""
-    from pixmill.core.errors import ParamsError
-    from pixmill.core.params import load_params
-
-    try:
-        sources = load_params(root).sources()
-    except ParamsError:  # another check reports it
-        return False
-    return bool({*sources} - {"folder", "urls", "keras", "openverse", "wikimedia"})
-
-
-def _proxy(_: Path) -> Iterator[Finding]:
-    """Name a proxy that a scrape does not use."""
-    from pixmill.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
-
-    if remark := ignored_proxy():
-        yield Finding(
-            "proxy", Status.WARNING, remark, next=f"if sites are unreachable: {NO_PROXY_ADVICE}"
-        )
-
-
-def _compute(_: Path) -> Iterator[Finding]:
-    """Count the processors that passes over images use."""
-    from pixmill.images.compute import default_workers
-    from pixmill.images.compute.cluster import cluster_address, processors
-
-    address = cluster_address()
-    where = "processors of this machine" if address is None else f"processors of {address}"
-    yield Finding(
-        "compute", Status.OK, f"{processors(address) if address else default_workers()} {where}"
-    )
-
-
 def _mlflow(root: Path) -> Iterator[Finding]:
     """Check that MLflow can record runs."""
     from pixmill.tracking.relocation import former_homes
@@ -512,22 +367,22 @@ def _fix_mlflow(root: Path) -> Iterator[Finding]:
 _Check = Callable[[Path], Iterable[Finding]]
 
 CHECKS: Mapping[str, _Check] = {
-    "Python": _python,
-    "PATH": _path,
-    "account": _account,
+    "Python": machine.check_python,
+    "PATH": machine.check_path,
+    "account": machine.check_account,
     "Git": _git,
     "merging": _merging,
     "packages": _packages,
     "code": _code,
-    "disk": _disk,
+    "disk": machine.check_disk,
     "params": _params,
     "decisions": _decisions,
     "data": _data,
     "files": _files,
     "DVC": _dvc,
-    "browser": _browser,
-    "proxy": _proxy,
-    "compute": _compute,
+    "browser": machine.check_browser,
+    "proxy": machine.check_proxy,
+    "compute": machine.check_compute,
     "MLflow": _mlflow,
 }
 """All checks by name, in the order in which to fix their findings."""
@@ -537,7 +392,7 @@ QUICK = ("PATH", "merging", "code", "params", "decisions", "data", "files")
 
 FIXES: Mapping[str, _Check] = {
     "merging": _fix_merging,
-    "browser": _fix_browser,
+    "browser": machine.fix_browser,
     "MLflow": _fix_mlflow,
 }
 """What ``pixmill doctor --fix`` can fix, by the name of the check."""

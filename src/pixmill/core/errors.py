@@ -88,7 +88,7 @@ class ManifestError(PixmillError):
 
 
 class DecisionsError(PixmillError):
-    """A malformed line of ``review.csv``."""
+    """A malformed line of ``decisions.csv``."""
 
 
 class BrowserError(PixmillError):

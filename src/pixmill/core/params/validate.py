@@ -234,7 +234,7 @@ class ValidateParams(Section):
     )
     conflicts: WarningParams = Field(
         default=WarningParams(),
-        description="No image has two labels; images with two are dropped until you decide in review.csv.",
+        description="No image has two labels; images with two are dropped until you decide in decisions.csv.",
     )
     near_duplicates: WarningParams = Field(
         default=WarningParams(),

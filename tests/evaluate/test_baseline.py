@@ -2,10 +2,9 @@ import colorsys
 
 import numpy as np
 import pandas as pd
-import pytest
 from threadpoolctl import threadpool_limits
 
-from pixmill.evaluate.measure import colour_histograms, histogram_figures, predict_by_colours
+from pixmill.evaluate.measure import histogram_figures, predict_by_colours
 from pixmill.images.parts import Part, Shards
 
 
@@ -38,21 +37,3 @@ def test_result_does_not_depend_on_threads():
         with threadpool_limits(threads):
             answers.append(predict_by_colours(training, tested))
     assert np.array_equal(*answers)
-
-
-def test_histogram_counts_each_pixel_per_channel_and_jointly():
-    generator = np.random.default_rng(2)
-    pixels = generator.integers(0, 256, (5, 9, 9, 3)).astype(np.uint8)
-    shares = colour_histograms(pixels) ** 2
-    assert shares.shape == (5, 112)
-    for channel in range(3):
-        expected = (
-            np.stack(
-                [np.bincount(image[..., channel].ravel() // 16, minlength=16) for image in pixels]
-            )
-            / 81
-        )
-        assert shares[:, 16 * channel : 16 * channel + 16] == pytest.approx(expected)
-    assert shares[:, 48:].sum(axis=1) == pytest.approx(1)
-    red = np.full((1, 4, 4, 3), (255, 0, 0), np.uint8)
-    assert colour_histograms(red)[0, 48 + 3 * 16] == 1

@@ -90,12 +90,3 @@ def test_unreachable_target_gives_null():
     assert (result["threshold_images"], result["threshold_target"]) == (None, None)
     few = measured(table.assign(label=table["predicted"]), target=0.95)[0]
     assert (few["threshold"], few["threshold_images"], few["threshold_target"]) == (None, 100, 0.9)
-
-
-def test_returns_curves_before_and_after_calibration():
-    curves = measured(predictions(300, sharpness=2))[1]
-    assert list(curves) == ["calibrated", "uncalibrated", "coverage", "coverage_val"]
-    assert [curves[name]["n"].sum() for name in ("calibrated", "uncalibrated")] == [300, 300]
-    assert [curves[name]["n"].iloc[-1] for name in ("coverage", "coverage_val")] == [300, 300]
-    assert not curves["uncalibrated"].equals(curves["calibrated"])
-    assert not any(table.isna().any(axis=None) for table in curves.values())

@@ -11,7 +11,6 @@ from pixmill.evaluate.mistakes import (
     least_sure,
     nearest_to_errors,
     predicted_images,
-    typical_images,
     with_confidence,
 )
 from pixmill.evaluate.predictions import predict_parts
@@ -29,15 +28,6 @@ def part(packed):
 @pytest.fixture
 def predictions(part):
     return with_confidence(predict_parts(CLASSIFIER, [part]), LABELS)
-
-
-def test_errors_are_sorted_by_confidence(predictions, part):
-    errors = predicted_images(predictions[predictions["label"] != predictions["predicted"]], part)
-    # Rows 3 and 7 of the test split are light images labelled dark; row 7 is lighter.
-    assert [error.id for error in errors] == [part.rows["id"][7], part.rows["id"][3]]
-    assert all((error.label, error.predicted) == ("dark", "light") for error in errors)
-    assert errors[0].confidence == pytest.approx(207 / 255)
-    assert errors[0].truth == pytest.approx(48 / 255)
 
 
 def test_example_has_pixels_and_prediction_of_its_image(predictions, part):
@@ -58,17 +48,6 @@ def test_least_sure_are_sorted_by_margin(predictions):
     ).tolist()
     assert len(gaps) == len(predictions)
     assert gaps == sorted(gaps)
-
-
-def test_typical_is_the_most_confident_correct_prediction(predictions, part):
-    shown = predicted_images(typical_images(predictions, LABELS), part)
-    assert [item.label for item in shown] == list(LABELS)
-    assert all(item.right for item in shown)
-    right = predictions[predictions["label"] == predictions["predicted"]]
-    for item in shown:
-        assert item.confidence == pytest.approx(
-            right.loc[right["label"] == item.label, f"p_{item.label}"].max()
-        )
 
 
 def test_cells_have_most_confident_images_first(predictions, part):

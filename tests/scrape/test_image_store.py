@@ -33,11 +33,6 @@ def test_other_content_has_no_format(content):
     assert StoredImage.of(content).name.endswith(".bin")
 
 
-def test_stores_an_image(images, kept, image):
-    assert images.path(kept).read_bytes() == image(1)
-    assert images.holds(kept)
-
-
 def test_repairs_a_damaged_image(images, kept, image, tmp_path):
     images.path(kept).write_bytes(b"damaged")
     again = ImageStore(tmp_path / "images")

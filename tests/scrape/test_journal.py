@@ -140,14 +140,6 @@ def test_an_earlier_version_needs_validators_and_its_bytes(folder, image):
             assert journal.earlier_version(address) is None
 
 
-def test_was_refused_in_this_run(folder):
-    write(folder)
-    with Journal(folder, TODAY) as journal:
-        journal.save_outcome("http://x.test/2.png", Refused("timeout"))
-        assert journal.was_refused_in_this_run("http://x.test/2.png")
-        assert not journal.was_refused_in_this_run("http://x.test/1.png")
-
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -180,20 +172,6 @@ def test_a_damaged_database_names_the_folder_to_delete(folder, junk):
         Journal(folder, TODAY)
     assert f"delete {folder}" in stop.value.next
     assert stop.value.next.endswith("dvc repro scrape")
-
-
-def test_names_a_journal_that_cannot_be_opened(folder):
-    (folder / "journal.db").mkdir(parents=True)
-    with pytest.raises(StorageError, match=r"journal\.db cannot be used: unable to open"):
-        Journal(folder, TODAY)
-
-
-def test_removes_unfinished_files(tmp_path, folder):
-    write(folder)
-    (folder / ".part-1-x.png").write_bytes(b"half")
-    with hold_journal(TODAY, tmp_path) as journal:
-        assert content(journal) == (ANSWERS, OUTCOMES)
-        assert not list(folder.glob(".part-*"))
 
 
 def test_a_second_process_waits(tmp_path, capfd):

@@ -149,14 +149,3 @@ def test_every_reason_is_explained(repository):
         re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "fetch", "scrape"))
     )
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == explained
-
-
-def test_a_search_below_the_stated_total_is_not_complete(visit, invented, hats, output):
-    """The second run reuses stored results."""
-    answers = {"hat": [{"image_url": url, "total": 290} for url in hats]}
-    for source in (invented(answers, kind="pages"), invented({}, kind="pages")):
-        result = visit(source)
-        text = words(render_report(result, output))
-        assert "hat 10 of 290 10" in text
-        assert "ended after 10 of the 290 results that the site says it has" in text
-        assert "complete" not in text

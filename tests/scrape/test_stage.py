@@ -126,13 +126,6 @@ def test_scrapes_the_shop_then_rebuilds_without_a_browser(workspace, tree, data,
     headline = json.loads((workspace.root / "metrics/scrape.json").read_text())
     assert headline.pop("refused") == sum(metrics["refused"].values())
     assert headline == {name: metrics[name] for name in ("images", "candidates", "fetched")}
-    assert headline["images"] == 34
-    counts = metrics["per_class"]["hat"]["shop"]["shop.pixmill.test"]
-    assert counts["fetched"] - counts["duplicates"] == 30
-    assert counts["candidates"] == counts["fetched"] + sum(counts["refused"].values())
-    query = metrics["per_query"]["hat"]["shop"]["hat"]
-    assert query["failure"] is None
-    assert query["candidates"] == counts["candidates"]
     assert workspace.left() == []
 
     # Deleted outputs are rebuilt from the journal without a browser.

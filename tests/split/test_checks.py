@@ -168,14 +168,6 @@ def test_predefined_test_image_outside_test_fails(valid):
     }
 
 
-def test_dropped_predefined_test_image_fails(valid):
-    manifest, groups = valid
-    changed = manifest.copy()
-    test = side(manifest, "test")[0]
-    changed.loc[test, ["split", "reason"]] = [None, f"straddles:{IDS[0]}"]
-    assert list(failed(changed, groups, "given_test_kept")) == ["given_test_kept"]
-
-
 def test_different_class_shares_fail_by_class_and_split(valid):
     manifest, groups = valid
     found = failed(manifest, groups, "class_shares", params=STRICT)
@@ -185,19 +177,6 @@ def test_different_class_shares_fail_by_class_and_split(valid):
     assert (
         f"class 'coat' makes up {share:.3g} of val, but {of_all:.3g} of all images"
         in found["class_shares"]
-    )
-
-
-def test_critical_failure_names_page_parameter_and_command(valid):
-    manifest, groups = valid
-    shares = [check for check in checks(STRICT, CLASSES) if check.name == "class_shares"]
-    outcomes = run_checks(shares, tables(manifest, TWINS, groups, CLASSES))
-    error = gate_error(outcomes, report="reports/split.html", fix="add images")
-    assert "class_shares: class 'coat' makes up" in error.message
-    assert "expected a difference of at most 0 (split.class_shares.tolerance)" in error.message
-    assert error.next == (
-        "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; "
-        "then: dvc repro"
     )
 
 

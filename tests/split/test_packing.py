@@ -1,14 +1,13 @@
 """Packing of images."""
 
 import hashlib
-import io
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.core.errors import ManifestError, SplitError
+from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json
 from pixmill.core.params import SplitParams
 from pixmill.images.compute import RowLimits
@@ -53,17 +52,6 @@ def test_rows_are_fitted_images(project, manifest):
             np.testing.assert_array_equal(pixels[row], expected)
     names = [f"{part}.{suffix}" for part in ("train", "val") for suffix in ("bin", "json", "npy")]
     assert files(project.out) == ["preprocessing.json", *names]
-
-
-def test_fits_images_according_to_params(project, manifest):
-    params = SplitParams(image_size=8, aspect="crop", resize="box")
-    pack(manifest[:1], project.images, project.out, params, LIMITS, workers=1)
-    expected = fit(
-        decode((project.images / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box"
-    )
-    np.testing.assert_array_equal(open_images(project.out, "val")[0], expected)
-    how = {"image_size": 8, "aspect": "crop", "resize": "box"}
-    assert read_json(project.out / "preprocessing.json", stage="split") == how
 
 
 def test_images_of_more_than_8_bits_use_the_window(project, manifest):
@@ -112,33 +100,4 @@ def test_undecodable_image_raises(project, manifest):
         ManifestError, match=f"no longer decodes .too_many_pixels: {WIDTH} x {HEIGHT}."
     ):
         pack(manifest[:1], project.images, project.out, PARAMS, LIMITS, workers=1)
-    assert files(project.out) == []
-
-
-def test_timeout_names_image_and_leaves_no_files(project, manifest):
-    # The image must be large, because a decode that ends before the first check of the time is
-    # accepted.
-    side = 6_000
-    content = io.BytesIO()
-    Image.new("RGB", (side, side)).save(content, "PNG", compress_level=1)
-    first = manifest.iloc[0].copy()
-    first["id"] = hashlib.sha256(content.getvalue()).hexdigest()
-    first["path"] = "large.png"
-    first["width"] = side
-    first["height"] = side
-    (project.images / first["path"]).write_bytes(content.getvalue())
-    with pytest.raises(SplitError) as caught:
-        pack(
-            pd.DataFrame([first]),
-            project.images,
-            project.out,
-            PARAMS,
-            RowLimits(1e-9, 512 << 20),
-            workers=1,
-        )
-    assert (
-        f"{first['path']} was readable in validate, but not here: took too long"
-        in caught.value.message
-    )
-    assert f"{first['id'][:12]},drop" in caught.value.next
     assert files(project.out) == []

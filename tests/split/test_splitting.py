@@ -17,7 +17,6 @@ from pixmill.split.splitting import (
     Split,
     assign,
     metrics,
-    plot_table,
     series_remark,
     split,
     summary,
@@ -290,12 +289,6 @@ def test_predefined_validation_split_is_the_only_one():
     assert list(frame["split"]) == given
 
 
-def test_near_duplicate_across_predefined_splits_is_dropped_from_train():
-    frame = assign(table(IDS, given_split=GIVEN), pairs_table([(IDS[0], IDS[2])]), PARAMS).manifest
-    assert frame.loc[2, "reason"] == f"straddles:{IDS[0]}"
-    assert frame.loc[0, "split"] == "test"
-
-
 def test_group_in_two_predefined_splits_stays_in_the_higher_one():
     pages = [f"http://shop.test/{number // 3}" if number < 12 else None for number in range(80)]
     manifest = table(IDS, given_split=GIVEN, page_url=pages)
@@ -305,18 +298,6 @@ def test_group_in_two_predefined_splits_stays_in_the_higher_one():
     assert (frame.loc[np.array(GIVEN) == "test", "split"] == "test").all()
     # 0 and 1 are predefined as test, 2 as train; all three are of one page.
     assert frame.loc[2, "reason"] == f"straddles_group:{IDS[0]}"
-
-
-def test_predefined_split_overrides_groups_and_validation_follows_groups():
-    given = ["test"] * 20 + ["train"] * 60
-    manifest = table(
-        IDS, given_split=given, page_url=[f"http://shop.test/{number // 4}" for number in range(80)]
-    )
-    frame = assign(manifest, pairs_table([]), PAGED).manifest
-    assert frame["split"].notna().all()
-    assert set(frame["split"][:20]) == {"test"}
-    assert frame.groupby("page_url")["split"].nunique().max() == 1
-    assert set(frame["split"][20:]) == {"train", "val"}
 
 
 @pytest.mark.parametrize("val", [[], ["val"]])
@@ -356,16 +337,6 @@ def test_corrections_of_users_are_in_train(given):
     assert set(np.flatnonzero(frame["fold"].isna())) == outside
 
 
-def test_checks_pass_after_split():
-    pairs = pairs_table([(a, b) for a, b in zip(IDS[:6], IDS[6:12], strict=True)])
-    manifest = table(IDS, page_url=PAGES, given_split=[*GIVEN[:20], *[None] * 60])
-    params = PARAMS.model_copy(update={"folds": 2, "group_by": "product"})
-    result = split(manifest, pairs, params, classes=CLASSES)
-    failed = {outcome.check.name for outcome in result.outcomes if not outcome.success}
-    assert failed <= {"class_shares"}
-    assert len({outcome.check.name for outcome in result.outcomes}) == 11
-
-
 @pytest.fixture(scope="module")
 def found():
     manifest = table(IDS, group=[*IDS[:20], *IDS[:20], *IDS[40:]])
@@ -401,18 +372,6 @@ def test_metrics_add_up(found):
     assert sum(sum(fold.values()) for fold in numbers["folds"].values()) == held
     assert list(numbers["folds"]) == [0, 1]
     assert set(numbers["folds"][0]) == set(CLASSES)
-
-
-def test_plot_has_a_row_per_split_and_class(found):
-    numbers = metrics(found)
-    plot = plot_table(found)
-    assert list(plot.columns) == ["part", "label", "name", "n", "share"]
-    for row in plot.to_dict("records"):
-        assert row["n"] == numbers[row["part"]][row["label"]]
-        assert row["name"] == f"{row['part']} {row['label']}"
-        assert row["share"] == pytest.approx(
-            row["n"] / sum(numbers[row["part"]].values()), abs=1e-6
-        )
 
 
 def test_summary(found):

@@ -11,14 +11,12 @@ import time
 
 import pytest
 
-from pixmill.core.errors import GateError, ManifestError, PixmillError
+from pixmill.core.errors import GateError, ManifestError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import storage_errors
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import parse_params
 from pixmill.images.parts import load_parts
 from pixmill.split.stage import main
-from tests.disk import limit_file_size
 from tests.split.conftest import CLASSES
 
 PARAMS = """
@@ -118,24 +116,6 @@ def test_rerun_after_kill_gives_the_same_bytes(command, project):
     assert not (project.out / "manifest.parquet").exists()
     main(workspace, params)
     assert outputs(project.root) == undisturbed
-
-
-@pytest.mark.slow
-def test_full_disk_raises_and_leaves_no_partial_files(project):
-    params = parse_params(PARAMS.format(size=256, tolerance=1.0))
-    with (
-        pytest.raises(PixmillError) as caught,
-        storage_errors(then="dvc repro split"),
-        limit_file_size(2**20),
-    ):
-        main(Workspace(project.root, project.root), params)
-    assert (
-        caught.value.message
-        == f"{project.out}/train.bin cannot be used: it would exceed the file size limit"
-    )
-    assert caught.value.next == "raise the limit (ulimit -f), then: dvc repro split"
-    assert not list(project.out.rglob("*.bin"))
-    assert not (project.out / "manifest.parquet").exists()
 
 
 def test_failed_gate_writes_page_and_metrics_only(project):

@@ -119,22 +119,3 @@ def test_test_split_keeps_its_images(assigned, found):
     against, _ = straddlers(assigned, found)
     assert (against[assigned == TEST] < 0).all()
     assert (against[assigned < 0] < 0).all()
-
-
-def test_drops_train_before_val():
-    pair = links([(0, 1)])
-    assert straddlers(sides("train", "test"), pair)[0].tolist() == [1, -1]
-    assert straddlers(sides("train", "val"), pair)[0].tolist() == [1, -1]
-    assert straddlers(sides("test", "val"), pair)[0].tolist() == [-1, 0]
-
-
-def test_pairs_within_a_split_stay():
-    assert straddlers(sides("train", "train"), links([(0, 1)]))[0].tolist() == [-1, -1]
-
-
-def test_train_image_stays_if_its_link_was_dropped():
-    assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [
-        -1,
-        2,
-        -1,
-    ]

@@ -147,21 +147,14 @@ def bombs() -> Iterator[Hostile]:
     size = struct.pack(">II", WIDE, HIGH)
     large = "too_many_pixels"
     rows = zlib.compress(bytes(4096))
-    for colour in (0, 2, 6):
-        yield hostile(f"png-bomb-{colour}", png_of(WIDE, HIGH, rows, colour=colour), large)
+    yield hostile("png-bomb", png_of(WIDE, HIGH, rows), large)
     yield hostile("png-bomb-2³¹", png_of(2**31 - 1, 2**31 - 1, rows), large)
     yield hostile(
         "bmp-bomb",
         b"BM" + struct.pack("<IIIIiiHHIIIIII", 54, 0, 54, 40, WIDE, HIGH, 1, 24, *[0] * 6),
         large,
     )
-    yield hostile(
-        "bmp-bomb-down",
-        b"BM" + struct.pack("<IIIIiiHHII16x", 54, 0, 54, 40, WIDE, -HIGH, 1, 8, 1, 0),
-        large,
-    )
     yield hostile("gif-bomb-screen", gif_of((65_535, 65_535), (1, 1)), large)
-    yield hostile("gif-bomb-frame", gif_of((1, 1), (65_535, 65_535)), large)
     yield hostile(
         "tiff-bomb",
         tiff_of(ifd({256: WIDE, 257: HIGH, 258: 8, 259: 5, 262: 1, 273: 8, 279: 10})),
@@ -213,7 +206,6 @@ def mazes() -> Iterator[Hostile]:
     single = len(ifd(pixels))
     chain = b"".join(ifd(pixels, following=24 + single * (number + 1)) for number in range(20_000))
     yield hostile("tiff-chain", tiff_of(chain), PIXELS)
-    yield hostile("tiff-chain-back", tiff_of(chain[:-4] + struct.pack("<I", 24)), PIXELS)
     yield hostile(
         "tiff-many-tags",
         tiff_of(ifd(pixels | dict.fromkeys(range(1000, 66_000 - 1000), 1))),
@@ -233,28 +225,18 @@ def mazes() -> Iterator[Hostile]:
     jpeg = wholes()["jpeg"]
     yield hostile("jpeg-segments", jpeg[:2] + b"\xff\xfe\0\2" * 500_000 + jpeg[2:], PIXELS)
     first = 4 + int.from_bytes(jpeg[4:6], "big")
-    yield hostile("jpeg-junk", jpeg[:first] + bytes(4_000_000) + jpeg[first:], PIXELS)
     yield hostile("jpeg-fill", jpeg[:first] + b"\xff" * 4_000_000 + jpeg[first:], PIXELS)
     exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x69\x87\4\0\1\0\0\0\x08\0\0\0" * 5000
     app1 = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     yield hostile("jpeg-exif-loop", jpeg[:2] + app1 + jpeg[2:], PIXELS)
     yield hostile("png-chunks", png_of(4, 4, BLACK, chunk(b"tEXt", b"a\0b") * 150_000), PIXELS)
-    yield hostile("png-empty-data", png_of(4, 4, BLACK, chunk(b"IDAT", b"") * 20_000), PIXELS)
     yield hostile(
         "gif-frames", wholes()["gif"][:-1] + gif_of((4, 4), (1, 1))[13:-1] * 200_000 + b";", PIXELS
-    )
-    comment = b"!\xfe" + b"\1a" * 500_000 + b"\0"
-    yield hostile(
-        "gif-comments",
-        b"GIF89a\4\0\4\0\0\0\0" + comment + gif_of((4, 4), (4, 4))[13:],
-        PIXELS,
-        "truncated",
     )
     webp = wholes()["webp-animated"]
     frame = webp[webp.index(b"ANMF") :]
     frame = frame[: 8 + struct.unpack_from("<I", frame, 4)[0]]
     yield hostile("webp-frames", riff(webp[12:] + frame * 10_000), PIXELS)
-    yield hostile("webp-chunks", riff(webp[12:] + b"JUNK\0\0\0\0" * 200_000), PIXELS, "broken")
 
 
 def disguises() -> Iterator[Hostile]:
@@ -266,7 +248,6 @@ def disguises() -> Iterator[Hostile]:
     page = b"<html><script>alert(1)</script></html>"
     yield hostile("jpeg+zip", files["jpeg"] + buffer.getvalue(), PIXELS)
     yield hostile("zip+jpeg", buffer.getvalue() + files["jpeg"], "archive")
-    yield hostile("png+html", files["png"] + page, PIXELS)
     yield hostile("html+png", page + files["png"], "html")
     yield hostile(
         "gif+js",
@@ -284,13 +265,8 @@ def disguises() -> Iterator[Hostile]:
         b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
         "svg",
     )
-    yield hostile("jpeg+jpeg", files["jpeg"] * 2, PIXELS)
     yield hostile(
         "png-as-jpeg", b"\xff\xd8\xff" + files["png"], "broken", "truncated", "too_complex"
-    )
-    yield hostile("jpeg-as-png", b"\x89PNG\r\n\x1a\n" + files["jpeg"], "broken")
-    yield hostile(
-        "jpeg-as-gif", b"GIF89a" + files["jpeg"], "broken", "truncated", "too_many_pixels", PIXELS
     )
     yield hostile("jpeg-as-tiff", b"II*\0" + files["jpeg"], "broken", "truncated", "too_complex")
     yield hostile("jpeg-as-webp", b"RIFF\xff\0\0\0WEBPVP8 " + files["jpeg"], "broken", "truncated")
@@ -338,10 +314,10 @@ def scraps() -> Iterator[Hostile]:
         yield hostile(f"text-{size}", (b"no image " * 100)[:size], "unknown")
 
 
-def png_of(width: int, height: int, data: bytes, before: bytes = b"", *, colour: int = 2) -> bytes:
+def png_of(width: int, height: int, data: bytes, before: bytes = b"") -> bytes:
     """Return a PNG of compressed rows with valid checksums."""
     head = png_bytes(np.zeros((1, 1, 3), np.uint8))[:8]
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return head + chunk(b"IHDR", header) + before + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 

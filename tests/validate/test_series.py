@@ -84,17 +84,6 @@ def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
     assert (groups[: len(CLASSES) * COUNT].groupby(groups).size() == FRAMES * shared).all()
 
 
-def test_numbers_of_which_only_some_are_in_two_classes_may_be_of_one_patient():
-    paths = [
-        f"data/{label}/p{clip:02}_{frame}.png"
-        for label, first in (("cat", 0), ("dog", 5))
-        for clip in range(first, first + CLIPS)
-        for frame in range(FRAMES)
-    ]
-    found = find_series([path.split("/")[1] for path in paths], paths, hashes(alike=True))
-    assert found.group_by == r"(p\d+)_"
-
-
 @pytest.mark.parametrize(
     "form",
     [
@@ -116,10 +105,6 @@ def test_counting_alone_makes_no_series(form):
 )
 def test_unlike_neighbours_are_no_series(form):
     assert series(form, alike=False)[0] is None
-
-
-def test_no_images():
-    assert find_series([], [], np.empty(0, np.uint64)) is None
 
 
 def test_sentence_has_a_valid_line_of_yaml():

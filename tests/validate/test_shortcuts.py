@@ -177,14 +177,3 @@ def test_needs_two_classes(missing: dict[str, int]) -> None:
     assert [(outcome.success, outcome.found) for outcome in found] == [
         (True, ("nothing to learn from",))
     ]
-
-
-def test_samples_very_many_images() -> None:
-    few = images({"coat": 100, "shoe": 400}, formats)
-    many = pd.concat([few] * 60, ignore_index=True)
-    many["id"] = many["group"] = [f"{number:064x}" for number in range(len(many))]
-    best = find_shortcuts(many, CLASSES).iloc[0]
-    assert (best["property"], best["skill"]) == ("format", 1)
-    assert best["example"].endswith(
-        "6,000 of 6,000 images of 'coat' have the format 'png', 0 of 10,000 of 'shoe'"
-    )

@@ -2,14 +2,9 @@
 
 import csv
 import io
-import math
-
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pixmill.core.params import ValidateParams
 from pixmill.validate.statistics import (
-    DIMENSIONS,
     Distribution,
     dimension_table,
     distributions,
@@ -35,34 +30,6 @@ def test_metrics(scrape: Scrape) -> None:
     assert failed == {"readable", "labels_declared", "min_per_class", "class_balance"}
     assert found["warnings"]["expectations_failed"] == 2
     assert (found["conflicts"], found["placeholders"], found["leaks"]) == (0, 0, 0)
-
-
-def test_dimensions_by_class() -> None:
-    rows = [
-        kept(1, width=40, height=20, short_side=20, aspect_ratio=2.0),
-        kept(2, width=50, height=50, short_side=50, aspect_ratio=1.0),
-        dropped(3, "too_small", width=1, height=1, short_side=1),
-        unread(4, "html"),
-        kept(5, "hat"),
-    ]
-    table = dimension_table(validation(rows).manifest, ["coat", "shoe"])
-    assert list(table.columns) == [
-        "label",
-        "n",
-        *(f"{name}_{statistic}" for name in DIMENSIONS for statistic in ("min", "mean", "max")),
-    ]
-    coat, shoe = table.to_dict("records")
-    assert (coat["label"], coat["n"]) == ("coat", 2)
-    assert [coat[f"width_{statistic}"] for statistic in ("min", "mean", "max")] == [40, 45, 50]
-    assert [coat[f"height_{statistic}"] for statistic in ("min", "mean", "max")] == [20, 35, 50]
-    assert [coat[f"short_side_{statistic}"] for statistic in ("min", "mean", "max")] == [20, 35, 50]
-    assert [coat[f"aspect_ratio_{statistic}"] for statistic in ("min", "mean", "max")] == [
-        1,
-        1.5,
-        2,
-    ]
-    assert (shoe["label"], shoe["n"]) == ("shoe", 0)
-    assert math.isnan(shoe["width_mean"])
 
 
 def test_dimensions_by_class_and_predefined_split() -> None:
@@ -108,27 +75,6 @@ def test_counts_each_readable_image_once() -> None:
     assert filled(some["width"]) == {8: (0, 1), 108: (1, 0), 128: (1, 0)}
     assert filled(some["aspect_ratio"]) == {0.917: (2, 1)}
     assert all(item.kept.sum() == 2 and item.dropped.sum() == 1 for item in some.values())
-
-
-@settings(max_examples=15)
-@given(st.lists(st.floats(0, 1e9, width=32), max_size=20))
-def test_histogram_counts_all_values(values) -> None:
-    some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])[
-        "sharpness"
-    ]
-    assert some.kept.sum() == len(values)
-    assert len(some.kept) == len(some.dropped) == len(some.edges) - 1
-    trimmed = some.trim()
-    assert trimmed.kept.sum() == len(values)
-    assert trimmed.edges[0] <= 10 <= trimmed.edges[-1]
-
-
-def test_trims_empty_bins_with_margin() -> None:
-    trimmed = found(kept(1, brightness=100.0))["brightness"].trim()
-    assert trimmed.edges[0] == 8.0  # next to the threshold of 16
-    assert trimmed.edges[-1] == 112.0
-    untouched = found()["brightness"]
-    assert untouched.trim() is untouched
 
 
 def read(text: str) -> list[dict[str, str]]:

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from pixmill.images import measures as measuring
-from pixmill.images.compute import RowLimits
 from pixmill.images.measures import measure
 from pixmill.images.verified_reading import UndecodableError
 from pixmill.validate.reasons import UNREADABLE
@@ -193,24 +192,3 @@ def test_killed_pass_is_resumed(
     again = survey(manifest, scrape.folder, max_pixels=10_000_000, scratch=scratch, workers=0)
     assert len(decoded) <= 20
     assert_same(again, survey(manifest, scrape.folder, max_pixels=10_000_000, workers=0))
-
-
-@pytest.mark.slow
-def test_exceeded_limits_are_retried(scrape: Scrape, scratch: Path) -> None:
-    small = scrape.fill("coat", 40)
-    large = scrape.add("coat", image(60, side=6000, kind="JPEG"))
-    manifest, _ = scrape.tables()
-
-    def failures(megabytes: int) -> dict[str, str]:
-        found = survey(
-            manifest,
-            scrape.folder,
-            max_pixels=50_000_000,
-            limits=RowLimits(seconds=60, memory=megabytes << 20),
-            scratch=scratch,
-            workers=2,
-        ).table
-        return dict(zip(manifest["id"], found["failure"].fillna(""), strict=True))
-
-    assert failures(100) == dict.fromkeys(small, "") | {large: "memory"}
-    assert set(failures(2000).values()) == {""}

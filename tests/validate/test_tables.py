@@ -53,17 +53,6 @@ def test_image_has_measures_and_no_findings() -> None:
     assert row[["conflict", "placeholder", "leak", "leak_places"]].isna().all()
 
 
-def test_elongation_is_exact() -> None:
-    table = look(images(3, width=[33, 10, 49], height=[10, 33, 7]))
-    assert table["elongation"].tolist() == [3.3, 3.3, 7.0]
-
-
-def test_unreadable_image_has_no_measures() -> None:
-    row = look(images(1, pixels=[None], failure=["truncated"], width=[None], height=[None])).iloc[0]
-    assert row[["width", "elongation", "format", "brightness", "redundant"]].isna().all()
-    assert row["failure"] == "truncated"
-
-
 def test_decided_image_has_no_measures() -> None:
     table = look(images(2), 1)
     assert table["pixels"].notna().all()

@@ -54,17 +54,6 @@ def test_bad_images_have_a_reason(scrape: Scrape) -> None:
     )
 
 
-def test_unreadable_images_have_no_measures(scrape: Scrape) -> None:
-    text = scrape.add("coat", b"a text")
-    row = scrape.validate().manifest.set_index("id").loc[text]
-    assert (
-        row[["width", "height", "mode", "pixels", "phash", "brightness", "contrast", "sharpness"]]
-        .isna()
-        .all()
-    )
-    assert row["group"] == text
-
-
 def test_near_duplicates_have_a_group_and_a_pair(scrape: Scrape) -> None:
     alone = scrape.add("coat", image(1, side=200))
     near = sorted(
@@ -82,15 +71,6 @@ def test_near_duplicates_have_a_group_and_a_pair(scrape: Scrape) -> None:
     assert 0.99 <= similarity <= 1
     assert similarity == round(similarity, 4)
     assert len(found.pairs_across_labels()) == 0
-
-
-def test_near_duplicate_with_another_label_is_kept_with_a_warning(scrape: Scrape) -> None:
-    scrape.add("coat", image(2, side=200))
-    scrape.add("shoe", image(2, side=200, kind="JPEG", quality=60))
-    found = scrape.validate()
-    assert reasons(found) == {}
-    assert len(found.pairs_across_labels()) == 1
-    assert metrics(found)["warnings"]["near_duplicates_across_labels"] == 1
 
 
 def test_dropped_image_joins_no_group(scrape: Scrape) -> None:

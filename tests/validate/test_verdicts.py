@@ -128,20 +128,11 @@ def test_keeps_smallest_id_of_equal_pixels() -> None:
     assert verdicts.reasons == {"b": "duplicate_pixels:a", "c": "duplicate_pixels:a"}
 
 
-def test_different_dimensions_are_different_pixels() -> None:
-    assert judged(case("coat", width=40), case("coat", height=40)).reasons == {}
-
-
 def test_drops_equal_pixels_with_two_labels() -> None:
     verdicts = judged(case("coat"), case("coat"), case("shoe"))
     assert verdicts.reasons == {
         name: f"label_conflict:{other}" for name, other in zip("abc", "cca", strict=True)
     }
-
-
-def test_dropped_image_does_not_affect_others() -> None:
-    verdicts = judged(case("hat"), case("coat"), case("coat", "q", width=9))
-    assert verdicts.reasons == {"a": "label_undeclared", "c": "too_small"}
 
 
 @pytest.mark.parametrize(

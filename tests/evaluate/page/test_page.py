@@ -172,11 +172,6 @@ def test_matrix_cells_link_to_their_images():
     assert "coat, correct: 110 images" in text
 
 
-def test_counts_errors_that_are_not_shown():
-    assert "All 18 errors." in page()
-    assert "4 of 18 errors." in page(mistakes=MISTAKES[:4])
-
-
 def test_shows_label_issues_with_their_number():
     text = section(page(), "labels")
     assert "shown are the 3 of 7 with the lowest label scores" in text

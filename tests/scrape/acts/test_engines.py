@@ -1,7 +1,7 @@
 """Search engines together, from the pages to the manifest and the metrics."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import pytest
 
@@ -53,28 +53,6 @@ def check_engine(world, sightings, name):
     ).any()
 
 
-def check_metrics(metrics, sightings, manifest):
-    """Check that the metrics by query and host add up to the tables."""
-    per_source = metrics["per_query"]["hat"]
-    assert (
-        sum(one[QUERY]["candidates"] for one in per_source.values())
-        == len(sightings)
-        == metrics["candidates"] - 1
-    )
-    assert len(manifest) == sightings["id"].nunique() == metrics["images"] - 1
-    assert metrics["fetched"] - metrics["duplicates"] == metrics["images"]
-    for name, one in per_source.items():
-        counts = one[QUERY]
-        rows = own(sightings, name)
-        assert counts["failure"] is None
-        assert counts["routes"] == dict(Counter(rows["route"].dropna()))
-        assert counts["candidates"] == counts["fetched"] + sum(counts["refused"].values())
-        hosts = metrics["per_class"]["hat"][name].values()
-        for word in ("candidates", "fetched", "duplicates", "thumbnails"):
-            assert sum(host[word] for host in hosts) == counts[word]
-    assert sum(one[QUERY]["duplicates"] for one in per_source.values()) == metrics["duplicates"]
-
-
 @pytest.mark.slow
 def test_manifest_merges_the_sightings_of_all_engines(project):
     names = tuple(ENGINES)
@@ -89,7 +67,6 @@ def test_manifest_merges_the_sightings_of_all_engines(project):
     manifest = made.manifest()
     for name in names:
         check_engine(world, sightings, name)
-    check_metrics(made.metrics(), sightings, manifest)
     known = sightings.dropna(subset="id")
     assert not manifest["id"].duplicated().any()
     assert set(manifest["id"]) == set(known["id"])

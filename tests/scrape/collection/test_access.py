@@ -1,12 +1,10 @@
 import asyncio
-import socket
 import threading
 import time
 from concurrent.futures import CancelledError
 
 import pytest
 
-from pixmill.core.errors import BrowserError
 from pixmill.core.params import ScrapeParams
 from pixmill.fetch.fetcher import Fetcher
 from pixmill.scrape.candidate import Query
@@ -113,10 +111,6 @@ def test_browser_saves_pages_and_ends_with_the_run(within, web, tmp_path):
     assert list((tmp_path / ".pixmill" / "scrape" / "browser").glob("profile-*")) == []
 
 
-def test_refuses_private_addresses(within):
-    assert within(lambda access: access.ask("http://127.0.0.1/")).reason == "private_address"
-
-
 @pytest.fixture
 def go_out(web, tmp_path):
     """Run a coroutine with a fetcher configured by params."""
@@ -168,17 +162,3 @@ def test_limits_and_politeness_come_from_params(go_out, web, hats):
         contact="me@x.test",
     ).content
     assert "(+me@x.test)" in web.requests[-1].headers["User-Agent"]
-
-
-def test_names_a_proxy_port_in_use(within, monkeypatch):
-    def work(access):
-        with pytest.raises(
-            BrowserError, match=r"port \d+ of 127\.0\.0\.1, which PIXMILL_WEBDRIVER_URL names"
-        ):
-            access.browser().__enter__()
-
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        monkeypatch.setenv(
-            "PIXMILL_WEBDRIVER_URL", f"http://127.0.0.1:9?proxy_port={other.getsockname()[1]}"
-        )
-        within(work)

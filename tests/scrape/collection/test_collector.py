@@ -49,17 +49,6 @@ def reasons(sightings):
     return [sighting.refused.reason if sighting.refused else "" for sighting in sightings]
 
 
-def test_accepts_truncated_images(web, collect, image):
-    (found,) = collect([candidate(*web.show(image(1, "JPEG")[:100]))])
-    assert found.image.format == "jpeg"
-    assert found.refused is None
-
-
-def test_stores_images_by_content(web, collect, image, tmp_path):
-    (found,) = collect([candidate(*web.show(image(1)))])
-    assert (tmp_path / "journal" / "pictures" / found.image.name).read_bytes() == image(1)
-
-
 def test_fetches_a_shared_url_once(hats, web, collect):
     found = collect(*([candidate(url) for url in hats] for _ in range(5)))
     assert len(found) == 50
@@ -103,13 +92,6 @@ def test_fetches_no_thumbnail_of_a_fetched_original(web, collect, image):
     assert web.fetched() == [original]
 
 
-def test_fetches_no_thumbnails_if_disabled(web, collect, image):
-    gone, small = web.show(None, image(2))
-    (found,) = collect([candidate(gone, thumbnail_url=small)], thumbnails=False)
-    assert found.image is None
-    assert web.fetched() == [gone]
-
-
 def test_fetches_nothing_with_an_unwanted_licence(hats, web, collect):
     shown = [
         candidate(hats[0], licence="CC BY-NC 4.0", thumbnail_url=hats[1]),
@@ -150,14 +132,6 @@ def test_fetches_changed_images(versions, collect, image):
     versions |= {"version": '"2"', "content": image(2)}
     (sighting,) = collect(shown, snapshot="2026-11-21")
     assert sighting.image == StoredImage.of(image(2))
-    assert "unchanged" not in versions
-
-
-def test_fetches_lost_images_unconditionally(versions, collect, tmp_path):
-    shown = [candidate(url_of("versions"))]
-    (sighting,) = collect(shown)
-    (tmp_path / "journal" / "pictures" / sighting.image.name).unlink()
-    assert collect(shown, snapshot="2026-11-21") == [sighting]
     assert "unchanged" not in versions
 
 

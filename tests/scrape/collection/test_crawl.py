@@ -7,14 +7,10 @@ from concurrent.futures import Future
 import pytest
 
 from pixmill.core.errors import BrowserError, BrowserLostError
-from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Quota, StoredImage
 from pixmill.scrape.collection import crawl as module
 from pixmill.scrape.collection.crawl import Dispatcher
-from pixmill.scrape.collection.searches import plan_searches
-from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources import SearchError
-from tests.scrape.invented import url_of
 
 
 def test_every_candidate_is_collected(invented, crawl, hats):
@@ -24,14 +20,6 @@ def test_every_candidate_is_collected(invented, crawl, hats):
     assert found.failed == []
 
 
-def test_a_second_run_requests_nothing(invented, crawl, hats, web):
-    first = crawl(invented({"hat": hats}))
-    web.fetched()
-    again = invented({})
-    assert crawl(again) == first
-    assert (again.asked, web.fetched()) == ([], [])
-
-
 def test_the_next_run_retries_transient_failures_only(invented, crawl, hats, web):
     web.answers |= {"/0": (b"", {}, 500), "/1": (b"", {}, 404)}
     assert crawl(invented({"hat": hats[:3]})).reasons == ["http_500", "http_404", ""]
@@ -39,13 +27,6 @@ def test_the_next_run_retries_transient_failures_only(invented, crawl, hats, web
     web.show(web.answers["/5"], web.answers["/6"])
     assert crawl(invented({})).reasons == ["", "http_404", ""]
     assert web.fetched() == [hats[0]]
-
-
-def test_transient_failures_are_tried_once_per_run(invented, crawl, web):
-    gone = url_of("gone")
-    web.answers["/gone"] = (b"", {}, 500)
-    crawl(invented({"hat": [gone], "boot": [gone]}), classes=("hat", "boot"), browsers=1)
-    assert web.fetched() == [gone]
 
 
 def test_fetches_lost_and_damaged_images_again(invented, crawl, hats, web, tmp_path):
@@ -82,27 +63,12 @@ def test_per_query(invented, crawl, hats, web):
     assert web.fetched() == hats[:3]
 
 
-def test_a_block_keeps_earlier_results(invented, crawl, hats):
-    crawl(invented({"hat": hats}), per_query=3)
-    found = crawl(invented({"hat": [SearchError("blocked", "go away")]}), per_query=5)
-    assert (found.failure, found.urls) == ("blocked", hats[:3])
-
-
 def test_skips_searches_of_a_full_class(invented, crawl, hats):
     first = invented({"hat": hats[:4], "cap": hats[4:]}, name="site:first")
     second = invented({"hat": hats}, name="site:second")
     found = crawl(first, second, queries={"hat": ["hat", "cap"]}, per_class=4)
     assert (first.asked, second.asked) == (["hat"], [])
     assert found.urls == hats[:4]
-
-
-def test_changed_results_do_not_count_towards_per_class(invented, crawl, hats):
-    """Earlier results that the source no longer returns do not count."""
-    first = invented({"hat": [*hats[5:8], SearchError("stalled", "stopped")]}, name="site:first")
-    second = invented({"hat": hats[3:]}, name="site:second")
-    crawl(first, per_class=4)
-    changed = invented({"hat": hats[:3]}, name="site:first")
-    assert crawl(changed, second, per_class=4).urls == hats[:4]
 
 
 def test_too_few_candidates_fail_and_are_retried(invented, crawl, hats, web):
@@ -223,12 +189,6 @@ def test_a_missing_browser_is_reported_before_any_request(invented, crawl, hats,
     assert first.asked == []
     # No browser is needed if the class is full or the journal has all results.
     assert crawl(first, pages, browsers=1, per_class=5).urls == hats[:5]
-    monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("PIXMILL_BROWSER", "chrome")
-    found = crawl(first, pages)
-    monkeypatch.delenv("PIXMILL_WEBDRIVER_URL")
-    monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/chromium")
-    assert crawl(first, pages) == found
 
 
 def test_an_unexpected_error_ends_all_searches(invented, crawl, hats):
@@ -246,19 +206,6 @@ def test_an_unexpected_error_ends_all_searches(invented, crawl, hats):
         crawl(endless, broken, browsers=2)
     assert searching
     assert not [thread for thread in searching if thread.is_alive()]
-
-
-def test_url_lists_are_not_stored(invented, crawl, hats, web, tmp_path):
-    source = invented({"hat": hats}, kind="list")
-    assert crawl(source).urls == hats
-    with Journal(tmp_path / "journal", ScrapeParams(snapshot="2026-11-20")) as journal:
-        (search,) = plan_searches(
-            ["hat"], ScrapeParams(source=source.name, snapshot="2026-11-20"), {source.name: source}
-        )
-        assert journal.results(search.name) is None
-    web.fetched()
-    assert crawl(source, expect_at_least=50).failed == []
-    assert web.fetched() == []
 
 
 class Fetching:

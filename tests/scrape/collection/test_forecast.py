@@ -56,18 +56,6 @@ def test_names_missing_folders(look_ahead, data):
     ]
 
 
-def test_counts_urls_of_a_list(look_ahead, tmp_path):
-    rows = [f"http://images.test/{number},hat" for number in range(1_200)]
-    (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows]))
-    given = {"source": "urls", "urls": {"files": ["list.csv"]}}
-    hats, boots, end = look_ahead(("hat", "boot"), **given)
-    assert hats == "hat: urls list.csv (1,200 URLs in the lists, 1,200 still to fetch)"
-    assert boots.startswith("boot: urls list.csv (list.csv has no URL with the label 'boot'")
-    assert end.startswith("Estimated time: about 1 minute, ")
-    few, _ = look_ahead(per_query=30, **given)
-    assert few == "hat: urls list.csv (30 URLs in the lists, 30 still to fetch)"
-
-
 def test_counts_only_urls_missing_from_the_journal(look_ahead, run, web, hats, tmp_path):
     web.answers["/0"] = (b"", {}, 404)
     given = {"source": "urls", "urls": {"files": ["list.csv"]}}
@@ -87,20 +75,6 @@ def test_counts_only_urls_missing_from_the_journal(look_ahead, run, web, hats, t
 def test_writes_nothing(look_ahead, tmp_path):
     look_ahead(source="openverse")
     assert not (tmp_path / ".pixmill").exists()
-
-
-def test_estimate_depends_on_browsers_and_limits(look_ahead):
-    def minutes(**params):
-        queries = {"hat": [f"hat {number}" for number in range(8)]}
-        return int(
-            re.search(
-                r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1]
-            )[1]
-        )
-
-    slow = minutes(browsers=1)
-    assert minutes(browsers=4) == pytest.approx(slow / 4, abs=1)
-    assert minutes(browsers=1, per_class=10) < slow
 
 
 def test_reuses_stored_results(after, invented, hats):

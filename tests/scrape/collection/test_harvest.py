@@ -1,6 +1,6 @@
 import pytest
 
-from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, write_table
+from pixmill.core.manifest import SIGHTINGS, read_table, table_writer
 from pixmill.core.metadata import Facts, write_metadata
 from pixmill.core.params import ScrapeParams
 from pixmill.fetch import Refused
@@ -92,12 +92,6 @@ def test_reads_local_files(harvest, data, images):
     assert found[31].refused.reason == "too_large"
 
 
-def test_refuses_local_files_if_licences_are_required(harvest, data, images):
-    found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",))]
-    assert {sighting.refused for sighting in found} == {Refused("licence", "unknown")}
-    assert not images.folder.exists()
-
-
 def test_takes_local_files_whose_row_has_the_licence(harvest, data, images):
     write_metadata(
         data, {"hat/000.png": Facts(licence="CC0 1.0"), "hat/001.png": Facts(licence="CC BY 4.0")}
@@ -114,14 +108,6 @@ def test_reads_lists_again(harvest, answered, invented, journal):
         "http://x.test/3",
         "http://x.test/1",
     ]
-
-
-def test_continues_after_a_failed_search(harvest, data, invented):
-    (data / "scarf").mkdir()
-    found = harvest(FolderSource(data), classes=("scarf", "hat", "boot"))
-    assert len(list(found)) == 60
-    (failed,) = found.failed
-    assert (failed.failure, failed.message) == ("no_results", "data/scarf is empty")
 
 
 A = StoredImage("aa" * 32, 10, "png")
@@ -197,8 +183,3 @@ def test_sightings_have_ids_or_reasons(written_sightings):
     assert list(written_sightings["thumbnail"]) == [False, False, False, False, True, False]
     assert written_sightings["image_url"].isna()[1]
     assert list(written_sightings.loc[2, ["route", "width", "height"]]) == ["click", 9, 8]
-
-
-def test_manifest_fits_its_schema(tmp_path, manifest):
-    write_table(tmp_path / "manifest.parquet", manifest, SCRAPED)
-    assert len(read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape")) == 3

@@ -78,17 +78,6 @@ def test_names_unsupported_formats():
     assert accept(b"\xff\x4f\xff\x51").detail == "JPEG 2000, which is not read"
 
 
-def test_accepts_an_original(judge, keep, image):
-    kept = keep(URL, image(1))
-    sighting = judge().sighting(found_by("bing"), candidate())
-    assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == (
-        "bing",
-        kept,
-        None,
-        False,
-    )
-
-
 def test_outcomes_depend_on_the_fingerprint(judge, keep, image):
     keep(URL, image(1))
     with pytest.raises(ValueError, match="not collected"):
@@ -123,17 +112,6 @@ def test_a_refused_thumbnail(judge, keep):
     assert (sighting.image, sighting.refused) == (None, gone)
 
 
-def test_refuses_unwanted_licences(judge, keep, image):
-    keep(URL, image(1))
-    keep(SMALL, image(2))
-    wanting = judge(licences=("cc0",))
-    shown = candidate(thumbnail_url=SMALL, licence="CC BY 4.0")
-    sighting = wanting.sighting(found_by("openverse"), shown)
-    assert (sighting.image, sighting.refused) == (None, Refused("licence", "CC BY 4.0"))
-    assert not wanting.needs_thumbnail(found_by(), shown)
-    assert wanting.sighting(found_by("bing"), candidate()).refused.detail == "unknown"
-
-
 @pytest.mark.parametrize(
     ("side", "stated", "is_thumbnail"),
     [(155, None, True), (319, None, True), (320, None, False), (400, 900, True), (400, 400, False)],
@@ -152,17 +130,6 @@ def test_detects_thumbnails_on_results_pages(judge, keep, image, side, stated, i
         .sighting(found_by("bing"), candidate(thumbnail_url=URL, width=stated, route="json"))
         .thumbnail
     )
-
-
-@pytest.mark.parametrize("side", [100, 1000])
-def test_a_thumbnail_replaces_an_original_of_the_wrong_size(judge, keep, image, side):
-    kept = keep(URL, image(1, side=side))
-    small = keep(SMALL, image(2))
-    shown = candidate(thumbnail_url=SMALL, bytes=kept.size + 1)
-    assert judge().needs_thumbnail(found_by(), shown)
-    assert not judge(thumbnails=False).needs_thumbnail(found_by(), shown)
-    sighting = judge().sighting(found_by("urls"), shown)
-    assert (sighting.refused.reason, sighting.image) == ("wrong_size", small)
 
 
 def test_a_missing_file_is_not_settled(judge, keep, later, journal, image):

@@ -9,7 +9,6 @@ from aiohttp import web as server
 
 from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
-from pixmill.scrape.candidate import StoredImage
 from pixmill.scrape.sources import SearchError
 from tests.scrape.invented import url_of
 
@@ -76,30 +75,11 @@ class TestFolder:
     def test_a_second_run_gives_the_same(self, run, everything):
         assert everything(run()) == everything(run())
 
-    def test_removes_images_that_left_the_manifest(self, run, data, output, tree):
-        run()
-        (data / "hat" / "000.png").unlink()
-        stray = output / "images" / "00" / "stray.png"
-        stray.parent.mkdir(exist_ok=True)
-        stray.write_bytes(b"stray")
-        result = run()
-        assert len(result.manifest) == 59
-        assert {f"images/{path}" for path in tree(output / "images")} == set(
-            result.manifest["path"]
-        )
-
     def test_repairs_damaged_output(self, run, output, everything):
         files = everything(run())
         path = min((output / "images").rglob("*.png"))
         path.write_bytes(b"damaged")
         assert everything(run()) == files
-
-    def test_removes_unfinished_files(self, run, output):
-        left = output / "images" / "ab" / ".part-99-x.png"
-        left.parent.mkdir(parents=True)
-        left.write_bytes(b"half")
-        run()
-        assert not left.exists()
 
     def test_an_image_in_two_classes_has_no_label(self, run, data):
         (data / "boot" / "same.png").write_bytes((data / "hat" / "003.png").read_bytes())
@@ -222,50 +202,6 @@ class TestWeb:
         assert (first.asked, second.asked) == ([], ["hat"])
         assert web.fetched() == hats[5:]
 
-    def test_a_new_snapshot_follows_changed_redirects(self, visit, invented, web, image, output):
-        """ETags belong to a URL: two files may have the same one."""
-
-        async def answer(request):
-            if request.path == "/0":
-                raise server.HTTPFound(f"/{shown}")
-            if request.headers.get("If-None-Match") == '"1"':
-                return server.Response(status=304)
-            bodies.append(request.path)
-            return server.Response(body=image(int(request.path[1:])), headers={"ETag": '"1"'})
-
-        web.answers |= dict.fromkeys(("/0", "/1", "/2"), answer)
-        source = invented({"hat": [url_of(0)]})
-        bodies = []
-        for day, shown in enumerate((1, 2, 2)):
-            result = visit(source, snapshot=f"2026-11-2{day}")
-            assert list(result.manifest["id"]) == [StoredImage.of(image(shown)).id]
-            assert list(result.manifest["snapshot"]) == [f"2026-11-2{day}"]
-            assert (output / result.manifest.loc[0, "path"]).read_bytes() == image(shown)
-            shutil.rmtree(output)
-        assert source.asked == ["hat"] * 3
-        assert bodies == ["/1", "/2"]
-
-    def test_a_thumbnail_is_marked(self, visit, invented, web, image, sightings):
-        gone, small = web.show(None, image(1))
-        source = invented({"hat": [{"image_url": gone, "thumbnail_url": small}]})
-        result = visit(source)
-        assert list(result.manifest["image_url"]) == [small]
-        assert result.tally.total.thumbnails == 1
-        assert sightings()[
-            ["id", "thumbnail", "reason", "image_url", "thumbnail_url"]
-        ].values.tolist() == [[StoredImage.of(image(1)).id, True, "http_404", gone, small]]
-        without = visit(source, thumbnails=False)
-        assert without.manifest.empty
-        assert without.tally.total.refused == {"http_404": 1}
-
-    def test_replaces_lone_surrogates_in_tables(self, visit, invented, hats, everything, sightings):
-        everything(
-            visit(
-                invented({"hat": [{"image_url": hats[0], "title": "\ud83d", "author": "\udc00"}]})
-            )
-        )
-        assert list(sightings()["title"]) == ["?"]
-
     def test_refuses_invalid_urls(self, visit, invented, hats):
         strange = [
             "",
@@ -326,13 +262,6 @@ class TestCheck:
             match=r"^cap: no images, because all candidates were refused \(http_404 1\)\n",
         ):
             result.check()
-
-    def test_names_a_class_with_a_failed_search_once(self, visit, invented, hats):
-        source = invented({"hat": hats, "cap": [SearchError("no_results", "there are none")]})
-        result = visit(source, classes=("hat", "cap"), tolerate=1.0)
-        with pytest.raises(ScrapeError) as stop:
-            result.check()
-        assert stop.value.message == "cap (source 'site:invented'): there are none"
 
 
 class TestLists:

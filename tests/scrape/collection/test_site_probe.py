@@ -63,21 +63,6 @@ def test_replaces_control_characters(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "route"),
-    [("google", "script"), ("bing", "json")],
-)
-def test_finds_the_originals_of_a_search(world, ask, name, route):
-    report = ask(name)
-    originals = {candidate.image_url for candidate in report.candidates} - {None}
-    assert originals <= {result.original_url for result in world.results(name, "saree")}
-    [line] = [line for line in report.lines() if "results read" in line]
-    assert line == (
-        f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
-    )
-
-
-@pytest.mark.slow
 def test_a_changed_layout(world, ask):
     world.switch("bing", "last_years_layout")
     report = ask("bing")
@@ -96,13 +81,3 @@ def test_a_forbidden_page(ask, driver):
     assert report.candidates == []
     assert not report.folder.exists()
     assert list(report.lines())[-1] == "no page was opened, so none is saved"
-
-
-@pytest.mark.slow
-def test_a_captcha(world, ask):
-    world.switch("bing", "captcha")
-    report = ask("bing")
-    assert "shows a CAPTCHA" in report.failure
-    assert any(
-        finding.count for finding in report.findings if finding.place == "states.captcha.selectors"
-    )

@@ -180,16 +180,6 @@ def test_refused_examples():
     assert tally.refused == {"http_404": 5, "html": 1}
 
 
-def test_refused_examples_without_url():
-    tally = ScrapeTally((), [HAT], PARAMS)
-    tally.add(HAT, hat(0, refused=Refused("bad_data_uri"), url="data:,x"))
-    tally.add(HAT, hat(1, refused=Refused("no_address"), url=None))
-    assert tally.refused_examples == {
-        "bad_data_uri": ["inlined in http://p.test/"],
-        "no_address": ["on http://p.test/"],
-    }
-
-
 def searched(*sightings, total=None, failed=False, **limits):
     search = Search(SHOP, Query("hat", "hat", "u"), "")
     tally = ScrapeTally(("hat",), [search], ScrapeParams(snapshot="2026-11-20", **limits))

@@ -47,13 +47,13 @@ class Api(Site):
 class OpenverseApi(Api):
     """Openverse: at most 240 results, 20 per page.
 
-    Modes: ``boasts`` states more pages than it has; ``bare`` omits optional fields; ``renamed_key``
-    renames the results; ``locked`` requires an account.
+    Modes: ``boasts`` states more pages than it has; ``renamed_key`` renames the results; ``locked``
+    requires an account.
     """
 
     name = "openverse"
     hosts = ("api.openverse.org",)
-    own_modes = frozenset({"bare", "boasts", "locked", "renamed_key"})
+    own_modes = frozenset({"boasts", "locked", "renamed_key"})
 
     def result(self, rank: int, image: Photo) -> Result:
         key = str(uuid.uuid5(uuid.NAMESPACE_URL, image.token))
@@ -86,9 +86,7 @@ class OpenverseApi(Api):
         pages = -(-min(len(results), deepest) // size)
         if pages and page > pages:
             return _refused(404, "Invalid page.")
-        shown = [
-            self._shown(request, result) for result in results[(page - 1) * size : page * size]
-        ]
+        shown = [self._shown(result) for result in results[(page - 1) * size : page * size]]
         return web.json_response(
             {
                 "result_count": min(len(results), deepest),
@@ -100,16 +98,8 @@ class OpenverseApi(Api):
             }
         )
 
-    def _shown(self, request: web.BaseRequest, result: Result) -> dict[str, Any]:
+    def _shown(self, result: Result) -> dict[str, Any]:
         code, version, url = licence_of(result)
-        if "bare" in self.setting(request):
-            return {
-                "id": result.key,
-                "url": result.original_url,
-                "license": code,
-                "title": None,
-                "width": None,
-            }
         return {
             "id": result.key,
             "title": result.title,

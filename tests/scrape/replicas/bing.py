@@ -25,8 +25,7 @@ class Bing(Site):
 
     The JSON of a tile has the original (route ``json``); if it is broken, the tile's link does
     (route ``attribute``). Some results are repeated, and batches contain tiles that are not
-    results. The mode ``cyclic`` repeats the first twelve results; ``broken_json`` takes ``share``
-    (0.5) of tiles with broken JSON.
+    results.
 
     Args:
         total: Number of results per query.
@@ -54,7 +53,6 @@ class Bing(Site):
         *("lnkw", "btn_seemore", "cbtn", "mBtn"),
     )
     consent_cookie = "BCP"
-    own_modes = frozenset({"cyclic"})
 
     def __init__(
         self,
@@ -119,8 +117,6 @@ class Bing(Site):
         shown = results[start : start + self.batch]
         if not shown and "endless" in setting:
             shown = results[-self.batch :]
-        if "cyclic" in setting:
-            shown = results[:12]
         if not shown:
             return ""
         before = results[max(0, start - self.batch) : start]
@@ -161,8 +157,7 @@ class Bing(Site):
             "desc": f"{result.title}, seen from the front",
         }
         text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-        share = setting.options.get("share", 0.5) if "broken_json" in setting else 0.0
-        if result.route == "attribute" or self._chance(result.image, "cut") < share:
+        if result.route == "attribute":
             return text[: text.index("murl") + 12]
         return text
 

@@ -52,8 +52,7 @@ class Google(Site):
     """Serve results pages like Google.
 
     Most originals are in the page's scripts (route ``script``); the others appear in a panel after
-    a click (route ``click``), and a few never. The mode ``broken_json`` takes ``share`` (0.5) of
-    arrays that are cut off, so that their results need clicks.
+    a click (route ``click``), and a few never.
 
     Args:
         total: Number of results per query.
@@ -256,19 +255,9 @@ class Google(Site):
 
     def _arrays(self, request: web.BaseRequest, shown: tuple[Result, ...]) -> str:
         """Return the arrays of thumbnails and originals, as in a script."""
-        setting = self.setting(request)
-        cut = setting.options.get("share", 0.5) if "broken_json" in setting else 0.0
-        arrays = []
-        for result in shown:
-            if result.route != "script":
-                continue
-            text = _escaped(self._array(request, result))
-            # Cut within the URL of the original.
-            arrays.append(
-                text[: text.index("photos") + 4]
-                if self._chance(result.image, "cut") < cut
-                else text
-            )
+        arrays = [
+            _escaped(self._array(request, result)) for result in shown if result.route == "script"
+        ]
         return "[" + ",".join(arrays) + "]"
 
     def _array(self, request: web.BaseRequest, result: Result) -> list[Any]:

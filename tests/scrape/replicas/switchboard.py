@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -42,27 +40,17 @@ succeeds); ``rate_limited`` takes ``retry_after`` (30, in seconds).
 
 SHOWN = frozenset(
     {
-        "alerts",
-        "broken_json",
         "consent_overlay",
         "endless",
         "last_years_layout",
         "loses_scroll",
-        "popups",
         "renamed",
         "rerender",
     }
 )
-"""Modes that change the page of the site.
-
-``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded);
-``renamed`` takes ``seed``.
-"""
+"""Modes that change the page of the site; ``renamed`` takes ``seed``."""
 
 MODES = ANSWERS | SHOWN
-
-_MISCHIEF = ("alerts", "popups")
-_SCRIPT = (Path(__file__).parent / "pages" / "common" / "mischief.js").read_text(encoding="utf-8")
 
 
 @dataclass
@@ -158,12 +146,6 @@ class Switchboard:
         """Return a page changed by its modes."""
         if "renamed" in setting and site.rotting:
             text = rename(text, site.rotting, setting.options.get("seed", 0))
-        mischief = [mode for mode in _MISCHIEF if mode in setting]
-        if mischief and "</body>" in text:
-            options = json.dumps({"modes": mischief, "delay": 500} | dict(setting.options))
-            text = text.replace(
-                "</body>", f"<script>{_SCRIPT}\nmischief({options});</script></body>"
-            )
         return text
 
 

@@ -144,21 +144,6 @@ class World:
             {"served": dict(self.network.served), "authority": str(self.network.authority)}
         )
 
-    def command(self) -> str:
-        """Return the command that opens the sites in Chromium."""
-        ports = {
-            name.rpartition(":")[2]: port
-            for name, port in self.network.served.items()
-            if name.startswith("cdn-")
-        }
-        rules = ", ".join(
-            f"MAP *:{port} 127.0.0.1:{mapped}" for port, mapped in sorted(ports.items())
-        )
-        return (
-            f"chromium --user-data-dir=$(mktemp -d) --host-resolver-rules='{rules}'"
-            f" --ignore-certificate-errors-spki-list={self.authority.pin}"
-        )
-
     async def _serve(self, plain: socket.socket, secure: socket.socket) -> web.ServerRunner:
         self._server = ConnectionServer(self._answer, handler_cancellation=True)
         runner = web.ServerRunner(self._server, shutdown_timeout=0.1)

@@ -38,7 +38,7 @@ class Yahoo(Site):
     """Serve results pages like Yahoo.
 
     The JSON of a few tiles is broken; their link has the original without scheme (route ``link``).
-    The mode ``broken_json`` breaks all of them; ``consent_redirect`` uses two more hosts.
+    The mode ``consent_redirect`` uses two more hosts.
     """
 
     name = "yahoo"
@@ -133,7 +133,7 @@ class Yahoo(Site):
             if has_more
             else None
         )
-        tiles = [self._tile(result, is_broken="broken_json" in setting) for result in shown]
+        tiles = [self._tile(result) for result in shown]
         if request.query.get("o") == "js":
             await asyncio.sleep(_DELAY * self.world.pace)
             html = self.markup("tiles.html", tiles=tiles, eager=0)
@@ -145,7 +145,7 @@ class Yahoo(Site):
             page, request=request, query=query, tiles=tiles, more=more, modes=modes, eager=_EAGER
         )
 
-    def _tile(self, result: Result, *, is_broken: bool) -> Tile:
+    def _tile(self, result: Result) -> Tile:
         data = {
             "alt": result.title,
             "iurl": result.original_url,
@@ -159,7 +159,7 @@ class Yahoo(Site):
         if result.rank % 5 == 4:  # an older format
             del data["ourl"]
         text = json.dumps(data, ensure_ascii=False)
-        if is_broken or result.route == "link":
+        if result.route == "link":
             text = text[: len(text) * 2 // 3]
         address = {
             "back": "/",

@@ -232,15 +232,6 @@ def test_texts_of_a_product_page_count_only_without_image(search, wait):
         list(search("robot"))
 
 
-def test_an_invalid_selector_ends_the_search(search, server):
-    invalid = SITE.model_copy(
-        update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})}
-    )
-    with pytest.raises(SearchError, match=r"expected CSS selectors, received '#photo\['"):
-        list(search("photo,zoom", invalid))
-    assert visited(server) == ["photo"]
-
-
 @pytest.mark.parametrize(("name", "failure"), [("asking", "captcha"), ("refusing", "blocked")])
 def test_a_blocking_product_page_ends_the_search(search, server, name, failure):
     found = search(f"photo,{name},zoom")
@@ -249,12 +240,6 @@ def test_a_blocking_product_page_ends_the_search(search, server, name, failure):
         next(found)
     assert error.value.failure == failure
     assert visited(server) == ["photo", name]
-
-
-def test_visits_product_pages_lazily(search, server):
-    found = search("photo,zoom,meta")
-    next(found)
-    assert visited(server) == ["photo"]
 
 
 def test_reads_an_endless_page_as_far_as_needed(search, server):

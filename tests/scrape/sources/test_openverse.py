@@ -64,15 +64,6 @@ def test_reads_the_fields_of_a_result(world, access):
     assert first.bytes is None
 
 
-def test_reads_a_result_with_few_fields(world, access):
-    world.switch("openverse", "bare")
-    first = next(iter(search(access)))
-    truth = world.results("openverse", "red hat")[0]
-    assert first.image_url == truth.original_url
-    assert (first.title, first.author, first.width, first.thumbnail_url) == (None, None, None, None)
-    assert parse_licence(first.licence).family == licence_of(truth)[0]
-
-
 def test_requests_pages_lazily(world, access):
     candidates = search(access)
     assert world.log.visits() == []

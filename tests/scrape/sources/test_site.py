@@ -1,14 +1,12 @@
 """Results pages of several kinds, in a real browser."""
 
-import contextlib
 import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
-from pixmill.core.errors import BrowserLostError, ScrapeError
+from pixmill.core.errors import ScrapeError
 from pixmill.fetch.browser import visit
 from pixmill.fetch.values import Network
 from pixmill.scrape.candidate import Query
@@ -16,7 +14,6 @@ from pixmill.scrape.collection.preview import probe
 from pixmill.scrape.sources.definition import Buttons, Offset, parse_site
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import SearchError
-from pixmill.scrape.sources.tile import Tile
 from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
 from tests.scrape.sources.site_pages import CARD, OVERRIDES, PAGES, numbered
@@ -145,11 +142,6 @@ def test_lazy_images_keep_their_rank(read):
 
 def test_waits_for_images_after_the_end(read):
     assert images(read("tardy", settings(QUICK, patience=6.0))) == media(3)
-
-
-@pytest.mark.slow
-def test_a_page_that_rerenders_constantly(read):
-    assert images(read("rearranged", OPEN)) == media(10)
 
 
 def test_reopens_a_page_with_failed_requests(read):
@@ -302,8 +294,6 @@ def test_overlays_do_not_hide_results(read, name, site):
     ("name", "failure", "sign"),
     [
         ("human", "captcha", "#captcha-form"),
-        pytest.param("second", "captcha", "#captcha-form", marks=pytest.mark.slow),
-        pytest.param("trapped", "captcha", "#captcha-form", marks=pytest.mark.slow),
         pytest.param("wall", "consent", "'before you continue'", marks=pytest.mark.slow),
         ("shell", "blocked", "'enablejs'"),
         ("nothing", "no_results", "[data-nothing]"),
@@ -318,9 +308,6 @@ def test_overlays_do_not_hide_results(read, name, site):
             "layout_changed",
             "nothing matched '.card' (tiny.yaml, selectors.item, checked 2026-11-20)",
             marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "anonymous", "layout_changed", "without a distinct key", marks=pytest.mark.slow
         ),
         pytest.param(
             "blind",
@@ -351,42 +338,10 @@ def test_a_block_on_a_later_page_keeps_results(stream):
         next(candidates)
 
 
-def test_an_unknown_host(driver, tmp_path):
-    with pytest.raises(SearchError) as error:
-        list(
-            SiteSource(OPEN).search(
-                Query("hat", "hat", "http://elsewhere.test/"), OneBrowser(driver, tmp_path)
-            )
-        )
-    assert error.value.failure == "unreachable"
-
-
 def test_names_an_invalid_selector(read):
     invalid = OPEN.model_copy(update={"selectors": {"item": ("a[",)}})
     with pytest.raises(ScrapeError, match=r"tiny\.yaml: expected CSS selectors, received 'a\['"):
         read("short", invalid)
-
-
-def test_resolver(read):
-    class Clicked(SiteSource):
-        def resolver(self):
-            return click
-
-    def click(page, tile):
-        return (
-            tile
-            if tile.key == "1"
-            else Tile(tile.key, image=f"http://pages.test/{tile.key}.jpg", route="click")
-        )
-
-    hidden = QUICK.model_copy(update={"addresses": ("data-original",)})
-    first, second, third = read("short", hidden, Clicked)
-    assert [first.image_url, second.image_url, third.image_url] == [
-        "http://pages.test/0.jpg",
-        None,
-        "http://pages.test/2.jpg",
-    ]
-    assert [first.route, second.route] == ["click", None]
 
 
 def test_rewrite(read):
@@ -410,22 +365,6 @@ rewrite:
     assert (second.image_url, second.thumbnail_url) == ("http://pages.test/media/1.png", None)
 
 
-@pytest.mark.slow
-def test_names_a_crashed_browser(tmp_path, network):
-    others = psutil.Process().children(recursive=True)
-    with open_confined(network, tmp_path) as driver:
-        candidates = SiteSource(OPEN).search(
-            Query("hat", "hat", "http://pages.test/unending"), OneBrowser(driver, tmp_path)
-        )
-        assert images([next(candidates)]) == media(1)
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):  # its parent was killed just before
-                if process not in others and "chromium" in process.name():
-                    process.kill()
-        with pytest.raises(BrowserLostError, match=r"http://pages\.test/unending"):
-            list(candidates)
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -436,11 +375,6 @@ def test_names_a_crashed_browser(tmp_path, network):
 def test_a_page_that_changes_builtins_ends_its_search(read, name):
     with pytest.raises(SearchError, match=r"cannot be (read|searched)"):
         read(f"override-{name}")
-
-
-def test_lone_surrogates_in_titles(read):
-    (card,) = read("halved")
-    assert card.title == "A hat \ufffd"
 
 
 @pytest.mark.slow

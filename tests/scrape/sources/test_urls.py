@@ -111,13 +111,6 @@ def test_reads_all_columns(find):
     )  # fmt: skip
 
 
-def test_ignores_other_columns_and_prefers_the_last_duplicate(find):
-    [one] = find(
-        "url,image_url,label,license,licence\nhttp://a.test/1,http://b.test/1,cat,by,cc0\n"
-    )["cat"]
-    assert (one.image_url, one.licence) == ("http://a.test/1", "cc0")
-
-
 def test_reads_tabs_bom_and_quotes(find):
     assert addresses(find(b"\xef\xbb\xbf" + b'"url"\t"label"\nhttp://x.test/,1\tcat\n'))["cat"] == [
         "http://x.test/,1"
@@ -148,13 +141,6 @@ def test_normalizes_unicode_labels(find):
 def test_labels_of_a_class(find):
     found = find("url,label\nu1,tabby\nu2,cat\nu3,lynx\n", cat=("tabby", "lynx"))
     assert addresses(found) == {"cat": ["u1", "u3"], "dog": []}
-
-
-def test_a_label_of_two_classes(find):
-    assert addresses(find("url,label\nu,pet\n", cat=("pet",), dog=("pet",))) == {
-        "cat": ["u"],
-        "dog": ["u"],
-    }
 
 
 def test_remarks_on_unlabelled_rows(tmp_path):

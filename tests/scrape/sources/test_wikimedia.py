@@ -1,10 +1,7 @@
-import contextlib
-import json
 import time
 
 import pytest
 
-from pixmill.fetch import Fetched
 from pixmill.scrape.licences import parse_licence
 from pixmill.scrape.sources.search_api import WikimediaSource, plain_text
 from pixmill.scrape.sources.source import SearchError
@@ -157,33 +154,3 @@ def test_plain_text_is_fast(shape):
     began = time.process_time()
     plain_text(shape * 100_000)
     assert time.process_time() - began < 5
-
-
-class Odd:
-    """An API with one odd value in its response."""
-
-    def __init__(self, **odd):
-        info = {"url": "http://x.test/a.png", "mime": "image/png"} | odd.pop("info", {})
-        page = {"pageid": 1, "imageinfo": [info]} | odd.pop("page", {})
-        self.answer = {"query": {"pages": [page]}} | odd
-
-    def ask(self, url):
-        return Fetched(json.dumps(self.answer).encode(), url)
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"page": {"pageid": []}},
-        {"page": {"pageid": {}}},
-        {"info": {"mime": []}},
-        {"info": {"size": [1]}},
-    ],
-)
-def test_accepts_fields_of_wrong_types(odd):
-    with contextlib.suppress(SearchError):
-        list(search(Odd(**odd)))
-
-
-def test_encodes_lone_surrogates_in_continuations():
-    assert failure(search(Odd(**{"continue": {"gsroffset": "\ud83d"}}))).failure == "endless"

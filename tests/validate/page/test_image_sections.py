@@ -11,7 +11,6 @@ from pixmill.validate.page.image_sections import (
     near_duplicates,
     offenders,
     placeholders,
-    sheets,
 )
 from tests.validate.made import dropped, kept, key, seen, unread, validation
 
@@ -89,28 +88,6 @@ def test_shows_darkest_kept_images_first() -> None:
     assert dark["parameter"] == "validate.dark.min_brightness"
 
 
-def test_shows_values_of_blank_blurred_and_elongated_images() -> None:
-    rows = [
-        kept(1, entropy=0.25),
-        kept(2, sharpness=3.14159),
-        kept(3, aspect_ratio=0.2, width=100, height=500),
-        kept(4, aspect_ratio=6.0, width=600, height=100),
-        kept(5, aspect_ratio=4.0),
-    ]
-    facts = {
-        title: [(card.id, card.facts[-1]) for card in item["cards"]]
-        for title, item in found(*rows).items()
-    }
-    assert facts == {
-        "Blank": [(key(1), "entropy 0.25 bits")],
-        "Blurred": [(key(2), "sharpness 3.1")],
-        "Elongated": [
-            (key(4), "longer side 6 times the shorter"),
-            (key(3), "longer side 5 times the shorter"),
-        ],
-    }
-
-
 def test_decided_images_need_no_review() -> None:
     dark = found(kept(1, brightness=1.0), kept(2, brightness=2.0), decided=[key(1), "f" * 64])[
         "Dark"
@@ -185,17 +162,3 @@ def test_leaks_show_both_files() -> None:
         "The same pixels",
         [(key(2), "in train"), (key(3), "in val")],
     )
-
-
-def test_samples_are_random_kept_images_of_their_class() -> None:
-    rows = [kept(number) for number in range(50)] + [
-        kept(100, "shoe"),
-        dropped(101, "too_small", "shoe"),
-    ]
-    shown = sheets(ValidationCards(validation(rows)), ["coat", "shoe", "hat"])
-    drawn = [card.id for card in shown["coat"]]
-    assert len(set(drawn)) == 32
-    assert set(drawn) <= {key(number) for number in range(50)}
-    assert drawn != sorted(drawn)
-    assert [card.id for card in shown["shoe"]] == [key(100)]
-    assert shown["hat"] == []

@@ -69,6 +69,18 @@ def find_disputes(root: Path) -> dict[str, str]:
     return disputes(DecisionTable(root).decided)
 
 
+def has_labels(root: Path) -> bool:
+    """Return whether people gave a label to an image.
+
+    Args:
+        root: Project folder.
+
+    Raises:
+        DecisionsError: ``decisions.csv`` is malformed.
+    """
+    return any(of.labels for of in DecisionTable(root).decided.values())
+
+
 def count_corrections(root: Path) -> int:
     """Count the images in the inbox that wait for a review.
 

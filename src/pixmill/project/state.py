@@ -37,6 +37,7 @@ from pixmill.project.findings import (
     find_disputes,
     find_series,
     find_undecodable,
+    has_labels,
     read_accuracy,
     read_growth,
 )
@@ -270,7 +271,9 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
     faults: dict[str, str] = {}
     fixes: dict[str, str] = {}
 
-    def part(name: str, read: Callable[[], T], default: T) -> T:
+    def part(name: str, read: Callable[[], T], default: T, *, wanted: bool = True) -> T:
+        if not wanted:
+            return default
         try:
             return read()
         except Exception as error:  # noqa: BLE001 (the other parts are still useful)
@@ -282,43 +285,35 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
             return default
 
     workspace = Workspace(root, root)
+    no_stages: list[StageState] = []
     with FileHashes(root) as hashes:
-        found: list[StageState] = (
-            part("stages", lambda: read_stage_states(root, hashes), []) if stages else []
-        )
+        found = part("stages", lambda: read_stage_states(root, hashes), no_stages, wanted=stages)
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
         data = part("data", lambda: read_data(root, hashes.files("data")), None)
-    champion = part(PRODUCTION, lambda: _champion(workspace), None) if full else None
-    images = [name for name in hashes.files("data") if not name.endswith(".csv")]
-    is_empty = data is not None and data.is_new
-    is_unlabelled = bool(images) and all(name.startswith("unlabelled/") for name in images)
+    champion = part(PRODUCTION, lambda: _champion(workspace), None, wanted=full)
+    can_promote = full and PRODUCTION not in faults
+    has_store = part("MLflow", lambda: _has_store(workspace), default=False, wanted=can_promote)
+    promoted, gone = (champion.commit, champion.rolled_back) if champion else (None, ())
     params, wrong_params = _read_params(root)
     reads_data = params is not None and params.scrape.source == ("folder",)
-    current, gone = ([champion.commit], champion.rolled_back) if champion else ([], ())
+    is_unlabelled = reads_data and _is_unlabelled(hashes.files("data"))
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
-    has_store = (
-        full
-        and PRODUCTION not in faults
-        and part("MLflow", lambda: _has_store(workspace), default=False)
-    )
     return ProjectState(
         root=root,
         stages=tuple(found),
         repository=repository,
         data=data,
-        deleted=tuple(
-            name
-            for name in _REQUIRED_FILES
-            if name in repository.changed and not (root / name).exists()
-        ),
+        deleted=_deleted(root, repository),
         commands=tuple(running_dvc(root)),
         accuracy=read_accuracy(root),
-        awaits_images=reads_data and is_empty,
-        awaits_labels=reads_data and is_unlabelled,
-        is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
+        awaits_images=reads_data and data is not None and data.is_new,
+        awaits_labels=not part(
+            DECISIONS, lambda: has_labels(root), default=True, wanted=is_unlabelled
+        ),
+        is_cached=part("DVC's cache", lambda: _is_cached(root), default=False, wanted=is_missing),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part(
-            "model of the last commit", lambda: _is_last(root, current), default=False
+            "model of the last commit", lambda: _is_last(root, [promoted]), default=False
         ),
         is_judged=has_store and _is_newer(root / "reports" / "promote.html", root / "dvc.lock"),
         is_rolled_back=part("rollbacks", lambda: _is_last(root, gone), default=False),
@@ -328,16 +323,27 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         registry=part("MLflow", lambda: local_registry(tracking_uri(workspace)), ""),
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
-        doubtful_labels=part("labels", lambda: count_label_issues(root), 0) if stages else 0,
+        doubtful_labels=part("labels", lambda: count_label_issues(root), 0, wanted=stages),
         disputed=part(DECISIONS, lambda: find_disputes(root), {}),
-        undecodable=part("images", lambda: find_undecodable(root), {}) if stages else {},
-        growth=part("learning curve", lambda: read_growth(root), None) if stages else None,
-        series=part("series", lambda: find_series(root), None) if params else None,
-        disk=part("disk", lambda: measure(root), {}) if full else {},
+        undecodable=part("images", lambda: find_undecodable(root), {}, wanted=stages),
+        growth=part("learning curve", lambda: read_growth(root), None, wanted=stages),
+        series=part("series", lambda: find_series(root), None, wanted=params is not None),
+        disk=part("disk", lambda: measure(root), {}, wanted=full),
         wrong_params=wrong_params,
         faults=faults,
         fixes=fixes,
     )
+
+
+def _deleted(root: Path, repository: Repository) -> tuple[str, ...]:
+    changed = [name for name in _REQUIRED_FILES if name in repository.changed]
+    return tuple(name for name in changed if not (root / name).exists())
+
+
+def _is_unlabelled(files: Iterable[str]) -> bool:
+    """Return whether there are images in ``data/``, all of them in ``unlabelled``."""
+    images = [name for name in files if not name.endswith(".csv")]
+    return bool(images) and all(name.startswith("unlabelled/") for name in images)
 
 
 def read_repository(root: Path, hashes: FileHashes) -> Repository:
@@ -353,39 +359,50 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         return Repository(has_git=False, has_storage=has_remote(root))
     codes = changed_files(root, "-unormal", "--", ".") or {}
     unmerged = [path for path, code in codes.items() if "U" in code or code in ("AA", "DD")]
-    files = [name for name in dict.fromkeys([*_SHARED_FILES, *unmerged]) if (root / name).is_file()]
-    marked = [name for name in files if _CONFLICT_MARK.search((root / name).read_bytes())]
-    operations = [
-        name
-        for file, name in _OPERATIONS.items()
-        if Path(git_dir.removesuffix("\n"), file).exists()
-    ]
+    marked = _find_marked(root, unmerged)
+    untracked = tuple(path for path, code in codes.items() if code == "??")
+    operation = _operation(Path(git_dir.removesuffix("\n")))
     remote = (git(root, "remote") or "").partition("\n")[0]
-    unpushed = (
-        git(root, "rev-list", "--count", "HEAD", "--not", "--remotes")
-        if has_commit and remote
-        else None
-    )
+    unpushed = None
+    if has_commit and remote:
+        unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes")
+    uncommitted = Uncommitted()
     # During a merge, the other side may have deleted the missing images.
-    uncommitted = Uncommitted() if marked or unmerged else find_uncommitted(root, hashes=hashes)
+    if not (marked or unmerged):
+        uncommitted = find_uncommitted(root, hashes=hashes)
+    if operation:
+        uncommitted = replace(uncommitted, missing="")
     divergence = git(root, "rev-list", "--count", "--left-right", "@{upstream}...HEAD")
     return Repository(
         has_git=True,
         has_commit=has_commit,
         branch=(git(root, "branch", "--show-current") or "").strip(),
         changed=tuple(sorted(codes)),
-        untracked=(untracked := tuple(path for path, code in codes.items() if code == "??")),
+        untracked=untracked,
         large=tuple(path for path in untracked if _is_large(root, path)),
         conflicts=tuple(dict.fromkeys([*marked, *unmerged])),
         marked=tuple(marked),
-        operation=operations[0] if operations else "",
+        operation=operation,
         remote=remote,
         has_upstream=divergence is not None,
         has_storage=has_remote(root),
         unpushed=int(unpushed or 0),
         behind=int((divergence or "0").split()[0]),
-        uncommitted=replace(uncommitted, missing="") if operations else uncommitted,
+        uncommitted=uncommitted,
     )
+
+
+def _find_marked(root: Path, unmerged: Iterable[str]) -> list[str]:
+    """Return the files with conflict marks among those that are not merged, or often changed."""
+    names = dict.fromkeys([*_SHARED_FILES, *unmerged])
+    files = [name for name in names if (root / name).is_file()]
+    return [name for name in files if _CONFLICT_MARK.search((root / name).read_bytes())]
+
+
+def _operation(git_dir: Path) -> str:
+    """Return the operation of Git in progress; empty if there is none."""
+    running = (name for file, name in _OPERATIONS.items() if (git_dir / file).exists())
+    return next(running, "")
 
 
 def _is_large(root: Path, name: str) -> bool:

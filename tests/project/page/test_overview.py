@@ -124,7 +124,7 @@ def test_images_before_the_first_run(tmp_path):
     cats = [draw(tmp_path / f"data/cat/{number:02}.png", number) for number in range(20)]
     dog = draw(tmp_path / "data/wild dog/x.png", 99)
     labelled = draw(tmp_path / "data/pile/y.png", 98)
-    draw(tmp_path / "data/unlabelled/more/z.png", 97)
+    pile = draw(tmp_path / "data/unlabelled/more/z.png", 97)
     draw(tmp_path / "data/cat/below/w.png", 96)
     (tmp_path / "data/metadata.csv").write_text("file_name,label\npile/y.png,wild dog\n")
     found, files = read_images(tmp_path)
@@ -138,6 +138,9 @@ def test_images_before_the_first_run(tmp_path):
     }
     assert files[dog] == tmp_path / "data/wild dog/x.png"
     assert read_images(tmp_path, with_files=False)[1] == {}
+    (tmp_path / "decisions.csv").write_text(f"image,label,answer,split,by,why\n{pile},cat,yes,,,\n")
+    found, _ = read_images(tmp_path)
+    assert (found["unlabelled"], found["classes"][0]["count"]) == (0, 21)
 
 
 def test_images_of_other_sources_are_those_that_validate_kept(tmp_path):

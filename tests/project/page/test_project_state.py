@@ -196,6 +196,10 @@ def test_awaits_images(tiny_project: Path, tmp_path: Path) -> None:
     (project / "data" / "unlabelled" / "1.jpg").write_bytes(b"cat")
     assert not read(project).awaits_images
     assert read(project).awaits_labels
+    header = "image,label,answer,split,by,why\n"
+    (project / "decisions.csv").write_text(f"{header}data/unlabelled/1.jpg,cat,yes,,,\n")
+    assert not read(project).awaits_labels
+    (project / "decisions.csv").unlink()
     (project / "data" / "unlabelled").rename(project / "data" / "cat")
     assert not read(project).awaits_labels
 

@@ -1,21 +1,26 @@
 """Landing section: metrics, errors, history and samples."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.decisions import FILE as DECISIONS
+from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest, file_mark
 from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import load_params
 from pixmill.core.repository.git import git
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.images.read_errors import reason_of
 from pixmill.project.findings import read_rows
 
@@ -31,11 +36,15 @@ _MANY_CLASSES = 6
 _MAX_BYTES = 50_000_000
 """Maximum size of a file that is shown before validate has seen it."""
 
+_Images = dict[str, list[tuple[str, str]]]
+"""Path and, if known, id of each image, by class."""
+
 _INPUTS = (
     "artifacts/evaluate/predictions.parquet",
     "artifacts/scrape/manifest.parquet",
     "artifacts/validate/manifest.parquet",
     f"data/{FILE}",
+    DECISIONS,
     METRICS,
     "params.yaml",
     "plots/evaluate/full.json",
@@ -206,22 +215,9 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         with_files: Whether to choose images to show.
     """
     reading = _read_reading(root)
-    found: dict[str, list[tuple[str, str]]] = {}  # path and, if known, id
-    if not reading.is_local:
-        kept = root / "artifacts/validate/manifest.parquet"
-        for row in read_rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
-            if row["label"]:
-                image = (f"artifacts/scrape/{row['path']}", row["id"])
-                found.setdefault(row["label"], []).append(image)
-    is_scraped = bool(found)
-    waiting = 0
-    for place, files in _folders(root):
-        if f"{place}/".startswith(f"{reading.unlabelled}/"):
-            waiting += len(files)
-        elif not is_scraped and "/." not in place:
-            for name in files:
-                if label := reading.label_of(place, name):
-                    found.setdefault(label, []).append((f"{place}/{name}", ""))
+    local, waiting = _read_local(root, reading)
+    found = {} if reading.is_local else _read_kept(root)
+    found = found or local
     shown: dict[str, Path] = {}
     classes: list[dict[str, Any]] = []
     for label, images in sorted(found.items()):
@@ -234,6 +230,33 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     return {"classes": classes, "omitted": omitted, "unlabelled": waiting}, shown
 
 
+def _read_kept(root: Path) -> _Images:
+    """Return the images that validate kept."""
+    found: _Images = defaultdict(list)
+    table = root / "artifacts/validate/manifest.parquet"
+    for row in read_rows(table, "id", "label", "path", where=("verdict", {"keep"})):
+        if row["label"]:
+            found[row["label"]].append((f"artifacts/scrape/{row['path']}", row["id"]))
+    return found
+
+
+def _read_local(root: Path, reading: _Reading) -> tuple[_Images, int]:
+    """Return the images of ``data/``, and the number of those without a label."""
+    found: _Images = defaultdict(list)
+    waiting = 0
+    for place, files in _folders(root):
+        is_pile = f"{place}/".startswith(f"{reading.unlabelled}/")
+        for name in files:
+            path = f"{place}/{name}"
+            decided = reading.decided_on(root / path) if is_pile else None
+            if is_pile and not (decided and decided.labels):
+                waiting += 1
+                continue
+            if label := decided.label if decided else reading.label_of(place, name):
+                found[label].append((path, ""))
+    return found, waiting
+
+
 @dataclass
 class _Reading:
     """How ``data/`` is read.
@@ -243,6 +266,7 @@ class _Reading:
         depth: Number of parts of the path of a class's folder.
         names: Class by name of a folder or label of the table.
         facts: Rows of the table by file in ``data/``.
+        decided: Rows of ``decisions.csv`` by image.
         is_local: Whether no images come from elsewhere.
     """
 
@@ -250,6 +274,7 @@ class _Reading:
     depth: int = 2
     names: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
+    decided: Mapping[str, Decided] = field(default_factory=dict)
     is_local: bool = True
 
     def label_of(self, place: str, name: str) -> str:
@@ -258,6 +283,12 @@ class _Reading:
         fact = self.facts.get(to_nfc("/".join([*parts[1:], name]))) if self.facts else None
         label = (fact.label if fact else None) or (parts[-1] if len(parts) == self.depth else "")
         return self.names.get(to_nfc(label), label)
+
+    def decided_on(self, path: Path) -> Decided | None:
+        """Return the rows of a file; ``None`` if there are none."""
+        if not self.decided:
+            return None
+        return self.decided.get(_digest(path, file_mark(path)))
 
 
 def _read_reading(root: Path) -> _Reading:
@@ -270,12 +301,20 @@ def _read_reading(root: Path) -> _Reading:
         reading.names = class_by_name(params.classes, folder.classes)
         reading.is_local = params.sources() == ["folder"]
         reading.facts = read_metadata(root / "data")
+        reading.decided = DecisionTable(root).decided
     return reading
+
+
+@lru_cache(maxsize=100_000)
+def _digest(path: Path, _mark: object) -> str:
+    """Return the id of a file, hashed again only if its mark has changed."""
+    return file_digest(path)
 
 
 def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield each folder of ``data/`` with the names of its images."""
-    for place, _, files in os.walk(root / "data"):
+    for place, folders, files in os.walk(root / "data"):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         images = [name for name in files if not name.startswith(".") and not name.endswith(".csv")]
         yield Path(place).relative_to(root).as_posix(), images
 

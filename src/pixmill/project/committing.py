@@ -12,7 +12,7 @@ from pixmill.core.repository.git import FIRST_COMMIT, change
 from pixmill.core.words import shell_word
 
 if TYPE_CHECKING:
-    from pixmill.project.state import ProjectState
+    from pixmill.project.state import ProjectState, Repository
 
 _PINS = ("constraints.txt", "pixmill.lock", "requirements.txt")
 OWN = (
@@ -56,7 +56,7 @@ def find_commit(state: ProjectState) -> Commit | None:
     Untracked files that are too large for Git are left out.
     """
     git = state.repository
-    uncommitted = state.repository.uncommitted
+    uncommitted = git.uncommitted
     images = ["data.dvc"] if uncommitted.unadded else []
     changed = [path for path in git.changed if path not in git.large]
     if not git.has_git or git.conflicts:
@@ -64,23 +64,24 @@ def find_commit(state: ProjectState) -> Commit | None:
     if not git.has_commit:
         return Commit("first", tuple(changed), FIRST_COMMIT, "First results") if changed else None
     if git.changed_results and state.is_fresh:
-        own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
-        paths = sorted({*own, *images} - {*uncommitted.deleted})
-        add = _add_command([*dict.fromkeys(map(_top, paths))])
-        message = "Record new results"
-        command = " && ".join([*uncommitted.before, add, f'git commit -m "{message}"'])
-        return Commit("results", tuple(paths), command, message)
+        return _results(git, images)
     if state.commit is not None and not (uncommitted.missing or uncommitted.unfetched):
         paths = sorted({*uncommitted.changed, *uncommitted.params, *images})
         return Commit("decisions", tuple(paths), state.commit, "Add images and decisions")
     if changed and not git.changed_results:
-        return Commit(
-            "files",
-            tuple(changed),
-            f"{_add_command(changed)} && git commit",
-            f"Change {changed[0]}",
-        )
+        command = f"{_add_command(changed)} && git commit"
+        return Commit("files", tuple(changed), command, f"Change {changed[0]}")
     return None
+
+
+def _results(git: Repository, images: Sequence[str]) -> Commit:
+    """Return the commit of new results with what they depend on."""
+    own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
+    paths = sorted({*own, *images} - {*git.uncommitted.deleted})
+    add = _add_command([*dict.fromkeys(map(_top, paths))])
+    message = "Record new results"
+    command = " && ".join([*git.uncommitted.before, add, f'git commit -m "{message}"'])
+    return Commit("results", tuple(paths), command, message)
 
 
 def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None:
@@ -97,12 +98,10 @@ def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None
     found = find_commit(state)
     if operation := state.repository.operation:
         raise PixmillError(f"a {operation} is in progress", next=f"git {operation} --continue")
-    if found is None or found.paths != tuple(paths):
-        what = (
-            "nothing is left to commit"
-            if found is None
-            else "other files have changed since the list was made"
-        )
+    if found is None:
+        raise PixmillError("nothing is left to commit", next="look at the new list")
+    if found.paths != tuple(paths):
+        what = "other files have changed since the list was made"
         raise PixmillError(what, next="look at the new list")
     if not message.strip():
         raise PixmillError("a commit needs a message", next="write what changed, and why")

@@ -84,28 +84,25 @@ def next_steps(state: ProjectState) -> list[NextStep]:
     found = [step for part in _PARTS for step in part(state)]
     # Optional, so it comes after all that leads to a finished state.
     more = [*_series(state), *_growth(state)]
-    where = (
-        "up to date, committed and in production"
-        if state.is_promoted
-        else "up to date and committed"
-    )
-    if not state.is_promoted and (state.is_rolled_back or state.is_judged):
-        why = (
-            "was rolled back"
-            if state.is_rolled_back
-            else "is not in production: see reports/promote.html"
-        )
-        where += f"; their model {why}"
-    done = NextStep(
-        "done", f"The results are {where}. Try the model on an image.", "pixmill serve --open"
-    )
-    return [*(found or [done]), *more]
+    return [*(found or [_done(state)]), *more]
+
+
+def _done(state: ProjectState) -> NextStep:
+    where = "up to date and committed"
+    if state.is_promoted:
+        where = "up to date, committed and in production"
+    elif state.is_rolled_back:
+        where += "; their model was rolled back"
+    elif state.is_judged:
+        where += "; their model is not in production: see reports/promote.html"
+    sentence = f"The results are {where}. Try the model on an image."
+    return NextStep("done", sentence, "pixmill serve --open")
 
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     files = state.repository.conflicts
     merged = [path for path in files if is_merged(path) and not is_resolved(state.root, path)]
-    marked = [path for path in files if path in state.repository.marked]
+    marked = state.repository.marked
     if "pixmill.lock" in files:
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
         yield NextStep(
@@ -216,22 +213,30 @@ def _images(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _stopped(state: ProjectState) -> Iterator[NextStep]:
-    """Yield the stage whose last run was stopped by its gate, an error or a signal.
-
-    The step ends with a run, because the stage stays failed until then.
-    """
+    """Yield the stage whose last run was stopped by its gate, an error or a signal."""
     for stage in state.stages:
         if stage.status == "failed":
-            message, _, advice = stage.error.partition("\nNext: ")
-            first, *others = [line.strip() for line in message.splitlines()] or [""]
-            outcome = "was interrupted" if first == "interrupted" else "stopped before it finished"
-            why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
-            more = f" ({others[0]}{', …' * (len(others) > 1)})" if others else ""
-            again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
-            command = _typed(advice) or _RUN
-            command += "" if _RUN in command else f" && {_RUN}"
-            yield NextStep("failed", f"{stage.name} {outcome}{why}{more}.{again}", command)
+            yield _after_error(stage.name, stage.error)
             return
+
+
+def _after_error(name: str, error: str) -> NextStep:
+    """Return the step after a failed run; it ends with a run, as the stage stays failed until then."""
+    message, _, advice = error.partition("\nNext: ")
+    first, *others = [line.strip() for line in message.splitlines()] or [""]
+    what = f"{name} stopped before it finished"
+    if first == "interrupted":
+        what = f"{name} was interrupted"
+    elif first:
+        what += f": {first.rstrip('.')}"
+    if others:
+        what += f" ({others[0]}{', …' * (len(others) > 1)})"
+    typed = _typed(advice) or ""
+    again = f" Next: {advice}." if advice != typed else ""
+    command = typed or _RUN
+    if _RUN not in command:
+        command += f" && {_RUN}"
+    return NextStep("failed", f"{what}.{again}", command)
 
 
 def _typed(advice: str) -> str | None:
@@ -245,45 +250,52 @@ def _typed(advice: str) -> str | None:
 
 
 def _outdated(state: ProjectState) -> Iterator[NextStep]:
-    old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
-    is_earlier = state.repository.uncommitted.has_earlier_images
-    # After a merge, data/ and dvc.lock are those of one side, so no stage is out of date yet.
-    if not (old or is_earlier) or any(stage.status == "failed" for stage in state.stages):
+    if any(stage.status == "failed" for stage in state.stages):
         return
-    if is_earlier:
+    old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
+    # After a merge, data/ and dvc.lock are those of one side, so no stage is out of date yet.
+    if state.repository.uncommitted.has_earlier_images:
         intended = "If you deleted the others: dvc add data && git add data.dvc && git commit."
         sentence = f"data/ has the images of an earlier commit, as after `git pull`. {intended}"
         # No image is lost: a commit has these, and DVC refuses to remove files that its cache
         # lacks.
         yield NextStep("fetch", sentence, _fetch_images(state))
-    elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
+    elif old:
+        yield _update(state, old)
+
+
+def _update(state: ProjectState, old: list[StageState]) -> NextStep:
+    """Return the step towards results of the current images, params and code."""
+    if _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
         sentence = "The images of data.dvc are missing, and DVC has no remote: add your team's."
-        yield NextStep("fetch", sentence, "dvc remote add -d storage URL && dvc pull")
-    elif _is_missing(state):
-        yield _fetch(state, old)
-    elif state.awaits_images:
+        return NextStep("fetch", sentence, "dvc remote add -d storage URL && dvc pull")
+    if _is_missing(state):
+        return _fetch(state, old)
+    if state.awaits_images:
         sentence = (
             "There are no images yet: put them into data/<class>/, or get the bundled ones "
             "with `pixmill demo`."
         )
-        yield NextStep("images", sentence, _RUN)
-    elif state.awaits_labels:
-        yield NextStep(
-            "labels", "No image has a label yet: label many at a time, in a grid.", "pixmill review"
-        )
-    elif all(stage.status == "never run" for stage in state.stages):
-        yield NextStep("run", "Nothing has run yet.", _RUN)
-    else:
-        first = next(stage for stage in old if not stage.is_missing)
-        names = join_names([stage.name for stage in old if not stage.is_missing])
-        verb = "is" if names == first.name else "are"
-        why = first.text if first.status == "stale" else f"{first.name} has never run"
+        return NextStep("images", sentence, _RUN)
+    if state.awaits_labels:
+        sentence = "No image has a label yet: label many at a time, in a grid."
+        return NextStep("labels", sentence, "pixmill review")
+    if all(stage.status == "never run" for stage in state.stages):
+        return NextStep("run", "Nothing has run yet.", _RUN)
+    return _rerun(state, old)
+
+
+def _rerun(state: ProjectState, old: list[StageState]) -> NextStep:
+    """Return the run of stages that are out of date; if others only lack results, after a fetch."""
+    changed = [stage for stage in old if not stage.is_missing]
+    names = [stage.name for stage in changed]
+    first = changed[0]
+    why = first.text if first.status == "stale" else f"{first.name} has never run"
+    command = _RUN
+    if len(changed) < len(old) and (state.is_cached or state.repository.has_storage):
         fetch = "dvc checkout" if state.is_cached else "dvc pull"
-        lacks = (state.is_cached or state.repository.has_storage) and any(
-            stage.is_missing for stage in old
-        )
-        command = f"{state.commit_first(fetch)} && {_RUN}" if lacks else _RUN
-        yield NextStep("run", f"{names} {verb} out of date: {why}.", command)
+        command = f"{state.commit_first(fetch)} && {_RUN}"
+    return NextStep("run", f"{join_names(names)} {_are(names)} out of date: {why}.", command)
 
 
 def _fetch_images(state: ProjectState) -> str:
@@ -427,9 +439,6 @@ def _share(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _production(state: ProjectState) -> Iterator[NextStep]:
-    is_committed = (
-        state.is_fresh and state.repository.has_commit and not state.repository.changed_results
-    )
     if state.waiting_runs:
         wait = count(state.waiting_runs, "run waits", "runs wait")
         yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill doctor --fix")
@@ -437,20 +446,23 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep(
             "promote", _sentence(f"The model in production is unknown: {fault}"), "pixmill doctor"
         )
-    elif (
-        is_committed
-        and state.has_store
-        and not (state.is_promoted or state.is_rolled_back or state.is_judged)
-    ):
-        here = " in this machine's registry" if state.registry else ""
-        now = (
-            f"Version {state.champion.number} is in production"
-            if state.champion
-            else f"No model is in production{here}"
-        )
+    elif _can_promote(state):
+        now = "No model is in production"
+        if state.champion:
+            now = f"Version {state.champion.number} is in production"
+        elif state.registry:
+            now += " in this machine's registry"
         yield NextStep(
             "promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote"
         )
+
+
+def _can_promote(state: ProjectState) -> bool:
+    """Return whether the results are committed, and nothing has been decided about their model."""
+    git = state.repository
+    is_committed = state.is_fresh and git.has_commit and not git.changed_results
+    is_decided = state.is_promoted or state.is_rolled_back or state.is_judged
+    return is_committed and state.has_store and not is_decided
 
 
 def _sentence(text: str) -> str:

@@ -162,44 +162,32 @@ class _StageReader:
         if stage.command is None:
             return StageState(stage.name, "unknown")
         progress = self._progress.get(stage.name)
-        if (progress and progress.is_running) or self._written & {*stage.outs}:
-            return StageState(
-                stage.name,
-                "running",
-                progress=progress if progress and progress.is_running else None,
-            )
+        if progress and progress.is_running:
+            return StageState(stage.name, "running", progress=progress)
+        if self._written & {*stage.outs}:
+            return StageState(stage.name, "running")
         reasons = tuple(self._reasons(stage))
         if stage.name in self._lock and not reasons:
             return StageState(stage.name, "fresh")
         status: Status = "stale" if stage.name in self._lock else "never run"
-        is_out = status == "never run" or any(
-            reason.kind in ("output", "figures") for reason in reasons
-        )
-        if progress is None or not is_out:  # The previous results were restored.
-            return StageState(stage.name, status, reasons)
+        lacks_results = any(reason.kind in ("output", "figures") for reason in reasons)
+        if progress is None or (status == "stale" and not lacks_results):
+            return StageState(stage.name, status, reasons)  # The previous results were restored.
         error = "it was killed" if progress.failed is None else progress.failed
         return StageState(stage.name, "failed", reasons, progress, error)
 
     def _maker(self, path: str) -> str | None:
         """Return the stage that writes a path; ``None`` if no stage does."""
-        return next(
-            (
-                name
-                for out, name in self._makers.items()
-                if path == out or path.startswith(f"{out}/")
-            ),
-            None,
-        )
+        for out, name in self._makers.items():
+            if path == out or path.startswith(f"{out}/"):
+                return name
+        return None
 
     def _reasons(self, stage: StageDefinition) -> Iterator[Reason]:
         locked = self._lock.get(stage.name)
-        earlier = dict.fromkeys(
-            maker for path in stage.deps if (maker := self._maker(path)) not in (None, stage.name)
-        )
-        for name in filter(None, earlier):
-            if not (
-                (before := self.state(name)).status in ("fresh", "unknown") or before.is_missing
-            ):
+        for name in filter(None, dict.fromkeys(map(self._maker, stage.deps))):
+            before = self.state(name)
+            if before.status not in ("fresh", "unknown") and not before.is_missing:
                 yield Reason("stage", name, f"{name} has to run first")
         if locked is None:
             return
@@ -209,11 +197,11 @@ class _StageReader:
         yield from self._deps(stage, hashes_of(locked, "deps"))
         recorded = hashes_of(locked)
         for path in stage.outs:
-            if (md5 := self._hashes.md5(path)) != recorded.get(path) or md5 is None:
+            md5 = self._hashes.md5(path)
+            if md5 is None or md5 != recorded.get(path):
+                kind: Kind = "figures" if path.startswith(IN_GIT) else "output"
                 problem = "is missing" if md5 is None else "differs from the last run"
-                yield Reason(
-                    "figures" if path.startswith(IN_GIT) else "output", path, f"{path} {problem}"
-                )
+                yield Reason(kind, path, f"{path} {problem}")
 
     def _params(
         self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]
@@ -243,16 +231,16 @@ class _StageReader:
             elif path not in recorded:
                 yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
             elif (md5 := self._hashes.md5(path)) != recorded[path]:
-                if path == "data" and md5 is None and self._recorded_data() == recorded[path]:
-                    yield Reason("output", path, "data/ is missing")
-                else:
-                    kind: Kind = "code" if path.startswith(_CODE) else "dependency"
-                    name = "the images in data/" if path == "data" else path
-                    yield Reason(
-                        kind,
-                        path,
-                        f"{name} changed" if md5 or path == "data" else f"{path} is missing",
-                    )
+                yield self._changed(path, md5, recorded[path])
+
+    def _changed(self, path: str, md5: str | None, recorded: str | None) -> Reason:
+        """Return the reason of a dependency with another hash than recorded."""
+        if path == "data":
+            if md5 is None and self._recorded_data() == recorded:
+                return Reason("output", path, "data/ is missing")
+            return Reason("dependency", path, "the images in data/ changed")
+        kind: Kind = "code" if path.startswith(_CODE) else "dependency"
+        return Reason(kind, path, f"{path} {'changed' if md5 else 'is missing'}")
 
     def _recorded_data(self) -> str | None:
         content = _bytes(self._root / "data.dvc")
@@ -327,19 +315,32 @@ def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
 
 
 def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
-    if {"foreach", "matrix", "wdir"} & {*stage} or stage.get("frozen") or "${" in str(stage):
+    if _is_template(stage):
         return StageDefinition(name, None)
     outs = [
         _path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()
     ]
     deps = [_path(entry) for entry in stage.get("deps") or ()]
-    params: dict[str, tuple[str, ...]] = {}
-    for entry in stage.get("params") or ():
-        for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
-            params[file] = (*params.get(file, ()), *map(str, keys or ()))
+    params = _params_of(stage)
     if any(file.endswith((".py", ".toml")) for file in params):  # DVC parses all others as YAML.
         return StageDefinition(name, None)
     return StageDefinition(name, stage.get("cmd"), tuple(deps), tuple(params.items()), tuple(outs))
+
+
+def _is_template(stage: Mapping[str, Any]) -> bool:
+    """Return whether DVC alone can tell what a stage depends on, or never runs it."""
+    has_unknown = any(stage.get(key) for key in ("foreach", "matrix", "wdir", "frozen"))
+    return has_unknown or "${" in str(stage)
+
+
+def _params_of(stage: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the params that a stage depends on, by file; none: the whole file."""
+    params: dict[str, tuple[str, ...]] = {}
+    for entry in stage.get("params") or ():
+        files = entry if isinstance(entry, dict) else {"params.yaml": [entry]}
+        for file, keys in files.items():
+            params[file] = (*params.get(file, ()), *map(str, keys or ()))
+    return params
 
 
 def _path(entry: Any) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +145,14 @@ def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[s
     try:
         return parse_params(json.dumps(content, ensure_ascii=False, default=str)), {}
     except ParamsError as error:
-        for line in error.message.splitlines():
-            about = f"{line.partition(': ')[0]}."
-            named = max(
-                (name for name in values if about.startswith(f"{name}.")), key=len, default=""
-            )
-            errors[named] = f"{errors[named]}\n{line}" if named in errors else line
-        return None, errors
+        return None, _by_param(error.message, values)
+
+
+def _by_param(message: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the lines of a message by the param that each begins with; the others by ``""``."""
+    lines: dict[str, list[str]] = {}
+    for line in message.splitlines():
+        about = f"{line.partition(': ')[0]}."
+        named = [name for name in names if about.startswith(f"{name}.")]
+        lines.setdefault(max(named, key=len, default=""), []).append(line)
+    return {name: "\n".join(found) for name, found in lines.items()}

@@ -86,11 +86,6 @@ def test_sigterm_ends_a_background_stage_that_ignores_ctrl_c(repository, tmp_pat
     assert (done.returncode, done.stdout, done.stderr) == (143, "cleaned up\n", INTERRUPTED)
 
 
-def test_second_sigterm_ends_a_stage_at_once(repository, tmp_path):
-    twice = f"\n        try: {KILL.format('SIGTERM')}\n        finally: {KILL.format('SIGTERM')}"
-    assert signalled(repository, tmp_path, twice).returncode == -signal.SIGTERM
-
-
 def test_temporary_files_of_a_killed_run_are_deleted(repository, tmp_path, monkeypatch):
     """Otherwise, DVC would hash them with the artifact, and Git would list them among the metrics."""
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())

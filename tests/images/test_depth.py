@@ -29,24 +29,18 @@ def test_windows_of_whole_bits_keep_the_upper_8(bits: int, order: str) -> None:
     [
         (np.array([0, 0.25, 0.5, 1], np.float32), [0, 64, 128, 255]),
         (np.array([0, 0.5, 100, 255], np.float32), [0, 0, 100, 255]),
-        (np.array([-10, 0, 10, 30], np.float32), [0, 64, 128, 255]),
         (np.array([0, 1, 100, 255], np.int32), [0, 1, 100, 255]),
         (np.array([-1_000, 0, 3_000], np.int32), [0, 64, 255]),
         (np.array([29_000, 30_000, 31_000], np.uint16), [0, 128, 255]),
-        (np.array([70_000, 70_100, 70_200], np.int32), [0, 128, 255]),
         (np.array([5_000], np.uint16), [156]),
-        (np.array([-5], np.int32), [0]),
     ],
     ids=[
         "unit",
         "float bytes",
-        "below zero",
         "bytes",
         "signed",
         "thermal",
-        "32 bits",
         "constant",
-        "constant below zero",
     ],
 )
 def test_range_of_values_is_spread(values: np.ndarray, expected: list[int]) -> None:
@@ -86,12 +80,6 @@ def test_window_is_that_of_all_images() -> None:
     assert find_window([measure_values(image) for image in images]) == (0, 4_095)
 
 
-def test_sparse_values_use_the_whole_range() -> None:
-    values = np.zeros((200, 200), np.uint16)
-    values[100, 100] = 900
-    assert find_window([measure_values(Image.fromarray(values))]) == (0, 900)
-
-
 @pytest.mark.parametrize("size", [(700, 500), (3, 20_000), (1, 1)])
 def test_quantiles_match_all_pixels(size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).normal(1_000, 50, size).astype(np.float32)
@@ -105,17 +93,3 @@ def test_quantiles_match_all_pixels(size: tuple[int, int]) -> None:
 def test_images_of_8_bits_have_no_values() -> None:
     assert measure_values(shapes()) is None
     assert measure_values(shapes().convert("L")) is None
-
-
-def test_transparent_value_becomes_white() -> None:
-    image = Image.fromarray(np.array([[300, 301]], np.uint16))
-    image.info["transparency"] = 301
-    assert np.asarray(to_8_bits(image, (0, 65_535))).tolist() == [[1, 255]]
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_non_finite_values_are_refused(value: float) -> None:
-    deep = np.zeros((3, 3), np.float32)
-    deep[2, 2] = value
-    with pytest.raises(ValueError, match="finite"):
-        measure_values(Image.fromarray(deep))

@@ -3,9 +3,7 @@
 import io
 import json
 import zipfile
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from pixmill.core.errors import ManifestError
@@ -15,7 +13,6 @@ from pixmill.models.litert import quiet
 from pixmill.models.litert_export import fold_batch_norm
 from pixmill.models.model_folder import load_classifier
 from pixmill.serve.export.conversion import calibrate
-from tests.images.samples import encoded, shapes
 
 DESCRIPTION = Exported(
     labels=("coat", "kurtā", "T-shirt & top"),
@@ -30,7 +27,6 @@ DESCRIPTION = Exported(
     commit="4567",
     metrics={"accuracy": 0.75, "n": 200},
 )
-FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +56,6 @@ def with_details(path, network, details):
     return path
 
 
-def test_predictions_equal_those_of_the_folder(exported, trained_folder):
-    for found, expected in zip(
-        Classifier.load(exported).predict(FILES),
-        Classifier.load(trained_folder).predict(FILES),
-        strict=True,
-    ):
-        assert (found.label, found.sure) == (expected.label, expected.sure)
-        np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=1e-5)
-
-
 def test_read_exported_returns_the_description(exported, tmp_path):
     assert read_exported(exported) == DESCRIPTION
     with pytest.raises(ManifestError, match=r"none\.tflite is missing"):
@@ -93,12 +79,6 @@ def test_rejects_malformed_description(tmp_path, network, key, value):
     )
     with pytest.raises(ManifestError, match="not as Pixmill writes it"):
         Classifier.load(path)
-
-
-def test_window_is_kept(tmp_path, network):
-    path = tmp_path / "model.tflite"
-    write_exported(path, network, replace(DESCRIPTION, window=(0, 4_095)))
-    assert Classifier.load(path).preprocessing.window == (0, 4_095)
 
 
 def test_rejects_format_of_another_version(tmp_path, network):

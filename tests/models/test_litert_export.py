@@ -190,14 +190,3 @@ def test_projects_share_converted_backbones(conversions, tmp_path, capsys):
     assert len(conversions) == 2
     assert capsys.readouterr().err.count("converting mobilenet_v2 to LiteRT, once") == 2
     assert not list(tmp_path.glob("*/scratch"))
-
-
-def test_plugins_and_unwritable_caches_use_the_scratch_folder(conversions, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixmill.models.litert_export.backbone_digest", lambda *_, **__: "digest")
-    assert (
-        backbone(tmp_path / "scratch", BackboneParams(name="plugin:ours")).parent
-        == tmp_path / "scratch"
-    )
-    (tmp_path / "taken").write_text("a file where the folder would be")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
-    assert backbone(tmp_path / "other").parent == tmp_path / "other"

@@ -34,23 +34,6 @@ def names(model):
     return [layer.name for layer in model.layers]
 
 
-def test_order_of_layers_in_a_block(network):
-    block = BlockParams(filters=2, convolutions=2, batch_norm=True, dropout=0.5)
-    assert names(network(blocks=(block,), dense=())) == [
-        "pixels",
-        "rescaling",
-        "block_0_convolution_0",
-        "block_0_normalization_0",
-        "block_0_convolution_1",
-        "block_0_normalization_1",
-        "block_0_pooling",
-        "block_0_dropout",
-        "flatten",
-        "logits",
-        "probabilities",
-    ]
-
-
 def test_grey_network_has_one_channel(network, pixels):
     grey = network(channels=1)
     assert grey.count_params() == network().count_params() - 2 * 9 * 16

@@ -1,7 +1,5 @@
 """An evaluation finds its training by the weights, in spite of everything."""
 
-from pathlib import Path
-
 from pixmill.tracking.delivery import sync
 from pixmill.tracking.stage_runs import evaluation_run
 
@@ -46,17 +44,6 @@ def test_who_only_pulled_the_weights_gets_one_linked_run(store, monkeypatch):
     assert recorded.data.metrics == {"test_accuracy": 0.9}
     assert recorded.data.tags["pixmill.weights"] == WEIGHTS
     assert recorded.data.tags["pixmill.linked"] == WEIGHTS
-
-
-def test_the_lock_and_the_predictions_are_recorded(trained, store):
-    trained(WEIGHTS)
-    run_id = store.newest
-    lock = "stages: {}"
-    (store.workspace.root / "dvc.lock").write_text(lock)
-    with evaluation_run(store.workspace, weights=WEIGHTS) as run:
-        run.log_file(store.workspace.root / "dvc.lock", "predictions/predictions.parquet")
-    for name in ("dvc.lock", "predictions/predictions.parquet"):
-        assert Path(store.client.download_artifacts(run_id, name)).read_text() == lock
 
 
 def test_a_training_that_waits_is_sent_first(trained, store, place, capsys):

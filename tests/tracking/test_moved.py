@@ -83,27 +83,10 @@ def test_readers_of_files_name_the_command_and_change_nothing(original, tmp_path
     assert (moved / "mlflow.db").read_bytes() == content
 
 
-def test_a_database_of_another_project_stays_as_it_is(original, tmp_path):
-    linked = tmp_path / "linked"
-    linked.mkdir()
-    (linked / "mlflow.db").symlink_to(original / "mlflow.db")
-    assert former_homes(Workspace(linked, linked)) == []
-
-
 @pytest.mark.parametrize("name", ["what?", "a%20b"])
 def test_a_path_that_mlflow_reads_otherwise_is_refused(tmp_path, name):
     with pytest.raises(PixmillError, match="MLflow would open a database elsewhere"):
         tracking_uri(Workspace(tmp_path / name, tmp_path / name))
-
-
-def test_another_project_in_the_same_database_keeps_its_addresses(original, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "mlflow.db").touch()
-    workspace = Workspace(original, original)
-    client = MlflowClient(tracking_uri(workspace))
-    client.create_experiment("bags", (other / "mlruns" / "bags").as_uri())
-    assert former_homes(workspace) == []
 
 
 def test_addresses_are_corrected_before_a_run_is_written(original, tmp_path):

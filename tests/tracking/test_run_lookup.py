@@ -126,12 +126,3 @@ def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_e
     assert found(experiment="shop") == {("shop", "mine"), ("shop", "yours"), ("shop", None)}
     assert found(project="mine", experiment="nosuch") == {("shop", "mine"), ("other", "mine")}
     assert found(experiment="nosuch") == set()
-
-
-def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store):
-    first = evaluated(WEIGHTS)
-    reused = evaluated(WEIGHTS)
-    began = store.client.get_run(first).info.start_time
-    store.client.set_terminated(first, end_time=began + 90_000)
-    found = RunReader(store.workspace).newest(WEIGHTS)
-    assert (found.id, found.seconds) == (reused, 90)

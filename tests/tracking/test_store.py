@@ -64,13 +64,6 @@ def test_a_server_that_refuses_says_how_and_takes_credentials(answering, status,
     assert trouble_of(uri) is None
 
 
-def test_a_file_that_is_a_database_or_can_become_one(store):
-    assert trouble_of(store.uri) is None
-    assert trouble_of(f"sqlite:///{store.workspace.home}/new.db") is None
-    assert trouble_of("sqlite://") is None
-    assert trouble_of("databricks") is None
-
-
 _KILLED_WRITER = """
 import os, signal, sqlite3, sys
 database = sqlite3.connect(sys.argv[1])

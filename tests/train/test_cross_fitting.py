@@ -33,16 +33,6 @@ def test_each_image_is_predicted_by_a_head_and_a_novelty_without_its_fold():
         assert histories[number][-1].val_accuracy == pytest.approx(hits.mean())
 
 
-def test_images_without_a_fold_are_only_fitted_to():
-    features, targets = draw(120, 20, 3)
-    folds = np.arange(120) // 40 - 1
-    found, histories = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
-    assert (len(histories), found.sizes()) == (2, [40, 40])
-    assert np.array_equal(found.known, folds >= 0)
-    fitted = fit_logistic(features[folds < 1], targets[folds < 1], PARAMS, labels=3)
-    np.testing.assert_allclose(found.probabilities[80:], softmax(fitted, features[80:]), atol=1e-5)
-
-
 def test_images_of_a_class_in_a_single_fold_have_no_prediction():
     features, targets = draw(90, 20, 3)
     folds = np.where(targets == 2, 0, np.arange(90) % 5)

@@ -2,13 +2,11 @@
 
 import contextlib
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 from pixmill.core.errors import ManifestError, TrainError
-from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, FeaturesParams, TrainParams
 from pixmill.metrics.probabilities import losses
 from pixmill.train import Callback, train
@@ -119,10 +117,10 @@ def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd)
         features=FeaturesParams(layers=layers),
     )
 
-    def run(folder=packed, **options):
+    def run(**options):
         given = params.model_copy(update=options)
         return train(
-            folder, given, classes=CLASSES, scratch=tmp_path / "scratch", root=tiny_backbone
+            packed, given, classes=CLASSES, scratch=tmp_path / "scratch", root=tiny_backbone
         )
 
     first = run()
@@ -149,13 +147,6 @@ def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd)
     assert again.learning_curve == curve
     assert curve.points[-1].images == round(images * (1 - 1 / FOLDS))
     assert run(learning_curve="never").learning_curve is None
-    clustered = shutil.copytree(packed, tmp_path / "clustered")
-    manifest = read_table(clustered / "manifest.parquet", SPLIT, stage="split")
-    manifest["cluster"] = manifest["cluster"].where(
-        manifest["split"] != "train", manifest["id"].str[:2]
-    )
-    write_table(clustered / "manifest.parquet", manifest, SPLIT)
-    assert run(clustered).learning_curve.points != curve.points
 
 
 def test_large_data_sets_are_not_cross_fitted(packed, tiny_backbone, monkeypatch):

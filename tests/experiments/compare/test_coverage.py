@@ -7,7 +7,6 @@ import pytest
 from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.evaluate.measure import measure_confidence
 from pixmill.experiments.compare.numbers import compare_numbers, find_answered
-from pixmill.experiments.compare.verdict import give_verdict
 from pixmill.experiments.compare.view import comparison_text
 from pixmill.metrics.calibration import Calibration
 from tests.experiments.compare.compared import comparison
@@ -96,17 +95,3 @@ def test_missing_threshold_has_a_remark(threshold):
         shown = comparison_text(comparison(numbers=found))
         assert ("Coverage is not compared" in shown) == bool(lacking)
     assert compared(make_revision(model(0.7).predictions), model(0.7)).remark
-
-
-def test_identical_models_differ_only_by_threshold():
-    found = compared(model(0.7), model(0.7))
-    for name in ("coverage", "covered_accuracy"):
-        row = found.metrics[name]
-        assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
-    assert give_verdict(found)[1] == "Same: both predict the same on all 300 test images."
-    strict = compared(model(0.7), model(0.9))
-    assert strict.metrics["coverage"].high < 0
-    assert strict.metrics["accuracy"].low == strict.metrics["accuracy"].high == 0
-    verdict, sentence = give_verdict(strict)
-    assert verdict == "same"
-    assert "both predict the same" not in sentence

@@ -81,25 +81,9 @@ def test_passes_without_limits() -> None:
             "about 1,700 test images would probably decide it",
         ),
         (
-            {"min": {"accuracy": 0.9}},
-            "undecided",
-            "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.9: undecided",
-        ),
-        (
-            {"max": {"log_loss": 0.4}},
-            "pass",
-            "log loss 0.300 (95 % CI 0.200 to 0.400), at most 0.4: pass",
-        ),
-        (
             {"max": {"log_loss": 0.1}},
             "fail",
             "log loss 0.300 (95 % CI 0.200 to 0.400), at most 0.1: fail",
-        ),
-        (
-            {"max": {"log_loss": 0.35}},
-            "undecided",
-            "log loss 0.300 (95 % CI 0.200 to 0.400), at most 0.35: undecided; "
-            "about 1,700 test images would probably decide it",
         ),
         (
             {"min": {"roc_auc": 0.9}},
@@ -107,7 +91,6 @@ def test_passes_without_limits() -> None:
             "ROC AUC undefined (too few classes have test images), at least 0.9: undecided",
         ),
         ({"max_megabytes": 15.2}, "pass", "size of the model 15.2 MB, at most 15.2 MB: pass"),
-        ({"max_megabytes": 15}, "fail", "size of the model 15.2 MB, at most 15 MB: fail"),
         ({"max_seconds": 60}, "fail", "duration of the training 90.0 s, at most 60 s: fail"),
     ],
 )

@@ -58,16 +58,6 @@ def test_unknown_name_suggests_similar_ones(history, name, hint):
     assert refusal.value.next.startswith(hint)
 
 
-def test_rejects_ambiguous_names(project):
-    git(project, "tag", "stronger", "main")
-    with pytest.raises(PixmillError, match="'stronger' is ambiguous") as refusal:
-        find(project, "stronger")
-    assert refusal.value.next == "write refs/heads/stronger or refs/tags/stronger"
-    assert find(project, "refs/tags/stronger").commit == hash_of(project, "main")
-    git(project, "tag", "-f", "stronger", "refs/heads/stronger")
-    assert find(project, "stronger").commit == hash_of(project, "refs/heads/stronger")
-
-
 def chosen(root, base=None, head=None):
     before, after = choose(root, base, head)
     return before and before.commit, after.name

@@ -173,11 +173,6 @@ def test_without_one_manifest_compares_kept_images() -> None:
     }
 
 
-def test_without_manifest_and_predictions() -> None:
-    assert compare_data(make_revision(None), revision(BEFORE), CompareParams()) is None
-    assert compare_data(revision(BEFORE), make_revision(None), CompareParams()) is None
-
-
 def test_identical_data_has_no_differences() -> None:
     images = {f"image-{place:05d}": (LABELS[place % 3], "test") for place in range(30)}
     here = revision(images, make_predictions(np.arange(30) % 3, np.zeros(30, int)))
@@ -188,13 +183,6 @@ def test_identical_data_has_no_differences() -> None:
         (what, 0, 1, False)
         for what in ("class shares", "short side", "aspect ratio", "brightness", "sharpness")
     ]
-
-
-def test_without_manifests_compares_class_shares() -> None:
-    coats = make_predictions([0] * 30, [0] * 30)
-    both = make_predictions([0, 1] * 15, [0] * 30)
-    (shares,) = compare(make_revision(coats), make_revision(both)).drift
-    assert (shares.what, shares.distance, shares.drifted) == ("class shares", 0.5, True)
 
 
 def test_drift_matches_scipy_with_holm() -> None:
@@ -226,32 +214,19 @@ def test_drift_matches_scipy_with_holm() -> None:
     }
 
 
-def test_drift_of_measurements_and_colour_modes() -> None:
+def test_drift_of_colour_modes() -> None:
     before = manifest({f"a{place:03}": ("coat", "train") for place in range(100)}, mode="RGB")
     modes = ["L" if place % 4 == 0 else "RGB" for place in range(80)]
     after = manifest({f"b{place:03}": ("coat", "train") for place in range(80)}, mode=modes)
-    for table, shift in ((before, 0), (after, 0.5)):
-        for name in ("contrast", "entropy", "border"):
-            table[name] = (np.arange(len(table)) / len(table) + shift).astype(np.float32)
-    after["border"] = after["border"].where(after.index < 9)
     found = {
         drift.what: drift
         for drift in compare(make_revision(None, before), make_revision(None, after)).drift
     }
-    assert "border" not in found, "too few of the head"
-    assert {what for what, drift in found.items() if drift.drifted} == {
-        "colour modes",
-        "contrast",
-        "entropy",
-    }
+    assert {what for what, drift in found.items() if drift.drifted} == {"colour modes"}
     assert found["colour modes"].distance == pytest.approx(0.25)
-    # Colour modes have the third lowest of eight p-values.
+    # Of six p-values the lowest.
     assert found["colour modes"].p == pytest.approx(
         6 * chi2_contingency([[100, 60], [0, 20]]).pvalue
-    )
-    assert (
-        found["entropy"].distance
-        == ks_2samp(before["entropy"], after["entropy"], method="asymp").statistic
     )
 
 

@@ -155,17 +155,6 @@ def test_curves_of_both_revisions_share_a_chart(whole):
     assert "A dot marks" not in words(page)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\xff\xfe\x00", b"epoch\n1\n", b"a,b\nx,y\n", b"epoch,loss\n1,inf\n", b'a,b\n"1,2\n'],
-)
-def test_unusable_curves_are_left_out(content):
-    revisions = {"base": revision("main", {"plots/train/curves.csv": content}), "data": None}
-    page = render_page(comparison(**revisions))
-    assert "val loss" in page
-    assert "nan" not in re.sub(r"data:[^\"]*", "", page)
-
-
 def test_data_begins_with_changed_split(whole):
     text = words(whole)
     assert text.index(

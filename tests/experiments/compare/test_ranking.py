@@ -193,14 +193,6 @@ def test_seeds_are_one_model(made, params: Params) -> None:
     assert "train.seed" not in three.params
 
 
-def test_logistic_head_has_no_seed(made, params: Params) -> None:
-    for seed in range(2):
-        made("head", f"{{seed: {seed}}}", answers(20), weights="same")
-    made("other head", "{features: {inverse_regularization: 3}}", answers(30))
-    rows = compare_runs(Workspace(made.root, made.root), params).rows
-    assert [(row.seeds, len(row.model.seeds)) for row in rows] == [("same", 2), ("same", 1)]
-
-
 def test_equal_models(made, params: Params) -> None:
     for epochs in (3, 4, 5):
         made(f"epochs-{epochs}", f"{{model: cnn, epochs: {epochs}}}", answers(20))
@@ -306,14 +298,3 @@ def test_champion_is_in_use(made, params: Params) -> None:
     ]
     assert found.rows[1].used is found.rows[1].model
     assert found.planned.base == "the champion (pixmill version 1)"
-
-
-def test_undefined_metric_is_not_ranked(made) -> None:
-    table = answers(5)
-    one = table[table["label"] == "coat"]
-    made("one class", "{model: cnn, epochs: 3}", one)
-    found = compare_runs(
-        Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: roc_auc}}\n")
-    )
-    assert found.rows == ()
-    assert found.others[0].why == "ROC AUC is undefined on its 80 validation images"

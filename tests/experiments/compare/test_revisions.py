@@ -67,24 +67,6 @@ def test_outdated_inputs(project):
     )
 
 
-def test_stopped_pipeline(project):
-    lock = project / "dvc.lock"
-    content = yaml.safe_load(lock.read_text())
-    content["stages"]["train"]["deps"][0]["md5"] = f"{0:032}.dir"
-    write(lock, yaml.safe_dump(content))
-    _, head = of(project)
-    assert (
-        "The results of workspace are of an earlier run: the last run stopped at train; to update"
-        in head.missing[0]
-    )
-
-
-def test_ignores_results_of_another_branch(project):
-    git(project, "switch", "main")
-    _, head = of(project, "stronger")
-    assert (accuracy(head), head.metrics["accuracy"], head.missing) == (0.75, 0.75, ())
-
-
 @pytest.mark.parametrize(
     ("content", "fault"),
     [

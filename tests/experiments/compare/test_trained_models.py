@@ -8,11 +8,10 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.experiments.compare.trained_models import read_models
-from pixmill.tracking.lineage import project_id
 from pixmill.tracking.run_lookup import MlflowRun, RunReader
 from pixmill.tracking.store import connect
-from tests.experiments.compare.recorded import BASELINE, PIPELINE, add_experiment, add_run, answers
-from tests.version_control import commit, git, start_repository
+from tests.experiments.compare.recorded import PIPELINE, add_experiment, add_run, answers
+from tests.version_control import commit, start_repository
 
 
 @pytest.fixture
@@ -63,37 +62,6 @@ def names(workspace: Workspace, **over) -> list[str]:
     ]
 
 
-def test_reads_runs_of_this_project(workspace: Workspace, add) -> None:
-    mine = project_id(workspace.root)
-    for number, (name, where, project) in enumerate(
-        [
-            ("mine", "pixmill", mine),
-            ("namesake", "pixmill", "f" * 40 + ":"),
-            ("old", "pixmill", None),
-            ("moved", "elsewhere", mine),
-            ("foreign", "elsewhere", None),
-        ]
-    ):
-        add(name, answers(3), where=where, project=project, started=number + 1)
-    assert names(workspace) == ["moved", "old", "mine"]
-
-
-def test_shallow_clone_uses_the_experiment_name(workspace: Workspace, add, tmp_path: Path) -> None:
-    add("tagged", answers(3), project=project_id(workspace.root), started=1)
-    add("untagged", answers(3), started=2)
-    add("elsewhere", answers(3), where="elsewhere", project=project_id(workspace.root), started=3)
-    (workspace.root / "new").touch()
-    commit(workspace.root, "Empty")
-    git(tmp_path, "clone", "-q", "--depth", "1", workspace.root.as_uri(), "shallow")
-    shutil.copy(workspace.root / "mlflow.db", tmp_path / "shallow")
-    found = read_models(Workspace(tmp_path / "shallow", tmp_path / "shallow"), limit=10)
-    assert [model.name.split(" ")[0] for model in found.models] == ["untagged", "tagged"]
-    assert found.notes[0].startswith(
-        "This clone is shallow, so runs are found by the name of their MLflow experiment"
-    )
-    assert found.notes[0].endswith("git fetch --unshallow.")
-
-
 def test_limit_of_models(workspace: Workspace, add) -> None:
     for number in range(3):
         add(f"run-{number}", answers(3), started=100 + number)
@@ -117,25 +85,6 @@ def test_experiment_and_run_are_one_model(workspace: Workspace, add) -> None:
     assert model.params["train.epochs"] == 10
     assert model.seconds == 60
     assert len(model.predictions) == 480
-
-
-def test_experiments_of_the_same_name(workspace: Workspace) -> None:
-    root = workspace.root
-    add_experiment(root, "wide", "{model: cnn, epochs: 12}", answers(4))
-    add_experiment(root, "narrow", "{model: cnn, epochs: 10}", answers(40))
-    other = experiment("wide").replace("1", "2")
-    git(root, "update-ref", other, experiment("narrow"))
-    git(root, "update-ref", "-d", experiment("narrow"))
-    found = {
-        model.revision: model.params["train.epochs"]
-        for model in read_models(workspace, limit=10).models
-    }
-    assert found == {experiment("wide"): 12, other: 10}
-
-
-def experiment(name: str) -> str:
-    """Return the ref of an experiment from :func:`add_experiment`."""
-    return f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}"
 
 
 def test_inaccessible_run_does_not_stop_others(

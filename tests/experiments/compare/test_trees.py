@@ -71,24 +71,6 @@ def test_workspace_results_match_the_lock(project):
     assert here.read(PREDICTIONS) == expected
 
 
-def test_reads_while_dvc_is_locked(project):
-    scratch = project / ".dvc" / "tmp"
-    with dvc_repo(project) as repo, repo.lock:
-        held = {path: path.read_bytes() for path in scratch.glob("*lock*")}
-        for name in ("v1", "workspace"):
-            assert tree(project, name).read(PREDICTIONS)
-            assert tree(project, name).md5(PREDICTIONS)
-        assert {path: path.read_bytes() for path in scratch.glob("*lock*")} == held
-
-
-def test_configured_cache(project, tmp_path):
-    expected = tree(project, "v1").read(PREDICTIONS)
-    (project / ".dvc" / "cache").rename(tmp_path / "cache")
-    with dvc_repo(project) as repo, repo.config.edit("local") as config:
-        config["cache"]["dir"] = str(tmp_path / "cache")
-    assert tree(project, "v1").read(PREDICTIONS) == expected
-
-
 def test_remote_does_not_fill_the_cache(history, clone, tmp_path):
     project = shutil.copytree(history, tmp_path / "project", symlinks=True)
     for root in (project, clone):
@@ -106,40 +88,6 @@ def test_remote_does_not_fill_the_cache(history, clone, tmp_path):
     assert here.trouble(PREDICTIONS).startswith(
         "the remote 'store' lacks them or is out of reach; to add them, where "
     )
-
-
-def test_missing_remote_suggests_repro(clone):
-    for name, command in (
-        ("origin/main", "git checkout origin/main && dvc repro"),
-        ("workspace", "dvc repro"),
-    ):
-        here = tree(clone, name)
-        assert here.read(PREDICTIONS) is None
-        assert (
-            here.trouble(PREDICTIONS) == f"DVC has no default remote; to make them again: {command}"
-        )
-        assert here.trouble("params.yaml") is None
-    commit = git(clone, "rev-parse", "HEAD")
-    assert tree(clone, "HEAD").remake == f"git checkout {commit[:10]} && dvc repro"
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        (
-            "gs://bucket/store",
-            "DVC cannot read them (No module named 'dvc_gs'): see dvc remote list",
-        ),
-        ("{folder}", "the remote 'store' lacks them or is out of reach"),
-    ],
-)
-def test_failing_remote_has_a_cause(clone, tmp_path, url, message):
-    set_remote(clone, url.format(folder=tmp_path))
-    for name in ("origin/main", "workspace"):
-        here = tree(clone, name)
-        assert here.read(PREDICTIONS) is None
-        assert here.trouble(PREDICTIONS).startswith(message)
-        assert here.read("params.yaml")
 
 
 @pytest.mark.parametrize("own", [True, False])

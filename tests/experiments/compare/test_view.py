@@ -18,7 +18,7 @@ from pixmill.experiments.compare.view import (
     comparison_markdown,
     comparison_text,
 )
-from pixmill.metrics.significance import Difference, McNemar
+from pixmill.metrics.significance import Difference
 from pixmill.tracking.run_lookup import MlflowRun
 from tests.experiments.compare.compared import (
     comparison,
@@ -95,37 +95,6 @@ def test_states_which_images_decided(render) -> None:
     assert "by cross-validation" not in render(comparison(numbers=numbers()))
 
 
-def test_equal_revisions_are_short() -> None:
-    both = revision("main", run=None)
-    unchanged = data(1)
-    nothing = numbers(
-        metrics={"macro_f1": Difference(0.9, 0.9, 0, 0, 0, 1)},
-        per_class={},
-        mcnemar=McNemar(0, 0, 1, 1),
-        steps=(),
-        flips=numbers().flips.iloc[:0],
-    )
-    unchanged = replace(
-        unchanged,
-        resplit=(),
-        images=unchanged.images[:0],
-        drift=(),
-        near_test=unchanged.near_test[:0],
-    )
-    equal = {
-        "base": both,
-        "head": both,
-        "numbers": nothing,
-        "data": unchanged,
-        "changes": None,
-        "missing": (),
-    }
-    assert comparison_text(comparison("same", **equal, gate=Gate("pass", ()))).splitlines()[2:] == [
-        "",
-        "Gate: pass (no limits apply)",
-    ]
-
-
 def test_recorded_metrics_without_predictions() -> None:
     record = {"accuracy": 0.9, "macro_f1": 0.89, "log_loss": None, "ece": 0.03, "n": 1262}
     sides = {"base": revision("main", metrics=record), "head": revision("cnn", metrics=record)}
@@ -159,20 +128,6 @@ def test_markdown_size_and_tables(classes: int, n: int, changes: int) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1 or not is_table
     assert text.count("<details>") == text.count("</details>") == 2
     assert text.endswith("`reports/compare.html`.\n")
-
-
-def test_markdown_size_of_multibyte_text() -> None:
-    long = tuple(Change("&" * 5000, "&" * 5000, "\U0001f9e5" * 5000) for _ in range(300))
-    made = hostile()
-    text = comparison_markdown(
-        replace(
-            made,
-            sentence="@&" * 5000,
-            changes=Changes(long, {}, (), ()),
-            missing=("&a" * 5000,) * 500,
-        )
-    )
-    assert len(text.encode()) <= MAX_BYTES
 
 
 def test_markdown_escapes_names() -> None:

@@ -87,10 +87,6 @@ def stubborn(batch: Sequence[int]) -> list[int]:
     raise Stubborn("cannot ", "travel")
 
 
-def unpicklable(batch: Sequence[int]) -> list[Any]:
-    return [lambda: None for _ in batch]
-
-
 def at_first(batch: Sequence[tuple[str, str]]) -> list[str]:
     """Perform each row's action the first time only, and log each call in the row's file."""
     for name, path in batch:

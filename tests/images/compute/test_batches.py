@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from pickle import PicklingError
 
 import pytest
 from hypothesis import given
@@ -16,11 +15,9 @@ from tests.images.compute.passes import (
     doubled,
     dying,
     failing,
-    identity,
     processes,
     short,
     stubborn,
-    unpicklable,
 )
 
 
@@ -59,13 +56,6 @@ def test_unpicklable_exception_is_replaced_by_its_text() -> None:
     with pytest.raises(RuntimeError, match="Stubborn: cannot travel") as caught:
         list(map_batches(stubborn, range(9), batch_size=2, workers=1))
     assert "in stubborn" in str(caught.value.__cause__)
-
-
-def test_unpicklable_rows_and_results_are_errors() -> None:
-    with pytest.raises((AttributeError, PicklingError), match="lambda"):
-        list(map_batches(unpicklable, range(9), batch_size=2, workers=1))
-    with pytest.raises((AttributeError, PicklingError), match="lambda"):
-        list(map_batches(identity, [lambda: 1] * 9, batch_size=2, workers=1))
 
 
 @pytest.mark.parametrize(("function", "imports"), [("identity", 1), ("of_the_script", 2)])

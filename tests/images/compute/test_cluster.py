@@ -14,7 +14,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.compute.cluster import NodePass, run_batch, versions
 from pixmill.validate.survey import survey
-from tests.images.compute.passes import doubled, failing
+from tests.images.compute.passes import doubled
 from tests.split.conftest import write_project
 
 exceptions = pytest.importorskip("ray.exceptions")
@@ -74,14 +74,6 @@ def ray(monkeypatch):
     monkeypatch.setenv("PIXMILL_COMPUTE", "ray://head.test:10001")
     monkeypatch.setattr("pixmill.images.compute.cluster.connect", lambda _: client)
     return client
-
-
-def test_exceptions_are_raised_with_traceback(ray) -> None:
-    results = map_batches(failing, range(9), batch_size=2)
-    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
-    with pytest.raises(KeyError, match="no row 5") as caught:
-        next(results)
-    assert "in failing" in str(caught.value.__cause__)
 
 
 def test_images_are_sent_as_bytes_and_missing_ones_are_rows(ray, monkeypatch, tmp_path) -> None:

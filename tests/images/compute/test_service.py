@@ -102,20 +102,3 @@ def test_submitted_rows_are_finished_on_close(tmp_path: Path) -> None:
     assert [future.result(0) for future in futures] == [str(gate)] * 3
     with pytest.raises(ServiceFullError, match="closing"):
         service.submit("")
-
-
-def test_failed_start_is_reported(start) -> None:
-    script = """
-from pixmill.images.compute import RowLimits, Service
-def here(batch):
-    return batch
-with Service(here, workers=2, limits=RowLimits(1, 1 << 20), waiting=0) as service:
-    for act in (service.wait, lambda: service.submit(1).result()):
-        try:
-            act()
-        except Exception as error:
-            print(error.args[0], flush=True)
-"""
-    process, line = start(script)
-    assert line == "worker processes of __main__.here die during start-up (exit code 1)"
-    assert process.stdout.readline().strip() == line

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from pixmill.images.likeness.groups import MAX_NEAR_DUPLICATES, PairCollector, groups
-from pixmill.images.likeness.hashing import perceptual_hash, small_grey
-from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
+from pixmill.images.likeness.neighbours import VerifiedPairs
 
 
 def collected(count: int, likes: dict[int, list[int]], protected: list[int] | None = None):
@@ -32,13 +30,6 @@ def test_first_of_a_large_clump_is_the_representative() -> None:
     links = collected(100, clump(members) | {90: [91], 91: [90]})
     assert links.repeats.tolist() == [[member, 3] for member in members[1:]]
     assert list(zip(links.a, links.b, strict=True)) == [(90, 91)]
-
-
-def test_small_clump_keeps_all_pairs() -> None:
-    members = list(range(MAX_NEAR_DUPLICATES + 1))
-    links = collected(MAX_NEAR_DUPLICATES + 1, clump(members))
-    assert len(links.repeats) == 0
-    assert len(links.a) == (MAX_NEAR_DUPLICATES + 1) * MAX_NEAR_DUPLICATES // 2
 
 
 def test_protected_images_are_never_repeated() -> None:
@@ -112,32 +103,6 @@ def test_followers_are_linked_to_leaders_and_leaders_are_not(case) -> None:
             assert leader[place] == -best[1]
     assert not any(a in leads and b in leads for a, b in pairs)
     assert set(repeated.values()) <= leads
-
-
-def test_morphing_images_do_not_merge_the_class() -> None:
-    """Each of 120 images is a near-duplicate of the next; the first and the last are unrelated."""
-    stops = np.random.default_rng(0).uniform(0, 255, (3, 6, 6))
-    images = []
-    for step in np.linspace(0, 2, 120, endpoint=False):
-        before = int(step)
-        share = step % 1
-        corners = np.sqrt(1 - share) * stops[before] + np.sqrt(share) * stops[before + 1]
-        grey = np.clip(corners, 0, 255).astype(np.uint8)
-        images.append(
-            small_grey(np.asarray(Image.fromarray(grey).resize((96, 96), Image.Resampling.BICUBIC)))
-        )
-    greys = np.stack(images)
-    hashes = np.array([perceptual_hash(grey) for grey in greys], np.uint64)
-    links = near_duplicates(hashes, greys, distance=16, similarity=0.99)
-    pairs = set(zip(links.a.tolist(), links.b.tolist(), strict=True))
-    joined = sum((place, place + 1) in pairs for place in range(119))
-    assert joined >= 110  # nearly one chain
-    leader = groups(120, links)
-    _, sizes = np.unique(leader, return_counts=True)
-    assert sizes.max() <= 30
-    assert all(
-        (min(pair), max(pair)) in pairs for pair in enumerate(leader.tolist()) if pair[0] != pair[1]
-    )
 
 
 @pytest.mark.parametrize("gone", range(0, 60, 7))

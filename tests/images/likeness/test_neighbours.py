@@ -193,10 +193,3 @@ def test_flat_images_have_no_near_duplicates() -> None:
     links = links_of(flat)
     assert len(links.a) == 0
     assert links.similarity.shape == (0,)
-
-
-def test_no_images_have_no_pairs() -> None:
-    empty = near_duplicates(
-        np.empty(0, np.uint64), np.empty((0, SIDE, SIDE), np.uint8), distance=16, similarity=0.99
-    )
-    assert len(empty.a) == len(empty.b) == 0

@@ -120,19 +120,6 @@ def test_exports_the_novelty_only_with_a_limit(project, exported, tmp_path):
         assert json.loads(archive.read("pixmill.json"))["format"] == 2
 
 
-def test_float_formats_agree_with_the_model(exported):
-    for name in ("litert", "onnx", "keras"):
-        found, _ = exported.checked[name]
-        assert (found.n, found.same, found.drop) == (TEST, 1, 0)
-        assert found.largest <= 1e-5
-
-
-def test_int8_nearly_agrees_with_the_model(exported):
-    found, _ = exported.checked["int8"]
-    assert 1e-5 < found.largest < 0.2
-    assert found.same >= 0.9
-
-
 def test_int8_has_float_inputs_and_outputs(exported):
     from ai_edge_litert.interpreter import Interpreter
 

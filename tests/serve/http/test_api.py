@@ -105,15 +105,13 @@ def test_refuses_internal_urls_and_limits_their_rate(client: Client) -> None:
     [
         (None, 422),
         ({"images": []}, 422),
-        ({"images": [{}]}, 422),
-        ({"images": ["x"]}, 422),
         ({"images": [{"content": 1}]}, 422),
         ({"images": [{"content": "a"}]}, 422),
         ({"images": [{"url": "http://\ud800.example/"}]}, 400),
         ({"images": [{"url": f"http://127.0.0.1/{'a' * 4080}"}]}, 422),
         ({"images": [{"content": ""}] * 17}, 422),
     ],
-    ids=range(9),
+    ids=range(7),
 )
 def test_refuses_json_of_another_schema(client: Client, document: Any, status: int) -> None:
     assert client.post_json("/v1/predict", document).is_problem(status)
@@ -123,18 +121,15 @@ def test_refuses_json_of_another_schema(client: Client, document: Any, status: i
     ("body", "kind", "status"),
     [
         (b"{", "application/json", 400),
-        (b"\xff", "application/json", 400),
         (b"[" * 100_000, "application/json", 400),
         (b"x", "text/plain", 415),
         (b"x", "multipart/form-data", 400),
-        (b"x", "multipart/form-data; boundary=y", 400),
-        (multipart()[0], "multipart/form-data; boundary=6d0f2c", 422),
         (multipart(("other", "x", b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
         (multipart(*[("file", "x", b"x")] * 17)[0], "multipart/form-data; boundary=6d0f2c", 400),
         (multipart(("file", None, b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
         (bytes((20 << 20) + 1), "image/png", 413),
     ],
-    ids=range(11),
+    ids=range(8),
 )
 def test_broken_requests_are_problems(client: Client, body: bytes, kind: str, status: int) -> None:
     assert client.post("/v1/predict", body, kind).is_problem(status)
@@ -334,14 +329,6 @@ def test_mlflow_client(client: Client, locked: Client, expected: dict, key: str 
     if key:
         with pytest.raises(Exception, match="Send an API key"):
             ScoringServerClient("127.0.0.1", server.port).invoke(images)
-
-
-@pytest.mark.slow
-def test_heatmap_by_keras(client: Client) -> None:
-    answer = client.post("/v1/explain?label=coat", picture(), "image/png")
-    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
-    assert answer.content.startswith(b"\x89PNG")
-    assert client.post("/v1/explain", b"no image", "image/png").is_problem(422)
 
 
 def test_refuses_heatmaps_of_unknown_classes(client: Client) -> None:

@@ -27,7 +27,7 @@ def write_split(
     side: int = SIDE,
     unlabelled: Sequence[str] = (),
 ) -> Path:
-    """Write manifest and arrays of alternating classes; every second light test image is mislabelled.
+    """Write manifest and arrays of alternating classes; half of the light test images are wrong.
 
     Args:
         folder: The folder.

@@ -32,7 +32,7 @@ def corner_model(end):
 
 @pytest.fixture(scope="module")
 def pixels():
-    """Return two images with red at the upper left and green at the lower right, and a black one."""
+    """Return two images with red at the upper left, green at the lower right, and a black one."""
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[2:6, 2:6, 0] = image[10:14, 10:14, 1] = 255
     return np.stack([image, image, np.zeros_like(image)])

@@ -100,7 +100,7 @@ FILES = ["a.jpg", "b.png", "notes.txt", "short.png", "spring/c.png", "spring/may
 
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory):
-    """Return a folder with four images in nested folders, two of them identical, and other files."""
+    """Return a folder with four nested images, two of them identical, and other files."""
     folder = tmp_path_factory.mktemp("unlabelled") / "data" / "unlabelled"
     (folder / "spring" / "may").mkdir(parents=True)
     (folder / "b.png").write_bytes(image(30))

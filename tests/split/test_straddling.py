@@ -65,7 +65,7 @@ def test_nearest_is_the_first_linked_image(wanted, found):
 
 
 def by_definition(assigned, pairs):
-    """Return dropped rows with their rivals: val against test, then train against the remaining images."""
+    """Return dropped rows with their rivals: val against test, then train against the rest."""
     dropped = {}
     for side in (VAL, TRAIN):
         for row in range(COUNT):

@@ -139,7 +139,7 @@ class Evaluation:
         )
 
     def unlabelled_remark(self) -> str:
-        """Return a warning if there are no unlabelled images to predict; otherwise an empty string."""
+        """Return a warning if there are no unlabelled images to predict; empty otherwise."""
         if self.unlabelled_folder is None or (self.unlabelled is not None and len(self.unlabelled)):
             return ""
         return (
@@ -189,6 +189,7 @@ def evaluate(
     features = None
     if classifier.backbone:
         features = features_of(train.backbone, file=trained / BACKBONE)
+    # The model has seen its training images: held-out predictions replace its own where they exist.
     in_sample = predict_parts(classifier, every, features)
     uncalibrated = hold_out(
         in_sample, load_held_out(trained, labels), labels, classifier.calibration
@@ -217,13 +218,14 @@ def evaluate(
     }
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
     ranking = None
+    issues: list[dict[str, Any]] = []
     if params.label_errors:
         # Features of the search's own backbone, which the model's may contain.
-        searched = None if features is None else search_part(features, train, image_size)
+        searched = search_part(features, train, image_size)
         if searched is None:
             searched = features_of(search_backbone(image_size))
         ranking = find_label_issues(every, labels, searched, threads=train.threads)
-
+        issues = first_issues(ranking, parts, limit=params.label_errors)
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = show(tested[tested["label"] != tested["predicted"]].head(params.mistakes))
     training, nearest = nearest_to_errors(mistakes, parts, features, trained)
@@ -262,7 +264,7 @@ def evaluate(
         unsure=show(least.head(_MAX_UNSURE)),
         unlike=show(least[least["unlike"].fillna(False).astype(bool)].head(_MAX_UNSURE)),
         sample=show(sample_rows(tested, _MAX_SAMPLE)),
-        issues=[] if ranking is None else first_issues(ranking, parts, limit=params.label_errors),
+        issues=issues,
         training=training,
         nearest=nearest,
     )

@@ -36,7 +36,7 @@ _STRONG = np.array([205, 30, 20], np.float32)
 def attention(
     model: keras.Model, pixels: npt.NDArray[np.uint8], classes: Sequence[int]
 ) -> npt.NDArray[np.float32] | None:
-    """Return a heatmap of the evidence for a class per image, from 0 to 1, shape (images, image_size, image_size).
+    """Return a heatmap from 0 to 1 per image of the evidence for a class, as large as the image.
 
     A heatmap without evidence is all zero. Returns ``None`` if no layer has spatial dimensions, as
     in a model that flattens its input.
@@ -81,7 +81,7 @@ def attention_of_features(
     *,
     image_size: int,
 ) -> npt.NDArray[np.float32]:
-    """Return the heatmaps of :func:`attention` for a head on averaged feature maps, without gradients.
+    """Return :func:`attention` for a head on averaged feature maps, without gradients.
 
     The evidence at a position is the decrease of the class logit if that position becomes zero. For
     a linear head this equals Grad-CAM, because the gradient is the kernel.
@@ -130,7 +130,7 @@ def overlay_heatmap(
 
 
 def _last_spatial_layer(model: keras.Model) -> keras.layers.Layer | None:
-    """Return the last layer whose output has height and width, other than pooling and input layers."""
+    """Return the last layer with a spatial output, other than pooling and input layers."""
     for layer in reversed(model.layers):
         kind = type(layer).__name__
         if kind in ("InputLayer", "Rescaling", "Resizing") or "Pooling" in kind:
@@ -144,7 +144,7 @@ def _last_spatial_layer(model: keras.Model) -> keras.layers.Layer | None:
 def _combine(
     evidence: Sequence[npt.NDArray[np.float32]], image_size: int
 ) -> npt.NDArray[np.float32]:
-    """Return the positive part of the sum of maps, each resized to the image, scaled to at most 1."""
+    """Return the positive part of the sum of maps at the image's size, scaled to at most 1."""
     size = (image_size, image_size)
     heat = sum(
         np.asarray(Image.fromarray(part.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))

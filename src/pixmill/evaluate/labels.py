@@ -32,10 +32,10 @@ from 0 (surely wrong) to 1; ``rank`` starts at 1, the most likely label issue.
 """
 
 MIN_GROUPS = 10
-"""Minimum groups of a class to judge its labels, because each fold must leave enough images to learn the class."""
+"""Minimum groups of a class to judge its labels: each fold must leave enough to learn it."""
 
 MIN_CONFIRMED = 0.5
-"""Minimum share of labels that the model must confirm for suggestions; the method assumes that most labels of a class
+"""Minimum share of labels that the model must confirm for suggestions: most labels of a class
 are right and learnable, so below it nearly all suggestions are errors of the model.
 """
 
@@ -54,7 +54,7 @@ _MAX_ITERATIONS = 200
 
 _MIN_INPUT_SIZE = 112
 _MAX_INPUT_SIZE = 224
-"""Input size of the backbone in pixels: smaller ones hardly separate classes, larger ones are only slower."""
+"""Input size of the backbone in pixels: a smaller one hardly separates classes."""
 
 
 def find_label_issues(
@@ -91,7 +91,7 @@ def find_label_issues(
 def first_issues(
     ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int
 ) -> list[dict[str, Any]]:
-    """Return the most likely label issues by rank: the columns of :data:`LABELS`, and ``pixels``, the model's input.
+    """Return the likeliest label issues by rank: :data:`LABELS`, and ``pixels``, the model's input.
 
     Args:
         ranking: Result of :func:`find_label_issues`.
@@ -111,32 +111,27 @@ def first_issues(
 
 
 def search_backbone(image_size: int) -> BackboneParams:
-    """Return the params of the bundled backbone, which computes the features, for an image size in pixels."""
+    """Return the params of the bundled backbone for an image size in pixels."""
     size = int(np.clip(image_size, _MIN_INPUT_SIZE, _MAX_INPUT_SIZE))
     return BackboneParams(image_size=None if size == image_size else size)
 
 
 def search_part(
-    features: npt.NDArray[np.float32], train: TrainParams, image_size: int
+    features: npt.NDArray[np.float32] | None, train: TrainParams, image_size: int
 ) -> npt.NDArray[np.float32] | None:
-    """Return the features of :func:`search_backbone` if a classifier's features include them, else ``None``.
+    """Return the features that :func:`search_backbone` would compute, from a classifier's, if any.
 
     Args:
-        features: Features of the classifier, shape (images, features).
+        features: Features of the classifier, shape (images, features); ``None`` if it has none.
         train: The section ``train``.
         image_size: Image size in pixels.
     """
     both = (train.backbone.networks[-1], search_backbone(image_size))
-    same = (
-        len(
-            {
-                (backbone.name, backbone.weights, backbone.image_size or image_size)
-                for backbone in both
-            }
-        )
-        == 1
-    )
-    return features[:, -TOP_WIDTH:] if same and feature_layers(train)[-1] in (AUTO, TOP) else None
+    distinct = {(each.name, each.weights, each.image_size or image_size) for each in both}
+    has_top = feature_layers(train)[-1] in (AUTO, TOP)
+    if features is None or len(distinct) > 1 or not has_top:
+        return None
+    return features[:, -TOP_WIDTH:]
 
 
 def suggested_classes(
@@ -227,7 +222,7 @@ def held_out_probabilities(
     *,
     threads: int,
 ) -> npt.NDArray[np.float64]:
-    """Return class probabilities of each image from a logistic regression fitted to the other folds.
+    """Return class probabilities of each image by a regression fitted to the other folds.
 
     Args:
         features: Shape (images, features).

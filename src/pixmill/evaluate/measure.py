@@ -35,10 +35,10 @@ HEADLINE = (
 )
 
 COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
-"""Required columns of the manifest; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
+"""Required columns: ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
 
 _MIN_GROUPS = 10
-"""Minimum groups in a slice and in the rest to test it; with fewer, the test has no power and weakens the others."""
+"""Minimum groups in a slice and in the rest: a test of fewer has no power and weakens others."""
 
 _SIGNIFICANCE = 0.05
 """Family-wise significance level over all slices."""
@@ -75,7 +75,7 @@ def measure(
     confidence: float,
     top_k: int = 2,
 ) -> dict[str, Any]:
-    """Return the metrics: test split at the top level, held-out images of the other splits under ``val``.
+    """Return the metrics of the test split, and under ``val`` of the other held-out images.
 
     Confidence limits are named ``<name>_low`` and ``<name>_high``. With cross-fitting,
     ``cross_validation`` has ``accuracy``, its limits and ``n`` over all held-out images; otherwise
@@ -98,8 +98,7 @@ def measure(
     for name in track(("test", "val"), "Confidence intervals", 2, unit="split"):
         table = parts[name]
         probabilities = probabilities_of(table, labels)
-        right = (table["label"] == table["predicted"]).to_numpy(bool)
-        members, _ = pd.factorize(table["id"].map(groups))
+        right, members = _outcomes(table, groups)
         limits, of_classes = score_limits(
             actual[name],
             probabilities,
@@ -135,16 +134,25 @@ def _held_out(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"test": predictions[tested], "val": predictions[~tested & predictions["held_out"]]}
 
 
+def _outcomes(
+    table: pd.DataFrame, groups: pd.Series
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Return whether each prediction is right, and the number of the image's cluster."""
+    right = (table["label"] == table["predicted"]).to_numpy(bool)
+    return right, pd.factorize(table["id"].map(groups))[0]
+
+
 def _cross_validation(
     predictions: pd.DataFrame, groups: pd.Series, *, draws: int, confidence: float
 ) -> dict[str, float] | None:
     if not is_cross_fitted(predictions):
         return None
     table = predictions[predictions["held_out"]]
-    right = (table["label"] == table["predicted"]).to_numpy(bool)
-    members = pd.factorize(table["id"].map(groups))[0]
+    right, members = _outcomes(table, groups)
     accuracy = float(right.mean())
     low, high = accuracy_interval(right, members, draws=draws, confidence=confidence)
+    # Each fold's model was fitted to most images of the others, so their errors go together and the
+    # bootstrap of images alone gives too narrow an interval.
     low = accuracy - CROSS_FITTING_WIDTH * (accuracy - low)
     high = accuracy + CROSS_FITTING_WIDTH * (high - accuracy)
     return {
@@ -209,8 +217,7 @@ def measure_confidence(
         :func:`pixmill.metrics.confidence.reliability` on the test split, after and before
         temperature scaling; ``coverage`` and ``coverage_val``: results of
         :func:`~pixmill.metrics.confidence.coverage_curve` on the test split and on the held-out
-        images of the other splits. They are separate tables because DVC plots missing values of a
-        joint table as zero.
+        images of the other splits.
     """
     tables = _held_out(predictions)
     before = uncalibrated[uncalibrated["split"] == "test"]
@@ -221,29 +228,19 @@ def measure_confidence(
         name: normalise(probabilities_of(table, labels)).max(axis=1)
         for name, table in tables.items()
     }
-    right = {
-        name: (table["label"] == table["predicted"]).to_numpy(bool)
-        for name, table in tables.items()
-    }
-
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
     # The confidence of images unlike the training images is not trusted.
-    sure &= ~tables["test"]["unlike"].fillna(False).to_numpy(bool)
-    accuracy = None
-    low = None
-    high = None
+    sure &= ~after["unlike"].fillna(False).to_numpy(bool)
+    accuracy = low = high = None
     if sure.any():
-        members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])
-        accuracy = float(np.mean(right["test"][sure]))
-        low, high = accuracy_interval(
-            right["test"][sure], members, draws=draws, confidence=confidence
-        )
-    images = None
-    aim = None
+        answered, members = _outcomes(after[sure], groups)
+        accuracy = float(answered.mean())
+        low, high = accuracy_interval(answered, members, draws=draws, confidence=confidence)
+    images = aim = None
+    right_val, members = _outcomes(tables["val"], groups)
     if calibration.threshold is None:
-        members, _ = pd.factorize(tables["val"]["id"].map(groups))
         images, aim = threshold_hints(
-            certainty["val"], right["val"], members, calibration.target_accuracy
+            certainty["val"], right_val, members, calibration.target_accuracy
         )
     metrics = {
         "temperature": calibration.temperature,
@@ -260,13 +257,14 @@ def measure_confidence(
         "covered_accuracy_low": low,
         "covered_accuracy_high": high,
     }
+    # One table per curve, because DVC plots missing values of a joint table as zero.
     return metrics, {
         "calibrated": reliability(
             class_indices(after["label"], labels), probabilities_of(after, labels)
         ),
         "uncalibrated": reliability(actual, given),
-        "coverage": coverage_curve(certainty["test"], right["test"]),
-        "coverage_val": coverage_curve(certainty["val"], right["val"]),
+        "coverage": coverage_curve(certainty["test"], _outcomes(after, groups)[0]),
+        "coverage_val": coverage_curve(certainty["val"], right_val),
     }
 
 
@@ -347,13 +345,14 @@ def slices(
         )
     found = pd.DataFrame(rows).astype({"p": float})
     known = found["p"].notna().to_numpy()
+    # Only tested slices count for the correction, or small ones would hide what large ones show.
     adjusted = np.full(len(found), np.nan)
     adjusted[known] = holm(found["p"][known])
     return found.assign(p_adjusted=adjusted, worse=adjusted < _SIGNIFICANCE)
 
 
 def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the entry ``slices`` of ``plots/evaluate/full.json``: ``slices.<dimension>.<slice>.<figure>``.
+    """Return ``slices.<dimension>.<slice>.<figure>`` of ``plots/evaluate/full.json``.
 
     Args:
         table: Result of :func:`slices`.

@@ -27,7 +27,7 @@ model's file of that name, which tells whether the vectors are those of a model.
 _MAX_CONFUSIONS = 40
 _MAX_CLASSES = 30
 _MAX_PER_CELL = 4
-"""Maximum number of confusions with images, of classes for showing correct predictions, and of images per cell."""
+"""Maximum confusions with images, classes with correct predictions, and images per cell."""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def hold_out(
     labels: Sequence[str],
     calibration: Calibration,
 ) -> pd.DataFrame:
-    """Return predictions in which images have their held-out prediction, with the column ``held_out``.
+    """Return predictions, held-out ones where there are any, with the column ``held_out``.
 
     Args:
         predictions: Result of :func:`predict_parts`.
@@ -136,7 +136,7 @@ def hold_out(
 def apply_calibration(
     predictions: pd.DataFrame, labels: Sequence[str], calibration: Calibration
 ) -> pd.DataFrame:
-    """Return predictions with calibrated probabilities and their loss; the predicted classes are unchanged.
+    """Return predictions with calibrated probabilities and their loss.
 
     Args:
         predictions: Columns as in :func:`predictions_schema`, with uncalibrated probabilities.
@@ -191,7 +191,7 @@ def unlabelled_folder(root: Path, name: str | None) -> Path | None:
 
     Args:
         root: Project folder.
-        name: ``evaluate.unlabelled``: ``None``, or a path below ``data/`` such as ``data/unlabelled``.
+        name: ``evaluate.unlabelled``: ``None``, or a path such as ``data/unlabelled``.
 
     Raises:
         DataError: The path is a file or not below ``data/``.

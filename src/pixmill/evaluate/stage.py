@@ -26,7 +26,7 @@ from pixmill.tracking.stage_runs import evaluation_run
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write predictions, plot data, page and metrics; then log them to MLflow if it is reachable."""
+    """Write predictions, plots, page and metrics; log them to MLflow if it is reachable."""
     root = workspace.root
     classifier = root / "artifacts" / "train"
     result = evaluate(
@@ -44,12 +44,13 @@ def main(workspace: Workspace, params: Params) -> None:
     write_table(
         tables / "predictions.parquet", result.predictions, predictions_schema(result.labels)
     )
-    if result.ranking is not None:
-        write_table(tables / "labels.parquet", result.ranking, LABELS)
-    if result.training is not None:
-        write_table(tables / "nearest.parquet", result.training, VECTORS)
-    if result.unlabelled is not None:
-        write_table(tables / "unlabelled.parquet", result.unlabelled, answers_schema(result.labels))
+    for name, table, schema in (
+        ("labels", result.ranking, LABELS),
+        ("nearest", result.training, VECTORS),
+        ("unlabelled", result.unlabelled, answers_schema(result.labels)),
+    ):
+        if table is not None:
+            write_table(tables / f"{name}.parquet", table, schema)
     csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
     plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
     curve = read_json(root / "plots" / "train" / "full.json", stage="train").get("learning_curve")

@@ -279,7 +279,7 @@ def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame
 
 
 def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row per class and split: its share of the split, of all images, and the difference."""
+    """Return per class and split its share of the split, of all images, and the difference."""
     counts = count_by(manifest, "split", PARTS, classes)
     sizes = {part: sum(counts[part].values()) for part in PARTS}
     rows = []

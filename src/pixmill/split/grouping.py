@@ -1,4 +1,4 @@
-"""Groups (such as images of one clip), clusters (groups joined with near-duplicates), and the hash behind a split."""
+"""Groups (such as one clip), clusters (with near-duplicates), and the hash behind a split."""
 
 import hashlib
 import re
@@ -132,7 +132,7 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
 def _join(
     ids: pd.Series, files: pd.Series, group_of: Callable[[str], str], root: Path
 ) -> pd.Series:
-    """Return the group of each image, empty if it has none; groups of files with the same bytes are joined."""
+    """Return the group of each image, empty for none; groups with a common file are joined."""
     seen = pd.DataFrame({"id": ids, "image_url": files})
     path = root / "artifacts/scrape/sightings.parquet"
     if path.exists():
@@ -144,7 +144,7 @@ def _join(
 
 
 def _read_groups(root: Path, by: str) -> dict[str, str]:
-    """Return the group of each file of a table, by its path and all ends of it that have a single group.
+    """Return the group of each file of a table, by its path and each end of it with a single group.
 
     The column ``file_name``, or else the first one, has the files.
     """
@@ -173,7 +173,7 @@ def _read_groups(root: Path, by: str) -> dict[str, str]:
 
 
 def _tails(file: str) -> list[str]:
-    """Return a path and its ends, also without extension: ``cat/1.jpg``, ``1.jpg``, ``cat/1`` and ``1``."""
+    """Return a path and its ends, also without extension (``cat/1.jpg``: also ``1.jpg``, ``1``)."""
     parts = [path.split("/") for path in (file, _stem(file))]
     return ["/".join(names[first:]) for names in parts for first in range(len(names))]
 
@@ -205,7 +205,7 @@ def product_of(url: str) -> str:
 
 
 def _file_product(address: str) -> str:
-    """Return the group name of a file ``data/<class>/<file>`` or ``data/<split>/<class>/<file>``."""
+    """Return the group name of ``data/<class>/<file>`` or ``data/<split>/<class>/<file>``."""
     *_, label, name = ["", *address.split("/")]
     stem = name.rpartition(".")[0] or name
     return f"product {label}/{_NUMBERED.sub('', stem)}"

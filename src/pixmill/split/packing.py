@@ -1,4 +1,4 @@
-"""Pack images: decode, resize and compress them in worker processes, and write one file per split."""
+"""Pack images: decode, resize and compress them, and write one file per split."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ def pack(
     window: Window | None = None,
     workers: int | None = None,
 ) -> None:
-    """Write the images of each split, ``uint8`` of shape (n, image_size, image_size, 3), and ``preprocessing.json``.
+    """Write ``preprocessing.json`` and the images of each split, ``uint8`` (n, size, size, 3).
 
     Memory does not grow with the number of images.
 

@@ -102,6 +102,7 @@ def split(
     assigned = assign(manifest, pairs, params, root)
     parts = assigned.manifest["split"]
     as_given = (assigned.manifest["given_split"] == parts).fillna(False)
+    # Splits that people chose entirely may lack classes, and no salt changes them.
     given = {part for part, each in as_given.groupby(parts) if part != "train" and each.all()}
     drawn = {*PARTS} - given
     salt = None
@@ -126,7 +127,7 @@ def _find_salt(
     parts: Collection[str],
     root: Path | None,
 ) -> str | None:
-    """Return a salt with which each of the splits has images of every class; ``None`` if few salts have none."""
+    """Return a salt with which each split has every class; ``None`` if none of the first has."""
     for salt in map(str, range(1, 1 + _MAX_SALTS)):
         if _has_all(
             assign(manifest, pairs, params.model_copy(update={"salt": salt}), root).manifest,
@@ -165,11 +166,13 @@ def assign(
         *_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))]
     )
 
+    # A group's hash is that of its name, so that its images stay together whatever is added.
     at = places(names, params.salt)
     hashed = sides_of(at, val=params.val, test=params.test)
     given = given_sides(table)
     sides = keep_given(hashed, given, at, val=params.val)
     corrected = corrections(table).to_numpy() & (given < VAL)
+    # Users correct what the model got wrong; tested on such images, it would look worse than it is.
     sides[corrected] = TRAIN
     against, words = straddlers(sides, alike, grouped)
     staying = np.where(against < 0, sides, -1)
@@ -280,7 +283,7 @@ def metrics(split: Split) -> dict[str, Any]:
 
 
 def series_remark(split: Split) -> str:
-    """Return which classes consist of one cluster, also of images that split dropped; empty if none does."""
+    """Return which classes consist of one cluster, dropped images included; empty if none does."""
     manifest = split.manifest
     kept = manifest[manifest["split"].notna() | manifest["id"].isin(split.dropped["id"])]
     names = [] if split.groups is None else [split.groups[kept.index].to_numpy(object)]
@@ -298,7 +301,7 @@ def series_remark(split: Split) -> str:
 
 
 def plot_table(split: Split) -> pd.DataFrame:
-    """Return one row per split and class: ``part``, ``label``, ``name`` (both), ``n`` and ``share`` of the split."""
+    """Return per split and class ``part``, ``label``, ``name`` (both), ``n`` and ``share``."""
     counts = count_by(split.manifest, "split", PARTS, split.classes)
     rows = [
         (part, label, f"{part} {label}", n, round(n / max(1, sum(counts[part].values())), 6))

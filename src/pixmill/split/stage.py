@@ -16,7 +16,7 @@ from pixmill.split.splitting import metrics, plot_table, series_remark, split, s
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write page and metrics, raise an error if a critical check failed, then write the packed splits."""
+    """Write page and metrics, stop if a critical check failed, else pack the splits."""
     root = workspace.root
     report = "reports/split.html"
     images = root / "artifacts/scrape"

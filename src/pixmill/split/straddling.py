@@ -17,7 +17,7 @@ REASONS = {
         "another image of its group is in a higher-ranking split (test over val over train)"
     ),
 }
-"""Reasons of split and their meaning; the manifest has ``<reason>:<id>`` with the id of the image that stays."""
+"""Reasons of split; the manifest has ``<reason>:<id>`` with the id of the image that stays."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class SplitConstraints:
 
 
 def nearest(wanted: npt.NDArray[np.bool_], links: SplitConstraints) -> Rows:
-    """Return for each image the row of the first wanted image that it is linked to; n if there is none.
+    """Return the row of the first wanted image that each image is linked to; n for none.
 
     A wanted image that is in a set may find itself.
 
@@ -79,6 +79,7 @@ def straddlers(sides: Sides, *kinds: SplitConstraints) -> tuple[Rows, Rows]:
     """
     against = np.full(len(sides), -1, np.int64)
     kind = np.full(len(sides), -1, np.int64)
+    # Val first, because an image that val loses must cost train nothing.
     for side in (VAL, TRAIN):
         staying = (sides > side) & (against < 0)
         for number, links in enumerate(kinds):

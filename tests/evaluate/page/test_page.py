@@ -190,7 +190,7 @@ def test_marks_significantly_worse_slices():
 
 @pytest.fixture
 def unlabelled(tmp_path):
-    """Write twenty images, the first two identical, and return a function that renders the section on them."""
+    """Write twenty images, the first two identical; return a function that renders them."""
     folder = tmp_path / "data" / "new"
     folder.mkdir(parents=True)
 

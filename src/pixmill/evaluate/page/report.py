@@ -25,7 +25,7 @@ MAX_RANDOM = 10
 MAX_UNSURE = 12
 MAX_PER_CLASS = 4
 MAX_CLASSES = 30
-"""Number of unlabelled images shown at random, by low confidence and per predicted class, and of classes shown."""
+"""Unlabelled images shown at random, by low confidence and per predicted class; classes shown."""
 
 MAX_UNREADABLE = 48
 """Number of unreadable files listed."""
@@ -45,9 +45,12 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
     heatmaps = evaluation.heatmaps
     reliability = evaluation.plots["calibrated"]
     slices = evaluation.plots["slices"]
-    is_table = len(labels) <= MAX_MATRIX_CLASSES
     confusions = commonest_confusions(matrix, labels)
-    listed = MAX_CONFUSIONS if is_table else MAX_CONFUSIONS_ALONE
+    table = None
+    listed = MAX_CONFUSIONS_ALONE
+    if len(labels) <= MAX_MATRIX_CLASSES:
+        table = matrix.tolist()
+        listed = MAX_CONFUSIONS
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     ranking = evaluation.ranking
     wrong = int(matrix.sum() - np.trace(matrix))
@@ -69,7 +72,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
         # The most frequent confusion of a class comes last here and wins.
         taken_for={confusion.actual: confusion for confusion in reversed(confusions)},
-        table=matrix.tolist() if is_table else None,
+        table=table,
         shade=lambda row, column: shade(shares[row, column]),
         labels=labels,
         confusions=[say("confusion", each) for each in confusions[:listed]],

@@ -25,7 +25,7 @@ def say(name: str, *given: Any) -> str:
 
 
 def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
-    """Return coverage and covered accuracy at the confidence threshold, or how to get a threshold."""
+    """Return coverage and covered accuracy at the threshold, or how to get a threshold."""
     return say("threshold", metrics, target, min_answers(target))
 
 

@@ -182,7 +182,7 @@ class SplitCards:
         return Excerpt(shown, len(rows))
 
     def _with_similarity(self) -> pd.DataFrame:
-        """Return the dropped images with their similarity to the image that stays; null if not a verified pair."""
+        """Return dropped images with the similarity to the one that stays; null if not a pair."""
         dropped = self._split.dropped
         sorted_ids = np.sort(dropped[["id", "other"]].to_numpy(str), axis=1)
         pairs = self._split.pairs

@@ -33,7 +33,7 @@ def page(run, data, output):
 
 @pytest.fixture
 def web_page(visit, invented, hats, web, output, image):
-    """Two sources: one with thumbnails, licences and an image excluded by robots.txt; the other fails."""
+    """Two sources: one with thumbnails, licences and an excluded image; the other fails."""
     web.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /9", "/8": None}
     first = invented(
         {

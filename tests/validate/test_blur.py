@@ -11,7 +11,7 @@ from tests.validate.conftest import Scrape
 
 
 def photograph(seed: int, *, blur: float = 0) -> bytes:
-    """Return a grey image as sharp as a photograph at 160 pixels, or blurred by a radius in pixels."""
+    """Return a grey image as sharp as a photograph, or blurred by a radius in pixels."""
     draw = np.random.default_rng(seed)
     once = Image.fromarray(draw.integers(0, 256, (40, 40), dtype=np.uint8)).resize(
         (160, 160), Image.Resampling.BICUBIC

@@ -12,7 +12,7 @@ from tests.validate.conftest import Scrape, shapes
 
 
 def part(number: int, *, cracked: bool) -> bytes:
-    """Return a photograph of a part before a fixed camera: one scene, with stains, noise and perhaps a crack."""
+    """Return a part before a fixed camera: one scene with stains, noise and perhaps a crack."""
     draw = np.random.default_rng(number)
     scene = np.asarray(shapes(0, side=160).convert("L"), np.float64)
     stains = Image.fromarray(draw.integers(0, 256, (9, 9), dtype=np.uint8)).resize(

@@ -16,7 +16,7 @@ def checks(manifest, classes):
 
 @pytest.fixture
 def checked(tmp_path, plugin_imports, scrape: Scrape):
-    """Return a function that validates two images with the checks of a plugin and returns the outcomes by name."""
+    """Validate two images with the checks of a plugin; return the outcomes by name."""
     (tmp_path / "src/barn/validate").mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text(
         '[project.entry-points."pixmill.checks"]\nours = "barn.validate.ours:checks"\n'

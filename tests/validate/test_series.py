@@ -15,7 +15,7 @@ COUNT = CLIPS * FRAMES
 
 
 def hashes(*, alike: bool) -> np.ndarray:
-    """Return the hashes of all classes: those of one clip differ in 27 of 64 bits on average, others in 32."""
+    """Return hashes: those of one clip differ in 27 of 64 bits on average, others in 32."""
     rng = np.random.default_rng(7)
     scenes = rng.integers(0, 2, (len(CLASSES) * CLIPS, 1, 64), np.uint8)
     bits = (scenes if alike else 0) ^ (
@@ -27,7 +27,7 @@ def hashes(*, alike: bool) -> np.ndarray:
 
 
 def series(form: str, *, alike: bool = True, others: int = 0):
-    """Return the series and all paths, which are named by a format of ``clip``, ``frame`` and the number ``n``."""
+    """Return the series and all paths, named by a format of ``clip``, ``frame`` and ``n``."""
     who = [
         "john",
         "mary",

@@ -23,7 +23,7 @@ CLASSES = ["coat", "hat", "shoe"]
 def images(
     sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None = None
 ) -> pd.DataFrame:
-    """Return kept images with properties that are independent of the class, changed by ``change``."""
+    """Return kept images whose properties ignore the class, changed by ``change``."""
     draw = np.random.default_rng(len(sizes))
     label = np.repeat(list(sizes), list(sizes.values()))
     count = len(label)

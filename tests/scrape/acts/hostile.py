@@ -1,4 +1,4 @@
-"""A host with hostile responses: endless bodies, decompression bombs, wrong types, path traversal."""
+"""A host with hostile responses: endless bodies, bombs, wrong types, path traversal."""
 
 import asyncio
 import contextlib

@@ -65,7 +65,7 @@ class Project:
         (root / "network.json").write_text(description or world.describe())
 
     def params(self, *classes, **scrape):
-        """Write ``params.yaml`` and add a class with one local image, since two classes are required.
+        """Write ``params.yaml`` with a second class, of one local image.
 
         Rate limits are off by default.
         """

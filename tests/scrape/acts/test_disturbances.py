@@ -62,7 +62,7 @@ def addresses(made):
 
 
 def killed(made, moment):
-    """Start the stage and kill it once ``moment()`` is true; return whether it was still running."""
+    """Start the stage, kill it once ``moment()`` is true; return whether it was running."""
     with made.started() as process:
         while not moment():
             if process.poll() is not None:

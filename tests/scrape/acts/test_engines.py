@@ -26,7 +26,7 @@ def own(sightings, name):
 
 
 def check_engine(world, sightings, name):
-    """Check that the originals of an engine are stored, byte for byte, without needless thumbnails."""
+    """Check that the originals of an engine are stored without needless thumbnails."""
     rows = own(sightings, name)
     assert list(rows["rank"]) == list(range(len(rows)))
     assert set(rows["query"]) == {QUERY}

@@ -232,7 +232,7 @@ class Fetching:
 
 @pytest.fixture
 def take(monkeypatch):
-    """Pass candidates to a dispatcher until it has enough; return the fetching and the dispatcher."""
+    """Pass candidates to a dispatcher until it has enough; return it and the fetching."""
     monkeypatch.setattr(module, "_BATCH_SECONDS", 60.0)
 
     def take(count, fetching=None, *, per_class=None, per_query=None, keep=True):

@@ -170,20 +170,6 @@ def test_a_refusal_by_params_is_tried_again_once_they_change(
     assert later(robots_exceptions=exceptions).is_settled(address_of("", URL)) is settled
 
 
-def test_address_of_includes_fingerprint_and_md5():
-    assert (
-        len(
-            {
-                address_of("", "u"),
-                address_of("w", "u"),
-                address_of("", "u", "m"),
-                address_of("", "mu"),
-            }
-        )
-        == 4
-    )
-
-
 @pytest.mark.parametrize(
     ("params", "facts", "reason"),
     [

@@ -100,22 +100,6 @@ class TestFolder:
         assert manifest.loc["data/hat/nothing.png", "bytes"] == 0
         assert (output / manifest.loc["data/hat/text.jpg", "path"]).read_text() == "I am no image"
 
-    def test_a_fixed_split_reaches_the_manifest(self, run, data):
-        for label in ("boot", "hat"):
-            for place, path in enumerate(sorted((data / label).iterdir())):
-                part = data / ("train" if place < 20 else "test") / label
-                part.mkdir(parents=True, exist_ok=True)
-                path.rename(part / path.name)
-            (data / label).rmdir()
-        result = run(folder={"layout": "fixed"})
-        result.check()
-        assert result.manifest.groupby(["label", "given_split"]).size().to_dict() == {
-            ("boot", "test"): 10,
-            ("boot", "train"): 20,
-            ("hat", "test"): 10,
-            ("hat", "train"): 20,
-        }
-
     def test_names_an_empty_class(self, run, data):
         (data / "scarf").mkdir()
         result = run(("boot", "scarf", "hat"))

@@ -34,7 +34,7 @@ class Api(Site):
         return "User-agent: *\nDisallow: /\n"
 
     def spoilt(self, request: web.BaseRequest, mode: str) -> bool:
-        """Return whether a mode of the site applies to this request, given its options ``after`` and ``times``."""
+        """Return whether a mode applies to this request, by its options ``after`` and ``times``."""
         setting = self.setting(request)
         if mode not in setting:
             return False

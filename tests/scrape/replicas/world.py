@@ -131,7 +131,7 @@ class World:
         return self._sites[site].results(query)
 
     def shown(self, site: Site, query: str) -> list[Photo]:
-        """Return the images of a site for a query, in order, including those common to all sites."""
+        """Return the images of a site for a query, in order, with those common to all sites."""
         common = round(self.overlap * site.total)
         first = (1 + int(chance(site.name) * 900)) * 1_000_000
         numbers = [*range(common), *range(first, first + site.total - common)]

@@ -100,7 +100,7 @@ def card(name, link):
 
 
 class Products(Handler):
-    """Serve results pages ``/<name>,<name>,…`` (``;`` separates pages) and product pages ``/p/<name>``."""
+    """Serve results pages ``/<name>,…`` (``;`` parts pages) and product pages ``/p/<name>``."""
 
     def respond(self):
         self.server.asked.append(self.path)
@@ -243,7 +243,7 @@ def test_a_blocking_product_page_ends_the_search(search, server, name, failure):
 
 
 def test_reads_an_endless_page_as_far_as_needed(search, server):
-    """Reading continues if the consumer asks for more, since images may be duplicates or refused."""
+    """Reading continues if asked for more, since images may be duplicates or refused."""
     found = search("feed", wanted=4)
     assert [next(found).page_url for _ in range(4)] == [
         f"http://shop.test/p/photo-{number}" for number in range(4)

@@ -240,7 +240,7 @@ def test_undecodable_names(source, read, data):
 
 @pytest.fixture
 def tabled(data):
-    """Folders with a table: files that it labels in folders that are no classes, and one that it moves to hat."""
+    """Folders with a table that labels files outside class folders, and moves one to hat."""
     (data / "images" / "deep").mkdir(parents=True)
     for name in ("1.png", "deep/2.png", "deep/3.png"):
         shutil.copy(data / "hat" / "000.png", data / "images" / name)

@@ -226,10 +226,6 @@ def test_a_probe_names_an_early_end(driver, tmp_path, name, turned):
     assert any("480 results, and shows 3" in line for line in report.lines()) is not turned
 
 
-def test_reads_the_range_that_the_page_states(read):
-    assert [candidate.total for candidate in read("ranged")] == [480] * 3
-
-
 def test_pictures_with_lazy_sources(read):
     assert images(read("pictures")) == [
         f"http://pages.test/media/{size}.jpg" for size in (1600, 1600, 800)

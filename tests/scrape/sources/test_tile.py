@@ -31,11 +31,3 @@ def test_tiles_keep_their_first_order():
     assert tiles.take(Tile("d"))
     assert keys(tiles.remaining()) == ["d"]
     assert keys(tiles.remaining()) == keys(tiles.without_original()) == []
-
-
-def test_tiles_limit():
-    tiles = Tiles(2)
-    assert [tiles.take(Tile(key)) for key in "abc"] == [True, True, False]
-    assert tiles.full
-    assert tiles.take(Tile("a", image="1"))
-    assert len(tiles) == 2

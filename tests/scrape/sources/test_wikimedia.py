@@ -96,11 +96,6 @@ def test_reads_licence_urls_and_links(value):
     assert str(parse_licence(fields["licence"])) == "CC BY-SA 4.0"
 
 
-def test_requests_lazily(world, access):
-    next(search(access))
-    assert len(world.log.visits("commons.wikimedia.org", "/w/")) == 2
-
-
 @pytest.mark.parametrize("mode", ["maxlag", "ratelimited"])
 def test_retries_transient_errors(world, access, images, mode):
     world.switch("wikimedia", mode, after=1, times=2)

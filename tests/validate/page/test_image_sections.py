@@ -10,9 +10,8 @@ from pixmill.validate.page.image_sections import (
     leaks,
     near_duplicates,
     offenders,
-    placeholders,
 )
-from tests.validate.made import dropped, kept, key, seen, unread, validation
+from tests.validate.made import dropped, kept, key, unread, validation
 
 
 def test_reasons_are_sorted_and_counted() -> None:
@@ -117,29 +116,6 @@ def test_groups_with_different_labels_come_first() -> None:
         "2 images, similarity 0.9990",
     ]
     assert [image_set.warning for image_set in image_sets] == ["different labels", "", ""]
-
-
-def test_placeholders_show_files_urls_and_labels() -> None:
-    made = validation(
-        [dropped(1, "placeholder", None), kept(2), kept(3)],
-        sightings=[
-            seen(1, label, f"{label}/{number}")
-            for label in ("coat", "shoe")
-            for number in range(20)
-        ],
-        repeated=[
-            (1, "placeholder", 1, 40, "coat, shoe"),
-            (2, "placeholder", 7, 99, "coat"),
-            (3, "conflict", 2, 2, "coat, shoe"),
-        ],
-    )
-    found = placeholders(ValidationCards(made), made.repeated)
-    assert found.total == 2
-    assert [(card.id, card.verdict, card.facts[1:]) for card in found.shown] == [
-        (key(2), "kept", ("7 files, 99 URLs", "labelled coat")),
-        (key(1), "dropped: placeholder", ("1 file, 40 URLs",)),
-    ]
-    assert found.shown[1].place == "coat/0, coat/1, coat/2 and 37 more"
 
 
 def test_leaks_show_both_files() -> None:

@@ -51,7 +51,7 @@ class Commit:
 
 
 def find_commit(state: ProjectState) -> Commit | None:
-    """Return what to commit next; ``None`` if everything is committed, or the results are out of date.
+    """Return what to commit next; ``None`` if there is nothing, or the results are out of date.
 
     Untracked files that are too large for Git are left out.
     """

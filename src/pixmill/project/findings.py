@@ -14,7 +14,7 @@ from pixmill.metrics.growth import Growth
 
 
 def find_undecodable(root: Path) -> dict[str, str]:
-    """Return the existing files in ``data/`` that the last run could not decode, each with the reason.
+    """Return the files in ``data/`` that the last run could not decode, each with the reason.
 
     Args:
         root: Project folder.

@@ -221,7 +221,7 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _after_error(name: str, error: str) -> NextStep:
-    """Return the step after a failed run; it ends with a run, as the stage stays failed until then."""
+    """Return the step after a failure; it ends with a run, until which the stage stays failed."""
     message, _, advice = error.partition("\nNext: ")
     first, *others = [line.strip() for line in message.splitlines()] or [""]
     what = f"{name} stopped before it finished"
@@ -299,7 +299,7 @@ def _rerun(state: ProjectState, old: list[StageState]) -> NextStep:
 
 
 def _fetch_images(state: ProjectState) -> str:
-    """Return the command that fetches images; without a remote, results of the last commit may be nowhere."""
+    """Return the command that fetches images; without a remote, results may be nowhere."""
     return "dvc pull" if state.repository.has_storage else "dvc checkout data.dvc"
 
 
@@ -466,7 +466,7 @@ def _can_promote(state: ProjectState) -> bool:
 
 
 def _sentence(text: str) -> str:
-    """Return an error's message as a sentence; some end with a question, such as whether another key was meant."""
+    """Return an error's message as a sentence; some end with a question."""
     return text if text.endswith((".", "?")) else f"{text}."
 
 

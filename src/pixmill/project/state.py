@@ -1,7 +1,7 @@
 """The state of a project: stages, Git, decisions, model in production and disk.
 
-`pixmill summary`, the page of `pixmill open`, `pixmill doctor` and `pixmill doctor --quick` read it here. No
-lock of DVC is taken. A part that cannot be read is listed in ``faults`` instead of raising.
+`pixmill summary`, `pixmill doctor` and the page of `pixmill open` read it here. No lock of DVC is
+taken. A part that cannot be read is listed in ``faults`` instead of raising.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Repository:
 
     @property
     def text(self) -> str:
-        """The state in a phrase, such as ``3 files changed, results committed, 2 commits not pushed``."""
+        """The state in a phrase, such as ``3 files changed, results committed``."""
         if not self.has_git:
             return "not in Git"
         if not self.has_commit:
@@ -231,11 +231,11 @@ class ProjectState:
         return self.repository.uncommitted.command("Add images and decisions")
 
     def commit_first(self, command: str) -> str:
-        """Return a command that may overwrite images and decisions, preceded by the commit that keeps them."""
+        """Return a command, preceded by the commit of images and decisions that it may discard."""
         return command if self.commit is None else f"{self.commit} && {command}"
 
     def document(self) -> dict[str, Any]:
-        """Return the state and the next steps as a JSON object; ``docs/reference/json.md`` lists its keys."""
+        """Return the state and the next steps as JSON; ``docs/reference/json.md`` lists its keys."""
         document = asdict(self)
         for key in ("root", "data", "fixes"):
             del document[key]
@@ -406,7 +406,7 @@ def _operation(git_dir: Path) -> str:
 
 
 def _is_large(root: Path, name: str) -> bool:
-    """Return whether an untracked file or folder is too large for Git and not one that Pixmill wrote."""
+    """Return whether an untracked file or folder is too large for Git, and not Pixmill's."""
     listed = (
         git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", f":(literal){name}")
         or ""

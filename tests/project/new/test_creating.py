@@ -27,7 +27,7 @@ WHEEL = f"wheels/pixmill-{__version__}-py3-none-any.whl"
 
 @pytest.fixture
 def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> New:
-    """Return a function that runs `pixmill new` in an empty folder and returns its output or error."""
+    """Return a function that runs `pixmill new` in an empty folder, and returns its output."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> str:
@@ -257,7 +257,6 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
             "classes: expected a list of at least 2",
             "correct --classes",
         ),
-        (["pets", "--classes", "cat,unlabelled"], "received 'unlabelled'", "correct --classes"),
         (
             ["pets", "--classes", "cat,dog", "--dry-run"],
             "--dry-run shows images to copy",
@@ -287,17 +286,7 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
             "expected the URL of a server",
             "give one such as https://",
         ),
-        (
-            ["pets", "--demo", "--pixmill", "0.1.0"],
-            "expected the URL of a wheel, git+https",
-            "pip wheel",
-        ),
         (["pets", "--demo", "--pixmill", "full"], "full: expected the URL", "pip wheel --no-deps"),
-        (
-            ["pets", "--demo", "--pixmill", "git+https://a.org/b@main"],
-            "expected an origin of pixmill",
-            "give the URL",
-        ),
         (
             ["pets", "--demo", "--pixmill", f"git+https://me:key@a.org/b@{'0b' * 20}"],
             "URL contains credentials, which would be committed",

@@ -141,12 +141,13 @@ def _create(
     if not (root / "data.dvc").exists():
         copied = _fill_data(root, spec, found, scratch, report)
         dvc(root, "add", "data")
-    if spec.remote is not None and not has_remote(root):
-        _add_remote(root, spec.remote)
+    _add_remote(root, spec.remote)
     if lock is None:
         made = replace(installed_lock(), template=template, origin=supply.origin, extras=extras)
         write_lock(root, made)
-    lines = _describe_files(root, files, kept, supply.origin, extras)
+    lines = [f"{root.name}: a Git and DVC repository; your code goes into src/{package}"]
+    if kept:
+        lines = [*_describe_files(root, files, kept, supply.origin, extras)]
     return [*lines, *copied, *remarks, *_describe_issues(root)]
 
 
@@ -172,7 +173,9 @@ def _write_missing(root: Path, files: Mapping[str, str], supply: Supply) -> dict
     return kept
 
 
-def _add_remote(root: Path, url: str) -> None:
+def _add_remote(root: Path, url: str | None) -> None:
+    if url is None or has_remote(root):
+        return
     if "://" not in url:  # an absolute path works from any folder
         url = str(Path(url).expanduser().absolute())
     dvc(root, "remote", "add", "-d", "storage", url)
@@ -345,11 +348,9 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Detected | None, root
         sources = recipe.params().sources()
         if "shop" in sources:
             raise PixmillError(_IMAGE_OPTIONS, next="repeat the command with one of them")
-        return (
-            recipe.with_snapshot(date.today().isoformat())
-            if any(is_on_web(each) for each in sources)
-            else recipe
-        )
+        if any(is_on_web(each) for each in sources):
+            return recipe.with_snapshot(date.today().isoformat())
+        return recipe
     return whole
 
 
@@ -430,16 +431,12 @@ def _describe_files(
         origin: Origin from which the project installs Pixmill.
         extras: Extras that it installs.
     """
-    if not kept:
-        package = next(path for path in files if path.startswith("src/")).split("/")[1]
-        renamed = "" if package == root.name else f"; your code goes into src/{package}"
-        yield f"{root.name}: a Git and DVC repository{renamed}"
-        return
     added = [path for path in files if path not in kept]
     now = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in kept}
     if added:
+        same = [path for path in kept if now[path] == kept[path]]
         yield f"Added: {', '.join(added)}"
-        yield f"Kept as they were: {', '.join(path for path in kept if now[path] == kept[path])}"
+        yield f"Kept as they were: {', '.join(same)}"
     else:
         yield "No file was missing."
     for path in (".gitignore", ".dvcignore", ".gitattributes"):

@@ -108,7 +108,7 @@ class Images:
         return found
 
     def facts(self, name: str) -> Row:
-        """Return what the project knows about an image; arguments and errors as for :meth:`content`.
+        """Return what is known about an image; arguments and errors as for :meth:`content`.
 
         Returns:
             ``id``; ``known``: whether the project has it; ``manifest``: texts and integers of its

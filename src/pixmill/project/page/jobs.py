@@ -57,7 +57,7 @@ class Job:
         return child.pid if child is not None and child.poll() is None else None
 
     def document(self) -> dict[str, Any]:
-        """Return whether it runs, the last exit status (``None``: none), and the end of the output."""
+        """Return whether it runs, the last exit status, if any, and the end of the output."""
         child = self._child
         return {
             "running": self.pid is not None,

@@ -3,6 +3,7 @@
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
+#   BEFORE=v1.2.3       the release, or commit, from which `make release-rehearsal` upgrades (default: the last)
 #   WORKERS=0           run the tests one by one (default: three processes, two for the slow ones and those with services)
 
 .DEFAULT_GOAL := help
@@ -33,10 +34,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export SE_AVOID_STATS := true
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help repro data test test-slow test-services test-lowest lint check stale docs ui shop screenshots reference requirements clean setup browser
+.PHONY: help repro data test test-slow test-services test-lowest release-rehearsal lint check stale docs ui shop screenshots reference requirements clean setup browser
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 repro: data check browser ## set everything up and run the pipeline
 	@$(BIN)/dvc repro
@@ -60,6 +61,9 @@ test-lowest: data ## run fast tests with the lowest versions that pyproject.toml
 	@$(BIN)/uv pip install --quiet --python build/lowest pytest pytest-timeout pytest-xdist hypothesis psycopg2-binary
 	@build/lowest/bin/python -m pytest --dist loadfile --numprocesses $(or $(WORKERS),3) \
 		-m "not slow and not services and not browser" $(LOWEST)
+
+release-rehearsal: setup ## build the wheel, install it by name, upgrade a project of the last release (BEFORE=v1.2.3), run its CI
+	@$(BIN)/python -m tests.rehearsal $(BEFORE)
 
 lint: setup ## check style, types, scripts and workflows
 	@$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""Real browsers for tests: a plain one for local pages, and Pixmill's, which is confined to a network."""
+"""Real browsers: a plain one for local pages, and Pixmill's, confined to a network."""
 
 import contextlib
 import os
@@ -47,7 +47,7 @@ def open_chrome(*flags: str) -> Iterator["WebDriver"]:
 
 
 def show(driver: "WebDriver", page: Path, width: int) -> "WebDriver":
-    """Open a page, which must log nothing, in a window of the given width, as on a phone below 640 pixels."""
+    """Open a page, which must log nothing, in a window of this width (phones: below 640 pixels)."""
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     driver.get("about:blank")
@@ -58,7 +58,7 @@ def show(driver: "WebDriver", page: Path, width: int) -> "WebDriver":
 
 @contextlib.contextmanager
 def open_confined(network: Network, profile: Path, **options: Any) -> Iterator["WebDriver"]:
-    """Open a browser by Pixmill that is confined to a network; options are those of `open_browser`."""
+    """Open a browser that is confined to a network; options are those of `open_browser`."""
     with (
         Proxy(network) as proxy,
         open_browser(

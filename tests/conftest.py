@@ -75,45 +75,26 @@ def pytest_sessionfinish() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect tests that this system cannot run, and print why."""
-    if sys.platform != "linux":
-        leave_out(config, items, _marked("linux"), "they require Linux")
-    if not _has_postgresql():
-        leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
-        leave_out(config, items, _uses("postgresql_server"), "PostgreSQL is not installed")
-    needs = {"ray_nodes": ["ray"], "s3_server": ["moto", "s3fs"]}
-    for fixture, package in [
-        (fixture, package) for fixture, packages in needs.items() for package in packages
-    ]:
-        if not find_spec(package):
-            leave_out(config, items, _uses(fixture), f"the package {package} is not installed")
-    if any(map(_uses("ray_nodes"), items)) and not _hides():
-        leave_out(
-            config,
-            items,
-            _uses("ray_nodes"),
-            "unshare -rm is not permitted, so folders cannot be hidden from nodes",
-        )
-    if any(map(_uses("container"), items)) and not _hides("-n"):
-        leave_out(
-            config,
-            items,
-            _uses("container"),
-            "unshare -rmn is not permitted, so containers cannot be simulated",
-        )
-    if any(map(_uses("remote_driver"), items)) and (
-        lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))
-    ):
-        leave_out(config, items, _uses("remote_driver"), lack)
-    if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
-        leave_out(
-            config, items, _marked("qemu"), "qemu-x86_64 (Debian: qemu-user) is not installed"
-        )
-    if any(map(_marked("firefox"), items)) and (lack := _lack_of("firefox")):
-        leave_out(config, items, _marked("firefox"), lack)
+    needs = [
+        (_marked("linux"), lambda: sys.platform == "linux", "they require Linux"),
+        (_marked("postgresql"), _has_postgresql, "PostgreSQL is not installed"),
+        (_uses("postgresql_server"), _has_postgresql, "PostgreSQL is not installed"),
+        (_uses("ray_nodes"), lambda: find_spec("ray"), "ray is not installed"),
+        (_uses("s3_server"), lambda: find_spec("moto"), "moto is not installed"),
+        (_uses("s3_server"), lambda: find_spec("s3fs"), "s3fs is not installed"),
+        (_uses("ray_nodes"), _hides, "unshare -rm is not permitted"),
+        (_uses("container"), lambda: _hides("-n"), "unshare -rmn is not permitted"),
+        (_uses("remote_driver"), _has_remote_driver, "PIXMILL_BROWSER names no driver"),
+        (_marked("qemu"), _has_qemu, "qemu-x86_64 (Debian: qemu-user) is not installed"),
+        (_marked("firefox"), lambda: _has_browser("firefox"), "Firefox is not installed"),
+    ]
+    for which, is_met, lack in needs:
+        if any(map(which, items)) and not is_met():
+            leave_out(config, items, which, lack)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name bytes by their argument: compressed or random bytes differ between processes, which must agree on ids."""
+    """Name bytes by their argument: processes, which must agree on ids, may make other bytes."""
     return argname if isinstance(val, bytes) else None
 
 
@@ -148,26 +129,34 @@ def _hides(*more: str) -> bool:
     )
 
 
-def _lack_of(kind: str) -> str | None:
+def _has_qemu() -> bool:
+    return bool(shutil.which("qemu-x86_64")) and platform.machine() == "x86_64"
+
+
+def _has_remote_driver() -> bool:
+    return _has_browser(os.environ.get("PIXMILL_BROWSER", ""))
+
+
+def _has_browser(kind: str) -> bool:
     from pixmill.core.errors import BrowserError
     from pixmill.fetch.browser import find_browser
 
     try:
         find_browser(environ={**os.environ, "PIXMILL_BROWSER": kind})
-    except BrowserError as error:
-        return error.message
-    return None
+    except BrowserError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session", autouse=True)
 def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Share converted backbones, 10 s each, between all test processes, separately from the user's cache."""
+    """Share converted backbones, 10 s each, between all test processes, and not with the user."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp().parent / "user-cache")
 
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
-    """Restore the environment after each test, and MLflow's tracking URI, which would take precedence over it."""
+    """Restore the environment, and MLflow's tracking URI, which would take precedence over it."""
     before = dict(os.environ)
     yield
     if mlflow := sys.modules.get("mlflow"):
@@ -178,7 +167,7 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Reset BLAS to one thread, as Pixmill starts: with parallel processes, several threads busy-wait."""
+    """Reset BLAS to one thread, as Pixmill starts: threads of parallel processes busy-wait."""
     yield
     if "pixmill.models.determinism" in sys.modules:
         from threadpoolctl import threadpool_limits
@@ -211,7 +200,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled images as ``<class>/<file>``: ``data/``, or a new copy if ``data/`` has other images."""
+    """The bundled images as ``<class>/<file>``; a new copy if ``data/`` has other images."""
     from pixmill.core.repository.dvc import folder_md5
     from pixmill.dataset.bundled import DATA_MD5, make_data
 
@@ -239,7 +228,7 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
-    """Start a Python script, and return the process and its first output line; kill it after the test."""
+    """Start a Python script, killed after the test; return the process and its first line."""
     processes: list[subprocess.Popen[str]] = []
 
     def start_script(script: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
@@ -271,7 +260,7 @@ def tiny(pixels):
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a project whose backbone ``plugin:tiny`` is built and converted in a second; read-only."""
+    """Folder of a project with the fast backbone ``plugin:tiny``; read-only."""
     root = tmp_path_factory.mktemp("tiny")
     (root / "src/tinynet/train").mkdir(parents=True)
     (root / "src/tinynet/train/nets.py").write_text(_TINY)
@@ -302,7 +291,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder like ``artifacts/train`` of a tiny calibrated classifier, converted for LiteRT once."""
+    """Folder like ``artifacts/train`` of a tiny calibrated classifier, converted once."""
     from pixmill.core.files.writing import write_json
     from pixmill.core.params import BlockParams, CnnParams, TrainParams
     from pixmill.models.determinism import fix_threads

@@ -10,7 +10,7 @@ from aiohttp import web
 __all__ = ["ConnectionServer"]
 
 _LOOP_TURNS = 5
-"""Turns of the event loop until an accepted connection has its transport, or an aborted one has lost it."""
+"""Turns of the event loop until a connection has its transport, or an aborted one lost it."""
 
 
 class ConnectionServer(web.Server):

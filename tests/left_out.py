@@ -8,7 +8,7 @@ import pytest
 def leave_out(
     config: pytest.Config, items: list[pytest.Item], which: Callable[[pytest.Item], bool], why: str
 ) -> None:
-    """Remove tests from ``items``; print a line, or pass it to the main process if this is a worker."""
+    """Remove tests from ``items``, and print a line; a worker passes it to the main process."""
     left_out = [item for item in items if which(item)]
     if not left_out:
         return

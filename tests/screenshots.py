@@ -136,7 +136,7 @@ def _running(project: Path, *words: str) -> Iterator[str]:
 
 @contextmanager
 def _demo() -> Iterator[Path]:
-    """Yield the project of the tutorial after its first commit: a copy of the results in this folder, named shoes."""
+    """Yield the project of the tutorial after its first commit, with the results of this folder."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "shoes")
         git(Path(folder), "clone", "--quiet", "--no-hardlinks", str(ROOT), str(project))

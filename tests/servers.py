@@ -210,7 +210,7 @@ class Postgresql:
             )
 
     def _open_parents(self) -> None:
-        """Give other users access to the folder: pytest, run by root, restricts its temporary folder at each start."""
+        """Give other users access to the folder, which pytest, run by root, restricts."""
         for parent in self._folder.parents[:3]:
             parent.chmod(parent.stat().st_mode | 0o711)
 

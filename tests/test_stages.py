@@ -87,7 +87,7 @@ def test_sigterm_ends_a_background_stage_that_ignores_ctrl_c(repository, tmp_pat
 
 
 def test_temporary_files_of_a_killed_run_are_deleted(repository, tmp_path, monkeypatch):
-    """Otherwise, DVC would hash them with the artifact, and Git would list them among the metrics."""
+    """Otherwise, DVC would hash them with the artifact, and Git would list them."""
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
     own = (
         "artifacts/split/train/.part-1-ab-00000.bin",

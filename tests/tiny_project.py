@@ -1,4 +1,4 @@
-"""A project with five fast stages, real Git, real DVC, and the files that the state is read from."""
+"""A project with five fast stages, real Git, real DVC, and the files of the state."""
 
 import itertools
 import os

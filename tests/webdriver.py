@@ -1,4 +1,4 @@
-"""A remote WebDriver on loopback: a real driver behind an address, which can be killed and restarted."""
+"""A remote WebDriver on loopback: a real driver that can be killed and restarted."""
 
 import contextlib
 import http.server

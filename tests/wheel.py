@@ -10,7 +10,7 @@ __all__ = ["build_package", "copy_repository", "environment"]
 
 
 def copy_repository(repository: Path, folder: Path) -> Path:
-    """Copy the files that Git would clone, in their state in the working tree, and return the folder."""
+    """Copy the files that Git would clone, as in the working tree, and return the folder."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard"],
         cwd=repository,
@@ -51,7 +51,7 @@ def build_package(source: Path, folder: Path, *words: str) -> Path:
 
 
 def environment(folder: Path, wheel: Path | None = None) -> Path:
-    """Create an environment with the packages of the tests and an optional wheel, and return its interpreter.
+    """Create an environment with the packages of the tests and a wheel; return its interpreter.
 
     Nothing is downloaded. This repository cannot be imported from it: Python does not read ``.pth``
     files, such as that of an editable installation, in folders that a ``.pth`` file adds.

@@ -87,7 +87,7 @@ class RayCluster:
         _wait_for(f"{network}.1", client)
 
     def runs_a_batch(self, number: int) -> bool:
-        """Return whether a node is running a batch of a pass, by the process titles that Ray sets."""
+        """Return whether a node is running a batch, by the process titles that Ray sets."""
         return any("ray::run_batch" in _words(process) for process in self._tree(number))
 
     def kill_node(self, number: int) -> None:

@@ -51,7 +51,7 @@ def recorded(copy_of_finished, services, tmp_path) -> Callable[[], Any]:
 
 
 def is_complete(client: Any, run: Any, finished: Any) -> bool:
-    """Return whether a run has the params, curve, files and models of the finished project's training."""
+    """Return whether a run has the params, curve, files and models of the finished training."""
     from mlflow import MlflowClient
 
     local = MlflowClient(f"sqlite:///{finished.path}/mlflow.db")

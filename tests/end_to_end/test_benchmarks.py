@@ -96,7 +96,8 @@ for line in sys.stdin:
     os.environ.update(environ)
     sys.path[:] = path
     for name in set(sys.modules) - modules:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(os.path.dirname(benchmark)):
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if file.startswith(os.path.dirname(benchmark)):
             del sys.modules[name]
 """
 """Script that runs the benchmarks named on standard input, one after the other, in one interpreter.
@@ -105,7 +106,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
-    """Run a benchmark with environment variables; return its output and the traceback of an error."""
+    """Run a benchmark; return its output and the traceback of an error."""
     command = [sys.executable, "-c", _INTERPRETER]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

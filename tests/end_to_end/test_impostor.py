@@ -1,4 +1,4 @@
-"""The commands of projects and CI install the real package, although an impostor owns its name on the index."""
+"""Projects and CI install the real package, although an impostor owns its name on the index."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ SETTINGS = {
     "PIP_CONFIG_FILE": os.devnull,
     "PIP_FIND_LINKS": "",
 }
-"""Settings that build with the installed setuptools (pip's option is inverted) and download nothing."""
+"""Settings that build with the installed setuptools (pip's option is inverted), offline."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The default model has the same bytes on two processors: this one, and an emulated Haswell without AVX-512."""
+"""The default model has the same bytes on this processor and on an emulated Haswell."""
 
 import json
 import os
@@ -53,24 +53,33 @@ with tempfile.TemporaryDirectory() as name:
     export_classifier(model, params, scratch, scratch=scratch, novelty=novelty)
     network, _ = load_outputs(scratch / HEAD)
     logits, unlike = network(features, [LOGITS, NOVELTY]).values()
-    results = {"backbone": digest(backbone.read_bytes()), "head": digest((scratch / HEAD).read_bytes())}
+    head = digest((scratch / HEAD).read_bytes())
+    results = {"backbone": digest(backbone.read_bytes()), "head": head}
 probabilities = softmax(logits).astype(np.float32)
 names = np.array(CLASSES, dtype=object)
-table = pd.DataFrame({"id": ids, "split": np.where(trained, "train", "test"), "label": names[targets]})
-table["predicted"], table["loss"] = names[probabilities.argmax(axis=1)], losses(targets, probabilities)
+table = pd.DataFrame({"id": ids, "split": np.where(trained, "train", "test")})
+table["label"] = names[targets]
+table["predicted"] = names[probabilities.argmax(axis=1)]
+table["loss"] = losses(targets, probabilities)
 for place, label in enumerate(CLASSES):
     table[f"p_{label}"] = probabilities[:, place]
-table = pd.concat([table, table[table["split"] == "test"].assign(split="val", id=lambda rows: rows["id"] + "v")])
+test = table[table["split"] == "test"]
+table = pd.concat([table, test.assign(split="val", id=test["id"] + "v")])
 groups = pd.Series(table["id"].to_numpy(), index=table["id"])
 metrics = measure(table, groups, CLASSES, top_k=2, draws=1000, confidence=0.95)
-# Sums over many images use other blocks than sums over few. Labels are in order, since QEMU 7.2 sorts wrongly.
+# Sums over many images use other blocks than sums over few. Labels are in order, since QEMU 7.2
+# sorts wrongly.
 chance = np.random.default_rng(7)
 many = chance.standard_normal((600, features.shape[1])).astype(np.float32)
 wide = fit_logistic(many, np.repeat(np.arange(10, dtype=np.int32), 60), params, labels=10)
 results |= {
-    "features": digest(features.tobytes()), "kernel": digest(fitted.kernel.tobytes() + fitted.bias.tobytes()),
-    "logits": digest(logits.tobytes()), "novelty": digest(b"".join(part.tobytes() for part in novelty)),
-    "unlike": digest(unlike.tobytes()), "width": features.shape[1], "probabilities": digest(probabilities.tobytes()),
+    "features": digest(features.tobytes()),
+    "kernel": digest(fitted.kernel.tobytes() + fitted.bias.tobytes()),
+    "logits": digest(logits.tobytes()),
+    "novelty": digest(b"".join(part.tobytes() for part in novelty)),
+    "unlike": digest(unlike.tobytes()),
+    "width": features.shape[1],
+    "probabilities": digest(probabilities.tobytes()),
     "calibrated": digest(apply_temperature(probabilities, 0.37).astype(np.float32).tobytes()),
     "temperature": cautious_temperature(targets, probabilities, len(targets)), "metrics": metrics,
     "wide": digest(wide.kernel.tobytes() + wide.bias.tobytes()),

@@ -1,4 +1,4 @@
-"""A team's project: created by the installed package, run, shared, extended, corrected and upgraded."""
+"""A team's project: created by the installed package, shared, extended, corrected, upgraded."""
 
 import hashlib
 import json
@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pixmill.validate.decisions import read_decisions
+from mlflow.entities import Run
 
 from pixmill import __version__
+from pixmill.core.decisions import read_rows
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
 from pixmill.core.params import load_params
@@ -96,7 +97,8 @@ CHECK = """
 from pixmill.validate import Check
 
 def checks(manifest, classes):
-    return [Check("classes_named", "classes", "ExpectTableRowCountToEqual", {"value": len(classes)}, "info", "all")]
+    count = {"value": len(classes)}
+    return [Check("classes_named", "classes", "ExpectTableRowCountToEqual", count, "info", "all")]
 """
 
 
@@ -219,7 +221,7 @@ def test_promote_job_and_teammate_without_reruns(shoes, server, tmp_path) -> Non
 
 @pytest.fixture(scope="module")
 def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of the next release, with another default and code line of train, and other template files."""
+    """The wheel of the next release: another default and code line of train, other templates."""
     folder = tmp_path_factory.mktemp("next")
     source = Project(copy_repository(repository, folder / "source"))
     source.edit((f'"{__version__}"', '"0.2.0"'), file="src/pixmill/__init__.py")
@@ -285,8 +287,54 @@ def test_given_split_with_non_ascii_class_names(pets) -> None:
     assert set(metrics["per_class"]) == set(NAMES.values())
 
 
+@dataclass(frozen=True)
+class Corrected:
+    """A project whose wrong labels were corrected, and whose new images were accepted.
+
+    Args:
+        project: The project.
+        truth: Corrected labels by id.
+        new: Labels of the accepted images by id.
+        kinds: Kinds of the cases that showed wrong labels.
+    """
+
+    project: Project
+    truth: dict[str, str]
+    new: dict[str, str]
+    kinds: set[str]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project whose review page is open."""
+
+    decisions: Path
+    running: Review
+
+
+@pytest.fixture(scope="module")
+def corrected(
+    pets: Project, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Corrected:
+    """The project after a review of all cases."""
+    path = tmp_path_factory.mktemp("corrected") / "pets"
+    project = replace(pets, path=Path(shutil.copytree(pets.path, path, symlinks=True)))
+    inbox = Inbox(project.path / "inbox")
+    truth = {}
+    new = {}
+    for label, wrong in SWAPPED.items():
+        images = sorted((bundled_images / label).glob("*.png"))
+        truth |= {file_digest(images[number]): NAMES[label] for number in WRONG}
+        for path in images[PER_CLASS : PER_CLASS + 2]:
+            answer = {"label": NAMES[wrong], "confidence": 0.6}
+            sent = {"label": NAMES[label], "extension": ".png", "prediction": answer, "model": {}}
+            new[inbox.add(path.read_bytes(), **sent)] = NAMES[label]
+    kinds = correct(project, truth, new)
+    return Corrected(project, truth, new, kinds)
+
+
 def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set[str]:
-    """Correct the wrong labels and accept the new images on the review page; return the kinds of the cases."""
+    """Correct labels and accept new images on the review page; return the kinds of the cases."""
     left = dict(truth)
     kinds = set()
     review = Review(project.path, "--no-open")
@@ -300,89 +348,81 @@ def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set
                 elif others or name not in left:
                     page.press("n")
                 else:
-                    label = left.pop(name)
-                    kinds.add(
-                        page.run(
-                            "document.querySelector('#kinds [aria-current]').textContent"
-                        ).split()[0]
-                    )
-                    suggested = (
-                        page.run("document.querySelector('#accept').textContent")
-                        == f"Relabel to '{label}'"
-                    )
-                    page.press(*("a" if suggested else ("r", str(CLASSES.index(label) + 1))))
+                    kinds.add(relabel(page, left.pop(name)))
     finally:
         code, output = review.end()
     assert (code, left) == (0, {})
-    assert (
-        f"{len(truth) + len(new)} images decided, {len(new)} corrections accepted into data/."
-    ) in output
+    assert f"{len(new)} images accepted into data/" in output
     return kinds
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A project whose review page is open."""
+def relabel(page: Page, label: str) -> str:
+    """Give the image of a case its label, and return the kind of the case."""
+    kind = page.run("document.querySelector('#kinds [aria-current]').textContent").split()[0]
+    suggestion = page.run("document.querySelector('#accept').textContent")
+    if suggestion == f"Relabel to '{label}'":
+        page.press("a")
+    else:
+        page.press("r", str(CLASSES.index(label) + 1))
+    return kind
 
-    decisions: Path
-    running: Review
 
-
-def test_corrections_are_run_as_experiment_and_compared(copy, bundled_images) -> None:
+@pytest.fixture(scope="module")
+def newest(corrected: Corrected) -> Run:
+    """The run of an experiment on the corrections, which was applied; then draws are 400."""
     from mlflow import MlflowClient
 
-    inbox = Inbox(copy.path / "inbox")
-    truth = {}
-    new = {}
-    for label, wrong in SWAPPED.items():
-        images = sorted((bundled_images / label).glob("*.png"))
-        truth |= {file_digest(images[number]): NAMES[label] for number in WRONG}
-        for path in images[PER_CLASS : PER_CLASS + 2]:
-            answer = {"label": NAMES[wrong], "confidence": 0.6}
-            sent = {"label": NAMES[label], "extension": ".png", "prediction": answer, "model": {}}
-            new[inbox.add(path.read_bytes(), **sent)] = NAMES[label]
-    before = copy.metrics("evaluate")
-    assert {"labels", "errors"} <= correct(copy, truth, new)
-    written = read_decisions(copy.path / "review.csv", CLASSES)
-    assert {line.image: (line.verb, line.label) for line in written} == {
-        name: ("relabel", label) for name, label in truth.items()
-    }
-
-    status = copy.git("status", "--porcelain")
+    project = corrected.project
+    status = project.git("status", "--porcelain")
     # A listed key with its default, and an unlisted key.
     settings = ("-S", "train.features.inverse_regularization=0.005", "-S", "++evaluate.draws=300")
-    done_by(copy, "dvc", "exp", "run", "--temp", "-n", "elsewhere", *settings)
-    assert copy.git("status", "--porcelain") == status
-    client = MlflowClient(f"sqlite:///{copy.path}/mlflow.db")
-    newest, _ = client.search_runs([client.get_experiment_by_name("pets").experiment_id])
-    assert newest.data.tags["DVC_EXP_NAME"] == "elsewhere"
-    assert newest.data.params["train.features.inverse_regularization"] == "0.005"
-    assert "test_accuracy" in newest.data.metrics
-
-    assert "elsewhere" in done_by(copy, "dvc", "exp", "show", "--csv")
-    assert 4 < len(done_by(copy, "dvc", "metrics", "diff", "elsewhere", "--md").splitlines()) < 25
-    done_by(copy, "dvc", "exp", "apply", "elsewhere")
-    changed = json.loads(done_by(copy, "dvc", "params", "diff", "--json"))["params.yaml"]
+    done_by(project, "dvc", "exp", "run", "--temp", "-n", "elsewhere", *settings)
+    assert project.git("status", "--porcelain") == status
+    assert "elsewhere" in done_by(project, "dvc", "exp", "show", "--csv")
+    lines = done_by(project, "dvc", "metrics", "diff", "elsewhere", "--md").splitlines()
+    assert 4 < len(lines) < 25
+    done_by(project, "dvc", "exp", "apply", "elsewhere")
+    changed = json.loads(done_by(project, "dvc", "params", "diff", "--json"))["params.yaml"]
     assert changed == {
         "evaluate.draws": {"old": 200, "new": 300, "diff": 100},
         "train.features.inverse_regularization": {"old": None, "new": 0.005},
     }
-    done_by(
-        copy, "mlflow", "run", ".", "-e", "evaluate", "--env-manager", "local", "-P", "draws=400"
-    )
-    assert copy.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"] == 400
+    words = ("-e", "evaluate", "--env-manager", "local", "-P", "draws=400")
+    done_by(project, "mlflow", "run", ".", *words)
+    client = MlflowClient(f"sqlite:///{project.path}/mlflow.db")
+    run, _ = client.search_runs([client.get_experiment_by_name("pets").experiment_id])
+    return run
 
-    document = json.loads(done_by(copy, "pixmill", "compare", "--json"))
+
+def test_review_shows_wrong_labels_and_writes_decisions(corrected) -> None:
+    assert {"labels", "errors"} <= corrected.kinds
+    rows = read_rows(corrected.project.path / "decisions.csv")
+    assert {row.image: row.label for row in rows if row.answer == "yes"} == corrected.truth
+
+
+def test_experiment_has_a_run_and_is_compared_with_the_head(corrected, newest) -> None:
+    project = corrected.project
+    assert newest.data.tags["DVC_EXP_NAME"] == "elsewhere"
+    assert newest.data.params["train.features.inverse_regularization"] == "0.005"
+    assert "test_accuracy" in newest.data.metrics
+    assert project.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"] == 400
+
+    document = json.loads(done_by(project, "pixmill", "compare", "--json"))
     assert document["head"]["run"]["id"] == newest.info.run_id
-    crossed = copy.metrics("evaluate")["cross_validation"]["accuracy"]
+    crossed = project.metrics("evaluate")["cross_validation"]["accuracy"]
     assert document["metrics"]["accuracy"]["head"] == pytest.approx(crossed, rel=1e-5)
-    runs = json.loads(done_by(copy, "pixmill", "compare", "--runs", "--json"))["rows"]
+    runs = json.loads(done_by(project, "pixmill", "compare", "--runs", "--json"))["rows"]
     assert {row["run"]["id"]: row["in_use"] for row in runs} == {
         newest.info.run_id: False,
         document["base"]["run"]["id"]: True,
     }
-    found = compare(Workspace(copy.path, copy.path), load_params(copy.path))
-    assert found.base.commit == copy.git("rev-parse", "HEAD").strip()
+
+
+def test_corrections_are_compared_and_improve_the_model(corrected, newest, pets) -> None:
+    project = corrected.project
+    truth = corrected.truth
+    found = compare(Workspace(project.path, project.path), load_params(project.path))
+    assert found.base.commit == project.git("rev-parse", "HEAD").strip()
     assert found.head.is_workspace
     images = {change: rows.set_index("id") for change, rows in found.data.images.groupby("change")}
     assert images.keys() == {"relabelled", "added"}
@@ -391,11 +431,11 @@ def test_corrections_are_run_as_experiment_and_compared(copy, bundled_images) ->
     assert images["relabelled"]["base_label"].to_dict() == {
         name: wrong[label] for name, label in truth.items()
     }
-    assert images["added"]["head_label"].to_dict() == new
+    assert images["added"]["head_label"].to_dict() == corrected.new
     for name, origin in images["added"]["image_url"].items():
         assert re.fullmatch(rf"data/.+/feedback-\d{{4}}-\d\d-\d\d-{name[:16]}\.png", origin)
-
-    after = copy.metrics("evaluate")
+    before = pets.metrics("evaluate")
+    after = project.metrics("evaluate")
     assert after["accuracy"] > before["accuracy"]
     assert after["macro_f1"] > before["macro_f1"]
     steps = [step.value for step in found.numbers.steps]

@@ -101,7 +101,7 @@ def new_job(repository_with_remote: Repository, tmp_path: Path) -> Callable[...,
 
 
 def compare(job: Project) -> tuple[int, str, str]:
-    """Run the job; return its exit status, output and comparison, which must also be its summary."""
+    """Run the job; return exit status, output and comparison, which must be its summary."""
     head = job.git("rev-parse", "HEAD")
     summary = job.path.parent / f"{job.path.name}.summary"
     done = job.run(".ci/compare", "origin/main", GITHUB_STEP_SUMMARY=str(summary))

@@ -54,7 +54,6 @@ def test_images_models_and_scratch_stay_out_of_git(finished) -> None:
 
 def test_mlflow_run_is_complete(finished) -> None:
     import mlflow
-    import numpy as np
 
     mlflow.set_tracking_uri(f"sqlite:///{finished.path}/mlflow.db")
     [run] = mlflow.search_runs(search_all_experiments=True, output_format="list")
@@ -85,6 +84,15 @@ def test_mlflow_run_is_complete(finished) -> None:
         client.download_artifacts(run.info.run_id, "artifacts/train/samples.jpg")
     ).read_bytes()
     assert samples == (finished.path / "artifacts" / "train" / "samples.jpg").read_bytes()
+
+
+def test_keras_model_of_the_run_predicts(finished) -> None:
+    import mlflow
+    import numpy as np
+
+    mlflow.set_tracking_uri(f"sqlite:///{finished.path}/mlflow.db")
+    [run] = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    client = mlflow.MlflowClient()
     models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
     assert sorted(model.name for model in models) == ["classifier", "keras"]
     [model_id] = [model.model_id for model in models if model.name == "keras"]

@@ -68,7 +68,7 @@ def swept(finished, tmp_path_factory):
     return project, document
 
 
-def test_trials_run_once_and_are_in_mlflow(swept) -> None:
+def test_trials_run_once(swept) -> None:
     project, document = swept
     assert [trial["number"] for trial in document["trials"]] == [*range(TRIALS)]
     assert {trial["state"] for trial in document["trials"]} == {"complete"}
@@ -77,6 +77,10 @@ def test_trials_run_once_and_are_in_mlflow(swept) -> None:
     )
     assert project.git("status", "--porcelain") == ""
     assert Path(project.path, "reports", "sweep.html").exists()
+
+
+def test_sweep_has_one_run_and_one_per_trial(swept) -> None:
+    project, document = swept
     runs = all_runs(MlflowClient(f"sqlite:///{project.path}/mlflow.db"))
     (parent,) = [run for run in runs if "pixmill.sweep" in run.data.tags]
     children = [

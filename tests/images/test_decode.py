@@ -54,12 +54,6 @@ def test_lossy_formats_give_similar_pixels(kind: str) -> None:
     assert np.abs(found.pixels[:, :10].astype(int) - RED).max() < 12
 
 
-def test_grey_becomes_three_equal_channels() -> None:
-    found = decode(encoded(halves().convert("L"), "PNG"))
-    assert found.mode == "L"
-    assert (found.pixels == found.pixels[:, :, :1]).all()
-
-
 def test_cmyk_is_converted_and_not_inverted() -> None:
     found = decode(encoded(halves().convert("CMYK"), "JPEG", quality=95, subsampling=0))
     assert found.mode == "CMYK"

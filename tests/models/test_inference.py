@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 
-from pixmill.core.errors import ManifestError
 from pixmill.models.classifier import Classifier, Prediction
 from pixmill.models.inference import Located, PredictionPass, answers_schema, predict_images
 from tests.images.samples import encoded, shapes
@@ -80,13 +79,6 @@ def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected
         [answers[place] for place in (0, 3, 5, 8)],
         [expected[0], expected[0], expected[0], expected[1]],
     )
-
-
-def test_error_if_the_classifier_cannot_be_loaded(trained_folder, tmp_path):
-    folder = shutil.copytree(trained_folder, tmp_path / "train")
-    (folder / "network.tflite").write_bytes(b"nothing")
-    with pytest.raises(ManifestError, match=r"network\.tflite is not an intact network"):
-        list(predict_images(folder, [FILES[0]], workers=1))
 
 
 def test_pickled_pass_contains_the_path_and_loads_on_arrival(trained_folder, tmp_path, expected):

@@ -30,10 +30,6 @@ def network(build):
     return lambda **params: build(cnn=CnnParams(**params))
 
 
-def names(model):
-    return [layer.name for layer in model.layers]
-
-
 def test_grey_network_has_one_channel(network, pixels):
     grey = network(channels=1)
     assert grey.count_params() == network().count_params() - 2 * 9 * 16

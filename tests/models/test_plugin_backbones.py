@@ -82,8 +82,8 @@ def test_weights_depend_on_seed_or_file(root):
         (
             "model",
             (
-                "expected a feature map (n, height, width, channels) or features (n, width), received "
-                "<Functional"
+                "expected a feature map (n, height, width, channels) or features (n, width), "
+                "received <Functional"
             ),
         ),
         ("rows", "received <KerasTensor shape=(None, 16, 48)"),

@@ -37,7 +37,7 @@ def run(tmp_path, capsys):
     data = tmp_path / "data"
     for n in range(50):
         draw(data / ("train" if n < 40 else "test") / ("coat", "dress")[n % 2] / f"{n:02}.png", n)
-    (tmp_path / "review.csv").write_text("image,decision,label,by,why\n")
+    (tmp_path / "decisions.csv").write_text("image,label,answer,split,by,why\n")
 
     def run():
         workspace = Workspace(tmp_path, tmp_path)

@@ -1,6 +1,5 @@
 """An evaluation finds its training by the weights, in spite of everything."""
 
-from pixmill.tracking.delivery import sync
 from pixmill.tracking.stage_runs import evaluation_run
 
 WEIGHTS = "a" * 32
@@ -57,20 +56,6 @@ def test_a_training_that_waits_is_sent_first(trained, store, place, capsys):
     assert "pixmill.linked" not in recorded.data.tags
     assert [path.name for path in place.iterdir()] == ["lock"]
     assert capsys.readouterr().err == f"record: 2 runs sent to {store.uri}: cnn, evaluation\n"
-
-
-def test_a_training_that_mlflow_refuses_is_not_replaced_by_another_run(trained, store, place):
-    restore = store.break_()
-    trained(WEIGHTS)
-    restore()
-    (path,) = place.glob("*/run.json")
-    sound = path.read_text()
-    path.write_text("{}")
-    evaluate(store)
-    assert store.runs() == []
-    path.write_text(sound)
-    assert sync(store.workspace).sent == ["cnn", "evaluation"]
-    assert [run.data.metrics for run in store.runs()] == [{"train_loss": 0.5, "test_accuracy": 0.9}]
 
 
 def test_an_evaluation_that_fails_records_nothing(store, place):

@@ -110,21 +110,6 @@ def test_folds_predict_each_training_and_validation_image_once(crossed, tried, f
     assert not np.allclose(held_out, tried[0].probabilities), "a fold's model has seen other images"
 
 
-def test_folds_are_cached(crossed, folder, scratch) -> None:
-    def kept():
-        return {path.name for path in (scratch / "checkpoints").glob(f"{crossed.key}.folds-*")}
-
-    before = kept()
-    (division,) = {name.split(".")[1] for name in before}
-    assert before == {
-        f"{crossed.key}.{division}.fold-{number}-{crossed.best_epoch}.npz"
-        for number in range(FOLDS)
-    }
-    again = run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
-    assert np.array_equal(again.probabilities, crossed.probabilities)
-    assert kept() == before
-
-
 def test_rejects_more_folds_than_images_of_a_class() -> None:
     rows = pd.DataFrame({"label": ["a"] * 30 + ["b"] * 4, "cluster": range(34)})
     with pytest.raises(ManifestError) as refusal:

@@ -183,11 +183,6 @@ def test_names_failing_and_undecided_classes() -> None:
     assert unclear.rules[0].sentence.startswith(
         "recall of dress 0.600 (95 % CI 0.500 to 0.700), at least 0.65: und"
     )
-    absent = gate(
-        revision({**METRICS, "per_class": {**rows, "shirt": METRICS["per_class"]["shirt"]}}),
-        min_per_class={"recall": 0.5},
-    )
-    assert (absent.result, absent.rules[0].needed) == ("undecided", None)
     passing = gate(revision(metrics), min_per_class={"recall": 0.5})
     assert (passing.result, passing.rules[0].sentence) == (
         "pass",
@@ -226,14 +221,6 @@ def test_significant_drop(low, high, metric, result, needed) -> None:
     found = gate(found=numbers((low + high) / 2, low, high, metric), max_drop="significant")
     assert (found.result, found.rules[0].needed) == (result, needed)
     assert f", must not be significantly worse: {result}" in found.rules[0].sentence
-
-
-def test_drop_has_an_interval() -> None:
-    found = gate(found=numbers(-0.03, -0.06, 0.0), max_drop="significant")
-    assert found.rules[0].sentence == (
-        "accuracy 0.870 after 0.900 (\N{MINUS SIGN}0.030, 95 % CI \N{MINUS SIGN}0.060 to 0.000), "
-        "must not be significantly worse: undecided; about 410 test images would probably decide it"
-    )
 
 
 def test_incomparable_base_leaves_the_drop_undecided() -> None:

@@ -272,19 +272,6 @@ def test_intervals_over_cross_fitted_images_are_wider() -> None:
     assert wide.gap.high - wide.gap.low > plain.gap.high - plain.gap.low
 
 
-def test_median_seed_is_compared_on_test(made, params: Params) -> None:
-    for seed, wrong in enumerate((5, 25, 35, 15)):
-        made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong))
-    root = made.root
-    use(root, "{model: cnn, epochs: 4}", answers(80, test=40))
-    found = compare_runs(Workspace(root, root), params)
-    assert [row.used is not None for row in found.rows] == [False, True]
-    median = found.rows[0].model
-    assert median.params["train.seed"] == 1  # of four the third
-    assert found.planned.head == f"{median.name} (the median of 4 seeds)"
-    assert found.planned.command.endswith(f" main {median.revision}")
-
-
 def test_champion_is_in_use(made, params: Params) -> None:
     made("best", "{model: cnn, epochs: 4}", answers(5))
     used = made("used", "{model: cnn, epochs: 3}", answers(30))

@@ -12,7 +12,7 @@ from pixmill.core.files.writing import file_digest
 from pixmill.experiments.compare.revisions import read_revisions
 from tests.experiments.compare.projects import IDS, record, write
 from tests.ports import unused_port
-from tests.version_control import git, start_repository
+from tests.version_control import git
 
 
 @pytest.fixture(autouse=True)
@@ -196,25 +196,6 @@ def test_reads_run_by_any_name(recorded):
     assert of(project, None, f"runs:/{run}")[0].name == "HEAD"
     with pytest.raises(PixmillError, match=r"runs:/none: MLflow at .* reports: .*not found"):
         of(project, "runs:/none")
-
-
-def test_run_with_unknown_data(recorded, tmp_path, monkeypatch):
-    project, run = recorded
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
-    git(start_repository(tmp_path), "commit", "--allow-empty", "-m", "Begin")
-    revision, _ = of(tmp_path, f"runs:/{run}")
-    assert accuracy(revision) == 0.875
-    assert (
-        revision.manifest
-        is revision.pairs
-        is revision.read("requirements.txt")
-        is revision.read("artifacts/a")
-        is None
-    )
-    assert revision.missing == (
-        f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git "
-        "fetch --all.",
-    )
 
 
 def test_mlflow_failure_omits_only_the_run(project, monkeypatch):

@@ -5,20 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from pixmill.core.params import CompareParams, EvaluateParams, parse_params
+from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.experiments.compare.comparison import Numbers
 from pixmill.experiments.compare.numbers import compare_numbers
 from pixmill.experiments.compare.slices import MIN_CLUSTERS
 from pixmill.experiments.compare.verdict import give_verdict
 from tests.experiments.compare.made_revisions import make_predictions, make_revision
 
-PARAMS = parse_params(
-    "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: "
-    "{}, evaluate: {draws: 400}, compare: {metric: accuracy}}"
-)
 IMAGES = 400
 ACTUAL = np.arange(IMAGES) % 2
 OF_SHOP = np.arange(IMAGES) % 8 < 2  # 100 images, half of each class
@@ -145,6 +140,3 @@ def test_small_slices_are_not_tested():
     assert len(tested) == 2 + 2 + 4
     expected = multipletests([row.accuracy.p for row in tested], method="holm")[1]
     assert [row.p_adjusted for row in tested] == pytest.approx(expected)
-
-
-floats = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 3.4e38, float("-inf")]))

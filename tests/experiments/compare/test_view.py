@@ -207,25 +207,17 @@ def test_json_document() -> None:
 
 
 def test_json_nulls_and_digits() -> None:
-    flips = numbers().flips.assign(base_loss=np.inf, head_loss=np.nan, base_confidence=1 / 3)
-    metrics = {
-        "macro_f1": Difference(1 / 3, 2 / 3, 1 / 3, float("nan"), 0.5, 1),
-        "accuracy": difference(0.9, 0.8),
-    }
+    flips = numbers().flips.assign(base_loss=np.inf, head_loss=np.nan)
+    metrics = {"macro_f1": Difference(1 / 3, 2 / 3, 1 / 3, float("nan"), 0.5, 1)}
     made = comparison(
         numbers=numbers(flips=flips, metrics=metrics),
         data=replace(data(), images=data().images.assign(source=pd.NA)),
-        head=revision("cnn", metrics={"accuracy": 0.91234567, "n": 262, "per_class": {}}, run=None),
+        head=revision("cnn", run=None),
     )
     document = json.loads(comparison_json(made), parse_constant=pytest.fail)
     found = document["metrics"]["macro_f1"]
     assert found == {"base": 0.333333, "head": 0.666667, "diff": 0.333333, "low": None, "high": 0.5}
     image = document["flips"]["images"][0]
-    assert (image["base_loss"], image["head_loss"], image["base_confidence"]) == (
-        None,
-        None,
-        0.333333,
-    )
+    assert image["base_loss"] is image["head_loss"] is None
     assert document["data"]["images"][0]["source"] is None
-    assert document["head"]["recorded"]["accuracy"] == 0.912346
     assert document["head"]["run"] is document["base"]["recorded"] is None

@@ -6,7 +6,6 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params
 from pixmill.experiments.sweep.planning import open_trials
-from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.space import apply_trial, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from tests.experiments.sweep.swept import add, make_plan
@@ -113,19 +112,6 @@ def test_applies_values_and_keeps_the_rest(workspace) -> None:
     assert params == plan.params.model_copy(
         update={"train": params.train, "split": params.split, "sweep": plan.params.sweep}
     )
-
-
-def test_applying_keeps_sweep_key_and_trials(workspace, fake_trial) -> None:
-    text = TEXT + "    train.learning_rate: [0.001, 0.01]\n    train.batch_size: [16, 32]\n"
-    (workspace.root / "params.yaml").write_text(text)
-    plan = make_plan(workspace, trials=3)
-    trials = search(workspace, plan)
-    best = found(workspace, plan)
-    assert best.number == plan.best(trials)[0].number
-    apply_trial(workspace, best)
-    again = make_plan(workspace)
-    assert again.key == plan.key
-    assert len(search(workspace, make_plan(workspace, trials=3))) == len(trials)
 
 
 @pytest.mark.parametrize("number", [2, 9])

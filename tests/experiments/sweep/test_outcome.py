@@ -63,12 +63,3 @@ def test_expected_value_uses_complete_trials(found, workspace) -> None:
     assert result.expected == expected
     assert expected.value < result.best.value
     assert len(result.rows) == 8
-
-
-def test_lowest_loss_is_best_and_ece_has_no_expected_value(found, workspace) -> None:
-    for metric in ("log_loss", "ece"):
-        write_params(workspace.root, metric=metric)
-        result = found(5)
-        assert result.best.value == min(trial.value for trial in result.trials)
-        assert [row.value for row in result.rows] == sorted(row.value for row in result.rows)
-        assert (result.expected is None) == (metric == "ece")

@@ -195,15 +195,6 @@ def test_preprocessing_in_the_card(tmp_path, aspect, size):
     )
 
 
-def test_card_counts_sources_and_licences(exported):
-    card = (exported.folder / "README.md").read_text()
-    assert "30 images for training, 3 for validation" in card
-    assert "| wikimedia | unknown | 5 |" in card
-    assert "| folder | CC BY-SA 4.0 | 5 |" in card
-    assert r"| folder | ask \*us\* \<first\> | 5 |" in card
-    assert "The licence of some training images is unknown" in card
-
-
 @pytest.mark.slow
 def test_exports_are_reproducible(project, tmp_path):
     first = export(project, tmp_path / "first", ["litert", "onnx"], max_drop=1).folder

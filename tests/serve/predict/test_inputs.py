@@ -100,10 +100,3 @@ def test_names_are_not_formulas(photos):
         "./\n=1.png",
     ]
     assert not [name for name in names(".") if name[0] in "=+-@"]
-
-
-@pytest.mark.linux
-def test_escapes_names_that_are_not_utf_8(photos):
-    (photos / os.fsdecode(b"\xff.png")).touch()
-    assert "photos/\\udcff.png" in names("photos")
-    assert names(os.fsdecode(b"http://x/\xff")) == ["http://x/\\udcff"]

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.models.exported import Exported, write_exported
+from pixmill.models.exported import write_exported
 from pixmill.serve.predict.model import find_model
+from tests.models.test_exported import DESCRIPTION
 from tests.version_control import commit, git, start_repository
 
 LOCK = """\
@@ -69,23 +70,12 @@ def test_digest_depends_on_the_files_that_decide_predictions(trained_folder, tmp
 def test_metadata_of_an_exported_file(trained_folder, tmp_path):
     path = tmp_path / "garments.tflite"
     network = (trained_folder / "network.tflite").read_bytes()
-    known = Exported(
-        ("coat", "hat", "bag"),
-        24,
-        "pad",
-        "bicubic",
-        0.5,
-        0.6,
-        0.9,
-        "garments",
-        "0" * 64,
-        "1" * 40,
-        {"accuracy": 0.9},
-    )
+    known = DESCRIPTION
     write_exported(path, network, known)
     model = find_model(str(path), None)
-    assert (model.path, model.name, model.labels) == (path, "garments", ("coat", "hat", "bag"))
-    assert (model.threshold, model.commit, model.metrics) == (0.6, "1" * 40, {"accuracy": 0.9})
+    assert (model.path, model.name, model.labels) == (path, known.name, known.labels)
+    found = (model.threshold, model.commit, model.metrics)
+    assert found == (known.threshold, known.commit, known.metrics)
     digest = model.digest
     write_exported(path, network + bytes(4), known)
     assert find_model(str(path), None).digest != digest

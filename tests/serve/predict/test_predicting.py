@@ -3,11 +3,9 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.models.classifier import Classifier
 from pixmill.serve.predict.inputs import Input, find_images
 from pixmill.serve.predict.predicting import Output, check_outputs, predict, predict_to_files
 from tests.fetch.conftest import NAME, Site
@@ -15,24 +13,6 @@ from tests.fetch.conftest import NAME, Site
 
 def written(model, words, *outputs, **options):
     return list(predict_to_files(model, find_images(words), outputs, **options))
-
-
-def test_rows_are_in_order_and_agree_with_the_classifier(model, photos):
-    rows = list(predict(model, find_images(["photos"])))
-    expected = Classifier.load(model.path).predict([Path(row["path"]).read_bytes() for row in rows])
-    for row, answer in zip(rows, expected, strict=True):
-        assert (row["predicted"], row["confidence"], row["sure"]) == (
-            answer.label,
-            answer.confidence,
-            answer.sure,
-        )
-        assert row["reason"] == answer.reason
-    reasons = {row["path"]: row["reason"] for row in rows if row["reason"]}
-    assert reasons == {
-        "photos/cut.jpg": "truncated",
-        "photos/empty.png": "empty",
-        "photos/notes.txt": "unknown",
-    }
 
 
 def test_writes_all_outputs(model, photos):
@@ -44,12 +24,8 @@ def test_writes_all_outputs(model, photos):
     assert sorted(path.name for path in Path("out").iterdir()) == [
         f"answers.{kind}" for kind in sorted(["csv", "jsonl", "parquet", "html"])
     ]
-    for table in (pd.read_csv("out/answers.csv"), pd.read_parquet("out/answers.parquet")):
-        assert list(table["path"]) == [row["path"] for row in rows]
-    assert [
-        json.loads(line)
-        for line in Path("out/answers.jsonl").read_text(encoding="utf-8").splitlines()
-    ] == rows
+    lines = Path("out/answers.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == rows
     page = Path("out/answers.html").read_text(encoding="utf-8")
     assert "photos/00.jpeg" in page
     assert 'href="../"' not in page

@@ -48,13 +48,6 @@ class Registry:
         source = str(self._root / f"{key}-model")
         return str(self._client.create_model_version(NAME, source).version)
 
-    def broken(self, key: str) -> str:
-        """Register a classifier whose network is cut short."""
-        version = self.register(key)
-        (network,) = (self._root / f"{key}-model").rglob("*.tflite")
-        network.write_bytes(network.read_bytes()[: network.stat().st_size // 2])
-        return version
-
     def move(self, version: str) -> None:
         self._client.set_registered_model_alias(NAME, "champion", version)
 
@@ -86,7 +79,7 @@ def until(server: Running, holds) -> tuple[int, dict]:
     return answer
 
 
-def test_replaces_models_under_load_and_refuses_a_broken_one(registry, tmp_path):
+def test_replaces_models_under_load(registry, tmp_path):
     first = registry.register("first", temperature=1.0)
     second = registry.register("second", temperature=5.0)
     registry.move(first)
@@ -101,22 +94,8 @@ def test_replaces_models_under_load_and_refuses_a_broken_one(registry, tmp_path)
             await asyncio.sleep(1)
             await asyncio.to_thread(registry.move, second)
             await asyncio.to_thread(until, server, lambda answer: version_of(answer) == second)
-            await asyncio.to_thread(
-                registry.move, await asyncio.to_thread(registry.broken, "broken")
-            )
-            await asyncio.to_thread(
-                until, server, lambda answer: "(version 3)" in (answer[1]["refused"] or "")
-            )
             return await noise
 
         result = asyncio.run(act())
         assert set(result["answers"]) == {"200"}
-        status, ready = server.ask("GET", "/readyz")
-        assert (status, ready["model"]["version"]) == (200, second)
-        assert "refused a newer model, the old one serves on" in server.log.read_text()
-        softer = server.predict(image)[0]["confidence"]
-        assert softer < given
-        # After a model that works, `refused` is reset.
-        registry.move(first)
-        until(server, lambda answer: version_of(answer) == first and answer[1]["refused"] is None)
-        assert server.predict(image)[0]["confidence"] == given
+        assert server.predict(image)[0]["confidence"] < given

@@ -109,15 +109,12 @@ def test_broken_uploads_have_a_reason_or_are_problems(server, photographs, secon
             "/v1/predict", (part % (b"../../etc/passwd", broken()))[: chance.randrange(200)], kind
         ),
         lambda: post("/v1/predict", chance.randbytes(200), kind),
-        lambda: post("/v1/predict", broken(), "Content-Type: multipart/form-data"),
         lambda: post("/v1/predict", chance.randbytes(300), json_),
         lambda: post(
             "/v1/predict",
             b'{"images": [{"content": "%b"}]}' % base64.b64encode(broken()),
-            "Content-Type: application/json",
+            json_,
         ),
-        lambda: post("/v1/predict", b"[" * 100_000, json_),
-        lambda: post("/v1/predict", broken(), "Content-Type: text/html"),
         lambda: post("/v1/explain?label=%00", broken(), "Content-Type: image/png"),
         lambda: post("/v1/feedback", part % (b"x.jpg", broken()), kind),
         lambda: post("/invocations", chance.randbytes(50), json_),

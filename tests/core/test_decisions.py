@@ -86,6 +86,9 @@ def test_other_header_is_refused() -> None:
 def test_label_that_is_no_class_is_refused() -> None:
     with pytest.raises(DecisionsError, match=r"line 7: .*coat.*'hat'"):
         require_labels([Row(A, "hat", line=7)], ["coat"])
+    rows = [Row(A, "hat", line=7), Row(B, "coat", line=8), Row(C, "cap", line=9)]
+    with pytest.raises(DecisionsError, match=r"line 7: .*'hat' .*1 further row\b"):
+        require_labels(rows, ["coat"])
 
 
 def test_images_are_matched_by_all_spellings() -> None:

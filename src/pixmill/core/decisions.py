@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 from pixmill.core.errors import DecisionsError
 from pixmill.core.names import to_nfc
-from pixmill.core.words import first_of, printable
+from pixmill.core.words import count, first_of, printable
 
 FILE = "decisions.csv"
 
@@ -218,10 +218,15 @@ def require_labels(rows: Iterable[Row], classes: Sequence[str]) -> None:
     Raises:
         DecisionsError: A label is not.
     """
-    known = set(classes)
-    for row in rows:
-        if row.label and row.label not in known:
-            raise _refusal(row.line, f"one of the labels {first_of(classes)}", repr(row.label))
+    known = {"", *classes}
+    unknown = [row for row in rows if row.label not in known]
+    if not unknown:
+        return
+    first, *others = unknown
+    received = repr(first.label)
+    if others:
+        received += f" (and {count(len(others), 'further row')} with an unknown label)"
+    raise _refusal(first.line, f"one of the labels {first_of(classes)}", received)
 
 
 def match_rows(
@@ -249,7 +254,7 @@ def match_rows(
     found: dict[str, dict[Key, Row]] = defaultdict(dict)
     gone: dict[Key, Row] = {}
     for row in rows:
-        ids = _ids(row.image, by_name)
+        ids = ids_of(row.image, by_name)
         if len(ids) > 1:
             raise _refusal(row.line, "one image", f"{row.image!r}, which matches {len(ids)}")
         if ids:
@@ -411,7 +416,7 @@ def _add(rows: dict[Key, Row], row: Row) -> None:
         raise _refusal(row.line, f"one answer per image and label ({named})", str(row))
 
 
-def _ids(image: str, by_name: Mapping[str, Collection[str]]) -> set[str]:
+def ids_of(image: str, by_name: Mapping[str, Collection[str]]) -> set[str]:
     """Return the ids of the images that a row's text names."""
     ids = set(by_name.get(image, ()))
     start = image.lower()

@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.decisions import Decided
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED
+from pixmill.validate.shortcuts import SHORTCUTS
 from pixmill.validate.tables import LEAKS, REPEATED, class_table
 from pixmill.validate.validation import Review, Validation
 
@@ -125,4 +127,11 @@ def validation(
         sightings=table(sightings, SIGHTINGS.remove_metadata())
         if sightings
         else pd.DataFrame(columns=SIGHTINGS.names),
+        lookalikes=pd.DataFrame(),
+        shortcuts=pd.DataFrame(columns=list(SHORTCUTS)),
+        series=None,
+        unused_pages=0,
+        window=None,
+        values=np.empty(0, np.float32),
+        unlabelled=np.zeros(len(manifest), bool),
     )

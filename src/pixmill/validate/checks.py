@@ -350,10 +350,8 @@ def _leaks(rows: pd.DataFrame) -> list[str]:
         n=("id", "size"), places=("leak_places", "first")
     )
     return [
-        (
-            f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for "
-            f"example {places}"
-        )
+        f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, "
+        f"for example {places}"
         for label, parts, n, places in counts.itertuples(index=False)
     ]
 

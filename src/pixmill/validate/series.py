@@ -1,4 +1,4 @@
-"""Series: images whose names count on and that look alike, such as frames of clips, which leak between splits."""
+"""Series: images whose names count on and that look alike, such as frames of clips."""
 
 import re
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ _SHIFTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 377, 987, 2584, 6765)
 
 _CLOSE = 0.05
 _MIN_SHARE = 0.25
-"""Neighbours form series if a quarter of them is closer than a twentieth of the other pairs of their class. In drawn
-clips with turned, shifted and noisy frames, a half is.
+"""Neighbours form series if a quarter of them is closer than a twentieth of the other pairs of
+their class. In drawn clips with turned, shifted and noisy frames, a half is.
 """
 
 _MIN_PAIRS = 30
@@ -118,13 +118,13 @@ def find_series(
 
 
 def _name(level: int, stem: str) -> str:
-    """Return the text before the last numbers of a name; empty if it has fewer, or starts with them."""
+    """Return the text before the last numbers of a name; empty if there is none."""
     found = re.match(rf"(.*?)(?<!\d)(?:\d++\D*+){{{level}}}$", stem)
     return found[1] if found else ""
 
 
 def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
-    """Return the rows ``a`` and ``b`` of images of one class at some distances by name, and that of their hashes."""
+    """Return pairs of rows of one class at some distances by name, and those of their hashes."""
     rows = np.arange(len(table), dtype=np.int32)
     label = table["label"].to_numpy()
     hashes = table["hash"].to_numpy()

@@ -48,10 +48,10 @@ _PROPERTIES = {
 """Properties, each with a phrase for examples and advice."""
 
 _MAX_APPEARANCE_SKILL = 0.95
-"""Maximum skill of :data:`APPEARANCE` that passes; content alone reached 0.93 (Fashion-MNIST, MNIST, CIFAR-10)."""
+"""Maximum skill of :data:`APPEARANCE` that passes; content alone reached 0.93 (CIFAR-10, MNIST)."""
 
 _MAX_IMAGES = 20_000
-"""Maximum number of images, divided evenly among the classes; enough for two decimals in a second or two."""
+"""Maximum number of images, divided evenly among the classes; enough for two decimals."""
 
 _MIN_GROUPS = 20
 """Minimum groups of near-duplicates of a class; with fewer, chance can reach a skill of 0.5."""
@@ -128,7 +128,7 @@ def _properties(kept: pd.DataFrame) -> pd.DataFrame:
 
 
 def _columns(values: pd.Series[Any]) -> pd.DataFrame:
-    """Return a property as numeric columns; a categorical one has an indicator column per frequent value."""
+    """Return a property as numeric columns; a categorical one has one per frequent value."""
     if values.name not in _CATEGORICAL:
         return values.to_frame()
     counts = values.value_counts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,21 +159,20 @@ def match_decisions(
     # Nearly all rows name the id itself, and looking up others takes long.
     known = set(images["id"])
     others = [row for row in rows if row.image not in known]
-    matched, gone = match_rows(others, names_of(others, images, sightings))
+    matched, gone = match_rows(others, names_of({row.image for row in others}, images, sightings))
     found = [row for row in rows if row.image in known]
     found += [row for of in matched.values() for row in of.rows]
     return group_rows(found, {}), gone
 
 
-def names_of(rows: Iterable[Row], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
-    """Return the images that rows of decisions may refer to, with their names.
+def names_of(wanted: Collection[str], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
+    """Return the images that decisions may refer to, with their names.
 
     Args:
-        rows: The rows.
+        wanted: Names of images in the decisions.
         images: ``id`` and ``path`` of all images.
         sightings: ``id`` and ``image_url`` of the sightings.
     """
-    wanted = {row.image for row in rows}
     if not wanted:
         return []
     starts = {name[:MIN_ID_LENGTH].lower() for name in wanted if is_id(name.lower())}

@@ -66,7 +66,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
             "near_duplicates_across_labels": len(validation.pairs_across_labels()),
         },
     }
-    if validation.unlabelled is not None and validation.unlabelled.any():
+    if validation.unlabelled.any():
         pile = validation.manifest[validation.unlabelled]
         alike = int((pile["group"] != pile["id"]).sum())
         found["unlabelled"] = {"images": len(pile), "near_duplicates": alike}

@@ -3,7 +3,7 @@
 import contextlib
 import importlib.metadata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ RECORD = np.dtype(
         ("window", "<f8", 2),
     ]
 )
-"""Fields of :class:`pixmill.images.measures.Measures`; with a reason in ``failure``, all others are zero.
+"""Fields of :class:`pixmill.images.measures.Measures`; all others are zero with a ``failure``.
 
 For images of 8 bits, ``values`` and ``window`` are zero.
 """
@@ -112,10 +112,8 @@ class Survey:
     table: pd.DataFrame
     hashes: npt.NDArray[np.uint64]
     greys: npt.NDArray[np.uint8]
-    values: npt.NDArray[np.float32] = field(
-        default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32)
-    )
-    window: Window | None = None
+    values: npt.NDArray[np.float32]
+    window: Window | None
 
 
 def tabulate(records: npt.NDArray[np.void], deep: npt.NDArray[np.bool_] | None = None) -> Survey:
@@ -276,7 +274,7 @@ def _rows(
 
 
 def _suits(record: bytes, window: Window | None) -> bool:
-    """Return whether a record is intact and, for an image of more than 8 bits, of the given window, if any."""
+    """Return whether a record is intact and, above 8 bits, of the given window."""
     if len(record) != RECORD.itemsize:
         return False
     used = tuple(np.frombuffer(record, RECORD)["window"][0].tolist())

@@ -22,7 +22,8 @@ from pixmill.validate.verdicts import Verdicts
 _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
 
 _MAX_DEVIATIONS = 2.5
-"""Standard deviations below the median at which an image is less sharp than the others: 0.6 % of a normal distribution.
+"""Standard deviations below the median at which an image is less sharp than the others: 0.6 % of a
+normal distribution.
 The absolute limit applies as well, so a stricter value would only hide blurred images.
 """
 
@@ -42,19 +43,19 @@ LOOKALIKES = ("found", "similarity", "apart")
 
 _MIN_ACROSS_SHARE = 0.2
 _MIN_ACROSS_PAIRS = 10
-"""Share and number of near-duplicate pairs with different labels that indicate look-alikes; wrong labels explain a few
-percent.
+"""Share and number of near-duplicate pairs across labels that indicate look-alikes; wrong labels
+explain a few percent.
 """
 
 _MIN_ALIKE_SHARE = 0.5
 _MIN_ALIKE_OTHERS = 5
-"""Share of images with near-duplicates, and their median number per image, that indicate a single scene."""
+"""Share of images with near-duplicates, and their median number, that indicate a single scene."""
 
 _MAX_SAMPLE = 1000
-"""Number of images compared with each other among very many near-duplicates, whose pairs are not all known."""
+"""Images compared with each other among very many near-duplicates; not all pairs are known."""
 
 _SEPARATED_SHARE = 0.95
-"""Share of the images that the suggested similarity separates from all others; the rest may be copies."""
+"""Share of the images that the suggested similarity separates; the rest may be copies."""
 
 _MAX_SIMILARITY = 0.9999
 """Maximum suggested similarity; similarities have four decimals."""
@@ -110,7 +111,7 @@ def image_table(
 def pair_table(
     pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]
 ) -> pd.DataFrame:
-    """Return the near-duplicate pairs with their labels, without pairs of which decisions keep both images.
+    """Return the near-duplicate pairs with their labels, but none that decisions keep.
 
     Args:
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
@@ -165,12 +166,9 @@ def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """
     kept = manifest["verdict"] == "keep"
     table = pd.DataFrame({"label": list(classes)})
-    table["n"] = (
-        table["label"].map(manifest.loc[kept, "label"].value_counts()).fillna(0).astype(int)
-    )
-    table["dropped"] = (
-        table["label"].map(manifest.loc[~kept, "label"].value_counts()).fillna(0).astype(int)
-    )
+    for name, chosen in (("n", kept), ("dropped", ~kept)):
+        counts = manifest.loc[chosen, "label"].value_counts()
+        table[name] = table["label"].map(counts).fillna(0).astype(int)
     largest = table["n"].max()
     table["ratio_to_largest"] = table["n"] / largest if largest else 0.0
     return table
@@ -206,7 +204,7 @@ def blur_limit(sharpness: npt.NDArray[np.float64], min_sharpness: float) -> floa
 def find_repeated(
     ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, repeats: Indices
 ) -> pd.DataFrame:
-    """Return the conflicts and placeholders without a decision, one row per image including its copies.
+    """Return conflicts and placeholders without a decision, one row per image with its copies.
 
     Args:
         ids: Image ids by row.
@@ -246,7 +244,7 @@ def find_repeated(
 
 
 def _numbers(chosen: Indices, count: int) -> Indices:
-    """Return the position of each of ``count`` indices in ``chosen``, -1 if absent, and -1 as the last element."""
+    """Return the position of each index in ``chosen``, -1 if absent; the last element is -1."""
     numbers = np.full(count + 1, -1, np.int64)
     numbers[chosen] = np.arange(len(chosen))
     return numbers
@@ -341,7 +339,7 @@ def find_lookalikes(
     kept: int,
     similarity: float,
 ) -> pd.DataFrame:
-    """Return signs that near-duplicates are different images, with a similarity that separates them.
+    """Return signs that near-duplicates are different images, and what separates them.
 
     Args:
         pairs: See :func:`pixmill.validate.tables.pair_table`.
@@ -376,7 +374,7 @@ def find_lookalikes(
 def _pairs_among(
     rows: Indices, labels: npt.NDArray[np.object_], greys: npt.NDArray[np.uint8], similarity: float
 ) -> pd.DataFrame:
-    """Return the pairs of similar images among some rows, without mirroring: rows, similarity and labels."""
+    """Return the pairs of similar images among some rows, without mirroring."""
     compared = Compared(greys[rows])
     scores = correlations(compared, compared)
     one, other = np.nonzero(np.triu(scores >= similarity, 1))
@@ -388,7 +386,7 @@ def _pairs_among(
 
 
 def _similarity(pairs: pd.DataFrame) -> tuple[float, float]:
-    """Return the smallest similarity at which nearly all images are in no pair, and the share of such images."""
+    """Return the least similarity at which nearly all images are in no pair, and their share."""
     ends = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")])
     nearest = ends.groupby(level=0, sort=False).max()
     least = min(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from pixmill.core.install.plugins import load_plugin, plugin_error
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
 from pixmill.core.params import ValidateParams
 from pixmill.images.compute import RowLimits
-from pixmill.images.depth import PROBABILITIES, Window
+from pixmill.images.depth import Window
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.series import Series, find_series
-from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
+from pixmill.validate.shortcuts import find_shortcuts, shortcut_table
 from pixmill.validate.sightings import (
     PARTS,
     Flags,
@@ -31,11 +31,8 @@ from pixmill.validate.sightings import (
     collect_seen,
     match_decisions,
 )
-from pixmill.validate.survey import Survey, survey
+from pixmill.validate.survey import survey
 from pixmill.validate.tables import (
-    LEAKS,
-    LOOKALIKES,
-    REPEATED,
     class_table,
     find_leaks,
     find_lookalikes,
@@ -76,17 +73,16 @@ class Validation:
         outcomes: Outcomes of the checks.
         review: Applied and ignored decisions.
         sightings: All sightings, for the page.
-        repeated: Conflicts and placeholders, see :func:`pixmill.validate.tables.find_repeated`;
-            default: none.
-        leaks: See :func:`pixmill.validate.tables.find_leaks`; default: none.
-        lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`; default: none.
-        shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
-        series: Images whose names count on and that look alike; default: none.
+        repeated: Conflicts and placeholders, see :func:`pixmill.validate.tables.find_repeated`.
+        leaks: See :func:`pixmill.validate.tables.find_leaks`.
+        lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`.
+        shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`.
+        series: Images whose names count on and that look alike; ``None`` if there are none.
         unused_pages: Number of pages of kept TIFF files after the first.
         window: Values that became black and white in images of more than 8 bits; ``None`` without
             such images.
         values: For each of these images, see :func:`pixmill.images.depth.measure_values`.
-        unlabelled: Mask of images without a label; default: none.
+        unlabelled: Mask of images without a label.
     """
 
     manifest: pd.DataFrame
@@ -95,22 +91,20 @@ class Validation:
     outcomes: Sequence[Outcome]
     review: Review
     sightings: pd.DataFrame
-    repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REPEATED)))
-    leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
-    lookalikes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOOKALIKES)))
-    shortcuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHORTCUTS)))
-    series: Series | None = None
-    unused_pages: int = 0
-    window: Window | None = None
-    values: npt.NDArray[np.float32] = field(
-        default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32)
-    )
-    unlabelled: Flags | None = None
+    repeated: pd.DataFrame
+    leaks: pd.DataFrame
+    lookalikes: pd.DataFrame
+    shortcuts: pd.DataFrame
+    series: Series | None
+    unused_pages: int
+    window: Window | None
+    values: npt.NDArray[np.float32]
+    unlabelled: Flags
 
     @property
     def judged(self) -> pd.DataFrame:
         """The manifest without unlabelled images, which no check, figure or chart counts."""
-        return self.manifest if self.unlabelled is None else self.manifest[~self.unlabelled]
+        return self.manifest[~self.unlabelled]
 
     def pairs_across_labels(self) -> pd.DataFrame:
         """Return the verified pairs with different labels, which are kept but need review.
@@ -135,7 +129,6 @@ def validate(
     scratch: Path | None = None,
     workers: int | None = None,
     root: Path | None = None,
-    surveyed: Survey | None = None,
 ) -> Validation:
     """Measure all images, decide which to keep, find near-duplicates, and run the checks.
 
@@ -152,7 +145,6 @@ def validate(
         workers: Number of processes that decode and of threads that compare; default: one per CPU.
             ``0``: this process, without limits.
         root: Project folder, whose ``src`` contains the plugins; default: the current folder.
-        surveyed: Measurements of the images in the order of the manifest; default: measure them.
 
     Raises:
         PluginError: One of ``params.plugins`` is missing, or does not return a list of checks.
@@ -162,21 +154,17 @@ def validate(
     where = collect_seen(rows["id"], sightings)
     matched, gone = match_decisions(decisions, rows, sightings)
     rulings = apply_decisions(rows, matched, where)
-    if surveyed is None:
-        limits = (
-            None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
-        )
-        window = None if params.window == "auto" else params.window
-        surveyed = survey(
-            rows,
-            folder,
-            max_pixels=params.max_pixels,
-            window=window,
-            limits=limits,
-            scratch=scratch,
-            workers=workers,
-            labelled=~rulings.unlabelled,
-        )
+    limits = RowLimits(seconds=params.timeout, memory=params.memory << 20)
+    surveyed = survey(
+        rows,
+        folder,
+        max_pixels=params.max_pixels,
+        window=None if params.window == "auto" else params.window,
+        limits=None if workers == 0 else limits,
+        scratch=scratch,
+        workers=workers,
+        labelled=~rulings.unlabelled,
+    )
     table = rows.assign(**surveyed.table)
     # Unreadable images have the format of their first bytes.
     table["format"] = table["format"].fillna(rows["format"])
@@ -249,7 +237,7 @@ def validate(
     every = checks(params, classes)
     if params.plugins:
         tables["manifest"] = Table(table.loc[judged, VALIDATED.names])
-        every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root or Path())
+        every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root)
     outcomes = run_checks(every, tables)
     named = np.flatnonzero((table["verdict"] == "keep") & table["image_url"].notna())
     missing = [(row, MISSING) for row in gone if not row.why.startswith(FORGOTTEN)]
@@ -320,13 +308,14 @@ def _follow(
 
 
 def _plugin_checks(
-    plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequence[str], root: Path
+    plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequence[str], root: Path | None
 ) -> list[Check]:
     """Return the checks of the plugins, which are functions of the manifest and the classes.
 
     Raises:
         PluginError: A plugin is missing, or does not return a list of checks.
     """
+    root = root or Path()
     found: list[Check] = []
     for name in plugins:
         made = load_plugin("checks", name, root)(manifest.copy(), tuple(classes))

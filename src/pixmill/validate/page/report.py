@@ -157,7 +157,7 @@ def _chart(found: Distribution) -> tuple[str, str]:
 
 
 def _describe_window(validation: Validation) -> tuple[str, str] | None:
-    """Return a sentence about the window, and a histogram of the values of these images in per mille of pixels."""
+    """Return a sentence about the window, and a histogram of values in per mille of pixels."""
     values = validation.values
     window = validation.window
     if window is None:

@@ -60,7 +60,7 @@ class Candidate:
 
     Text from the site is cleaned for files and terminals. Invalid dimensions become ``None``.
 
-    >>> hat = Candidate("hat", "straw hat", 0, "http://x.test/hat.jpg", title="Straw\that", width=640, height=-1)
+    >>> hat = Candidate("hat", "straw hat", 0, None, title="Straw\that", width=640, height=-1)
     >>> hat.title, hat.width, hat.height
     ('Straw hat', 640, None)
 

@@ -1,4 +1,4 @@
-"""The journal of a scrape: search results and fetch outcomes, which later runs reuse, and content-addressed images."""
+"""The journal of a scrape, which later runs reuse: results, outcomes, and images by content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ _VERSION = 6
 """Part of each key; increase it when old records no longer fit the code."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (key BLOB, snapshot TEXT, record TEXT, PRIMARY KEY (key, snapshot)) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS records
+  (key BLOB, snapshot TEXT, record TEXT, PRIMARY KEY (key, snapshot)) WITHOUT ROWID
 """
 
 _LOCK_TIMEOUT_SECONDS = 10.0
@@ -74,14 +75,14 @@ class ImageStore:
             self._verified.add(_short_id(image))
 
     def longest_side(self, image: StoredImage) -> int | None:
-        """Return the longer side of an image in pixels from its header, or ``None`` if the header is unreadable."""
+        """Return the longer side in pixels from an image's header; ``None`` if it is unreadable."""
         try:
             return max(header_size(self.path(image).read_bytes()))
         except (MemoryError, OSError, UndecodableError):
             return None
 
     def copy(self, image: StoredImage, other: ImageStore) -> None:
-        """Add an image from another folder: a hard link if the file system supports them, else a copy.
+        """Add an image from another folder: a hard link if possible, else a copy.
 
         Editing a hard link changes both files; :meth:`holds` detects it by the hash.
 
@@ -268,7 +269,7 @@ class Journal:
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def product_page(self, name: str) -> tuple[str | None, str] | None:
-        """Return the stored ``(image URL, reason)`` of a product page, or ``None`` if the page was not read."""
+        """Return the stored ``(image URL, reason)`` of a product page that was read."""
         record = self._read("page", name)
         return None if record is None else (record["image"], record["why"])
 
@@ -352,7 +353,7 @@ def hold_journal(params: ScrapeParams, scratch: Path) -> Iterator[Journal]:
 def read_journal(
     params: ScrapeParams, scratch: Path
 ) -> contextlib.AbstractContextManager[Journal | None]:
-    """Open the journal of a project for reading, even while another process writes; ``None`` if there is none."""
+    """Open the journal for reading, even while another process writes, if there is one."""
     folder = scratch / _FOLDER
     return Journal(folder, params) if (folder / _FILE).is_file() else contextlib.nullcontext()
 

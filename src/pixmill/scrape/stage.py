@@ -10,7 +10,7 @@ from pixmill.scrape.page.report import render_report
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Scrape, write the metrics, the page and the tables, then raise an error if too many queries failed."""
+    """Scrape, write metrics, page and tables, then raise an error if too many queries failed."""
     output = workspace.root / "artifacts" / "scrape"
     result = scrape(
         params.classes,

@@ -68,7 +68,7 @@ class NetworkAccess:
         self._has_started = False
 
     def find_refusal(self, url: str) -> Refused | None:
-        """Return why a page must not be visited, or ``None`` if its host and ``robots.txt`` allow it."""
+        """Return why a page must not be visited; ``None`` if host and ``robots.txt`` allow it."""
         return self.result(self.begin(self._fetcher.find_refusal(url)))
 
     def ask(self, url: str) -> Fetched | Refused:

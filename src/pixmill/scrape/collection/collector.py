@@ -54,7 +54,7 @@ def accept(content: bytes, md5: str | None = None) -> Outcome:
 
 
 def address_of(fingerprint: str, url: str, md5: str | None = None) -> str:
-    """Return the journal's key for a URL: the source's fingerprint, the expected MD5 and the URL."""
+    """Return the journal's key for a URL of a source, with the expected MD5."""
     return "\0".join((fingerprint, md5 or "", url))
 
 
@@ -75,7 +75,7 @@ class Judge:
         self._ids = {*params.exclude_ids}
 
     def sighting(self, search: Search, candidate: Candidate) -> Sighting:
-        """Return a collected candidate and its outcome, which does not depend on the order of fetching."""
+        """Return a collected candidate and its outcome, whatever the order of fetching."""
         source = search.source.name
         outcome = self._original(search, candidate)
         if isinstance(outcome, StoredImage):
@@ -88,14 +88,14 @@ class Judge:
         return Sighting(source, candidate, small, outcome)
 
     def needs_thumbnail(self, search: Search, candidate: Candidate) -> bool:
-        """Return whether the thumbnail of a candidate has to replace its original, which was fetched before."""
+        """Return whether the thumbnail of a candidate has to replace its fetched original."""
         if candidate.thumbnail_url is None:
             return False
         original = self._original(search, candidate)
         return isinstance(original, Refused) and self._may_be_replaced(original)
 
     def refused(self, candidate: Candidate) -> Refused | None:
-        """Return the refusal of a candidate's licence, author or host, or ``None`` if all are accepted."""
+        """Return the refusal of a candidate's licence, author or host, if any."""
         if not permits(candidate.licence, self._params.licences):
             return Refused("licence", candidate.licence or "unknown")
         if candidate.author in self._authors:

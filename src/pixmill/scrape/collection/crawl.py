@@ -81,12 +81,7 @@ class Crawl:
         Raises:
             BrowserError: No usable browser was found; raised before the first request.
         """
-        # With per_class, a search is needed or not depending on the earlier ones of its class.
-        sequential = self._params.per_class is not None
-        grouped = groupby(
-            searches, key=lambda search: search.query.label if sequential else search.name
-        )
-        groups = [list(group) for _, group in grouped]
+        groups = self._groups(searches)
         # Only the first search of a group is sure to run.
         if any(
             first.source.kind == "pages" and self._journal.results(first.name) is None
@@ -115,6 +110,14 @@ class Crawl:
         if self._errors:
             raise self._errors[0]
         return [self._failed[search.name] for search in searches if search.name in self._failed]
+
+    def _groups(self, searches: Sequence[Search]) -> list[list[Search]]:
+        """Return the searches that run one after another, in groups that run concurrently."""
+        if self._params.per_class is None:
+            return [[search] for search in searches]
+        # With per_class, a search is needed or not depending on the earlier ones of its class.
+        grouped = groupby(searches, key=lambda search: search.query.label)
+        return [list(group) for _, group in grouped]
 
     def _work(self, pending: Iterator[list[Search]]) -> None:
         """Run groups of searches until the shared iterator is exhausted."""
@@ -167,7 +170,7 @@ class Crawl:
         return found.quota
 
     def _recall(self, search: Search, quota: Quota) -> tuple[Dispatcher, bool]:
-        """Fetch the candidates of stored results; return their dispatcher, and whether they suffice."""
+        """Fetch candidates of stored results; return their dispatcher, and whether they suffice."""
         dispatcher = self._dispatcher(search, quota)
         stored = None if search.source.kind == "list" else self._journal.results(search.name)
         if stored is None:
@@ -269,7 +272,7 @@ class Dispatcher:
         self._needed = self.quota.missing
 
     def take(self, candidate: Candidate) -> bool:
-        """Take the next candidate, waiting for earlier batches if needed; return whether more are wanted."""
+        """Take a candidate, perhaps after earlier batches; return whether more are wanted."""
         if self.keep:
             self.candidates.append(candidate)
         self.taken += 1

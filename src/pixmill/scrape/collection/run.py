@@ -1,4 +1,4 @@
-"""Run a scrape: from the params to images, tables and counts; all sightings in order, and the rows of the tables."""
+"""Run a scrape: from the params to images, tables and counts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Harvest:
     Fetched images come from the journal; local files are read here.
 
     Args:
-        searches: Searches, in the order that decides which sighting of an image is its first.
+        searches: Searches in priority order: an image found twice keeps the metadata of the first.
         journal: Stored results and images.
         judge: Decides the outcome of each candidate.
         output: Target folder of the images.
@@ -73,7 +73,7 @@ class Harvest:
                     break
 
     def read_unlabelled(self, source: FolderSource, folder: Path) -> Iterator[Sighting]:
-        """Yield a sighting for each file of a folder of unlabelled images, whatever the limits on numbers."""
+        """Yield a sighting for each unlabelled image of a folder, whatever the limits."""
         for candidate in track(
             source.search_unlabelled(folder), "Gather unlabelled", unit="candidate"
         ):
@@ -240,7 +240,7 @@ def scrape(
     arrive.
 
     Args:
-        classes: Labels, in the order that decides which sighting of an image is its first.
+        classes: Labels in priority order: an image found twice keeps the metadata of the first.
         params: Sources, limits and politeness settings.
         root: Folder of the project, with local images in ``data/`` and site descriptions in
             ``sites/``.

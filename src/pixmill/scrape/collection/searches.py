@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
@@ -73,7 +74,7 @@ def plan_searches(
     *,
     unlabelled: str | None = None,
 ) -> list[Search]:
-    """Return all searches, in the order that decides which sighting of an image is its first.
+    """Return all searches in priority order: an image found twice keeps the metadata of the first.
 
     The order is that of the classes, then of their queries, then of the sources. Undeclared classes
     found in local folders come last; they reveal misspelt names.
@@ -84,21 +85,16 @@ def plan_searches(
         sources: Sources by name.
         unlabelled: Folder of ``data/`` whose images have no label, so its name is no class.
     """
-    planned = [
-        (label, text, sources[name])
-        for label in classes
-        for text in params.queries_of(label)
-        for name in params.sources_of(label)
-    ]
-    for source in sources.values():
-        if is_local(source):
-            others = [label for label in source.labels() if label not in (*classes, unlabelled)]
-            planned += [(label, label, source) for label in others]
+    planned: list[tuple[str, str, Source]] = []
+    for label in classes:
+        for text, name in product(params.queries_of(label), params.sources_of(label)):
+            planned.append((label, text, sources[name]))
+    for source in filter(is_local, sources.values()):
+        others = [label for label in source.labels() if label not in (*classes, unlabelled)]
+        planned += [(label, label, source) for label in others]
     fingerprints = {name: source.fingerprint() for name, source in sources.items()}
-    searches: dict[tuple[str, Query], Search] = {}
-    for label, text, source in planned:
-        for query in source.queries(label, [text]):
-            searches.setdefault(
-                (source.name, query), Search(source, query, fingerprints[source.name])
-            )
-    return list(searches.values())
+    searches: dict[Search, None] = {}
+    for label, text, each in planned:
+        for query in each.queries(label, [text]):
+            searches[Search(each, query, fingerprints[each.name])] = None
+    return list(searches)

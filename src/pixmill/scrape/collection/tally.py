@@ -20,13 +20,13 @@ OTHERS = "others"
 """Host of images from hosts that are not listed."""
 
 _MAX_HOSTS = 50
-"""Hosts listed per class and source, those with the most candidates; search engines lead to hundreds."""
+"""Hosts listed per class and source, largest first; search engines lead to hundreds."""
 
 _MAX_EXAMPLES = 7
 _MAX_REFUSED_EXAMPLES = 3
 
 _MIN_COMPLETE_SHARE = 0.9
-"""Share of the total stated by the site below which a search is incomplete; sites count duplicates too."""
+"""Share of the stated total below which a search is incomplete; sites count duplicates too."""
 
 _MIN_IMAGES_FOR_REMARK = 10
 """Images of a search below which its share of thumbnails is not reported."""
@@ -93,7 +93,7 @@ class SearchTally:
 
     @property
     def wanted(self) -> int | None:
-        """The expected number of candidates if clearly fewer came: the site's total, up to ``scrape.per_query``."""
+        """The expected number of candidates, up to ``scrape.per_query``, if clearly fewer came."""
         if self.failed or self.cut:
             return None
         wanted = min(self.total, self.limit or self.total)
@@ -248,24 +248,20 @@ class ScrapeTally:
 
     def metrics(self) -> dict[str, Any]:
         """Return the content of ``plots/scrape/full.json``."""
-        per_class: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(
-            lambda: defaultdict(dict)
-        )
+        per_class: dict[str, Any] = {}
         for (label, source, host), counts in self.by_host().items():
-            per_class[label][source][host] = counts.metrics()
-        per_query: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(
-            lambda: defaultdict(dict)
-        )
-        for of_search in self.searches.values():
-            query = of_search.search.query
-            source = of_search.search.source.name
-            per_query[query.label][source][query.text or query.label] = (
-                of_search.counts.metrics()
-                | {
-                    "routes": dict(of_search.routes),
-                    "failure": of_search.failed.failure if of_search.failed else None,
-                }
+            of_source = per_class.setdefault(label, {}).setdefault(source, {})
+            of_source[host] = counts.metrics()
+        per_query: dict[str, Any] = {}
+        for each in self.searches.values():
+            query = each.search.query
+            of_source = per_query.setdefault(query.label, {}).setdefault(
+                each.search.source.name, {}
             )
+            of_source[query.text or query.label] = each.counts.metrics() | {
+                "routes": dict(each.routes),
+                "failure": each.failed and each.failed.failure,
+            }
         return {
             "images": self.images,
             "conflicts": self.conflicts,

@@ -73,7 +73,7 @@ def _outcome(of_search: SearchTally) -> tuple[str, str]:
 
 
 def _status(reason: str) -> str:
-    """Return the phrase of an HTTP status such as ``http_404``, or an empty string for other reasons."""
+    """Return the phrase of an HTTP status such as ``http_404``; empty for other reasons."""
     status = reason.removeprefix("http_")
     phrases = {str(value.value): value.phrase for value in http.HTTPStatus}
     return "" if status == reason else f"HTTP {status} {phrases.get(status, '')}".rstrip()

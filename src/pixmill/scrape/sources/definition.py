@@ -227,8 +227,8 @@ class SiteDefinition(_Model):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         parts = urlsplit(self.url)
-        asks = "{query}" in self.url or "{slug}" in self.url
-        if parts.scheme not in ("http", "https") or not parts.hostname or not asks:
+        is_web = parts.scheme in ("http", "https") and parts.hostname
+        if not is_web or not re.search(r"\{(query|slug)\}", self.url):
             raise ValueError(
                 f"expected url to be an http(s) address with {{query}} or {{slug}} in it, received "
                 f"{self.url!r}"
@@ -241,10 +241,7 @@ class SiteDefinition(_Model):
                 f"expected selectors for {', '.join(CARD_SELECTORS)}, received {', '.join(unknown)}"
             )
         if self.detail and (self.script != "tiles" or "link" not in self.selectors):
-            raise ValueError(
-                "expected selectors.link, which leads to the page that detail speaks of, received "
-                "none"
-            )
+            raise ValueError("detail needs selectors.link, the link to each result's page")
         return self
 
     @property

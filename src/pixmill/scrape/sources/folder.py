@@ -1,4 +1,4 @@
-"""The source ``folder``: local images in ``data/<class>/`` or ``data/<split>/<class>/``, or as their table says."""
+"""The source ``folder``: local images by class folder or as ``metadata.csv`` says."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
 
 Layout = Literal["classes", "fixed"]
-"""``classes``: ``data/<class>/``; ``fixed``: a split of the user in ``data/train/<class>/``, ``data/test/<class>/`` and
-optionally ``data/val/<class>/``.
+"""``classes``: ``data/<class>/``; ``fixed``: a split of the user, ``data/<split>/<class>/`` with
+the splits train, test and optionally val.
 """
 
 _PARTS = ("test", "val", "train")
@@ -31,7 +31,7 @@ _ADVICE = {
     "fixed": "put images into data/train/<class>/ and data/test/<class>/",
 }
 UNLABELLED = "data/unlabelled"
-"""Folder for images without a label, unless ``evaluate.unlabelled`` names another one; never a class."""
+"""Folder for images without a label, unless ``evaluate.unlabelled`` names another."""
 
 _UNLABELLED = UNLABELLED.removeprefix("data/")
 
@@ -81,24 +81,16 @@ class FolderSource(LocalSource):
         names = [name for name, _ in files_below(data) if to_nfc(name) in rows] if rows else []
         self._facts = {name: rows[to_nfc(name)] for name in names}
         self._stale = sorted(rows.keys() - {*map(to_nfc, names)})
-        self._parts: dict[str | None, Path] = {None: data}
-        if layout == "fixed":
-            self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
-            for part in sorted(_REQUIRED_PARTS - self._parts.keys()):
-                needs = (
-                    "the fixed layout needs the folders train and test (val is optional), "
-                    "with "
-                    "folders of classes"
-                )
-                fix = f"{_ADVICE[layout]}, or set scrape.folder.layout to classes in params.yaml"
-                raise DataError(f"{data / part} is missing: {needs}", next=fix)
+        self._parts: dict[str | None, Path] = (
+            _split_folders(data) if layout == "fixed" else {None: data}
+        )
 
     def labels(self) -> list[str]:
         """Return the names of non-empty folders, sorted."""
         return sorted(map(to_text, self.files))
 
     def absence(self, label: str) -> str | None:
-        """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
+        """Return why a class has no image by the first bytes of files; ``None`` if it has."""
         existing = self._folders_of(label)
         folders = existing or [folder / to_slug(label) for folder in self._parts.values()]
         where = " and ".join(map(self._address, folders))
@@ -135,7 +127,7 @@ class FolderSource(LocalSource):
         return any(self._reason(self._data / name) in (None, "no_decoder") for _, name in files)
 
     def _spelt_otherwise(self, label: str) -> str:
-        """Return a clause that names folders which differ from a class in case; empty without any."""
+        """Return a clause on folders named like a class but for case; empty without any."""
         alike = {name for _, name in self._entries_by_label if fold(name) == fold(label)}
         return f", but there is {_some(sorted(alike))}, which differs in case" if alike else ""
 
@@ -214,7 +206,7 @@ class FolderSource(LocalSource):
 
     @cached_property
     def _entries_by_label(self) -> dict[tuple[Path, str], list[str]]:
-        """Names of entries by split and label; names may differ in Unicode normalization (macOS)."""
+        """Names of entries by split and label; names may differ in Unicode normalization."""
         found: dict[tuple[Path, str], list[str]] = defaultdict(list)
         for folder in self._parts.values():
             for name in _visible(folder):
@@ -223,31 +215,33 @@ class FolderSource(LocalSource):
 
     @cached_property
     def _labelled(self) -> set[str]:
-        """Paths, relative to the folder, of the files that rows label and of all folders above them."""
+        """Relative paths of the files that rows label and of all folders above them."""
         rows = [name.split("/") for name, facts in self._facts.items() if facts.label]
         return {"/".join(parts[:size]) for parts in rows for size in range(1, len(parts) + 1)}
 
     @cached_property
     def files(self) -> dict[str, list[tuple[str | None, str]]]:
         """Files by class: the split, if one is given, and the path relative to the folder."""
-        files: list[tuple[str, str | None, str]] = []
-        for part, folder in self._parts.items():
-            for name in _visible(folder):
-                if name != _UNLABELLED and (folder / name).is_dir():
-                    place = self._place(folder / name)
-                    label = self._class_of(name)
-                    names = [f"{place}/{entry}" for entry in _visible(folder / name)]
-                    files += [(name, part, label) for name in names if name not in self._labelled]
+        files = list(self._unlisted_files())
         for name, facts in self._facts.items():
             if facts.label:
                 top = name.partition("/")[0]
-                files.append(
-                    (name, top if top in self._parts else None, self._class_of(facts.label))
-                )
+                part = top if top in self._parts else None
+                files.append((name, part, self._class_of(facts.label)))
         found: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
         for name, part, label in sorted(files):
             found[label].append((self._facts.get(name, Facts()).split or part, name))
         return found
+
+    def _unlisted_files(self) -> Iterator[tuple[str, str | None, str]]:
+        """Yield the path, split and class of each file in a class folder that no row labels."""
+        for part, folder in self._parts.items():
+            for name in _visible(folder):
+                if name != _UNLABELLED and (folder / name).is_dir():
+                    for entry in _visible(folder / name):
+                        path = self._place(folder / name / entry)
+                        if path not in self._labelled:
+                            yield path, part, self._class_of(name)
 
     def _class_of(self, name: str) -> str:
         return self._classes.get(to_nfc(name), to_nfc(name))
@@ -347,6 +341,25 @@ class FolderSource(LocalSource):
 
     def _place(self, path: Path) -> str:
         return path.relative_to(self._data).as_posix()
+
+
+def _split_folders(data: Path) -> dict[str | None, Path]:
+    """Return the folders of a fixed split.
+
+    Raises:
+        DataError: A required one is missing.
+    """
+    folders: dict[str | None, Path] = {
+        part: data / part for part in _PARTS if (data / part).is_dir()
+    }
+    missing = sorted(_REQUIRED_PARTS - folders.keys())
+    if missing:
+        raise DataError(
+            f"{data / missing[0]} is missing: the fixed layout needs the folders train and test "
+            "(val is optional), with folders of classes",
+            next=f"{_ADVICE['fixed']}, or set scrape.folder.layout to classes in params.yaml",
+        )
+    return folders
 
 
 def _visible(folder: Path) -> list[str]:

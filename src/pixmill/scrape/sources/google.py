@@ -1,4 +1,4 @@
-"""The source ``google``: originals from arrays in the page's scripts, or from clicks on the results."""
+"""The source ``google``: originals from arrays in the page's scripts, or from clicks."""
 
 import dataclasses
 import json
@@ -13,7 +13,8 @@ from pixmill.scrape.sources.site import Resolve, SiteSource
 from pixmill.scrape.sources.tile import Tile
 
 _SCRIPTS = """\
-return [...document.scripts].map((script) => script.textContent).filter((text) => text.includes(arguments[0]));
+return [...document.scripts].map((script) => script.textContent)
+  .filter((text) => text.includes(arguments[0]));
 """
 
 _MARK = "encrypted-tbn"
@@ -25,7 +26,7 @@ _THUMBNAIL = "https://encrypted-tbn"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _SIZED = rf"\[\s*({_STRING})\s*,\s*(\d{{1,6}})\s*,\s*(\d{{1,6}})\s*\]"
 _PAIR = re.compile(rf"(?:({_STRING})\s*,\s*)?{_SIZED}\s*,\s*{_SIZED}")
-"""A thumbnail followed by its original, each ``["url", height, width]``, optionally after the image's id."""
+"""A thumbnail and its original, each ``["url", height, width]``, perhaps after the image's id."""
 
 _DETAILS = re.compile(rf'"2003":\s*\[\s*null\s*,\s*{_STRING}\s*,\s*({_STRING})\s*,\s*({_STRING})')
 """The array after a pair: null, an id, the URL of the page and the title."""
@@ -140,7 +141,7 @@ def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:
 
 
 def thumbnail_id(url: str) -> str | None:
-    """Return the id in a thumbnail's URL (``…images?q=tbn:<id>&s``), or ``None`` if there is none."""
+    """Return the id in a thumbnail's URL (``…images?q=tbn:<id>&s``), if any."""
     match = re.search(r"[?&]q=tbn(?::|%3A)([\w-]+)", url)
     return match[1] if match else None
 

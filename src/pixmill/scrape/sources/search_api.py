@@ -1,4 +1,4 @@
-"""Sources with a public JSON API: ``openverse`` (images of many collections) and ``wikimedia`` (Wikimedia Commons)."""
+"""Sources with a public JSON API: ``openverse`` and ``wikimedia`` (Commons)."""
 
 import json
 import re
@@ -180,7 +180,8 @@ class OpenverseSource(ApiSource):
 
     def address(self, words: str, page: int = 1) -> str:
         """Return the URL of a results page."""
-        return f"{_SEARCH}?{urlencode({'q': words, 'page': page, 'page_size': _PAGE_SIZE} | self._licences)}"
+        query = {"q": words, "page": page, "page_size": _PAGE_SIZE}
+        return f"{_SEARCH}?{urlencode(query | self._licences)}"
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
         """Yield the results of all pages, by relevance."""
@@ -296,10 +297,8 @@ class WikimediaSource(ApiSource):
                 raise SearchError("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchError(
             "blocked",
-            (
-                f"{url} limits the request rate ('{code}': {info}); retry later (images found so far "
-                "are kept)"
-            ),
+            f"{url} limits the request rate ('{code}': {info}); retry later (images found so far "
+            "are kept)",
         )
 
 

@@ -1,4 +1,4 @@
-"""The interface of sources and their network access; failures of searches, and the pages saved with them."""
+"""The interface of sources and their network access, and failures of searches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pixmill.scrape.journal import Journal
 
 Kind = Literal["pages", "api", "list", "local"]
-"""Kinds of sources: ``pages`` in a browser, an ``api``, a local ``list`` of URLs that each run reads again, or
+"""``pages`` in a browser, an ``api``, a local ``list`` of URLs that each run reads again, or
 ``local`` files.
 """
 
@@ -60,7 +60,7 @@ class Access(Protocol):
     """Journal of product pages, if any."""
 
     def find_refusal(self, url: str) -> Refused | None:
-        """Return why a page must not be visited, or ``None`` if its host and ``robots.txt`` allow it."""
+        """Return why a page must not be visited; ``None`` if host and ``robots.txt`` allow it."""
         ...
 
     def ask(self, url: str) -> Fetched | Refused:
@@ -87,7 +87,7 @@ class Source(Protocol):
     """Version of the results, such as a digest of a plugin's code; empty for built-in sources."""
 
     def fingerprint(self) -> str:
-        """Return a text that changes with the content behind the source's URLs; empty for the live web."""
+        """Return a text that changes with the content behind the URLs; empty for the live web."""
         return ""
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
@@ -127,13 +127,13 @@ class LocalSource(Source, Protocol):
         ...
         ...     def search(self, query, access):
         ...         for rank in range(2):
-        ...             yield Candidate(query.label, query.text, rank, f"notes/{rank}.gif", licence="CC0")
+        ...             yield Candidate(query.label, query.text, rank, f"notes/{rank}.gif")
         ...
         ...     def read(self, address, *, max_bytes):
         ...         return Fetched(b"GIF89a" + address.encode(), address)
         >>> notes = Notes()
         >>> [query] = notes.queries("hat", ["red hat"])
-        >>> [(candidate.rank, candidate.image_url) for candidate in notes.search(query, access=None)]
+        >>> [(each.rank, each.image_url) for each in notes.search(query, access=None)]
         [(0, 'notes/0.gif'), (1, 'notes/1.gif')]
         >>> notes.read("notes/0.gif", max_bytes=1000).content
         b'GIF89anotes/0.gif'

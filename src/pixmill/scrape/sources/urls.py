@@ -47,7 +47,7 @@ _NAMES = [name for name in dict.fromkeys(_FIELDS.values()) if name != "image_id"
 _ENTRIES = pa.schema([(name, pa.int64() if name == "bytes" else pa.string()) for name in _NAMES])
 
 _IMAGENET = re.compile(r"(?P<title>(?P<label>n\d{8})_\d+)[ \t]+(?P<image_url>\S.*)")
-"""A line of a list such as ``fall11_urls.txt``: the name of an image, which starts with its synset, and its URL."""
+"""A line of ``fall11_urls.txt``: the name of an image, which starts with its synset, and a URL."""
 
 _SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 _PARSERS: Mapping[str, tuple[Callable[[str], Any], str]] = {

@@ -1,4 +1,4 @@
-"""Sources that read a results page in a browser, as described by a file of ``sites/``, and the pages of its results."""
+"""Sources that read results pages in a browser, as described by a file of ``sites/``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from pydantic import TypeAdapter
@@ -23,7 +23,8 @@ Resolve = Callable[[Page, Tile], Tile]
 _NEXT = "return onward()[1];"
 
 _FAILED_REQUESTS = """
-  return performance.getEntriesByType("resource").some(({ name, initiatorType, responseStatus: status }) =>
+  return performance.getEntriesByType("resource").some((
+    { name, initiatorType, responseStatus: status }) =>
     ["fetch", "xmlhttprequest"].includes(initiatorType) && new URL(name).origin === location.origin
       && (status === 0 || status === 429 || status >= 500));
 """
@@ -49,7 +50,7 @@ _DETAIL_TIMEOUT_SECONDS = 4.0
 
 _DETAIL_POLL_SECONDS = 0.25
 _MAX_DETAIL_MISSES = 10
-"""Pages in a row without an image after which the selectors must be wrong, and no more pages are visited."""
+"""Pages in a row without an image after which the selectors must be wrong."""
 
 
 @dataclass
@@ -62,17 +63,17 @@ class _Scrolled:
         presses: How often each button in the way may still be pressed.
         shown: Number of results in the last view.
         turns: How often the next button was pressed.
+        fresh: Whether the last view had a new result.
         ended: Whether the last view was the end.
         is_new: Whether the page, or the one after a turn, has shown no result yet.
     """
 
     tiles: Tiles
     stall: StallDetector
-    presses: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("consent", "dismiss"), _MAX_PRESSES)
-    )
+    presses: dict[str, int]
     shown: int = 0
     turns: int = 0
+    fresh: bool = False
     ended: bool = False
     is_new: bool = True
 
@@ -80,22 +81,6 @@ class _Scrolled:
         """Return the buttons that may be pressed now."""
         buttons = [kind for kind, left in self.presses.items() if left]
         return buttons + ["more"] * self.stall.may_click + ["next"] * (not self.stall.awaits)
-
-    def take(self, view: PageView) -> bool:
-        """Take the tiles of a view; return whether any of them is new."""
-        return sum(self.tiles.take(tile) for tile in view.tiles) > 0
-
-    def is_over(self, view: PageView) -> bool:
-        """Return whether a view is the bottom of the last page."""
-        return self.ended and view.bottom
-
-    def press(self, button: str | None) -> None:
-        """Record a pressed button."""
-        if button in self.presses:
-            self.presses[button] -= 1
-        if button == "next":
-            self.turns += 1
-            self.is_new = True
 
 
 class SiteSource(Source):
@@ -127,7 +112,7 @@ class SiteSource(Source):
         self.pages = 0
 
     def resolver(self) -> Resolve | None:
-        """Return a resolver for a search, applied at the end of each page to tiles without original; default: none."""
+        """Return what finds missing originals at the end of a page; default: nothing."""
         return None
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
@@ -159,7 +144,9 @@ class SiteSource(Source):
             original = self.site.original(image)
             if original != image:
                 # The rewritten URL may not exist; keep the shown image as the thumbnail.
-                image, thumbnail, width, height = original, thumbnail or image, None, None
+                thumbnail = thumbnail or image
+                image = original
+                width = height = None
             elif tile.page is not None and tile.route == "attribute" and self.name != "shop":
                 thumbnail = image  # the page behind the link may show a larger one
         page = tile.page or query.address
@@ -260,45 +247,54 @@ class SiteSource(Source):
             onward: Whether the page is not the first.
         """
         settings = self.site.settings
-        state = _Scrolled(Tiles(settings.most), StallDetector(settings.patience))
+        presses = dict.fromkeys(("consent", "dismiss"), _MAX_PRESSES)
+        state = _Scrolled(Tiles(settings.most), StallDetector(settings.patience), presses)
         stall = state.stall
         while not stall.is_over:
             if budget.spent:
                 self._fail_endless(page)
-            view = page.look(
-                state.tiles.complete,
-                buttons=state.buttons(),
-                smooth=settings.smooth,
-                nudge=stall.nudging,
-            )
-            for tile in view.tiles:
-                tiles.take(tile)
-            fresh = state.take(view)
-            if fresh and state.is_new:
-                self.pages += 1
-                state.is_new = False
+            view = self._look(page, tiles, state)
             yield from tiles.ready()
-            state.press(view.pressed)
-            state.ended = view.ended or self._is_last(view, stall)
             # On a busy machine the end mark may appear before the last images.
             is_loading = waits and bool(tiles.without_original())
-            if tiles.full or (state.is_over(view) and not is_loading):
+            if tiles.full or (state.ended and view.bottom and not is_loading):
                 return
             if stall.nudging or view.count < state.shown:
                 page.raise_for_state(page.verdict())
             state.shown = view.count
             clicked = view.pressed in ("more", "next")
-            stall.record(view.count, view.position, fresh=fresh, clicked=clicked)
+            stall.record(view.count, view.position, fresh=state.fresh, clicked=clicked)
             time.sleep(random.uniform(*settings.pause))  # noqa: S311 (a pause is no secret)
-        if onward and self.site.offset is not None and not (state.shown and len(tiles)):
-            return  # with an offset, the page after the last one is empty
-        self._check_end(page, len(tiles), state)
+        self._check_end(page, len(tiles), state, onward=onward)
+
+    def _look(self, page: Page, tiles: Tiles, state: _Scrolled) -> PageView:
+        """Scroll on, press a button if one is due, and take what the page shows then."""
+        stall = state.stall
+        view = page.look(
+            state.tiles.complete,
+            buttons=state.buttons(),
+            smooth=self.site.settings.smooth,
+            nudge=stall.nudging,
+        )
+        for tile in view.tiles:
+            tiles.take(tile)
+        state.fresh = sum(state.tiles.take(tile) for tile in view.tiles) > 0
+        if state.fresh and state.is_new:
+            self.pages += 1
+            state.is_new = False
+        if view.pressed in state.presses:
+            state.presses[view.pressed] -= 1
+        if view.pressed == "next":
+            state.turns += 1
+            state.is_new = True
+        state.ended = view.ended or self._is_last(view, stall)
+        return view
 
     def _is_last(self, view: PageView, stall: StallDetector) -> bool:
         """Return whether a site with pages shows results, but no way to further ones."""
         return view.count > 0 and self.site.paged and not (view.onward or stall.awaits)
 
-    def _check_end(self, page: Page, found: int, state: _Scrolled) -> None:
+    def _check_end(self, page: Page, found: int, state: _Scrolled, *, onward: bool) -> None:
         """Check that a page that shows nothing new has come to its end.
 
         Raises:
@@ -306,6 +302,8 @@ class SiteSource(Source):
         """
         patience = f"{self.site.settings.patience:g} s"
         if not state.shown or not found:
+            if onward and self.site.offset is not None:
+                return  # with an offset, the page after the last one is empty
             page.fail_layout("key" if state.shown else "item")
         if state.turns == 1 and state.stall.awaits:
             page.fail(
@@ -437,7 +435,7 @@ class _Budget:
 
 
 class Details:
-    """Open the pages of a search's results, one after another, with the same checks as a results page.
+    """Open the pages of a search's results, with the same checks as a results page.
 
     Args:
         page: The results page; its browser is reused.

@@ -214,15 +214,11 @@ def _params(root: Path) -> Iterator[Finding]:
 
 def _files(root: Path) -> Iterator[Finding]:
     """Check the local files that ``params.yaml`` names."""
-    from pixmill.core.errors import ParamsError
-    from pixmill.core.params import load_params
     from pixmill.project.recipes.preflight import find_issues
+    from pixmill.project.state import read_params
 
-    try:
-        params = load_params(root)
-    except ParamsError:  # reported by another check
-        return
-    for issue in find_issues(root, params):
+    params, _ = read_params(root)
+    for issue in find_issues(root, params) if params else ():  # another check reports the others
         status = Status.BAD if issue.stops else Status.WARNING
         yield Finding("files", status, issue.message, next=issue.next)
 

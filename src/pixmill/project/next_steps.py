@@ -101,52 +101,45 @@ def _done(state: ProjectState) -> NextStep:
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     files = state.repository.conflicts
-    merged = [path for path in files if is_merged(path) and not is_resolved(state.root, path)]
     marked = state.repository.marked
+    merged = [path for path in files if is_merged(path) and not is_resolved(state.root, path)]
+    if not files:
+        return
     if "pixmill.lock" in files:
+        sentence = "pixmill.lock, which names the code of the project, is in conflict."
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
-        yield NextStep(
-            "conflict",
-            "pixmill.lock, which names the code of the project, is in conflict.",
-            command,
-        )
     elif "review.csv" in files:
-        yield NextStep(
-            "conflict",
+        sentence = (
             "review.csv, where decisions were before, is in conflict. This merges its decisions "
-            "with those of decisions.csv.",
-            "pixmill upgrade",
+            "with those of decisions.csv."
         )
+        command = "pixmill upgrade"
     elif merged:
         sentence = (
             f"{_names(merged)} {_are(merged)} in conflict. This keeps the images of both "
             "sides, and our results."
         )
-        yield NextStep("conflict", sentence, "pixmill doctor --fix")
+        command = "pixmill doctor --fix"
     elif marked:
-        sentence = (
-            f"{_names(marked)} {_are(marked)} in conflict. Keep the right lines and remove "
-            "the marks."
-        )
-        yield NextStep("conflict", sentence, f"git diff {_files(marked)}")
-    elif files:
-        sentence = (
-            f"No conflict marks are left in {_names(files)}. If the content is right, mark "
-            "it as resolved."
-        )
-        yield NextStep("conflict", sentence, f"git add {_files(files)}")
+        keep = "Keep the right lines and remove the marks."
+        sentence = f"{_names(marked)} {_are(marked)} in conflict. {keep}"
+        command = f"git diff {_files(marked)}"
+    else:
+        resolve = "If the content is right, mark it as resolved."
+        sentence = f"No conflict marks are left in {_names(files)}. {resolve}"
+        command = f"git add {_files(files)}"
+    yield NextStep("conflict", sentence, command)
 
 
 def _running(state: ProjectState) -> Iterator[NextStep]:
     for stage in state.stages:
         if stage.status == "running":
-            since = (
-                f"has been running since {_clock(stage.progress.since)}"
-                if stage.progress
-                else "is running"
-            )
-            doing = stage.progress.describe() if stage.progress else ""
-            yield NextStep("running", f"{stage.name} {since}{f': {doing}' if doing else ''}.", None)
+            sentence = f"{stage.name} is running"
+            if stage.progress:
+                sentence = f"{stage.name} has been running since {_clock(stage.progress.since)}"
+                if doing := stage.progress.describe():
+                    sentence += f": {doing}"
+            yield NextStep("running", f"{sentence}.", None)
     if any(command.writes for command in state.commands):
         yield NextStep("running", "DVC is running in this project.", None)
 
@@ -200,16 +193,11 @@ def _images(state: ProjectState) -> Iterator[NextStep]:
             [path for path, why in state.undecodable.items() if why == reason], MAX_NAMED
         )
         # Validate does not depend on the extra, so without -f it would not run again.
-        install = (
-            f"{install_command('heic')} && dvc repro -s -f validate && "
-            if reason == "no_decoder"
-            else ""
-        )
-        yield NextStep(
-            "images",
-            f"{what} ({named}). {remedy[:1].upper()}{remedy[1:]}; then run.",
-            f"{install}{_RUN}",
-        )
+        command = _RUN
+        if reason == "no_decoder":
+            command = f"{install_command('heic')} && dvc repro -s -f validate && {_RUN}"
+        sentence = f"{what} ({named}). {remedy[:1].upper()}{remedy[1:]}; then run."
+        yield NextStep("images", sentence, command)
 
 
 def _stopped(state: ProjectState) -> Iterator[NextStep]:

@@ -235,7 +235,7 @@ class ProjectState:
         return command if self.commit is None else f"{self.commit} && {command}"
 
     def document(self) -> dict[str, Any]:
-        """Return the state and the next steps as JSON; ``docs/reference/json.md`` lists its keys."""
+        """Return state and next steps as JSON; ``docs/reference/json.md`` lists its keys."""
         document = asdict(self)
         for key in ("root", "data", "fixes"):
             del document[key]
@@ -294,7 +294,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
     can_promote = full and PRODUCTION not in faults
     has_store = part("MLflow", lambda: _has_store(workspace), default=False, wanted=can_promote)
     promoted, gone = (champion.commit, champion.rolled_back) if champion else (None, ())
-    params, wrong_params = _read_params(root)
+    params, wrong_params = read_params(root)
     reads_data = params is not None and params.scrape.source == ("folder",)
     is_unlabelled = reads_data and _is_unlabelled(hashes.files("data"))
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
@@ -427,8 +427,12 @@ def _champion(workspace: Workspace) -> Champion | None:
     return read_champion(workspace)
 
 
-def _read_params(root: Path) -> tuple[Params | None, str]:
-    """Return the params, and why they are refused; the first reason of several."""
+def read_params(root: Path) -> tuple[Params | None, str]:
+    """Return the params, and why they are refused; the first reason of several.
+
+    Args:
+        root: Project folder.
+    """
     try:
         return load_params(root), ""
     except (ParamsError, OSError) as error:

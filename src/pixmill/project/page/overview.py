@@ -248,12 +248,11 @@ def _read_local(root: Path, reading: _Reading) -> tuple[_Images, int]:
         is_pile = f"{place}/".startswith(f"{reading.unlabelled}/")
         for name in files:
             path = f"{place}/{name}"
-            decided = reading.decided_on(root / path) if is_pile else None
-            if is_pile and not (decided and decided.labels):
+            given = reading.given_to(root / path) if is_pile else reading.label_of(place, name)
+            if given:
+                found[given].append((path, ""))
+            elif is_pile:
                 waiting += 1
-                continue
-            if label := decided.label if decided else reading.label_of(place, name):
-                found[label].append((path, ""))
     return found, waiting
 
 
@@ -284,11 +283,10 @@ class _Reading:
         label = (fact.label if fact else None) or (parts[-1] if len(parts) == self.depth else "")
         return self.names.get(to_nfc(label), label)
 
-    def decided_on(self, path: Path) -> Decided | None:
-        """Return the rows of a file; ``None`` if there are none."""
-        if not self.decided:
-            return None
-        return self.decided.get(_digest(path, file_mark(path)))
+    def given_to(self, path: Path) -> str | None:
+        """Return the label that people gave to a file, if they agree."""
+        rows = self.decided and self.decided.get(_digest(path, file_mark(path)))
+        return rows.label if rows else None
 
 
 def _read_reading(root: Path) -> _Reading:

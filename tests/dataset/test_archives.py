@@ -161,13 +161,3 @@ def test_encrypted_archives_are_named(tmp_path: Path) -> None:
     archive.write_bytes(content)
     with pytest.raises(DataError, match="encrypted"):
         unpack(archive, tmp_path / "out")
-
-
-def test_names_of_zip_without_the_flag_are_read_as_utf8_or_cp437(tmp_path: Path) -> None:
-    for stored, shown in (("süß.png".encode(), "süß.png"), (b"s\x81\xe1.png", "süß.png")):
-        with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
-            packed.writestr("x" * len(stored), b"one")
-        path = tmp_path / "a.zip"
-        path.write_bytes(path.read_bytes().replace(b"x" * len(stored), stored))
-        unpack(path, tmp_path / "out")
-        assert contents(tmp_path / "out") == {shown: b"one"}

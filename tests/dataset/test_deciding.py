@@ -1,4 +1,4 @@
-"""The writer of ``decisions.csv``: acknowledged decisions stay, undo takes back, two writers interleave."""
+"""Acknowledged decisions stay, undo takes them back, and two writers interleave."""
 
 import multiprocessing
 import os

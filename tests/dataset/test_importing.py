@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 import unicodedata
 import zipfile
@@ -29,7 +28,7 @@ from pixmill.dataset.importing import import_into, scratch_of
 from pixmill.split.grouping import group_names
 from tests.command import run_pixmill
 from tests.split.conftest import ids, table
-from tests.version_control import dvc, start_repository
+from tests.version_control import dvc
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PARAMS = "classes: [cat, dog]  # ours\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
@@ -149,18 +148,6 @@ def test_equal_images_have_the_groups_and_splits_of_all_rows(root: Path, tmp_pat
     assert "Kept the split and group of 1 image that have others here: cat/b.png (b.png)" in take(
         root, there
     )
-
-
-def test_a_repeated_import_completes_origins(root: Path, tmp_path: Path) -> None:
-    there = put(tmp_path / "there", {"1.png": "cat 1", "2.png": "cat 2"})
-    for licence, author, expected in (("", "Ann", None), ("cc0", "Bob", "cc0")):
-        (there / "labels.csv").write_text(
-            f"image,label,licence,author\n1.png,cat,{licence},\n2.png,cat,,{author}\n"
-        )
-        take(root, there, Options(columns={"licence": "licence", "author": "author"}))
-        facts = read_metadata(root / "data")
-        assert facts["cat/2.png"] == Facts("cat", author="Ann")
-        assert facts.get("cat/1.png", Facts()).licence == expected
 
 
 def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
@@ -308,20 +295,6 @@ def test_labels_that_cannot_be_classes_change_nothing(
     assert (images(root), (root / "params.yaml").read_text()) == (before, PARAMS)
 
 
-def test_advice_renames_all_labels_that_differ_in_case_only(root: Path, tmp_path: Path) -> None:
-    there = put(
-        tmp_path / "there", {"Cat/2.png": "cat 2", "DOG/2.png": "dog 2", "owl/1.png": "owl"}
-    )
-    with pytest.raises(ParamsError) as refused:
-        take(root, there)
-    (advised,) = re.findall(r"scrape.folder.classes: (\{.*?\})", str(refused.value.next))
-    (root / "params.yaml").write_text(
-        PARAMS.replace("folder,", f"folder, folder: {{classes: {advised}}},")
-    )
-    take(root, there)
-    assert load_params(root).classes == ("cat", "dog", "owl")
-
-
 def test_no_image_is_imported_to_a_fixed_split(root: Path, tmp_path: Path) -> None:
     (root / "params.yaml").write_text(PARAMS.replace("folder,", "folder, folder: {layout: fixed},"))
     item = Item(str(put(tmp_path, {"2.png": "cat 2"}) / "2.png"), "2.png", Facts("cat"))
@@ -329,17 +302,6 @@ def test_no_image_is_imported_to_a_fixed_split(root: Path, tmp_path: Path) -> No
     with scratch_of(root) as scratch, pytest.raises(DataError, match="fixed split"):
         import_into(root, found, scratch, "list")
     assert not (root / "lists").exists()
-
-
-def test_images_that_are_left_out_add_no_class(root: Path, tmp_path: Path) -> None:
-    there = put(
-        tmp_path / "there", {"owl/1.png": "cat 1", "cat/2.png": "cat 2", "elk/1.png": "elk"}
-    )
-    take(root, there)
-    assert load_params(root).classes == ("cat", "dog", "elk")
-    (root / "params.yaml").write_text(PARAMS)  # as if the import had been interrupted
-    take(root, there)
-    assert load_params(root).classes == ("cat", "dog", "elk")
 
 
 def test_data_in_use_and_missing_data_are_refused(
@@ -391,19 +353,6 @@ def test_commands_import_into_new_and_existing_projects(
     assert "Next:\n  pixmill review --grid  " in capsys.readouterr().out
     assert run_pixmill("import", source, "--dry-run", "--classes", "weed") == 0
     assert "Would take no images\nSkipped 1 image " in capsys.readouterr().out
-    assert run_pixmill("import", "data") == 1
-    assert run_pixmill("import", "\x1b.zip") == 1
-    assert r"\x1b.zip does not exist" in capsys.readouterr().err
-
-
-def test_scratch_disappears_with_the_folders_made_for_it(tmp_path: Path) -> None:
-    start_repository(tmp_path / "old")
-    with scratch_of(tmp_path / "new"), pytest.raises(LockedError), scratch_of(tmp_path / "new"):
-        pass
-    with scratch_of(tmp_path / "old"):
-        pass
-    assert [path.name for path in tmp_path.iterdir()] == ["old"]
-    assert [path.name for path in (tmp_path / "old").iterdir()] == [".git"]
 
 
 @given(
@@ -423,16 +372,6 @@ def test_flat_names_are_short_unique_and_portable(names: list[str]) -> None:
 
 def everything(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("label", [" ", "\n", "a\0b"])
-def test_what_is_no_label_is_not_taken_in(root: Path, tmp_path: Path, label: str) -> None:
-    there = put(tmp_path / "there", {f"blank-{tmp_path.name}.png": "new"})
-    before = everything(tmp_path)
-    with pytest.raises((DataError, ParamsError)):
-        take(root, there, Options(least=1, label=label))
-    assert everything(tmp_path) == before
-    assert not Path(f"/blank-{tmp_path.name}.png").exists()
 
 
 def test_a_linked_class_takes_nothing_in(root: Path, tmp_path: Path) -> None:

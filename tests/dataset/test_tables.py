@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -138,18 +137,6 @@ def test_left_out(top: Path, scratch: Path) -> None:
     assert re.findall(r"(\d) \(([^)]+)", left_out) == [("1", "gone"), ("1", "images/1.png")]
 
 
-def test_labels_may_have_spaces_and_any_form(top: Path, scratch: Path) -> None:
-    breeds = ("café", "noir", "café noir")
-    rows = [
-        {"id": row["id"], "breed": unicodedata.normalize("NFD", breeds[int(row["id"]) % 3])}
-        for row in ROWS
-    ]
-    (top / "labels.csv").write_text(as_csv(rows))
-    assert labels(find_table(top, scratch=scratch)) == {
-        f"{n}.png": breeds[n % 3] for n in range(12)
-    }
-
-
 @pytest.mark.parametrize("order", [("train", "test"), ("test", "train")])
 def test_an_image_in_two_splits_stays_out_of_training(
     order: tuple[str, str], top: Path, scratch: Path
@@ -209,27 +196,6 @@ def test_a_column_for_each_class(ones: tuple[str, str], top: Path, scratch: Path
         assert labels(found) == left | wanted
     assert found is not None
     assert ["images/0.png" in remark for remark in found.remarks] == [True]
-    (top / "a.csv").write_text(
-        as_csv([*rows[:1], *(several | {"image": row["image"]} for row in rows)])
-    )
-    with pytest.raises(DataError, match="12 of 12 images have several labels"):
-        find_table(top, scratch=scratch)
-    assert labels(find_table(top, columns={"label": "pug"}, scratch=scratch)) == dict.fromkeys(
-        WANTED, ones[0]
-    )
-
-
-def test_columns_of_facts_are_no_classes(top: Path, scratch: Path) -> None:
-    facts = [{"label": str(n % 2), "flipped": str(1 - n % 2)} for n in range(12)]
-    (top / "a.csv").write_text(as_csv([{"image": str(n), **facts[n]} for n in range(12)]))
-    assert labels(find_table(top, scratch=scratch)) == {f"{n}.png": str(n % 2) for n in range(12)}
-    rows = [{"image": row["id"], "is_valid": str(int(row["id"]) % 2), "new": "1"} for row in ROWS]
-    rows = [
-        row | {name: str(int(name == BREEDS[n % 3])) for name in BREEDS}
-        for n, row in enumerate(rows)
-    ]
-    (top / "a.csv").write_text(as_csv(rows))
-    assert labels(find_table(top, columns={"author": "new"}, scratch=scratch)) == WANTED
 
 
 def test_the_table_overrules_folders(tmp_path: Path, scratch: Path) -> None:

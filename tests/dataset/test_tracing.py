@@ -9,7 +9,6 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
-from pixmill.dataset import tracing
 from pixmill.dataset.inbox import Inbox
 from pixmill.dataset.tracing import trace
 from pixmill.models import classifier, nearest
@@ -119,37 +118,6 @@ def test_runs_that_read_a_split_with_the_image(workspace):
         (runs[0], "first", "test"),
     ]
     assert found["unavailable"].startswith("1 ")
-
-
-def test_settings_of_git_and_batches_of_commits(workspace, monkeypatch):
-    commits = trace(workspace, IDS[0])["commits"]
-    for setting in ("grep.lineNumber", "grep.column", "grep.fullName"):
-        git(workspace.root, "config", setting, "true")
-    git(workspace.root, "config", "color.ui", "always")
-    git(workspace.root, "config", "grep.patternType", "fixed")
-    monkeypatch.setattr(tracing, "_BATCH", 1)
-    assert commits
-    assert trace(workspace, IDS[0])["commits"] == commits
-
-
-def test_commit_that_made_a_decision(workspace):
-    for rows in (f"{URL},keep,,Ada,", f"{URL},drop,,Bob,", f"{URL},drop,,Bob,\n{URL}/2,keep,,Ada,"):
-        write(workspace.root / "review.csv", f"image,decision,label,by,why\n{rows}\n")
-        commit(workspace.root, rows)
-    made = git(workspace.root, "rev-parse", "HEAD~1").strip()
-    (workspace.root / "review.csv").unlink()
-    write(workspace.root / "decisions.csv", f"{HEADER}{URL},,drop,,Bob,\n")
-    commit(workspace.root, "Upgrade")
-    (decision,) = trace(workspace, IDS[0])["decisions"]
-    assert (decision["answer"], decision["commit"]) == ("drop", made)
-
-
-def test_unreadable_database_leaves_runs_unknown(workspace):
-    write(workspace.root / "mlflow.db", "no database at all, but long enough to have a header" * 10)
-    found = trace(workspace, IDS[0])
-    assert found["runs"] == []
-    assert found["runs_fault"]
-    assert found["commits"]
 
 
 def test_correction_in_the_inbox(workspace):

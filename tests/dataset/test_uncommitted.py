@@ -148,12 +148,6 @@ def test_images_of_an_earlier_commit_may_come_back(project):
     assert describe_uncommitted(project)[1] == f"git add data.dvc && {COMMIT}"
 
 
-def test_images_whose_list_was_never_fetched(project):
-    (project / "data.dvc").write_text(f"outs:\n- md5: {'0' * 32}.dir\n  nfiles: 2\n  path: data\n")
-    commit(project)
-    assert "mv data ../data-mine" in describe_uncommitted(project)[1]
-
-
 def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committed(project):
     record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2", "coat/c.jpg": "c3"})
     (project / "decisions.csv").write_text("image,label,answer,split,by,why\nabcdef0123,,keep,,,\n")
@@ -225,18 +219,6 @@ def test_what_dvc_ignores_is_no_image(project):
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert read_data(project).count == 2
     assert describe_uncommitted(project) is not None
-
-
-def test_a_project_may_lie_below_the_root_of_its_repository(project):
-    git(project, "commit", "-qm", "x")
-    below = project / "below"
-    below.mkdir()
-    (below / "decisions.csv").touch()
-    assert describe_uncommitted(below) is None
-    commit(project)
-    (below / "decisions.csv").write_text("x")
-    assert describe_uncommitted(below)[1] == f"git add decisions.csv && {COMMIT}"
-    assert describe_uncommitted(project) is None
 
 
 def test_images_of_an_earlier_commit_are_not_added_anew(project):

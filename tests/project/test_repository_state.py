@@ -63,16 +63,6 @@ def test_changed_files_and_results(project: Path) -> None:
     assert found.text == "5 files changed, results not committed, no remote"
 
 
-def test_project_in_a_subfolder(project: Path) -> None:
-    below = project / "apps" / "pets"
-    below.mkdir(parents=True)
-    (below / "dvc.lock").write_text("a: 1\n")
-    commit(project)
-    (project / "params.yaml").write_text("a: 2\n")
-    (below / "dvc.lock").write_text("a: 2\n")
-    assert read_repository(below).changed == ("dvc.lock",)
-
-
 def test_unpushed_and_unpulled_commits(project: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "origin.git")
     git(project, "remote", "add", "team", str(tmp_path / "origin.git"))

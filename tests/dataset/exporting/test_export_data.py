@@ -95,24 +95,6 @@ def test_an_export_without_test_images_keeps_its_splits_and_pages(project, tmp_p
     assert "--ignore-splits" in " ".join(found.remarks)
 
 
-@pytest.mark.parametrize("form", DATA_FORMATS)
-def test_signs_in_labels_are_found_by_an_import(project, tmp_path, params, form):
-    path = project / "artifacts/split/manifest.parquet"
-    manifest = read_table(path, SPLIT, stage="split")
-    write_table(
-        path, completed(manifest.assign(author="@jane", label=["-1", "+1", "'a"] * 3)), SPLIT
-    )
-    export_data(
-        choose(project, params, include_unknown=True),
-        tmp_path / "out",
-        form=form,
-        root=project,
-    )
-    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
-    assert {item.facts.label for item in found.items} == {"-1", "+1", "'a"}
-    assert {item.facts.author for item in found.items} == {"@jane"}
-
-
 @pytest.mark.parametrize("form", ["csv", "label-studio"])
 def test_the_table_has_no_formulas(project, tmp_path, params, form):
     path = project / "artifacts/split/manifest.parquet"
@@ -137,13 +119,6 @@ def test_licences_of_the_export(project, params):
     assert len(choose(project, params, licences=parse_licences("cc-by,cc0")).images) == 6
     with pytest.raises(DataError, match=r"3 CC BY 4\.0"):
         choose(project, params, licences=parse_licences("cc-by-2.0,by-sa"))
-
-
-def test_nothing_was_dropped(project, params):
-    path = project / "artifacts/split/manifest.parquet"
-    manifest = read_table(path, SPLIT, stage="split")
-    write_table(path, manifest[manifest["verdict"] == "keep"], SPLIT)
-    assert not choose(project, params).dropped
 
 
 def test_card_attribution_and_croissant(project, tmp_path, params):

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from pixmill.project.disk.usage import describe_sizes, measure, size_of
 
 
@@ -27,18 +25,10 @@ def test_links_count_once(tmp_path: Path) -> None:
     assert (sizes["data/"], size_of(tmp_path / "absent"), size_of(cached)) == (0, 0, 500)
 
 
-def test_skips_files_that_disappear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "a", 500)
-    monkeypatch.setattr(os, "walk", lambda folder: [(str(folder), [], ["a", "gone"])])
-    assert size_of(tmp_path) == 500
-
-
 def test_suggests_cleaning_of_large_scratch(tmp_path: Path) -> None:
     assert describe_sizes(measure(tmp_path)) == "Disk: 0.0 MB"
     cache = tmp_path / ".dvc" / "cache" / "a"
     image = tmp_path / "data" / "a.jpg"
-    write(cache, 500_000_000)
-    assert describe_sizes(measure(tmp_path)) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
     write(cache, 600_000_000)
     assert (
         describe_sizes(measure(tmp_path))
@@ -47,8 +37,4 @@ def test_suggests_cleaning_of_large_scratch(tmp_path: Path) -> None:
     write(image, 300_000_000)
     assert (
         describe_sizes(measure(tmp_path)) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
-    )
-    write(cache, 1_000_000_000)
-    assert describe_sizes(measure(tmp_path)).startswith(
-        "Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); to clean up"
     )

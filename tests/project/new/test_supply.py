@@ -45,7 +45,9 @@ def test_packed_wheel_equals_a_release(packed: bytes, wheel: Path) -> None:
         found[f"{info}/METADATA"], _, _ = found[f"{info}/METADATA"].partition(b"\n\n")
         return found
 
-    assert content(BytesIO(packed)) == content(wheel)
+    assert content(BytesIO(packed)) == content(wheel), (
+        "if only METADATA differs, pyproject.toml has changed since: pip install -e . again"
+    )
 
 
 def test_wheel_is_used_unchanged(
@@ -91,7 +93,7 @@ RECORD = "pixmill-{}.dist-info/RECORD"
 
 @pytest.fixture
 def unpack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Install the metadata of the running code from an index, under another version; return the hash of its wheel."""
+    """Install the running code as if from an index; return the hash of its wheel."""
 
     def install(version: str, edit: tuple[str, str] = ("", "")) -> str:
         monkeypatch.setattr(pixmill, "__version__", version)

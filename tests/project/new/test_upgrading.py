@@ -301,17 +301,7 @@ def test_wheel_keeps_the_extras(project: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not plan_upgrade(project).pending
 
 
-def test_missing_wheel_is_packed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
-    apply_upgrade(project, plan_upgrade(project))
-    assert run_pixmill("upgrade", "--check") == 0
-    (project / PACKED.text).unlink()
-    assert run_pixmill("upgrade", "--check") == 1
-    assert run_pixmill("upgrade") == 0
-    assert (project / PACKED.text).read_bytes() == b"one"
-
-
-def test_another_build_replaces_the_wheel(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_or_missing_wheel_is_packed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
     apply_upgrade(project, plan_upgrade(project))
     monkeypatch.setattr(upgrading, "running_origin", lambda: ADDRESS)  # any that is for all
@@ -320,3 +310,6 @@ def test_another_build_replaces_the_wheel(project: Path, monkeypatch: pytest.Mon
     assert run_pixmill("upgrade") == 0
     assert (project / PACKED.text).read_bytes() == b"two"
     assert run_pixmill("upgrade", "--check") == 0
+    (project / PACKED.text).unlink()
+    assert run_pixmill("upgrade") == 0
+    assert (project / PACKED.text).read_bytes() == b"two"

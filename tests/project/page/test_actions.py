@@ -10,7 +10,6 @@ from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
-from tests.disk import limit_file_size
 from tests.project.page.conftest import copy_project
 from tests.version_control import PERSON, git, hold, living_dvc
 from tests.visitor import Visitor
@@ -87,22 +86,6 @@ def test_params_are_checked_saved_and_undone(served):
     assert (served.root / "params.yaml").read_text() == valid.replace("3}", "4}")
     assert served.visitor.post("params/undo", {}) == (200, {})
     assert (served.root / "params.yaml").read_text() == valid
-
-
-def test_a_full_disk_is_told(served):
-    (served.root / "params.yaml").write_text(
-        "{classes: [cat, dog], scrape: {snapshot: '2026-11-20'}}\n"
-    )
-    digest = served.visitor.get_json("params")["digest"]
-    with limit_file_size(0):
-        status, answer = served.visitor.post(
-            "params", {"digest": digest, "values": {"classes": "[cat, cow]"}}
-        )
-    assert (status, "params.yaml" in answer["error"], "then: try again" in answer["next"]) == (
-        409,
-        True,
-        True,
-    )
 
 
 def test_commit_of_the_list(served):

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-from concurrent.futures import Future
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -18,7 +17,6 @@ from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Classifier
 from pixmill.project.page import explaining
 from pixmill.project.page.images import Images, routes
-from pixmill.serve.http.models import LoadedModel
 from tests.browsing import open_chrome
 from tests.experiments.compare.projects import table
 from tests.images.samples import encoded, shapes
@@ -216,16 +214,6 @@ def test_without_a_model_the_next_command_is_named(tmp_path):
     with pytest.raises(PixmillError) as refusal:
         explaining.Explainer(tmp_path).answer(CONTENTS[0])
     assert "dvc repro" in refusal.value.next
-
-
-def test_an_image_is_not_similar_to_itself(explainer, monkeypatch):
-    vector = Future()
-    vector.set_result(b"vector")
-    monkeypatch.setattr(LoadedModel, "vector", lambda *_: vector)
-    monkeypatch.setattr(
-        explaining, "nearest_finder", lambda *_: lambda _: [{"id": IDS[0]}, {"id": IDS[1]}]
-    )
-    assert explainer.answer(CONTENTS[0], IDS[0])["nearest"] == [{"id": IDS[1]}]
 
 
 def test_only_classes_have_heatmaps(explainer):

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -84,27 +83,3 @@ def test_rejects_a_second_run_but_not_a_comparison(tmp_path):
         comparison.start()
     assert (document := ended(comparison))["status"] == 0
     assert document["log"] == "No change.\n"
-
-
-def test_concurrent_starts_run_once(tmp_path):
-    job = repro(tmp_path, _PATIENT)
-
-    def start(_):
-        try:
-            job.start()
-        except LockedError:
-            return 0
-        return 1
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(start, range(8))) == 1
-    job.stop()
-    ended(job)
-
-
-def test_unwritable_log_starts_nothing(tmp_path):
-    (tmp_path / ".pixmill/open/repro.log/in the way").mkdir(parents=True)
-    job = repro(tmp_path, _PATIENT)
-    with pytest.raises(PixmillError, match="cannot be started"):
-        job.start()
-    assert job.pid is None

@@ -19,7 +19,7 @@ from pixmill.core.repository.merging import add_drivers
 from pixmill.dataset.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
 from pixmill.metrics.growth import Growth
-from pixmill.project.next_steps import NextStep, next_steps
+from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import Reason, StageState
 from pixmill.project.state import ProjectState, Repository, read_project_state
 from tests.tiny_project import age, change_param, repro
@@ -67,7 +67,7 @@ def lacking(*reasons: Reason) -> tuple[StageState, ...]:
 
 
 def made(**found: Any) -> ProjectState:
-    """Return a state with committed results and the given changes, also of fields of the repository."""
+    """Return a state with committed results and changes, also of the repository."""
     fields = {name: found.pop(name) for name in [*found] if name in Repository.__dataclass_fields__}
     state = ProjectState(
         Path(), tuple(StageState(name, "fresh") for name in STAGES), replace(REPOSITORY, **fields)
@@ -89,9 +89,6 @@ SITUATIONS = {
     "clone": made(stages=lacking(NO_IMAGES), has_storage=True),
     "clone without storage": made(stages=lacking(NO_IMAGES)),
     "results deleted": made(stages=lacking(NO_MODEL), is_cached=True),
-    "results deleted with new decisions": made(
-        stages=lacking(NO_MODEL), is_cached=True, changed=DECISIONS.changed, uncommitted=DECISIONS
-    ),
     "results pulled": made(stages=lacking(NO_MODEL), has_storage=True),
     "results nowhere": made(stages=lacking(NO_MODEL)),
     "earlier images": made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=EARLIER),
@@ -102,7 +99,6 @@ SITUATIONS = {
     ),
     "param": made(stages=fresh_until("evaluate", EPOCHS)),
     "never run": made(stages=tuple(StageState(name, "never run") for name in STAGES)),
-    "new stage": made(stages=fresh_until("train", status="never run")),
     "images awaited": made(stages=lacking(EPOCHS), awaits_images=True),
     "labels awaited": made(stages=lacking(EPOCHS), awaits_labels=True),
     "gate": made(
@@ -125,16 +121,11 @@ SITUATIONS = {
         stages=fresh_until("train", status="running", progress=FIT), undecodable={"a": "broken"}
     ),
     "DVC runs": made(commands=(RunningDvc(1, "dvc add", ("data",), ()),)),
-    "DVC reads": made(commands=(RunningDvc(1, "dvc push", (), ("data",)),)),
     "conflict in results": in_conflict("dvc.lock"),
     "conflict in params": in_conflict("params.yaml", marked=("params.yaml",)),
-    "conflict in params and results": in_conflict(
-        "params.yaml", "dvc.lock", marked=("params.yaml", "dvc.lock")
-    ),
     "conflict, resolved": in_conflict("params.yaml"),
     "conflict in pixmill.lock": in_conflict("pixmill.lock"),
     "conflict in images": in_conflict("data.dvc", marked=("data.dvc",)),
-    "unreadable": made(faults={"stages": "Is a directory: dvc.lock"}),
     "malformed": made(faults={"stages": "dvc.lock is malformed"}),
     "wrong params": made(
         wrong_params="params.yaml: train.epoch: unknown key", stages=fresh_until("train", EPOCHS)
@@ -144,9 +135,6 @@ SITUATIONS = {
     "dirty": made(changed=("notes.md", "pyproject.toml"), untracked=("notes.md",)),
     "merge under way": made(operation="merge"),
     "new results": made(changed=RESULTS),
-    "new results, compared": made(
-        changed=(*RESULTS, "notes.md"), untracked=("notes.md",), is_compared=True
-    ),
     "new images, compared": made(
         changed=RESULTS[:2],
         is_compared=True,
@@ -156,7 +144,6 @@ SITUATIONS = {
     "without Git": replace(made(), repository=Repository(has_git=False)),
     "without a commit": made(has_commit=False, doubtful_labels=3),
     "name for no shell": made(changed=(os.fsdecode(b"a\xff\x1b\n'.txt"),)),
-    "not pushed": made(unpushed=1),
     "not pushed, storage": made(unpushed=2, has_storage=True),
     "new branch": made(unpushed=1, branch="more-cats", has_upstream=False),
     "detached": made(unpushed=1, branch=""),
@@ -193,67 +180,6 @@ SITUATIONS = {
         undecodable={"data/cat/1.jpg": "broken"}, stages=fresh_until("train", EPOCHS)
     ),
 }
-
-
-def applied(step: NextStep, state: ProjectState) -> ProjectState:
-    """Return the state after a step, as a person or the step's command makes it."""
-    git = state.repository
-    ran = replace(state, stages=made().stages, missing=None, faults={})
-    kept = replace(
-        git,
-        changed=(),
-        untracked=(),
-        conflicts=(),
-        marked=(),
-        operation="",
-        uncommitted=Uncommitted(),
-    )
-    if step.kind == "commit" and ">> .gitignore" in (step.command or ""):
-        rest = tuple(path for path in git.changed if path not in git.large)
-        kept = replace(git, changed=(".gitignore", *rest), large=(), has_commit=git.has_commit)
-    elif step.kind == "commit":
-        kept = replace(kept, has_git=True, has_commit=True)
-    results = replace(git, changed=tuple(sorted({*git.changed, *RESULTS})))
-    after: dict[str, Callable[[], ProjectState]] = {
-        "conflict": lambda: replace(ran, repository=replace(git, conflicts=(), marked=())),
-        "running": lambda: replace(ran, commands=(), repository=results),
-        "broken": lambda: replace(ran, deleted=(), wrong_params=""),
-        "vanished": lambda: replace(
-            state, missing=None, repository=replace(git, uncommitted=Uncommitted())
-        ),
-        "images": lambda: replace(ran, undecodable={}, awaits_images=False, repository=results),
-        "failed": lambda: replace(ran, repository=results),
-        "fetch": lambda: replace(
-            ran, repository=replace(git, uncommitted=replace(git.uncommitted, unadded=""))
-        ),
-        "run": lambda: replace(ran, repository=results),
-        "corrections": lambda: replace(state, corrections=0),
-        "disputed": lambda: replace(state, disputed={}),
-        "labels": lambda: replace(state, doubtful_labels=0, awaits_labels=False),
-        "compare": lambda: replace(state, is_compared=True),
-        "commit": lambda: replace(state, repository=kept),
-        "pull": lambda: replace(state, repository=replace(git, behind=0)),
-        "push": lambda: replace(state, repository=replace(git, unpushed=0)),
-        "sync": lambda: replace(state, waiting_runs=0),
-        "promote": lambda: replace(state, is_promoted=True, faults={}),
-    }
-    if step.kind == "fetch" and git.uncommitted.has_earlier_images:
-        return replace(
-            ran,
-            repository=replace(git, uncommitted=replace(git.uncommitted, has_earlier_images=False)),
-        )
-    if step.kind == "failed":
-        assert "dvc repro" in (step.command or ""), "a stage stays failed until it runs"
-    return after[step.kind]()
-
-
-@pytest.mark.parametrize("name", SITUATIONS)
-def test_no_state_comes_twice(name: str) -> None:
-    states = [SITUATIONS[name]]
-    while (step := next_steps(states[-1])[0]).kind != "done" and len(states) < 20:
-        states.append(applied(step, states[-1]))
-        assert states[-1] not in states[:-1], f"{step} changes nothing or leads back"
-    assert step.kind == "done"
 
 
 def test_first_step() -> None:

@@ -231,20 +231,3 @@ def test_model_with_images_and_history(evaluated, browser):
     browser.switch_to.active_element.send_keys(Keys.TAB, Keys.ENTER)
     page.until(lambda: browser.current_url.endswith("reports/compare.html"))
     assert (page.root / ".pixmill/open/compare.log").read_text() == f"{before[:12]} {after[:12]}\n"
-
-
-def test_nothing_scrolls_before_the_first_run(browser, tmp_path):
-    (tmp_path / "params.yaml").write_text(
-        "classes: [a, b]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
-    )
-    for label in "abcdefghijklm":
-        for number in range(4):
-            draw(tmp_path / f"data/{label}/{number}.png", number)
-    home = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"))
-    with PrivateServer(make_app(routes(home)), command="pixmill open") as server:
-        page = Page(browser, tmp_path, server.new_address())
-        page.until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#classes img")) == 13 * 4)
-        set_width(browser, 1280)
-        assert browser.execute_script("return document.documentElement.scrollHeight") <= 900
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    home.images.close()

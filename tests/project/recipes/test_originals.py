@@ -1,7 +1,6 @@
 """Recipes after well-known systems have their data, layers, loss, optimizer and augmentation."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -203,45 +202,3 @@ def test_layers_and_loss_equal_the_original(name: str) -> None:
     theirs = keras.losses.categorical_crossentropy(targets, np.asarray(answers))
     ours = objective(params.train).call(targets, logits)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("threads")
-def test_sports_transfer_with_a_weights_file(tmp_path: Path) -> None:
-    import keras
-
-    theirs = keras.applications.MobileNetV2(
-        include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg"
-    )
-    (tmp_path / "weights").mkdir()
-    theirs.save_weights(tmp_path / "weights" / "own.weights.h5")
-    train = params_of("sports-transfer").train
-    backbone = train.backbone.model_copy(update={"weights": "weights/own.weights.h5"})
-    model = build_classifier(
-        train.model_copy(update={"backbone": backbone}), labels=2, image_size=96, root=tmp_path
-    )
-    pixels = np.random.default_rng(7).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
-    kernel, bias = model.get_layer("logits").get_weights()
-    wanted = np.asarray(theirs(pixels / 127.5 - 1)) @ kernel + bias
-    assert wanted.std() > 0
-    np.testing.assert_allclose(
-        logits_graph(model)(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4
-    )
-
-
-def test_related_recipes_share_their_images() -> None:
-    for one, other in (("sports", "sports-transfer"), ("fashion", "best-large")):
-        first = params_of(one)
-        second = params_of(other)
-        assert (first.classes, first.scrape, first.split) == (
-            second.classes,
-            second.scrape,
-            second.split,
-        )
-    digits = params_of("digits")
-    fashion = params_of("fashion")
-    assert digits.train == fashion.train
-    assert (digits.validate, digits.split.image_size) == (
-        fashion.validate,
-        fashion.split.image_size,
-    )

@@ -4,7 +4,6 @@ import base64
 import shlex
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -140,13 +139,9 @@ def test_unused_unlabelled_images(root: Path) -> None:
     for part in ("train", "test"):
         for label in ("coat", "hat"):
             fill(root / "data" / part / label, 3)
-    fill(root / "data" / "pool", 2)
-    fixed = {"folder": {"layout": "fixed"}}
-    assert (
-        "set evaluate.unlabelled in params.yaml, such as to data/"
-        in messages(root, params(**fixed))[0][0]
+    [(message, _)] = messages(
+        root, params(folder={"layout": "fixed"}, unlabelled="data/unlabelled")
     )
-    [(message, _)] = messages(root, params(**fixed, unlabelled="data/pool"))
     assert message.startswith(
         "data has other entries than the splits train, val and test, ignored: coat, hat; if"
     )
@@ -206,12 +201,3 @@ def test_a_cache_that_dvc_cannot_name_in_a_copy(tmp_path):
     assert str(root / ".dvc" / "cache") in shlex.split(issue.next)
     (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n")  # as advised
     assert list(temporary_copies(root)) == []
-
-
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie, within DVC
-def test_dvc_still_writes_the_configuration_of_a_copy_as_ascii(tmp_path):
-    from dvc.repo.experiments.executor.local import TempDirExecutor
-
-    copy = SimpleNamespace(root_dir=str(tmp_path), dvc_dir=".")
-    with pytest.raises(UnicodeEncodeError):  # Else temporary_copies is no longer needed.
-        TempDirExecutor._update_config(copy, {"cache": {"dir": "schön"}})

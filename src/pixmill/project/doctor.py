@@ -223,28 +223,9 @@ def _files(root: Path) -> Iterator[Finding]:
         yield Finding("files", status, issue.message, next=issue.next)
 
 
-def _decisions(root: Path) -> Iterator[Finding]:
-    """Check that people agree; others than in ``decisions.csv`` are found with the data."""
-    from pixmill.core.decisions import MAX_ROWS, disputes
-    from pixmill.core.words import shorten
-    from pixmill.dataset.deciding import DecisionTable
-
-    decided = DecisionTable(root).decided
-    if disputed := disputes(decided):
-        named = "; ".join(f"{image[:12]}: {labels}" for image, labels in disputed.items())
-        message = f"two labels, so validate drops the image: {shorten(named, 300)}"
-        yield Finding("decisions", Status.WARNING, message, next="pixmill review")
-    elif len(decided) > MAX_ROWS:
-        message = f"{len(decided):,} images: decisions.csv is slow with more than {MAX_ROWS:,}"
-        yield Finding(
-            "decisions", Status.WARNING, message, next="move labels into data/metadata.csv"
-        )
-    else:
-        yield Finding("decisions", Status.OK, f"{len(decided):,} images in decisions.csv")
-
-
 def _data(root: Path) -> Iterator[Finding]:
     """Compare images and decisions with ``data.dvc`` and the last commit."""
+    from pixmill.core.words import shorten
     from pixmill.project.next_steps import next_steps
     from pixmill.project.state import read_project_state
 
@@ -257,6 +238,10 @@ def _data(root: Path) -> Iterator[Finding]:
         status = Status.BAD if part in ("data", "decisions", "decisions.csv") else Status.WARNING
         yield Finding(part, status, fault, next=state.fixes.get(part))
     yield from _compare_data(state)
+    if state.disputed:
+        named = "; ".join(f"{image[:12]}: {said}" for image, said in state.disputed.items())
+        message = f"several labels, so validate drops the image: {shorten(named, 300)}"
+        yield Finding("decisions", Status.WARNING, message, next="pixmill review")
     if state.missing is not None:
         sentences, command = state.missing
         yield Finding("decisions", Status.WARNING, " ".join(sentences), next=command)
@@ -372,7 +357,6 @@ CHECKS: Mapping[str, _Check] = {
     "code": _code,
     "disk": machine.check_disk,
     "params": _params,
-    "decisions": _decisions,
     "data": _data,
     "files": _files,
     "DVC": _dvc,
@@ -383,7 +367,7 @@ CHECKS: Mapping[str, _Check] = {
 }
 """All checks by name, in the order in which to fix their findings."""
 
-QUICK = ("PATH", "merging", "code", "params", "decisions", "data", "files")
+QUICK = ("PATH", "merging", "code", "params", "data", "files")
 """Checks of the project alone, which take half a second."""
 
 FIXES: Mapping[str, _Check] = {

@@ -3,7 +3,6 @@
 import hashlib
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +10,6 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
 from pixmill.dataset.inbox import Inbox
 from pixmill.dataset.tracing import trace
-from pixmill.models import classifier, nearest
 from pixmill.tracking.store import connect
 from tests.command import run_pixmill
 from tests.experiments.compare.projects import IDS, table, write
@@ -152,20 +150,3 @@ def test_unknown_file_and_command(workspace, monkeypatch, capsys):
     assert ["commits:", "commit"] in lines
     assert ["sightings:", "id"] in lines
     assert not {"rank", "thumbnail"} & {word for line in words for word in line}
-
-
-def test_nearest_images_by_id(workspace, monkeypatch):
-    training = {
-        "id": IDS[:2],
-        "label": ["coat", "hat"],
-        "vector": [np.array(each, "<f2").tobytes() for each in np.eye(2)],
-    }
-    monkeypatch.setattr(nearest, "load_training", lambda *_: training)
-    monkeypatch.setattr(nearest, "vector_of", lambda *_: training["vector"][1])
-    monkeypatch.setattr(classifier.Classifier, "load", lambda *_: None)
-    write(workspace.root / "new.png", "new")
-    found = trace(workspace, str(workspace.root / "new.png"))["nearest"]
-    assert found == [
-        {"id": IDS[1], "label": "hat", "similarity": 1.0},
-        {"id": IDS[0], "label": "coat", "similarity": 0.0},
-    ]

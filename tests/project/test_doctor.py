@@ -239,11 +239,19 @@ def settings(root, text, name="config"):
     (root / ".dvc" / name).write_text(text)
 
 
-def test_warns_without_a_remote(tmp_path):
-    settings(tmp_path, "[core]\n    analytics = false\n")
-    (remote,) = run_check("DVC", tmp_path)
-    assert remote.status is Status.WARNING
-    assert remote.next.startswith("dvc remote add")
+@pytest.mark.parametrize(
+    ("config", "status"),
+    [
+        ("[core]\n    analytics = false\n", Status.WARNING),
+        ("[core]\n    remote = there\n", Status.BAD),
+        ("core]\n", Status.BAD),
+    ],
+)
+def test_dvc_without_a_usable_remote(tmp_path, config, status):
+    settings(tmp_path, config)
+    (finding,) = run_check("DVC", tmp_path)
+    assert finding.status is status
+    assert finding.next
 
 
 def test_remote_in_the_local_config(tmp_path):
@@ -258,19 +266,6 @@ def test_remote_in_the_local_config(tmp_path):
         Status.OK,
         f"{store} (to test it: dvc status --cloud)",
     )
-
-
-def test_remote_without_url(tmp_path):
-    settings(tmp_path, "[core]\n    remote = there\n")
-    (remote,) = run_check("DVC", tmp_path)
-    assert (remote.status, remote.message) == (Status.BAD, "'there' has no URL")
-
-
-def test_malformed_dvc_config(tmp_path):
-    settings(tmp_path, "core]\n")
-    (finding,) = run_check("DVC", tmp_path)
-    assert finding.status is Status.BAD
-    assert "core]" in finding.message
 
 
 @pytest.fixture

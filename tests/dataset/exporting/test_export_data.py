@@ -142,14 +142,6 @@ def test_card_attribution_and_croissant(project, tmp_path, params):
     assert len(described["recordSet"]) == len(list(out.glob("*/metadata.jsonl")))
 
 
-def test_days_of_collection_are_those_of_fetched_images(project, tmp_path, params):
-    choice = choose(project, params, include_unknown=True)
-    choice.images["source"] = ["folder", "bing"] * 4
-    export_data(choice, tmp_path / "out", form="csv", root=project)
-    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
-    assert "| bing | 2026-11-20 | 2026-11-20 | 4 |\n| folder |  |  | 4 |\n" in card
-
-
 def test_lost_classes_are_named(project, monkeypatch, capsys):
     path = project / "artifacts/split/manifest.parquet"
     manifest = read_table(path, SPLIT, stage="split")

@@ -12,7 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pixmill.core.decisions import FILE, Row, label_as, read_rows, relabel, render_rows, set_fate
+from pixmill.core.decisions import (
+    FILE,
+    HEADER,
+    Row,
+    clear,
+    label_as,
+    read_rows,
+    relabel,
+    render_rows,
+    set_fate,
+)
 from pixmill.core.errors import DataError, DecisionsError
 from pixmill.dataset.deciding import LOG, ChangedError, DecisionTable
 from tests.version_control import commit, git, start_repository
@@ -79,15 +89,6 @@ def test_undo_refuses_rows_that_changed_since(table: DecisionTable) -> None:
     assert table.decided[A].label == "dress"
 
 
-def test_other_session_undoes_what_no_commit_holds(table: DecisionTable) -> None:
-    decide(table, A, "coat")
-    decide(table, B, "dress")
-    other = DecisionTable(table.root)
-    other.undo(other.undoable()[-1])
-    assert [str(action.changes[0]) for action in other.undoable()] == [f"{A[:12]} yes coat"]
-    assert set(table.decided) == {A}
-
-
 def test_edits_by_hand_are_read_and_kept(table: DecisionTable) -> None:
     decide(table, B, "coat")
     text = table.path.read_text()
@@ -130,6 +131,32 @@ def test_decisions_of_another_branch_are_not_lost(project: Path, table: Decision
     assert table.lost() == []
 
 
+def test_removal_of_a_row_by_path_is_logged_until_it_is_committed(
+    project: Path, table: DecisionTable
+) -> None:
+    file = project / "data/coat/1.png"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"1")
+    table.path.write_text(f"{','.join(HEADER)}\ndata/coat/1.png,coat,yes,,,\n")
+    commit(project, "Decide by hand")
+    (decided,) = table.decided.values()
+    table.decide(clear(decided))
+    table.release()
+    assert len(table.actions()) == 1
+
+
+def test_malformed_committed_file_does_not_stop_those_who_corrected_it(
+    project: Path, table: DecisionTable
+) -> None:
+    table.path.write_text("<<<<<<< ours\n")
+    commit(project, "Commit a conflict")
+    table.path.unlink()
+    decide(table, A, "coat")
+    assert table.lost() == []
+    table.release()
+    assert len(table.actions()) == 1
+
+
 def test_line_without_end_is_ignored_and_replaced(table: DecisionTable) -> None:
     decide(table, A, "coat")
     with table.log.open("ab") as file:
@@ -143,7 +170,7 @@ def test_malformed_log_is_named_with_its_line(table: DecisionTable) -> None:
     table.log.parent.mkdir()
     table.log.write_text("{}\nno\n")
     with pytest.raises(DataError, match="line 2"):
-        table.undoable()
+        table.actions()
 
 
 def _write(root: str, numbers: range) -> None:
@@ -190,4 +217,4 @@ def test_killed_writer_leaves_whole_acknowledged_rows(project: Path) -> None:
         start = len(present)
     table = DecisionTable(project)
     assert table.path.read_text() == render_rows(read_rows(table.path))
-    assert len(table.undoable()) >= start - 6
+    assert len(table.actions()) >= start - 6

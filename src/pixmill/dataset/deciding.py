@@ -3,8 +3,8 @@
 Each action replaces the file by one with its rows, in order: half a write cannot be seen, and equal
 decisions are equal bytes, whatever their order was. A person may edit the file at any time.
 
-``inbox/decided.jsonl`` has a line for each action that no commit holds yet: for undo, and because a
-checkout, ``dvc exp apply`` or a merge tool may discard uncommitted rows.
+``inbox/decided.jsonl`` has a line for each action that no commit holds yet, because a checkout,
+``dvc exp apply`` or a merge tool may discard uncommitted rows.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from pixmill.core.decisions import (
     render_row,
     render_rows,
 )
-from pixmill.core.errors import DataError, LockedError, PixmillError
+from pixmill.core.errors import DataError, DecisionsError, LockedError, PixmillError
 from pixmill.core.files.writing import (
     file_mark,
     hold_lock,
@@ -213,17 +213,6 @@ class DecisionTable:
             self._write(inverse)
             return inverse
 
-    def undoable(self) -> list[Action]:
-        """Return the actions of this branch that no commit holds and nobody undid, the last one last."""
-        branch = self._branch()
-        stack: list[Action] = []
-        for action in self.actions():
-            if action.branch == branch and not action.is_undo:
-                stack.append(action)
-            elif action.branch == branch and stack:
-                stack.pop()
-        return stack
-
     def actions(self) -> list[Action]:
         """Return the logged actions.
 
@@ -257,7 +246,7 @@ class DecisionTable:
                     first = pending.get(change.key, change).before
                     pending[change.key] = Change(before=first, after=change.after)
         self.decided  # noqa: B018 (read what another process wrote)
-        head = _keyed(self._committed())
+        head = self._committed()
         lost = []
         for key, change in pending.items():
             # A row that differs from both was decided since, by hand or elsewhere.
@@ -278,7 +267,7 @@ class DecisionTable:
         """
         if not (actions := self.actions()):
             return
-        head = _keyed(self._committed())
+        head = self._committed()
         final = {change.key: change.after for action in actions for change in action.changes}
         kept = [
             action
@@ -353,8 +342,14 @@ class DecisionTable:
     def _branch(self) -> str:
         return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
 
-    def _committed(self) -> tuple[Row, ...]:
-        return parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
+    def _committed(self) -> dict[Key, Row]:
+        """Return the rows of the last commit by id and label, none if it has a malformed file."""
+        try:
+            rows = parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
+            decided = group_rows(rows, resolve(self.root, (row.image for row in rows)))
+        except DecisionsError:
+            return {}  # it may be corrected here, but not there
+        return {row.key: row for of in decided.values() for row in of.rows}
 
 
 def _advice(line: bytes, log: Path) -> str:
@@ -362,10 +357,6 @@ def _advice(line: bytes, log: Path) -> str:
     if line.startswith(b'{"image":'):  # of an earlier version
         return "pixmill upgrade"
     return f"delete that line to forget its decisions: {log}"
-
-
-def _keyed(rows: Iterable[Row]) -> dict[Key, Row]:
-    return {row.key: row for row in rows}
 
 
 def default_name(root: Path) -> str:

@@ -118,6 +118,23 @@ def test_runs_that_read_a_split_with_the_image(workspace):
     assert found["unavailable"].startswith("1 ")
 
 
+def test_commit_that_made_a_decision(workspace):
+    for rows in (
+        "malformed",
+        f"{URL},keep,,Ada,",
+        f"{URL},drop,,Bob,",
+        f"{URL},drop,,Bob,\n{URL}/2,keep,,Ada,",
+    ):
+        write(workspace.root / "review.csv", f"image,decision,label,by,why\n{rows}\n")
+        commit(workspace.root, rows)
+    made = git(workspace.root, "rev-parse", "HEAD~1").strip()
+    (workspace.root / "review.csv").unlink()
+    write(workspace.root / "decisions.csv", f"{HEADER}{URL},,drop,,Bob,\n")
+    commit(workspace.root, "Upgrade")
+    (decision,) = trace(workspace, IDS[0])["decisions"]
+    assert (decision["answer"], decision["commit"]) == ("drop", made)
+
+
 def test_correction_in_the_inbox(workspace):
     answer = {"label": "coat"}
     model = {"name": "m"}

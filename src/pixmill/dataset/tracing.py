@@ -1,5 +1,6 @@
 """All about an image: origin, decisions, prediction, and the commits and runs with it."""
 
+import contextlib
 import functools
 import hashlib
 import re
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pixmill.core import decisions
 from pixmill.core.decisions import FORGOTTEN
-from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.errors import DataError, DecisionsError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder, object_file, read_listing
 from pixmill.core.repository.git import git
@@ -246,9 +247,11 @@ def _read_decisions(root: Path, commit: str = "") -> list[decisions.Row]:
     for name in _DECISIONS:
         path = root / name
         if commit:
-            rows += rows_of(git(root, "show", f"{commit}:./{name}") or "")
+            # A malformed file of an earlier commit cannot be mended any more.
+            with contextlib.suppress(DecisionsError):
+                rows += rows_of(git(root, "show", f"{commit}:./{name}") or "")
         elif path.exists():
-            rows += rows_of(path.read_text(encoding="utf-8-sig"))
+            rows += rows_of(path.read_text("utf-8-sig", "replace"))
     return rows
 
 

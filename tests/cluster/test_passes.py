@@ -64,7 +64,8 @@ def features(given, folder):
 
 
 def predictions(given, folder):
-    return predict_unlabelled(given.model, given.unlabelled).to_csv()
+    files = sorted(path.name for path in given.unlabelled.iterdir())
+    return predict_unlabelled(given.model, given.unlabelled, files).to_csv()
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_stage_libraries_import_neither_page_nor_stage(source) -> None:
 def test_module_names_and_sizes(source) -> None:
     for module, path in source.modules.items():
         assert module.rsplit(".", 1)[-1] not in NAMELESS
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 550, path
 
 
 def test_entry_points_are_short(repository: Path) -> None:

@@ -162,7 +162,7 @@ def test_base_installation_runs_light_commands(install, run, needs) -> None:
         )
     for verb, package, extra in (
         ("compare", "pandas", "pipeline"),
-        ("scrape --dry-run", "aiohttp", "pipeline"),
+        ("scrape --dry-run", "yarl", "pipeline"),
         ("demo", "dvc", "pipeline"),
         ("serve", "uvicorn", "serve"),
     ):

@@ -25,7 +25,7 @@ def changed(root):
     [
         ("params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n", "train in params.yaml"),
         ("params.yaml", "train: {epochs: 9}\nsplit: {'salt': a}\ncompare: {margin: 0.5}\n", None),
-        ("review.csv", "id,verdict\n1,drop\n", "review.csv"),
+        ("decisions.csv", "image,label,answer,split,by,why\n11111111,,drop,,,\n", "decisions.csv"),
         (
             "data.dvc",
             "outs:\n- md5: 00000000000000000000000000000000.dir\n  path: data\n",

@@ -63,7 +63,7 @@ def require_converted(root: Path) -> None:
         DecisionsError: It is malformed.
     """
     path = root / FILE
-    if path.is_file() and (rows := rows_of_review(path.read_text("utf-8"))):
+    if path.is_file() and (rows := rows_of_review(path.read_text("utf-8", "replace"))):
         raise DataError(
             f"{FILE} has {count(len(rows), 'decision')} of an earlier version; they belong into "
             f"{DECISIONS}",

@@ -88,7 +88,7 @@ class ManifestError(PixmillError):
 
 
 class DecisionsError(PixmillError):
-    """A malformed line of ``decisions.csv``."""
+    """A malformed line of ``decisions.csv`` or ``review.csv``."""
 
 
 class BrowserError(PixmillError):

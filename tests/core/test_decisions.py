@@ -78,6 +78,11 @@ def test_malformed_line_is_named(line: str, expected: str) -> None:
         parse_rows(f"{HEADER}{line}\n")
 
 
+def test_id_in_capitals_is_the_same_key() -> None:
+    (row,) = parse_rows(f"{HEADER}{'AB' * 32},coat,yes,,,\n")
+    assert row.key == ("ab" * 32, "coat")
+
+
 def test_other_header_is_refused() -> None:
     with pytest.raises(DecisionsError, match="line 1"):
         parse_rows("image,decision,label,by,why\n")

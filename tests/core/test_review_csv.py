@@ -16,8 +16,8 @@ def test_each_decision_has_the_rows_that_mean_the_same() -> None:
     assert rows_of_review(text) == (
         Row("0123456789", "", "keep", "", "ada", "fine"),
         Row("data/hat/1.png", "", "drop"),
-        Row("ABCDEF01", "hat", "yes", "", "bo"),
-        Row("ABCDEF01", "", "keep", "", "bo"),
+        Row("abcdef01", "hat", "yes", "", "bo"),
+        Row("abcdef01", "", "keep", "", "bo"),
     )
     assert rows_of_review("") == rows_of_review(HEADER) == ()
 

@@ -259,7 +259,7 @@ def match_rows(
             _add(found[row.image], row)
         else:
             _add(gone, row)
-    decided = {name: Decided(tuple(of.values())) for name, of in found.items() if of}
+    decided = {name: Decided(tuple(of.values())) for name, of in found.items()}
     return decided, list(gone.values())
 
 
@@ -416,10 +416,9 @@ def _add(rows: dict[Key, Row], row: Row) -> None:
 def ids_of(image: str, by_name: Mapping[str, Collection[str]]) -> set[str]:
     """Return the ids of the images that a row's text names."""
     ids = set(by_name.get(image, ()))
-    start = image.lower()
-    if is_id(start):
-        same = by_name.get(start[:MIN_ID_LENGTH], ())
-        ids.update(name for name in same if name.startswith(start))
+    if is_id(image):
+        same = by_name.get(image[:MIN_ID_LENGTH], ())
+        ids.update(name for name in same if name.startswith(image))
     return ids
 
 
@@ -451,7 +450,9 @@ def _row(line: int, cells: list[str]) -> Row:
         raise _refusal(line, f"{len(HEADER)} values ({', '.join(HEADER)})", str(len(cells)))
     image, label, answer, split, by, why = cells
     label = to_nfc(label)
-    if not is_id(image.lower()) and "/" not in image:
+    if is_id(image.lower()):
+        image = image.lower()
+    elif "/" not in image:
         raise _refusal(line, "an image's id (at least 8 digits of it), path or URL", repr(image))
     if answer not in ANSWERS:
         raise _refusal(line, f"one of the answers {', '.join(ANSWERS)}", repr(answer))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pixmill.core.decisions import FILE as DECISIONS
-from pixmill.core.decisions import Row, parse_rows
+from pixmill.core.decisions import Row, is_id, parse_rows
 from pixmill.core.errors import DataError, DecisionsError
 from pixmill.core.names import to_nfc
 from pixmill.core.words import count
@@ -14,7 +14,7 @@ from pixmill.core.words import count
 FILE = "review.csv"
 HEADER = ("image", "decision", "label", "by", "why")
 
-_IMAGE = re.compile(r"[0-9a-fA-F]{8,64}|.*/.*", re.DOTALL)
+_IMAGE = re.compile(r"[0-9a-f]{8,64}|.*/.*", re.DOTALL)
 """An id, at least its first 8 digits, a path or a URL."""
 
 
@@ -75,6 +75,7 @@ def _rows_of_line(line: int, cells: list[str]) -> list[Row]:
     _require(len(cells) == len(HEADER), line, f"expected {len(HEADER)} values")
     image, verb, label, by, why = cells
     label = to_nfc(label)
+    image = image.lower() if is_id(image.lower()) else image
     _require(_IMAGE.fullmatch(image) is not None, line, f"expected an image, received {image!r}")
     _require(verb in ("keep", "drop", "relabel"), line, f"unknown decision {verb!r}")
     _require(bool(label) == (verb == "relabel"), line, "a relabel has a label, others have none")

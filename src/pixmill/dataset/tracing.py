@@ -232,7 +232,7 @@ def _find_decisions(root: Path, key: str, places: Collection[Any]) -> list[Row]:
     return [
         _cells(row)
         for row in _read_decisions(root)
-        if key.startswith(row.image.lower()) or row.image in places
+        if key.startswith(row.image) or row.image in places
     ]
 
 

@@ -175,7 +175,7 @@ def names_of(wanted: Collection[str], images: pd.DataFrame, sightings: pd.DataFr
     """
     if not wanted:
         return []
-    starts = {name[:MIN_ID_LENGTH].lower() for name in wanted if is_id(name.lower())}
+    starts = {name[:MIN_ID_LENGTH] for name in wanted if is_id(name)}
     by_id = images.loc[images["id"].str[:MIN_ID_LENGTH].isin(starts), "id"]
     places: dict[str, list[str]] = {name: [] for name in by_id}
     for table, column in ((images, "path"), (sightings, "image_url")):

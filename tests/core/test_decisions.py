@@ -17,7 +17,6 @@ from pixmill.core.decisions import (
     match_rows,
     merge_rows,
     parse_rows,
-    relabel,
     render_rows,
     require_labels,
     set_fate,
@@ -158,13 +157,13 @@ def applied(changes: dict, table: list[Row]) -> Decided:
     return Decided(tuple(row for row in kept.values() if row is not None))
 
 
-def test_new_label_replaces_the_earlier_one_and_keeps_its_split() -> None:
+def test_new_label_replaces_the_earlier_one_and_leaves_the_fate() -> None:
     table = [Row(A, "coat", split="test")]
-    now = applied(relabel(A, "dress", Decided(tuple(table)), by="ann"), table)
-    assert (now.label, now.split, now.fate, now.by) == ("dress", "test", "keep", "ann")
-    taken = applied(label_as(A, None, now), list(now.rows))
+    now = applied(label_as(A, "dress", Decided(tuple(table)), split="test"), table)
+    assert (now.labels, now.split) == (("dress",), "test")
+    kept = applied(set_fate(A, "keep"), list(now.rows))
+    taken = applied(label_as(A, None, kept), list(kept.rows))
     assert (taken.labels, taken.fate) == ((), "keep")
-    assert applied(set_fate(A, "drop", now), list(now.rows)).fate == "drop"
 
 
 @given(tables(), tables(), tables())

@@ -19,7 +19,6 @@ from pixmill.core.decisions import (
     clear,
     label_as,
     read_rows,
-    relabel,
     render_rows,
     set_fate,
 )
@@ -45,9 +44,9 @@ def table(project: Path) -> DecisionTable:
 def decide(table: DecisionTable, image: str, verb: str) -> object:
     now = table.decided.get(image)
     if verb in ("keep", "drop"):
-        return table.decide(set_fate(image, verb, now, by="ann"))
+        return table.decide(set_fate(image, verb, by="ann"))
     if verb == "relabel":
-        return table.decide(relabel(image, "shirt", now, by="ann"))
+        return table.decide(set_fate(image, "keep") | label_as(image, "shirt", now, by="ann"))
     return table.decide(label_as(image, verb or None, now, split="train", by="ann"))
 
 

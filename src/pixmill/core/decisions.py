@@ -292,26 +292,6 @@ def disputes(decided: Mapping[str, Decided]) -> dict[str, str]:
     }
 
 
-def relabel(
-    image: str, label: str, now: Decided | None, *, by: str = "", why: str = ""
-) -> dict[Key, Row | None]:
-    """Return the changes that give an image another label and keep it, whatever the rules say.
-
-    Args:
-        image: Its id.
-        label: The label.
-        now: Its rows; ``None`` if there are none.
-        by: Who decides.
-        why: The reason.
-
-    Returns:
-        The new row by key; ``None`` removes a row.
-    """
-    split = now.split if now else ""
-    changes = set_fate(image, "keep", now, by=by, why=why)
-    return changes | label_as(image, label, now, split=split, by=by, why=why)
-
-
 def label_as(
     image: str,
     label: str | None,
@@ -321,15 +301,18 @@ def label_as(
     by: str = "",
     why: str = "",
 ) -> dict[Key, Row | None]:
-    """Return the changes that give an image a label, or take it; arguments as for :func:`relabel`.
+    """Return the changes that give an image a label, or take it.
 
     Args:
-        image: As above.
+        image: Its id.
         label: The label; ``None`` takes the labels that people gave.
-        now: As above.
+        now: Its rows; ``None`` if there are none.
         split: Split of an image that came without one.
-        by: As above.
-        why: As above.
+        by: Who decides.
+        why: The reason.
+
+    Returns:
+        The new row by key; ``None`` removes a row.
     """
     changes: dict[Key, Row | None] = {
         row.key: None for row in (now.rows if now else ()) if row.answer in ("yes", "no")
@@ -340,10 +323,9 @@ def label_as(
 
 
 def set_fate(
-    image: str, fate: Literal["keep", "drop"], now: Decided | None, *, by: str = "", why: str = ""
+    image: str, fate: Literal["keep", "drop"], *, by: str = "", why: str = ""
 ) -> dict[Key, Row | None]:
-    """Return the change that keeps or drops an image; arguments as for :func:`relabel`."""
-    del now  # its row has the same key, and labels stay
+    """Return the change that keeps or drops an image; its labels stay."""
     return {(image, ""): Row(image, "", fate, "", by, why)}
 
 

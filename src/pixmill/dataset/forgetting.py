@@ -166,10 +166,9 @@ def _drop_all(
 ) -> dict[Key, Row | None]:
     changes: dict[Key, Row | None] = {}
     for name in ids:
-        now = decided.get(name)
-        if now:
-            changes |= clear(now)
-        changes |= set_fate(name, "drop", now, by=by, why=why)
+        if name in decided:
+            changes |= clear(decided[name])
+        changes |= set_fate(name, "drop", by=by, why=why)
     return changes
 
 

@@ -310,7 +310,7 @@ class Session:
         if verb == "clear":
             return clear(now) if now else {}
         if verb == "drop":
-            return set_fate(name, "drop", now, by=self.by, why=why)
+            return set_fate(name, "drop", by=self.by, why=why)
         if verb == "keep":
             label = self._label_to_keep(row)
         if verb == "label":
@@ -318,7 +318,7 @@ class Session:
             if now is not None and now.fate == "drop":
                 fate = {(name, ""): None}
         else:
-            fate = set_fate(name, "keep", now, by=self.by, why=why)
+            fate = set_fate(name, "keep", by=self.by, why=why)
             # A label that came needs no row.
             if self.images.came[row] == (label,):
                 return fate | label_as(name, None, now)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.decisions import FORGOTTEN, set_fate
 from pixmill.core.errors import DataError, StorageError
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
 from pixmill.review.case_view import case_content, overview
 from pixmill.review.recovery import describe_missing
@@ -155,6 +157,15 @@ def test_a_dropped_image_leaves_the_inbox(send, start, inbox):
     assert case_content(desk.session, 0)["settled"]
     assert end_session(desk.session)[0] == "1 image decided, 1 correction dropped."
     assert (waiting(inbox), inbox.dropped_ids()) == (set(), {name})
+
+
+def test_a_forgotten_image_that_is_sent_again_leaves_the_inbox(project, send, start, inbox):
+    name = send(jpeg(900), "dress")
+    DecisionTable(project.root).decide(set_fate(name, "drop", why=FORGOTTEN))
+    session = start().session
+    assert session.cases == []
+    end_session(session)
+    assert waiting(inbox) == set()
 
 
 def test_an_accepted_image_that_vanishes_is_reported_as_missing(project, send, start, data):

@@ -45,7 +45,7 @@ class Corrections:
     Attributes:
         malformed: Number of files that cannot be read.
         known: Images that are in the manifest under another label.
-        agreed: Images that are in the manifest under the same label.
+        agreed: Images that need no decision: in the manifest under the same label, or dropped.
         new: Images that are not in the manifest, by id.
         dropped: What is decided on the images that were dropped in this session.
         accepted: Number of images accepted in this session.
@@ -80,7 +80,10 @@ class Corrections:
             row = tables.row(entry.original)
             if entry.id in pending:
                 continue
-            if row is None:
+            decided = table.decided.get(entry.id)
+            if row is None and decided is not None and decided.fate == "drop":
+                self.agreed.append(entry)  # such as a forgotten image that was sent again
+            elif row is None:
                 self._add(entry)
             elif tables.labels[row] == entry.corrections[0].label:
                 self.agreed.append(entry)

@@ -76,12 +76,6 @@ def name_of(name, label):
     return f"{label}/feedback-{time.strftime('%Y-%m-%d', time.gmtime())}-{name[:16]}.jpg"
 
 
-def test_images_of_a_random_sample_have_another_name(send, start, data):
-    name = send(jpeg(900), "dress")
-    start(is_sample=True).decide("keep", name)
-    assert in_data(data) == [name_of(name, "dress").replace("feedback-", "sample-")]
-
-
 def test_shows_the_prediction_and_all_corrections_of_a_new_image(project, send, start):
     project.fill("coat", 2)
     send(jpeg(901), None)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 
 import pytest
 
@@ -155,19 +154,3 @@ GOOD = {
 def test_refuses_malformed_requests(client, project, body):
     assert client.ask("decide", "POST", body)[0] == 400
     assert not project.decisions.exists()
-
-
-def test_concurrent_decisions_are_all_written(client, project, names, choice):
-    done = []
-
-    def press(name):
-        for verb in ("keep", "drop", "keep", "drop"):
-            done.append(client.post("decide", choice(name, verb=verb, window=name[:9]))[0])
-
-    threads = [threading.Thread(target=press, args=[name]) for name in names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert done == [200] * 12
-    assert project.said() == {(name, "drop", "", "") for name in names}

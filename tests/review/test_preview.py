@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.images.compute import RowLimits
-from pixmill.review import preview
 from pixmill.review.preview import ImageFile, preview_batch
 from tests.review.conftest import jpeg
 
@@ -65,12 +63,3 @@ def test_reason_codes_of_unreadable_images(sources):
     assert found[1:3] == ["missing_file", "changed_bytes"]
     assert found[3] in ("truncated", "broken")
     assert found[4:] == ["html", "too_many_pixels", "not_a_file", "not_a_file"]
-
-
-def test_previews_in_memory_are_bounded(sources, monkeypatch):
-    images = {number: sources(jpeg(number)) for number in range(4)}
-    monkeypatch.setattr(preview, "_MAX_CACHED_BYTES", 2 * len(preview_batch([images[0]])[0]))
-    with preview.Previews(images.__getitem__, limits=RowLimits(20, 1 << 30), workers=1) as previews:
-        for number in (0, 1, 0, 2, 3):
-            assert previews.get(number) == preview_batch([images[number]])[0]
-        assert 0 < len(previews._previews) < 3

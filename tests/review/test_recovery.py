@@ -9,7 +9,7 @@ from pixmill.core.params import load_params
 from pixmill.core.repository.git import GitError
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
-from pixmill.review.recovery import describe_missing, find_lost, release, restore
+from pixmill.review.recovery import release, restore
 from tests.review.conftest import Desk, jpeg
 from tests.version_control import git, start_repository
 
@@ -41,19 +41,6 @@ def put_back(project):
     return restore(project.write(), load_params(project.root))
 
 
-@pytest.mark.parametrize("verb", ["keep", "clear"])
-def test_restores_rows_that_a_checkout_discarded(project, name, verb):
-    Desk(project.root).decide(verb, name)
-    said = project.said()
-    assert describe_missing(project.root) is None
-    git(project.root, "checkout", "-q", "decisions.csv")
-    assert project.said() != said
-    assert len(find_lost(DecisionTable(project.root)).rows) == 1
-    put_back(project)
-    assert project.said() == said
-    assert describe_missing(project.root) is None
-
-
 def test_restores_an_accepted_image_with_its_label(project, name, accepted, capsys):
     (file,) = (project.root / "data/coat").iterdir()
     file.unlink()
@@ -72,14 +59,6 @@ def test_forgets_committed_rows(project, name):
     git(project.root, "commit", "-qam", "y")
     release(table)
     assert table.actions() == []
-
-
-def test_decisions_of_another_branch_are_not_lost(project, name, accepted):
-    git(project.root, "checkout", "-qb", "other")
-    Desk(project.root).decide("keep", name)
-    git(project.root, "checkout", "-q", "--force", "main")
-    lost = find_lost(DecisionTable(project.root))
-    assert [item.key[0] for item in lost.rows] == [accepted]
 
 
 def test_restores_nothing_unless_git_can_be_read(project, name, accepted, monkeypatch):

@@ -211,14 +211,6 @@ def test_undo_withdraws_a_new_class_without_images(desk: Desk) -> None:
     assert (desk.root / "params.yaml").read_text() == edited
 
 
-def test_dropped_images_stay_hidden_until_labelled(desk: Desk) -> None:
-    desk.decide("drop", "a.jpg")
-    again = Desk(desk.root)
-    assert again.labels("a.jpg", "b.jpg") == [DROPPED, None]
-    again.label("coat", "a.jpg")
-    assert Desk(desk.root).labels("a.jpg") == ["coat"]
-
-
 def test_keep_and_relabel_depend_on_the_label_that_came(project: Project) -> None:
     plain = project.add("coat", reason="too_small")
     several = project.add("shoe", came_as=["coat", "shoe"], reason="too_small")

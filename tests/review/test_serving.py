@@ -34,16 +34,6 @@ def add_feedback(project, content, label):
     )
 
 
-def test_reports_malformed_files_of_the_inbox(project, capsys):
-    project.add("coat", content=jpeg(900))
-    workspace = project.write()
-    add_feedback(project, jpeg(900), "coat")
-    (project.root / "inbox/corrections/broken").write_bytes(b"broken\n")
-    assert not ReviewSite(workspace, only="feedback").begin()
-    assert "1 file of inbox/corrections/ cannot be read." in capsys.readouterr().err
-    assert len(list((project.root / "inbox/corrections").iterdir())) == 1
-
-
 @pytest.mark.parametrize(
     ("params", "folder", "command"),
     [
@@ -99,14 +89,6 @@ def test_default_name_is_from_git_or_the_login(tmp_path, monkeypatch):
     assert default_name(tmp_path) == "Maria K"
     monkeypatch.setenv("PATH", "/nowhere")
     assert default_name(tmp_path) == "maria"
-
-
-def test_previews_end_with_the_session(project):
-    name = project.add("coat", reason="too_small")
-    desk = Desk(_write(project))
-    with desk.session as session:
-        assert session.previews.get((find_row(session, name), 1024)).startswith(b"\xff\xd8\xff")
-    assert session.previews.get((find_row(session, name), 1024)) == "closed"
 
 
 def _write(project):

@@ -1,7 +1,6 @@
 """The images of a review, with their features."""
 
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
-from pixmill.review.grid import images as images_module
 from pixmill.review.grid.images import ImageTable
 from pixmill.review.review_tables import load_tables
 from tests.review.conftest import PARAMS, Project, fill, jpeg
@@ -51,17 +49,6 @@ def test_shows_equal_unlabelled_files_once(tmp_path: Path) -> None:
     fill(tmp_path, "unlabelled/a.jpg", "unlabelled/b.jpg")
     shutil.copy(tmp_path / "data/unlabelled/a.jpg", tmp_path / "data/unlabelled/c.jpg")
     assert shown(open_table(tmp_path)) == ["data/unlabelled/a.jpg", "data/unlabelled/b.jpg"]
-
-
-def test_an_end_that_waits_for_features_is_announced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(images_module, "_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(ImageTable, "_work", lambda _: time.sleep(0.3))
-    (tmp_path / "params.yaml").write_text(PARAMS)
-    with open_table(tmp_path) as images:
-        images.begin()
-    assert capsys.readouterr().err != ""
 
 
 def test_hides_files_that_cannot_be_read(

@@ -3,7 +3,6 @@ import pytest
 
 from pixmill.review.grid.suggesting import (
     DROPPED,
-    Head,
     accuracy,
     clusters,
     propose,
@@ -67,16 +66,6 @@ def test_vectors_keep_what_distinguishes_images_and_missing_features() -> None:
     assert np.allclose(np.linalg.norm(np.delete(vectors, 7, axis=0), axis=1), 1, atol=1e-5)
     assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[99]
     assert np.array_equal(vectors, reduce(features.astype(np.float16)), equal_nan=True)
-
-
-@pytest.mark.parametrize(
-    "features", [np.ones((5, 4)), np.full((5, 4), np.nan), np.ones((1, 4)), np.ones((0, 4))]
-)
-def test_features_without_differences_have_vectors(features) -> None:
-    vectors = reduce(features)
-    assert np.array_equal(np.isnan(vectors[:, 0]), np.isnan(features[:, 0]))
-    labels: list[str | None] = [None] * len(features)
-    assert shown(propose(vectors, labels, sample_of([]), CLASSES), "sample") == []
 
 
 def test_clusters_begin_with_the_largest_and_their_most_typical_image() -> None:
@@ -230,14 +219,3 @@ def test_contradicted_images_of_the_sample_are_labelled_again(pile) -> None:
     assert slip in shown(propose(vectors, labels, sample, CLASSES, looks=looks), "again")
     labels[slip] = truth[slip]
     assert shown(propose(vectors, labels, sample, CLASSES, looks=looks), "again") == []
-
-
-@pytest.mark.parametrize("count", [2, 3])
-def test_head_learns_from_few_labels(count) -> None:
-    vectors, truth = blobs(*[40] * count)
-    head = Head.fit(vectors[:12], truth[:12])
-    probabilities = head.probabilities(vectors)
-    assert head.names == sorted(set(truth[:12]))
-    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    guesses = [head.names[place] for place in probabilities.argmax(axis=1)]
-    assert np.mean([guess == label for guess, label in zip(guesses, truth, strict=True)]) > 0.9

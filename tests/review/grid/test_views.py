@@ -173,15 +173,3 @@ def test_scopes_of_a_run(project):
     table.give(table.rows(torn), "")
     assert table.state("all", "files")["dropped"] == 1
     assert project.said() == {(torn, "drop", "", "")}
-
-
-def test_labels_of_many_images_cost_little(table, monkeypatch):
-    """With slow suggestions, labels wait for none, and few are computed."""
-    table.ready()
-    monkeypatch.setattr("pixmill.review.grid.advice._QUICK_SECONDS", 0.0)
-    monkeypatch.setattr("pixmill.review.grid.advice._REST", 1000)
-    table.give([0], "coat")
-    number = table.renewed()["order"]
-    for row in range(1, 10):
-        table.give([row], "coat")
-        assert table.state()["order"] == number

@@ -65,6 +65,8 @@ def _facts(session: Session) -> dict[str, Any]:
             "left": sum(session.labels[row] is None for row in sample),
             "grows": len(sample) + SAMPLE // 2 <= len(session.labels) // 3,
         },
+        # Before the first advice the grid lists no image.
+        "waits": advice.number == 0,
         "stage": _stage({section.kind for section in advice.proposal.sections}),
         "accuracy": advice.accuracy and advice.accuracy._asdict(),
     }

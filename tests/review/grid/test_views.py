@@ -76,7 +76,7 @@ def table(tmp_path):
 def test_from_nothing_the_sample_comes_first_then_clusters(table):
     state = table.ready()
     rows = table.kinds(state)
-    assert (state["stage"], len(rows["sample"])) == (1, SAMPLE)
+    assert (state["stage"], state["waits"], len(rows["sample"])) == (1, False, SAMPLE)
     assert len(rows["cluster"]) == COUNT - SAMPLE
     assert state["sample"] == {"size": SAMPLE, "left": SAMPLE, "grows": False}
     assert {*state["guess"]} == {-1}

@@ -74,7 +74,7 @@ function show(answer) {
   if (same && top.kind !== 'cluster') part('scroller').scrollTop = same.top + Math.min(offset, Math.max(0, Math.ceil(same.count / scroller.columns - 1) * scroller.height));
   selection.focus = Math.max(0, Math.min(selection.focus, state.rows.length - 1));
   part('empty').hidden = state.rows.length > 0;
-  part('empty').textContent = view.scope && view.scope !== 'unlabelled' ? 'No image is here.' : 'No image waits for a label. Put images into data/unlabelled, and set evaluate.unlabelled: data/unlabelled in params.yaml.';
+  part('empty').textContent = facts.waits ? 'Reading the images …' : view.scope && view.scope !== 'unlabelled' ? 'No image is here.' : 'No image waits for a label. Put images into data/unlabelled, and set evaluate.unlabelled: data/unlabelled in params.yaml.';
   if (/^$|…$/.test(part('status').textContent)) changed();
   else draw();
 }

@@ -159,8 +159,12 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
     if state.wrong_params:
         yield NextStep("broken", _sentence(state.wrong_params), "pixmill doctor --quick")
     if DECISIONS in state.faults:
-        fix = _typed(state.fixes.get(DECISIONS, "")) or f"git diff {DECISIONS}"
-        yield NextStep("broken", _sentence(state.faults[DECISIONS]), fix)
+        advice = state.fixes.get(DECISIONS, "")
+        sentence = _sentence(state.faults[DECISIONS])
+        # A command alone would fail again.
+        if first := advice.rpartition(", then: ")[0]:
+            sentence += f" First {first}."
+        yield NextStep("broken", sentence, _typed(advice) or f"git diff {DECISIONS}")
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
         # Only messages on a file's content begin with its name.

@@ -428,3 +428,14 @@ def test_images_of_each_reason_have_a_step_and_an_extra_is_installed() -> None:
     assert (install[-7:], again) == ("[heic]'", "dvc repro -s -f validate && dvc repro")
     assert "data/cat/1.jpg, data/cat/3.jpg" in first.sentence
     assert ("validate.max_pixels" in second.sentence, second.command) == (True, "dvc repro")
+
+
+def test_first_edit_of_contradictory_decisions() -> None:
+    """The command alone would fail again, so the sentence names the edit before it."""
+    state = made(
+        faults={"decisions.csv": "decisions.csv, line 3: expected one answer"},
+        fixes={"decisions.csv": "edit line 3 of decisions.csv, then: dvc repro validate"},
+    )
+    step = next_steps(state)[0]
+    assert step.command == "dvc repro validate"
+    assert "edit line 3 of decisions.csv" in step.sentence

@@ -36,6 +36,9 @@ SPLITS = ("", "train", "val", "test")
 FORGOTTEN = "forgotten"
 """Beginning of the reason of images that were forgotten; no warning says that they are gone."""
 
+MAX_ROWS = 300_000
+"""Number of rows above which a table in ``data/metadata.csv`` is the better place."""
+
 MIN_ID_LENGTH = 8
 """Minimum length of an abbreviated id."""
 

@@ -10,7 +10,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── ManifestError                 an artifact of an earlier stage is missing or malformed
     ├── DecisionsError                decisions.csv has a malformed or contradictory line
     ├── DecisionError                 a decision cannot be written (review.review_session)
-    ├── ChangedError                  images changed since they were shown (review.grid.actions)
+    ├── ChangedError                  decisions changed since an action (dataset.deciding)
     ├── BrowserError                  no browser, no driver, or incompatible versions
     │   └── BrowserLostError          a browser crashed or hangs; a new one may work
     ├── UnreachableError              a browser shows no page for a URL (fetch.browser.visit)

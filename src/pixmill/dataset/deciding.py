@@ -268,13 +268,17 @@ class DecisionTable:
         if not (actions := self.actions()):
             return
         head = self._committed()
+        branch = self._branch()
         final = {change.key: change.after for action in actions for change in action.changes}
-        kept = [
-            action
-            for action in actions
-            if any(head.get(each.key) != final[each.key] for each in action.changes)
-            or (action.accepted and not is_committed(action.accepted))
-        ]
+        kept = []
+        for action in actions:
+            is_held = all(head.get(each.key) == final[each.key] for each in action.changes)
+            # That this branch has no row does not mean that another one removed it.
+            is_held = is_held and (
+                action.branch == branch or all(each.after for each in action.changes)
+            )
+            if not is_held or (action.accepted and not is_committed(action.accepted)):
+                kept.append(action)
         self.keep(kept)
 
     def keep(self, actions: Iterable[Action]) -> None:

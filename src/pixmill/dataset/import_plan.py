@@ -169,7 +169,9 @@ class _Planner:
         for file, name in present.items():
             if file in self._contents:
                 row = self._rows.get(name, Facts())
-                label = self._class_of(row.label or name.split("/")[0])
+                is_pile = name.startswith(f"{self._unlabelled}/")
+                came = self._unlabelled if is_pile else name.split("/")[0]
+                label = self._class_of(row.label or came)
                 content = self._contents[file]
                 found[content][label] = name
                 for given in self._labels_given_to(content):

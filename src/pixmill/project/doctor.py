@@ -225,6 +225,7 @@ def _files(root: Path) -> Iterator[Finding]:
 
 def _data(root: Path) -> Iterator[Finding]:
     """Compare images and decisions with ``data.dvc`` and the last commit."""
+    from pixmill.core.decisions import FILE, MAX_ROWS
     from pixmill.core.words import shorten
     from pixmill.project.next_steps import next_steps
     from pixmill.project.state import read_project_state
@@ -234,16 +235,20 @@ def _data(root: Path) -> Iterator[Finding]:
         step = next_steps(state)[0]
         yield Finding("data", Status.BAD, step.sentence, next=step.command)
         return
-    for part, fault in state.faults.items():
-        if fault == state.faults.get("decisions.csv"):
-            continue  # the check of the decisions names it
-        status = Status.BAD if part in ("data", "decisions") else Status.WARNING
+    # Several parts may fail for one reason.
+    for fault, part in {fault: part for part, fault in state.faults.items()}.items():
+        status = Status.BAD if part in ("data", "decisions", FILE) else Status.WARNING
         yield Finding(part, status, fault, next=state.fixes.get(part))
     yield from _compare_data(state)
     if state.disputed:
         named = "; ".join(f"{image[:12]}: {said}" for image, said in state.disputed.items())
         message = f"several labels, so validate drops the image: {shorten(named, 300)}"
-        yield Finding("decisions", Status.WARNING, message, next="pixmill review")
+        yield Finding("decisions", Status.WARNING, message, next="pixmill review --only disputed")
+    rows = (root / FILE).read_bytes().count(b"\n") if (root / FILE).is_file() else 0
+    if rows > MAX_ROWS:
+        message = f"{rows:,} rows: {FILE} is slow with more than {MAX_ROWS:,}"
+        advice = "give the labels of a whole table with its images: pixmill import TABLE"
+        yield Finding("decisions", Status.WARNING, message, next=advice)
     if state.missing is not None:
         sentences, command = state.missing
         yield Finding("decisions", Status.WARNING, " ".join(sentences), next=command)

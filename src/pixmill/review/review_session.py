@@ -74,7 +74,7 @@ class _Step:
     window: str
     case: int | None
     rows: tuple[int, ...]
-    undo: tuple[Callable[[], object], ...]
+    undo: list[Callable[[], object]]
 
 
 class Session:
@@ -241,21 +241,15 @@ class Session:
             rows = [row for choice in choices for row in choice.rows]
             self._require_unchanged(rows, window, version)
             self._require_present(self.images.identify(rows))
-            changes: dict[Key, Row | None] = {}
             undo: list[Callable[[], object]] = []
-            for choice in choices:
-                label = to_nfc(choice.label)
-                if label:
-                    undo += self._declare(label, choice.rows)
-                for row in choice.rows:
-                    if self.images.correction(row) and self._waits(row):
-                        undo.append(self._correct(row, choice.verb, label, why))
-                    else:
-                        changes |= self._changes(row, choice.verb, label, _one_line(why))
-            if changes:
-                action = self.table.decide(changes, then=_AGAIN)
-                undo.append(partial(self.table.undo, action, then=_AGAIN))
-            self._steps.append(_Step(window, case, tuple(rows), tuple(undo)))
+            try:
+                self._write(choices, why, undo)
+            except BaseException:
+                # All or nothing: what this action has written goes again.
+                for back in reversed(undo):
+                    back()
+                raise
+            self._steps.append(_Step(window, case, tuple(rows), undo))
             self._refused |= {(row, choices[0].label) for row in refused}
             self._looks.update(rows)
             self._take(rows, window)
@@ -276,12 +270,34 @@ class Session:
             if not steps:
                 return {**self.after(window), "rows": [], "case": None}
             last = steps[-1]
-            for back in reversed(last.undo):
-                back()
+            try:
+                # What is undone is not undone again if the disk is full halfway.
+                while last.undo:
+                    last.undo[-1]()
+                    last.undo.pop()
+            except ChangedError:
+                self._steps.remove(last)
+                raise
             self._steps.remove(last)
             self._looks.subtract(last.rows)
             self._take(last.rows, window)
             return {**self.after(window), "rows": last.rows, "case": last.case}
+
+    def _write(self, choices: Sequence[Choice], why: str, undo: list[Callable[[], object]]) -> None:
+        """Write decisions, and append the functions that undo them."""
+        changes: dict[Key, Row | None] = {}
+        for choice in choices:
+            label = to_nfc(choice.label)
+            if label:
+                undo += self._declare(label, choice.rows)
+            for row in choice.rows:
+                if self.images.correction(row) and self._waits(row):
+                    undo.append(self._correct(row, choice.verb, label, why))
+                else:
+                    changes |= self._changes(row, choice.verb, label, _one_line(why))
+        if changes:
+            action = self.table.decide(changes, then=_AGAIN)
+            undo.append(partial(self.table.undo, action, then=_AGAIN))
 
     def _waits(self, row: int) -> bool:
         """Return whether a correction was neither accepted nor brought into ``data/``."""
@@ -312,7 +328,7 @@ class Session:
         if verb == "drop":
             return set_fate(name, "drop", by=self.by, why=why)
         if verb == "keep":
-            label = self._label_to_keep(row)
+            label = (now and now.label) or self._label_to_keep(row)
         if verb == "label":
             fate: dict[Key, Row | None] = {}
             if now is not None and now.fate == "drop":

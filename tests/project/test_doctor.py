@@ -368,3 +368,11 @@ def test_remote_driver(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
     (finding,) = run_check("browser", Path())
     assert finding.status is Status.BAD
+
+
+def test_decisions_of_an_earlier_version(tmp_path):
+    (tmp_path / "review.csv").write_text(
+        "image,decision,label,by,why\ndata/coat/1.png,drop,,ann,\n"
+    )
+    (found,) = run_check("decisions", tmp_path)
+    assert (found.status, found.next) == (Status.BAD, "pixmill upgrade")

@@ -374,5 +374,5 @@ def test_decisions_of_an_earlier_version(tmp_path):
     (tmp_path / "review.csv").write_text(
         "image,decision,label,by,why\ndata/coat/1.png,drop,,ann,\n"
     )
-    (found,) = run_check("decisions", tmp_path)
+    (found,) = run_check("data", tmp_path)
     assert (found.status, found.next) == (Status.BAD, "pixmill upgrade")

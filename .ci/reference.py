@@ -38,7 +38,8 @@ def params_page() -> str:
         "# Params",
         "",
         (
-            "Every key of `params.yaml`, which holds those that you usually change; you can add any "
+            "Every key of `params.yaml`, which holds those that you usually change; you can add "
+            "any "
             "other."
         ),
         "Unknown keys are refused. `pixmill params KEY` explains one.",
@@ -70,7 +71,8 @@ def commands_page() -> str:
         "# Commands",
         "",
         (
-            "`dvc repro` runs the pipeline; `pixmill COMMAND --help` prints what this page says of a "
+            "`dvc repro` runs the pipeline; `pixmill COMMAND --help` prints what this page says of "
+            "a "
             "command."
         ),
         "",

@@ -211,7 +211,8 @@ def test_advice_comes_first_and_once_and_what_no_parameter_governs_names_none() 
         "  apart: 2 pairs cross; expected none",
         "  apart: 2 pairs cross; expected none",
         (
-            "Next: `dvc checkout artifacts/scrape` brings them back; open page.html; report it; then: "
+            "Next: `dvc checkout artifacts/scrape` brings them back; open page.html; report it; "
+            "then: "
             "dvc repro"
         ),
     ]

@@ -195,7 +195,8 @@ def test_two_writers_interleave_serially(project: Path) -> None:
 def test_killed_writer_leaves_whole_acknowledged_rows(project: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pixmill.core.decisions import Row;"
-        "from pixmill.dataset.deciding import DecisionTable; table = DecisionTable(Path(sys.argv[1]))\n"
+        "from pixmill.dataset.deciding import DecisionTable; table = "
+        "DecisionTable(Path(sys.argv[1]))\n"
         "for number in range(int(sys.argv[2]), 10**6):\n"
         "    table.decide({(f'{number:064x}', 'coat'): Row(f'{number:064x}', 'coat')})\n"
         "    print(number, flush=True)"

@@ -20,7 +20,8 @@ QUOTED = {
     "docs/how-to/recipes.md": ["macro-F1 is {macro_f1:.3f} and accuracy {accuracy} %."],
     "docs/tutorial.md": [
         (
-            "**{accuracy} %** of {n} test photos are right; of new ones, probably {accuracy_low} to "
+            "**{accuracy} %** of {n} test photos are right; of new ones, probably {accuracy_low} "
+            "to "
             "{accuracy_high} %."
         )
     ],

@@ -74,7 +74,8 @@ def test_stage_declares_exactly_the_sections_that_it_reads(pipeline, source, nam
         if isinstance(node, ast.Attribute) and (chain := ast.unparse(node)).startswith("params.")
     }
     if name == "scrape":
-        # It reads `evaluate.unlabelled`; with the section, any edit of it would search the web again.
+        # It reads `evaluate.unlabelled`; with the section, any edit of it would search the web
+        # again.
         read.remove("evaluate")
     assert read == set(pipeline["stages"][name]["params"])
 

@@ -111,7 +111,8 @@ def test_what_its_code_raises_keeps_its_traceback_and_says_whose_it_is(root):
         load_plugin("sources", "broken", root)
     assert caught.value.__notes__ == [
         (
-            f"{root}/src/zoo/scrape/broken.py is the source 'broken' of pyproject.toml. After a fix: "
+            f"{root}/src/zoo/scrape/broken.py is the source 'broken' of pyproject.toml. After a "
+            "fix: "
             "pixmill doctor --quick"
         )
     ]

@@ -57,7 +57,8 @@ def test_all_limits_can_be_set() -> None:
         (
             "{max_megabytes: 20 MB}",
             (
-                "compare.max_megabytes: expected a number from 0 to 1,000,000 or null, received '20 "
+                "compare.max_megabytes: expected a number from 0 to 1,000,000 or null, received "
+                "'20 "
                 "MB'"
             ),
         ),

@@ -170,7 +170,8 @@ def edited(before: str, after: str) -> str:
             "unfreeze: 0",
             "unfreeze: most",
             (
-                "train.backbone.unfreeze: expected a whole number from 0 to 10,000 or all, received "
+                "train.backbone.unfreeze: expected a whole number from 0 to 10,000 or all, "
+                "received "
                 "'most'"
             ),
         ),

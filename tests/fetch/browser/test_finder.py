@@ -123,7 +123,8 @@ def test_root_on_debian_installs_packages_if_downloads_fail(machine, as_root):
     machine.script(
         "bin/apt-get",
         (
-            f'[ "$*" != "install --yes chromium chromium-driver" ] || /bin/cp {machine.root}/store/* '
+            '[ "$*" != "install --yes chromium chromium-driver" ] || /bin/cp '
+            f"{machine.root}/store/* "
             f"{machine.root}/bin/"
         ),
     )

@@ -215,9 +215,10 @@ def test_errors_of_git_and_dvc_then_empty_class_folders(
     (settings / "config").unlink()
     output = new("pets", "--classes", "cat,dog")
     assert (
-        "put images into data/cat, data/dog, or set scrape.source\n  pixmill doctor --quick && dvc repro\n"
-        in output
-    )
+        "put images into data/cat, data/dog, or set scrape.source\n  pixmill doctor --quick && "
+        "dvc "
+        "repro\n"
+    ) in output
     assert (tmp_path / "pets" / "data.dvc").exists()
 
 

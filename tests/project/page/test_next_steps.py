@@ -230,7 +230,8 @@ def test_deleted_file_is_restored_before_the_commit() -> None:
         made(changed=("decisions.csv", *RESULTS), is_compared=True, uncommitted=gone)
     )
     assert keep.command == (
-        f"git checkout HEAD -- decisions.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
+        "git checkout HEAD -- decisions.csv && git add dvc.lock metrics params.yaml plots && "
+        f"{KEEP}"
     )
 
 

@@ -46,7 +46,8 @@ PRODUCTS = {
     "late": (
         200,
         (
-            "<script>setTimeout(() => document.body.innerHTML = '<img id=photo src=/large/late.png>', "
+            "<script>setTimeout(() => document.body.innerHTML = '<img id=photo "
+            "src=/large/late.png>', "
             "300)</script>"
         ),
     ),

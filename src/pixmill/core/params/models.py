@@ -71,7 +71,9 @@ class CnnParams(Section):
     )
     rescaling: Literal["unit", "symmetric", "none"] = Field(
         default="unit",
-        description="Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255).",
+        description=(
+            "Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255)."
+        ),
     )
     blocks: tuple[BlockParams, ...] = Field(
         default=(BlockParams(filters=16), BlockParams(filters=32), BlockParams(filters=64)),
@@ -83,7 +85,9 @@ class CnnParams(Section):
     )
     head: Literal["flatten", "average"] = Field(
         default="flatten",
-        description="Between convolutions and dense layers: `flatten`, or global `average` pooling.",
+        description=(
+            "Between convolutions and dense layers: `flatten`, or global `average` pooling."
+        ),
     )
     dense: tuple[DenseParams, ...] = Field(
         default=(DenseParams(units=128, dropout=0.4),),
@@ -158,7 +162,9 @@ class BackboneParams(Section):
     )
     unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
         default=0,
-        description="Number of last layers with weights to fine-tune, or `all`; batch norm stays frozen.",
+        description=(
+            "Number of last layers with weights to fine-tune, or `all`; batch norm stays frozen."
+        ),
     )
     rate_factor: float = Field(
         default=0.1,
@@ -242,7 +248,9 @@ class FeaturesParams(Section):
     )
     head: Literal["logistic", "mlp"] = Field(
         default="logistic",
-        description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer).",
+        description=(
+            "`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
+        ),
     )
     # Above a million, the penalty vanishes in the rounding of the loss.
     inverse_regularization: Annotated[float, Field(gt=0, le=1e6)] | None = Field(

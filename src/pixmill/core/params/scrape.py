@@ -95,7 +95,9 @@ class FolderParams(Section):
     )
     classes: dict[ClassName, Texts] = Field(
         default={},
-        description="Folders in data/, or labels in data/metadata.csv, by class; default: the class's name.",
+        description=(
+            "Folders in data/, or labels in data/metadata.csv, by class; default: the class's name."
+        ),
         examples=[{"healthy corn": ["Corn_(maize)___healthy"]}],
     )
 
@@ -175,7 +177,8 @@ class ScrapeParams(Section):
     )
     licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
         default=None,
-        description="Accepted licences; null: any. Search engines and shops report no licences, so they "
+        description="Accepted licences; null: any. Search engines and shops report no licences, so "
+        "they "
         "need null.",
         examples=[["cc0", "by"]],
     )
@@ -187,7 +190,9 @@ class ScrapeParams(Section):
     )
     rate: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
         default=4.0,
-        description="Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer.",
+        description=(
+            "Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer."
+        ),
     )
     robots_exceptions: Hosts = Field(
         default=(),

@@ -96,7 +96,9 @@ class ClassSharesParams(WarningParams):
 
     tolerance: Share = Field(
         default=0.1,
-        description="Largest difference between a class's share of a split and its share of all images.",
+        description=(
+            "Largest difference between a class's share of a split and its share of all images."
+        ),
     )
 
 
@@ -119,7 +121,9 @@ class SplitParams(Section):
     salt: str = Field(
         default="pixmill",
         max_length=1000,
-        description="Salt of the hash that assigns images to splits; another salt draws another split.",
+        description=(
+            "Salt of the hash that assigns images to splits; another salt draws another split."
+        ),
     )
     group_by: Annotated[str, AfterValidator(_check_group_by)] | None = Field(
         default=None,
@@ -193,7 +197,9 @@ class EvaluateParams(Section):
         default=None,
         min_length=1,
         max_length=1000,
-        description="A folder below data/ with unlabelled images to predict too, if it exists; null: none.",
+        description=(
+            "A folder below data/ with unlabelled images to predict too, if it exists; null: none."
+        ),
     )
 
     @field_validator("unlabelled")

@@ -103,7 +103,9 @@ class DuplicatesParams(WarningParams):
 
     share: Share = Field(
         default=0.8,
-        description="Share of readable images that must be neither a copy nor a near-duplicate of another.",
+        description=(
+            "Share of readable images that must be neither a copy nor a near-duplicate of another."
+        ),
     )
 
 
@@ -181,13 +183,16 @@ class ValidateParams(Section):
         default=20.0,
         ge=0.1,
         le=3600,
-        description="Timeout for decoding one image, in seconds; an image that times out twice is dropped.",
+        description=(
+            "Timeout for decoding one image, in seconds; an image that times out twice is dropped."
+        ),
     )
     memory: int = Field(
         default=1024,
         ge=64,
         le=1_048_576,
-        description="Memory limit for decoding one image, in MiB (Linux); an image that needs more is "
+        description="Memory limit for decoding one image, in MiB (Linux); an image that needs more "
+        "is "
         "dropped.",
     )
     window: Literal["auto"] | Window = Field(
@@ -234,7 +239,10 @@ class ValidateParams(Section):
     )
     conflicts: WarningParams = Field(
         default=WarningParams(),
-        description="No image has two labels; images with two are dropped until you decide in decisions.csv.",
+        description=(
+            "No image has two labels; images with two are dropped until you decide in "
+            "decisions.csv."
+        ),
     )
     near_duplicates: WarningParams = Field(
         default=WarningParams(),

@@ -269,7 +269,8 @@ def _listing(repo: Any, text: str) -> Mapping[str, str]:
     if listing is None:
         raise DataError(
             (
-                "data.dvc cannot be merged: neither DVC's cache nor its remote has the list of images "
+                "data.dvc cannot be merged: neither DVC's cache nor its remote has the list of "
+                "images "
                 f"{md5}"
             ),
             next=(

@@ -202,7 +202,7 @@ function act(verb, label) {
   const refused = label ? [...selection.left] : [];
   const before = state;
   warn('');
-  if (stays(verb, label)) selection.forget();
+  if (stays(label)) selection.forget();
   else leave(new Set(rows));
   say(`${some(rows.length, 'image')} ${label ? `labelled ${label}` : 'dropped'}.`);
   sending += 1;
@@ -221,7 +221,7 @@ function act(verb, label) {
 }
 
 // Whether images stay in view with that label.
-const stays = (verb, label) => label && (view.scope === 'all' || view.scope === `class:${label}` || /^(doubt|query):/.test(view.scope));
+const stays = (label) => label && (view.scope === 'all' || view.scope === `class:${label}` || /^(doubt|query):/.test(view.scope));
 
 // Remove rows from the images shown.
 function leave(rows) {

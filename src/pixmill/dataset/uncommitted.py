@@ -410,7 +410,9 @@ def commit_command(root: Path, message: str) -> str | None:
         root: The project's folder.
         message: The commit's message.
     """
-    return find_uncommitted(root).command(message)
+    # During a merge, it would commit conflict marks.
+    is_merging = bool(git(root, "ls-files", "--unmerged"))
+    return None if is_merging else find_uncommitted(root).command(message)
 
 
 def commit_first(root: Path, advice: str) -> str:

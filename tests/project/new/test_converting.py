@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.decisions import read_rows
 from pixmill.core.errors import PixmillError
 from pixmill.core.repository.merging import add_drivers, merge_again
 from pixmill.dataset.deciding import DecisionTable
@@ -229,3 +230,18 @@ def test_merges_a_branch_from_before(
     assert len(project.rows) == len(MERGED) + number
     assert not git(project.root, "status", "--porcelain")
     assert not (project.root / "review.csv").exists()
+
+
+def test_old_commit_and_forward(project: Project) -> None:
+    branch_from_before(project, 0)
+    rows = project.rows
+    git(project.root, "checkout", "-q", "main~1")
+    assert not (project.root / "decisions.csv").exists()
+    project.upgrade()
+    assert {row.image for row in read_rows(project.root / "decisions.csv")} == {A, B, C}
+    git(project.root, "checkout", "-qf", "main")
+    assert project.rows == rows
+    # Without a common ancestor, the rows of both stay.
+    git(project.root, "checkout", "before", "--", "review.csv")
+    project.upgrade()
+    assert {*rows, *MERGED, f"{C},,keep,,,"} == {*project.rows}

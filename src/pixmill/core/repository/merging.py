@@ -248,7 +248,7 @@ def merge_decisions(root: Path, base: str, ours: str, theirs: str) -> str:
         images = count(disputed, "image has", "images have")
         announce(
             f"note: {images} two labels, and validate drops such images until one is removed\n"
-            "Next: pixmill review"
+            "Next: pixmill review --only disputed"
         )
     return render_rows(merged)
 

@@ -219,11 +219,11 @@ def parse_params(text: str) -> Params:
     ... ''')
     >>> params.train.epochs, params.train.batch_size
     (3, 32)
-    >>> text = "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {learning_rate: 0}}"
+    >>> text = "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, split: {test: half}}"
     >>> parse_params(text)
     Traceback (most recent call last):
-    pixmill.core.errors.ParamsError: train.learning_rate: expected a number > 0 and <= 100, received
-    0 Next: edit params.yaml, then: pixmill doctor --quick
+    pixmill.core.errors.ParamsError: split.test: expected a number > 0 and < 1, received 'half'
+    Next: edit params.yaml, then: pixmill doctor --quick
 
     Raises:
         ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line

@@ -277,6 +277,8 @@ class Review:
         self._visitor: Visitor | None = None
         assert self._process.stderr is not None
         self.first = self._process.stderr.readline()
+        while self.first.startswith("MLflow: "):  # the project is a copy
+            self.first = self._process.stderr.readline()
         self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+", self.first)), "")
 
     @property

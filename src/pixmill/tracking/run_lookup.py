@@ -88,7 +88,6 @@ class RunReader:
 
     @cached_property
     def _client(self) -> MlflowClient:
-        require_unmoved(self._workspace)
         return open_store(self._store)
 
     def get(self, run_id: str) -> MlflowRun:
@@ -168,6 +167,8 @@ class RunReader:
             path: Path of the file, such as ``predictions/predictions.parquet``.
         """
         with store_errors(f"runs:/{run.id}", self._store):
+            # The database has the addresses of files, which a move made wrong.
+            require_unmoved(self._workspace)
             return self._download(run.files, path)
 
     def _each(self, experiments: list[str], query: str) -> Iterator[Run]:

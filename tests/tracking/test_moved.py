@@ -72,7 +72,7 @@ def test_readers_of_files_name_the_command_and_change_nothing(original, tmp_path
     workspace = Workspace(moved, moved)
     for read in (
         lambda: resolve("models:/shoes@champion", workspace),
-        lambda: RunReader(workspace).newest("weights"),
+        lambda: RunReader(workspace).read(SimpleNamespace(id="1", files=""), "predictions"),
     ):
         with pytest.raises(PixmillError, match=str(original)) as caught:
             read()

@@ -1,6 +1,7 @@
 """A project that was moved or copied keeps its runs, and writes into its own folder only."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient

@@ -193,6 +193,16 @@ def test_shows_new_files_and_hides_deleted_ones(desk: Desk) -> None:
         desk.label("coat", "a.jpg")
 
 
+def test_action_that_fails_halfway_leaves_nothing(desk: Desk) -> None:
+    before = files(desk.root)
+    # The new class is declared before the second choice, which has no label to keep, is refused.
+    choices = [Choice([0], "label", "hat"), Choice([1], "keep")]
+    with pytest.raises(DecisionError):
+        desk.session.decide(choices, window="one", version=desk.session.version)
+    assert files(desk.root) == before
+    assert desk.session.undo("one")["rows"] == []
+
+
 def test_undo_withdraws_a_new_class_without_images(desk: Desk) -> None:
     before = (desk.root / "params.yaml").read_text()
     desk.label("cat / dog", "a.jpg")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections import Counter
@@ -75,6 +76,13 @@ class _Step:
     case: int | None
     rows: tuple[int, ...]
     undo: list[Callable[[], object]]
+
+
+def _take_back(undo: list[Callable[[], object]]) -> None:
+    """Undo an action; after a failure halfway, such as a full disk, the next call does the rest."""
+    while undo:
+        undo[-1]()
+        undo.pop()
 
 
 class Session:
@@ -242,13 +250,11 @@ class Session:
             self._require_unchanged(rows, window, version)
             self._require_present(self.images.identify(rows))
             undo: list[Callable[[], object]] = []
-            try:
+            with contextlib.ExitStack() as rollback:
+                # All or nothing: if a decision fails, those before it go again.
+                rollback.callback(_take_back, undo)
                 self._write(choices, why, undo)
-            except BaseException:
-                # All or nothing: what this action has written goes again.
-                for back in reversed(undo):
-                    back()
-                raise
+                rollback.pop_all()
             self._steps.append(_Step(window, case, tuple(rows), undo))
             self._refused |= {(row, choices[0].label) for row in refused}
             self._looks.update(rows)
@@ -271,10 +277,7 @@ class Session:
                 return {**self.after(window), "rows": [], "case": None}
             last = steps[-1]
             try:
-                # What is undone is not undone again if the disk is full halfway.
-                while last.undo:
-                    last.undo[-1]()
-                    last.undo.pop()
+                _take_back(last.undo)
             except ChangedError:
                 self._steps.remove(last)
                 raise
@@ -368,7 +371,7 @@ class Session:
             others += at > version and who != window
         if others:
             raise ChangedError(
-                f"{count(others, 'of these images', 'of these images')} changed meanwhile",
+                f"{others:,} of these images changed meanwhile",
                 next="look at them again, and repeat",
             )
 

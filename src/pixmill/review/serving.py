@@ -1,5 +1,6 @@
 """The review page, below the page of ``pixmill open``."""
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any, Self
@@ -54,6 +55,7 @@ class ReviewSite:
         self._by = by
         self._options = options
         self._lock = threading.RLock()
+        self._open = contextlib.ExitStack()
         self._session: Session | None = None
         self._read = list[tuple[int, ...]]()
         self.name = project_name(workspace.root)
@@ -63,8 +65,7 @@ class ReviewSite:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._session is not None:
-            self._session.__exit__()
+        self._open.close()
 
     def begin(self, inbox: Path | None = None, *, grid: bool = False) -> bool:
         """Read the cases of ``pixmill review``, and return whether there is something to show.
@@ -90,7 +91,7 @@ class ReviewSite:
             announce(remark)
         self.start = self._first_page(session, grid=grid)
         if not self.start:
-            session.__exit__()
+            self._open.close()
         return bool(self.start)
 
     def _remarks(self, session: Session, *, grid: bool) -> list[str]:
@@ -139,11 +140,11 @@ class ReviewSite:
                 **self._options,
             )
             if session is not None:
-                session.__exit__()
+                self._open.close()
                 announce(end_session(session)[0])
             if new.corrections is not None:
                 new.corrections.release()
-            self._session = new.__enter__()
+            self._session = self._open.enter_context(new)
             self._read = read
             return new
 

@@ -198,8 +198,8 @@ class ValidateParams(Section):
     window: Literal["auto"] | Window = Field(
         default="auto",
         description="Values that become black and white in grey images of more than 8 bits; "
-        "`auto`: the bits that they use, or the range of all values but 0.5 % at both ends if they "
-        "fill less than half of these.",
+        "`auto`: the full range of bits if values span at least half of it, else the quantiles "
+        "0.5 % to 99.5 %.",
         examples=[[0, 4095], [29_000, 31_000]],
     )
     duplicate_distance: int = Field(

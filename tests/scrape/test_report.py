@@ -91,9 +91,9 @@ def test_local_images(page):
         "data/empty is empty",
         "folder",
         "data/hat/sub",
-        "Source: folder.",
     ):
         assert words(expected) in text
+    assert not re.search("Queries|Hosts|robots", text)
 
 
 def test_web_searches(web_page):

@@ -16,9 +16,9 @@ def page_of(trained, params=PARAMS):
 def test_page_is_complete_and_self_contained(trained):
     page = page_of(trained)
     for text in (
-        f"Accuracy {100 * trained.best.val_accuracy:.1f} % on validation",
+        f"{100 * trained.best.val_accuracy:.1f} %",
+        "on the 45 validation images",
         "150 images",
-        "45 others",
         "convolution_0",
         "16\u00a0\u00d7\u00a016\u00a0\u00d7\u00a04",
         "A convolutional network with 2 convolutions, trained from scratch",

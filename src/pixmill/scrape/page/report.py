@@ -39,6 +39,7 @@ def render_report(result: ScrapeResult, output: Path, *, root: Path | None = Non
         (reason, _status(reason), count, tally.refused_examples[reason])
         for reason, count in sorted(tally.refused.items(), key=lambda item: (-item[1], item[0]))
     ]
+    sources = list(dict.fromkeys(of_search.search.source.name for of_search in searches))
     return render_page(
         "pixmill.scrape.page",
         "page.html",
@@ -55,7 +56,8 @@ def render_report(result: ScrapeResult, output: Path, *, root: Path | None = Non
         samples=samples,
         uris={image.id: uris.get(thumbnail) for image, thumbnail in shown.items()},
         snapshot=result.params.snapshot,
-        sources=list(dict.fromkeys(of_search.search.source.name for of_search in searches)),
+        sources=sources,
+        is_local=sources == ["folder"],
     )
 
 

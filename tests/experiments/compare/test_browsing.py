@@ -47,11 +47,11 @@ def test_page_fits_is_self_contained_and_has_keyboard_access(opened):
         if run("return document.activeElement.hash") == "#flips":
             break
     keys.send_keys(Keys.ENTER).send_keys(Keys.TAB).perform()
-    assert run("return document.activeElement.alt") == "coat: base predicts coat, head shirt"
+    assert run("return document.activeElement.alt") == "coat: before coat, now shirt"
     keys.send_keys(Keys.ENTER).perform()
     dialog = opened.find_element(By.TAG_NAME, "dialog")
     assert dialog.get_attribute("open") is not None
-    assert "head: ✗ shirt" in dialog.text
+    assert "now: ✗ shirt" in dialog.text
 
 
 @pytest.fixture(scope="module")

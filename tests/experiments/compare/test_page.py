@@ -54,7 +54,7 @@ def test_verdict_comes_first(verdict, heading):
         render_page(comparison(verdict, **nothing, numbers=numbers(lost=0, gained=0, steps=())))
     )
     assert f"{heading} {verdict.replace('_', ' ')} Macro-F1 falls from 0.900 to 0.800." in text
-    assert "None: base and head are right on the same images." in text
+    assert "None: both models are right on the same images." in text
     assert "No error is more or less frequent than before." in text
 
 
@@ -71,9 +71,8 @@ def test_deciding_metric_is_first(whole):
     # A higher loss is worse; only the deciding metric has a margin.
     assert re.findall(r'class="interval (\w*)"', whole)[:3] == ["bad", "", "bad"]
     assert whole.count('class="margin"') == 1
-    assert (
-        "Right in the base only: 6 images; in the head only: 3 (McNemar's exact test: p = 0.508)."
-        in words(whole)
+    assert "Right before only: 6 images; now only: 3 (McNemar's exact test: p = 0.508)." in words(
+        whole
     )
     assert "common images 100 0.900 -0.010" in words(whole)
 
@@ -130,9 +129,9 @@ def test_flip_cards(whole):
         for card in re.findall(r"<figure class=.card.*?</figure>", whole, re.S)
         if name_of(0)[:12] in card
     )
-    assert re.fullmatch(r"coat base: ✓ coat \d+ % head: ✗ shirt \d+ % \w{12}", words(card))
+    assert re.fullmatch(r"coat before: ✓ coat \d+ % now: ✗ shirt \d+ % \w{12}", words(card))
     assert 'src="data:image/jpeg;base64,' in card
-    assert 'alt="coat: base predicts coat, head shirt"' in card
+    assert 'alt="coat: before coat, now shirt"' in card
 
 
 def test_curves_of_both_revisions_share_a_chart(whole):

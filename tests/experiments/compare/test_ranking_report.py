@@ -45,7 +45,7 @@ def test_page_links_and_escaping() -> None:
     page = render_ranking(made)
     assert "<b>poor" not in page
     assert "<i>parka" not in page
-    assert 'href="http://127.0.0.1:5000/#/experiments/1/runs/wide"' in page
+    assert 'href="http://127.0.0.1' not in page  # no server answers there
     assert "0123456789</code>" in page
     assert "<code>pixmill compare runs:/wide runs:/small-0</code>" in page
     assert (

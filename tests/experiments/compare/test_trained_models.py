@@ -10,7 +10,14 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.experiments.compare.trained_models import read_models
 from pixmill.tracking.run_lookup import MlflowRun, RunReader
 from pixmill.tracking.store import connect
-from tests.experiments.compare.recorded import PIPELINE, add_experiment, add_run, answers
+from tests.experiments.compare.recorded import (
+    PIPELINE,
+    add_experiment,
+    add_run,
+    answers,
+    fill,
+    record,
+)
 from tests.version_control import commit, start_repository
 
 
@@ -85,6 +92,18 @@ def test_experiment_and_run_are_one_model(workspace: Workspace, add) -> None:
     assert model.params["train.epochs"] == 10
     assert model.seconds == 60
     assert len(model.predictions) == 480
+
+
+def test_run_has_the_subject_of_the_commit_with_its_weights(workspace: Workspace, add) -> None:
+    fill(workspace.root, "{model: cnn}", answers(4), "weights")
+    record(workspace.root, "Train longer")
+    add("clever-owl", answers(4), weights="weights")
+    add("calm-hen", answers(3), weights="others")
+    models = read_models(workspace, limit=10).models
+    assert sorted(model.name.rpartition(" (")[0] for model in models) == [
+        "Train longer",
+        "calm-hen",
+    ]
 
 
 def test_inaccessible_run_does_not_stop_others(

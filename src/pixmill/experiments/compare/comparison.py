@@ -238,9 +238,9 @@ class DataDifference:
         resplit: Sentences about changed params of split, which explain images that changed splits.
         images: One row per image that differs, sorted by change, class and id: ``id change
             base_label head_label base_split head_split base_reason head_reason source image_url
-            path``; ``change`` is ``added``, ``removed``, ``relabelled``, ``moved`` (to another
-            split), ``dropped`` (was kept) or ``restored`` (was dropped). Absent values are
-            ``pd.NA``; ``source`` is ``feedback`` for an image from the inbox.
+            path``; ``change`` is ``added``, ``labelled`` (had no label), ``removed``,
+            ``relabelled``, ``moved`` (to another split), ``dropped`` (was kept) or ``restored``
+            (was dropped). Absent values are ``pd.NA``; ``source`` is ``feedback`` for an image from the inbox.
         drift: Distances between the images of both revisions; without manifests only class shares
             and features.
         near_test: New images that nearly duplicate a test image: ``id test_id similarity``.

@@ -17,7 +17,7 @@ from pixmill.experiments.compare.changes import find_changed_params
 from pixmill.experiments.compare.comparison import MEASURES, DataDifference, Drift, Revision
 from pixmill.metrics.significance import holm
 
-CHANGES = ("added", "removed", "relabelled", "moved", "dropped", "restored")
+CHANGES = ("added", "labelled", "removed", "relabelled", "moved", "dropped", "restored")
 """Kinds of changes of an image, in the order of tables and pages."""
 
 _FACTS = ("label", "split", "reason")
@@ -40,6 +40,7 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
 
     - ``added`` and ``removed``: only one revision has the image. ``head_reason`` of an added image,
       or ``base_reason`` of a removed one, is the reason if that revision drops it.
+    - ``labelled``: it had no label before, and is kept now.
     - ``dropped`` and ``restored``: both revisions have it, and one keeps it.
     - ``relabelled``: both keep it, under different labels; its split may differ, too.
     - ``moved``: both keep it under the same label, in different splits.
@@ -77,7 +78,7 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
     compared = ["label", "mode", *MEASURES]
     first = before.loc[before["kept"], compared]
     second = after.loc[after["kept"], compared]
-    added = images.loc[images["change"] == "added", "id"]
+    added = images.loc[images["change"].isin(["added", "labelled"]), "id"]
     tested = after.loc[after["split"] == "test", "id"]
     return DataDifference(
         base_images=int(before["kept"].sum()),
@@ -123,6 +124,7 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         "added": both["base_kept"].isna(),
         "removed": both["head_kept"].isna(),
         "dropped": was & ~stays,
+        "labelled": ~was & stays & both["base_label"].isna() & both["head_label"].notna(),
         "restored": ~was & stays,
         "relabelled": was & relabelled,
         "moved": was & moved,

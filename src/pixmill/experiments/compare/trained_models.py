@@ -50,7 +50,8 @@ class TrainedModel:
     """A training, or several with the same weights, named after the one in use or the first.
 
     Args:
-        name: Name of the experiment, of the run with the start of its id, or of the model in use.
+        name: Name of the experiment or of the model in use; for a run, the subject of its commit,
+            else its name, with the start of its id.
         revision: Name for ``pixmill compare``.
         kind: ``experiment``, ``run`` or ``commit``, joined by ``and`` if several have the same
             weights.
@@ -166,22 +167,45 @@ def read_models(
     by_weights: dict[str, list[TrainedModel]] = defaultdict(list)
     for model in sorted([*used, *trainings], key=lambda each: -each.started):
         by_weights[model.weights or model.revision].append(model)
-    models = tuple(map(_merge, by_weights.values()))
+    subjects = _subjects(workspace.root, limit)
+    models = tuple(_merge(each, subjects) for each in by_weights.values())
     return FoundModels(models, max(len(recorded), len(refs)) > limit, without_runs, tuple(notes))
 
 
-def _merge(models: list[TrainedModel]) -> TrainedModel:
-    """Return one model for those of the same weights: the one in use, else the oldest."""
+def _subjects(root: Path, limit: int) -> dict[str, str]:
+    """Return the subject of the first commit with each weights file, of the newest commits."""
+    log = git(root, "log", f"-{limit}", "--format=%H %s", "--", "dvc.lock") or ""
+    store = DvcStore(root)
+    subjects = {}
+    for line in log.splitlines():  # newest first
+        commit, _, subject = line.partition(" ")
+        if weights := Tree(store, find(root, commit)).md5(WEIGHTS_FILE):
+            subjects[weights] = subject
+    return subjects
+
+
+def _merge(models: list[TrainedModel], subjects: Mapping[str, str]) -> TrainedModel:
+    """Return one model for those of the same weights: the one in use, else the oldest.
+
+    Args:
+        models: The models.
+        subjects: Subjects of commits by weights, which name runs.
+    """
     named = min(models, key=lambda model: (not model.in_use, model.started))
     shown = min(models, key=lambda model: (model.fault is not None, model is not named))
     # A run within a DVC experiment has the experiment's name.
     own = named.run.tags.get("DVC_EXP_NAME", "") if named.run else ""
     experiments = [model.experiment for model in models if model.experiment]
     is_own = own in experiments
+    name = named.name
+    if is_own and not named.in_use:
+        name = own
+    elif named.kind == "run" and named.run and named.weights in subjects and not named.in_use:
+        name = f"{subjects[named.weights]} ({named.run.id[:8]})"
     seconds = [model.seconds for model in models if model.seconds]
     return replace(
         named,
-        name=own if is_own and not named.in_use else named.name,
+        name=name,
         revision=shown.revision,
         predictions=shown.predictions,
         fault=shown.fault,

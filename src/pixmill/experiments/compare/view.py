@@ -122,7 +122,7 @@ def labels_of(row: ImageRow) -> str:
     labels = [row["base_label"]] if row["change"] == "removed" else [row["head_label"]]
     if row["change"] == "relabelled":
         labels = [row["base_label"], *labels]
-    return " → ".join("conflicting" if label is None else shorten(label, 40) for label in labels)
+    return " → ".join("no label" if label is None else shorten(label, 40) for label in labels)
 
 
 def _revision(revision: Revision) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pixmill.pages.chart import (
     interval_svg,
     lines_svg,
     reliability_svg,
+    scatter_svg,
 )
 from pixmill.pages.page import Excerpt, page_head, render_page, with_sign
 
@@ -24,5 +25,6 @@ __all__ = [
     "page_head",
     "reliability_svg",
     "render_page",
+    "scatter_svg",
     "with_sign",
 ]

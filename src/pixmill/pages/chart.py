@@ -139,6 +139,40 @@ def lines_svg(
     return chart.finish(name, lines, dots)
 
 
+def scatter_svg(
+    values: Sequence[float] | Sequence[str],
+    heights: Sequence[float],
+    *,
+    name: str,
+    marked: int | None = None,
+) -> Markup:
+    """Return an ``<svg>`` element with a dot for each pair; one dot may be large.
+
+    Args:
+        values: Positions on the x axis: numbers, or names, which stand side by side. Numbers above
+            0 that span more than a factor of ten have a logarithmic axis.
+        heights: Positions on the y axis.
+        name: Title for screen readers.
+        marked: Index of the large dot; default: none is.
+    """
+    names = sorted({str(value) for value in values})
+    if any(isinstance(value, str) for value in values):
+        places = [float(names.index(str(value))) for value in values]
+        x_axis = _Axis("", range(len(names)), lambda place: names[int(place)])
+    else:
+        places = [float(value) for value in values]
+        low = min(places)
+        high = max(places)
+        x_axis = _Axis("", _ticks(places), _number)
+        if 0 < 10 * low < high:
+            x_axis = _Axis("", [low, math.sqrt(low * high), high], _number, logarithmic=True)
+    chart = _LineChart(x_axis, _Axis("", _ticks(heights), _number))
+    points = list(zip(places, heights, strict=True))
+    chart.draw_dots(points)
+    marks = {} if marked is None else {"": points[marked]}
+    return chart.finish(name, {"": []}, marks=marks)
+
+
 class _LineChart:
     """A line chart, drawn from back to front: axes, guides, lines."""
 
@@ -174,6 +208,11 @@ class _LineChart:
         """Draw a vertical line."""
         place = self._across(x)
         self._parts.append(_path([(place, _TOP), (place, self._floor)], "rule"))
+
+    def draw_dots(self, points: Sequence[Point]) -> None:
+        """Draw a dot at each point."""
+        dots = [_circle(x, y, 3) for x, y in self._at(points)]
+        self._parts.append(_group("", dots, "line"))
 
     def finish(
         self,

@@ -111,6 +111,8 @@ def test_page_escapes_text_and_is_self_contained(twelve) -> None:
     page = render_sweep(result)
     assert page == render_sweep(result)
     assert f"<h1>{headline(result).partition(';')[0]}</h1>" in page
+    assert re.findall(r'aria-label="macro-F1 by ([^"]*)"', page) == [*result.best.values]
+    assert page.count("<circle") == 3 * (12 + 1)
     assert "is partly luck: expect about" in page
     assert "&lt;b&gt;out of memory&lt;/b&gt;" in page
     assert "<b>out" not in page

@@ -5,6 +5,8 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
+from markupsafe import Markup
+
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import significant, write_text
 from pixmill.core.params.reference import plain
@@ -15,7 +17,7 @@ from pixmill.experiments.sweep.outcome import Outcome
 from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.space import current_values
 from pixmill.experiments.sweep.trial_store import SweepTrial
-from pixmill.pages import render_page
+from pixmill.pages import render_page, scatter_svg
 from pixmill.pages.page import render_sentence, render_text
 from pixmill.tracking.delivery import RunData
 from pixmill.tracking.run_recorder import MAX_VALUE_CHARACTERS
@@ -96,8 +98,31 @@ def render_sweep(found: Outcome, root: Path | None = None) -> str:
         root=root,
         script="pixmill.experiments.compare/ranking.js",
         found=found,
+        charts=_charts(found),
         **page_content(ranking),
     )
+
+
+def _charts(found: Outcome) -> list[tuple[str, Markup]]:
+    """Return each param that differs, with a chart of the metric over its values."""
+    charts = []
+    metric = METRIC_NAMES[found.plan.metric]
+    for name in found.complete[0].values:
+        # Without a value, the default depends on other params, so it has no place on the axis.
+        pairs = [
+            (trial.values[name], trial.value)
+            for trial in found.complete
+            if trial.values[name] is not None and trial.value is not None
+        ]
+        values = [value for value, _ in pairs]
+        are_numbers = all(type(value) in (int, float) for value in values)
+        shown = values if are_numbers else [plain(value) for value in values]
+        if len(set(shown)) > 1:
+            heights = [height for _, height in pairs]
+            title = f"{metric} by {name}"
+            marked = None if found.best.values[name] is None else 0
+            charts.append((name, scatter_svg(shown, heights, name=title, marked=marked)))
+    return charts
 
 
 def describe_plan(plan: Plan, finished: int) -> str:

@@ -1,5 +1,7 @@
 """Rows of a stopped prediction."""
 
+from contextlib import closing
+
 from pixmill.serve.predict import journal
 from pixmill.serve.predict.journal import Journal
 
@@ -9,19 +11,19 @@ def row(path, **columns):
 
 
 def test_keeps_rows_of_a_killed_process(tmp_path):
-    with Journal(tmp_path, ["model", "photos"]) as kept:
+    with closing(Journal(tmp_path, ["model", "photos"])) as kept:
         for name in "ab":
             kept.add(row(name), (1, 2))
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     for end in range(len(whole) + 1):  # killed after each byte
         file.write_bytes(whole[:end])
-        with Journal(tmp_path, ["model", "photos"]) as kept:
-            # A line is whole without its line feed, too.
-            complete = (whole[: end + 1] if end < len(whole) else whole).count(b"\n")
+        with closing(Journal(tmp_path, ["model", "photos"])) as kept:
+            # An empty line is first, and a line is whole without its line feed, too.
+            complete = max(0, whole[: end + 1].count(b"\n") - 1)
             assert [each["path"] for each in kept.rows()] == ["a", "b"][:complete]
             kept.add(row("b", n=3), (1, 3))
-        with Journal(tmp_path, ["model", "photos"]) as kept:
+        with closing(Journal(tmp_path, ["model", "photos"])) as kept:
             assert kept.get("b") == row("b", n=3)
             assert kept.has("b", (1, 3))
             assert not kept.has("b", (1, 2))
@@ -31,7 +33,10 @@ def test_keeps_rows_of_a_killed_process(tmp_path):
 
 
 def test_two_processes_share_a_journal(tmp_path):
-    with Journal(tmp_path, ["photos"]) as one, Journal(tmp_path, ["photos"]) as two:
+    with (
+        closing(Journal(tmp_path, ["photos"])) as one,
+        closing(Journal(tmp_path, ["photos"])) as two,
+    ):
         one.add(row("a"), ())
         two.add(row("long name"), ())
         one.add(row("b"), ())
@@ -42,8 +47,8 @@ def test_two_processes_share_a_journal(tmp_path):
 def test_journals_are_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "_MAX_BYTES", 100)
     for number in range(3):
-        with Journal(tmp_path, [str(number)]) as kept:
+        with closing(Journal(tmp_path, [str(number)])) as kept:
             kept.add(row("x" * 90), ())
     assert len(list(tmp_path.iterdir())) == 1
-    with Journal(tmp_path, ["2"]) as kept:
+    with closing(Journal(tmp_path, ["2"])) as kept:
         assert len(kept) == 1

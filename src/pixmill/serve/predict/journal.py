@@ -1,13 +1,12 @@
 """Rows of predictions on disk, from which a stopped pass over many images goes on."""
 
+import contextlib
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pixmill.core.files.writing import keep_newest
 
@@ -31,26 +30,21 @@ class Journal:
 
     def __init__(self, folder: Path, key: Sequence[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+        name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         self._path = folder / f"{name}.jsonl"
         # Unbuffered, so that a row is one write, which appends as a whole.
         self._writer = self._path.open("ab", buffering=0)
         self._reader = self._path.open("rb")
         self._places: dict[str, tuple[Mark, int]] = {}
-        self._read_places()
-        os.utime(self._path)
+        place = 0
+        for line in self._reader:
+            # Of a killed process, the last line may be torn.
+            with contextlib.suppress(ValueError):
+                mark, row = json.loads(line)
+                self._places[row["path"]] = (tuple(mark), place)
+            place += len(line)
+        self._append(b"\n")  # It ends a torn line, and makes this journal the newest.
         keep_newest(folder.glob("*.jsonl"), _MAX_BYTES)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -59,14 +53,19 @@ class Journal:
         """Return whether there is a row of an image with this mark."""
         return name in self._places and self._places[name][0] == mark
 
-    def get(self, name: str) -> dict[str, Any] | None:
-        """Return the last row of an image; ``None`` if there is none."""
-        return self._row(self._places[name][1]) if name in self._places else None
+    def get(self, name: str) -> dict[str, Any]:
+        """Return the last row of an image.
+
+        Raises:
+            KeyError: There is none.
+        """
+        self._reader.seek(self._places[name][1])
+        row: dict[str, Any] = json.loads(self._reader.readline())[1]
+        return row
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the last row of each image, in the order in which the images were first added."""
-        for _, place in self._places.values():
-            yield self._row(place)
+        return map(self.get, self._places)
 
     def add(self, row: Mapping[str, Any], mark: Mark) -> None:
         """Keep a row; its ``path`` is the image's name.
@@ -78,10 +77,7 @@ class Journal:
         Raises:
             OSError: The disk is full.
         """
-        line = f"{json.dumps([mark, row])}\n".encode()
-        if self._writer.write(line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
-        self._places[row["path"]] = (mark, self._writer.tell() - len(line))
+        self._places[row["path"]] = (mark, self._append(f"{json.dumps([mark, row])}\n".encode()))
 
     def discard(self) -> None:
         """Delete the rows, which are needed no more."""
@@ -93,20 +89,8 @@ class Journal:
         self._writer.close()
         self._reader.close()
 
-    def _read_places(self) -> None:
-        place = 0
-        line = b"\n"
-        for line in self._reader:
-            try:
-                mark, row = json.loads(line)
-                self._places[row["path"]] = (tuple(mark), place)
-            except ValueError:
-                pass  # The process was killed, or the power failed, while it wrote this line.
-            place += len(line)
-        if not line.endswith(b"\n"):
-            self._writer.write(b"\n")
-
-    def _row(self, place: int) -> dict[str, Any]:
-        self._reader.seek(place)
-        row: dict[str, Any] = json.loads(self._reader.readline())[1]
-        return row
+    def _append(self, line: bytes) -> int:
+        """Return the place of the line, which may follow one of another process."""
+        if self._writer.write(line) < len(line):
+            raise OSError(errno.ENOSPC, None, str(self._path))
+        return self._writer.tell() - len(line)

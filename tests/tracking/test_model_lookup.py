@@ -11,6 +11,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.models.classifier import Classifier
 from pixmill.models.mlflow_format.saving import save_classifier_model
 from pixmill.serve.predict.model import current_version, find_model
+from pixmill.tracking import model_versions
 from pixmill.tracking.stage_runs import evaluation_run
 from tests.images.samples import encoded, shapes
 
@@ -84,6 +85,32 @@ def test_an_alias_is_followed_when_it_moves(recorded, store, training, trained_f
     store.client.set_registered_model_alias("garments", "champion", "2")
     assert current_version("models:/garments@champion", root) == "2"
     assert find_model("models:/garments@champion", root).version == "2"
+
+
+def test_the_default_is_the_model_in_production(
+    recorded, store, trained_folder, monkeypatch, capsys
+):
+    root = store.workspace.root
+    (root / "pyproject.toml").write_text('[project]\nname = "garments"')
+    own = shutil.copytree(trained_folder, root / "artifacts" / "train")
+    model = find_model(None, root)
+    assert (model.path, model.version, model.in_production) == (own, "1", True)
+    assert capsys.readouterr().err == ""  # It is the same one.
+    content = (own / "calibration.json").read_bytes()
+    (own / "calibration.json").write_bytes(content + b" ")  # another training
+    assert find_model(None, root).path.name == recorded[1]
+    assert f"--model {os.path.relpath(own)}" in capsys.readouterr().err
+    assert current_version(None, root) == "1"
+    mended = store.break_()
+    with pytest.raises(PixmillError) as caught:
+        find_model(None, root)
+    assert f"--model {os.path.relpath(own)}" in caught.value.next
+    mended()
+    store.client.delete_registered_model_alias("garments", "champion")
+    monkeypatch.setattr(model_versions, "open_store", None)  # MLflow is not needed.
+    last = find_model(None, root)
+    assert (last.path, last.version, last.in_production) == (own, None, False)
+    assert current_version(None, root) == last.digest
 
 
 def test_the_models_used_last_are_kept(recorded, store):

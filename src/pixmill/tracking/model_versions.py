@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.words import printable
 from pixmill.tracking.model_lookup import DONE, STATE, open_store, store_errors
-from pixmill.tracking.store import tracking_uri
+from pixmill.tracking.store import database_file, read_database, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -182,6 +183,20 @@ class Registry:
                     return {}
                 raise
             return {alias: int(number) for alias, number in (found.aliases or {}).items()}
+
+    def champion(self) -> int | None:
+        """Return the version in production; ``None`` if there is none."""
+        file = database_file(self.store)
+        if file is None:
+            return self.aliases().get(CHAMPION)
+        if not file.exists():
+            return None
+        query = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
+        try:
+            rows = read_database(file, query, [self.name, CHAMPION])
+        except sqlite3.Error:
+            return self.aliases().get(CHAMPION)  # MLflow says what is wrong with its database.
+        return rows[0][0] if rows else None
 
     def versions(self, query: str = "") -> list[ModelVersion]:
         """Return the versions, newest first.

@@ -10,7 +10,13 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count
-from pixmill.tracking.store import StoreError, database_file, experiment_name, tracking_uri
+from pixmill.tracking.store import (
+    StoreError,
+    database_file,
+    experiment_name,
+    read_database,
+    tracking_uri,
+)
 
 _TIMEOUT_SECONDS = 3
 
@@ -58,8 +64,7 @@ def former_homes(workspace: Workspace) -> list[Path]:
         return []
     query = "SELECT experiment_id, name, artifact_location FROM experiments"
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
-            experiments = database.execute(query).fetchall()
+        experiments = read_database(file, query, [])
     except sqlite3.Error:
         return []
     found = (_former_home(home, *experiment) for experiment in experiments)

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import warnings
+from collections.abc import Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -228,11 +229,23 @@ def tagged_runs(workspace: Workspace, tag: str) -> list[tuple[str, str, int, str
         "FROM runs JOIN tags USING (run_uuid) WHERE key = ? AND lifecycle_stage = 'active' "
         "ORDER BY start_time DESC"
     )
-    # Importing MLflow's client takes four seconds.
+    return read_database(file, f"SELECT run_uuid, name, start_time, value {query}", [tag])
+
+
+def read_database(file: Path, query: str, values: Sequence[str]) -> list[Any]:
+    """Return the rows of a query without MLflow, whose import takes four seconds.
+
+    Args:
+        file: Database of SQLite.
+        query: The query.
+        values: Values of its placeholders.
+
+    Raises:
+        sqlite3.Error: The database is missing, locked or damaged, or MLflow has not made its
+            tables.
+    """
     with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        return database.execute(
-            f"SELECT run_uuid, name, start_time, value {query}", [tag]
-        ).fetchall()
+        return database.execute(query, values).fetchall()
 
 
 def experiment_ids(client: MlflowClient) -> list[str]:

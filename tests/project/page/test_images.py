@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -17,6 +18,7 @@ from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Classifier
 from pixmill.project.page import explaining
 from pixmill.project.page.images import Images, routes
+from pixmill.serve.predict.model import find_model
 from tests.browsing import open_chrome
 from tests.experiments.compare.projects import table
 from tests.images.samples import encoded, shapes
@@ -210,6 +212,17 @@ def test_answers_are_those_of_the_latest_model(root, explainer):
     assert explainer.answer(CONTENTS[0])["confidence"] > first
 
 
+def test_equal_models_are_loaded_once(root, explainer, monkeypatch):
+    promoted = replace(find_model(None, root), version="3", in_production=True)
+    find = {None: promoted, str(promoted.path): find_model(str(promoted.path), root)}
+    monkeypatch.setattr(explaining, "find_model", lambda spec, _: find[spec])
+    answers = [explainer.answer(CONTENTS[0], own=own) for own in (False, True)]
+    assert "version 3, in production" in answers[0].pop("model")
+    assert "version" not in answers[1].pop("model")
+    assert answers[0] == answers[1]
+    assert explainer._choices[False].loaded is explainer._choices[True].loaded
+
+
 def test_without_a_model_the_next_command_is_named(tmp_path):
     with pytest.raises(PixmillError) as refusal:
         explaining.Explainer(tmp_path).answer(CONTENTS[0])
@@ -230,7 +243,9 @@ def browser():
 @pytest.mark.browser
 def test_pages_of_an_image(visitor, browser, tmp_path, monkeypatch):
     pixel = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-    monkeypatch.setattr(explaining.Explainer, "heatmap", lambda _, __, label: f"{pixel}#{label}")
+    monkeypatch.setattr(
+        explaining.Explainer, "heatmap", lambda _, __, label, **_own: f"{pixel}#{label}"
+    )
 
     def until(script):
         return WebDriverWait(browser, 60, poll_frequency=0.1).until(

@@ -47,6 +47,7 @@ def model(labels, *, threshold=THRESHOLD, **more):
     """Return the metadata of a model."""
     facts = {
         "name": "garments",
+        "title": "garments version 3",
         "version": "3",
         "digest": "0123456789abcdef" * 4,
         "metrics": {},

@@ -14,7 +14,7 @@ from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import COMMIT
 from pixmill.tracking.model_versions import ModelVersion, Registry, options, read_object
 from pixmill.tracking.rolling_back import rolled_back
-from pixmill.tracking.store import database_file, local_registry, view_hint
+from pixmill.tracking.store import local_registry, view_hint
 
 
 def versions_text(
@@ -147,10 +147,7 @@ def read_champion(workspace: Workspace) -> Champion | None:
         PixmillError: MLflow does not respond.
     """
     registry = Registry(workspace)
-    file = database_file(registry.store)
-    if file is not None and not file.exists():
-        return None
-    number = registry.aliases().get(model_versions.CHAMPION)
+    number = registry.champion()
     if number is None or (version := registry.get(number)) is None:
         return None
     gone = tuple(each.text(COMMIT) for each, _ in rolled_back(registry, model_versions.CHAMPION))

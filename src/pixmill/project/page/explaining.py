@@ -1,27 +1,40 @@
 """Ask the model about one image: prediction, evidence, and similar training images."""
 
-import asyncio
 import base64
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_mark
 from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http.examples import nearest_finder
-from pixmill.serve.http.models import LoadedModel, Models, answer_row
+from pixmill.serve.http.models import LoadedModel, answer_row
 from pixmill.serve.http.worker import UNEXPLAINED
+from pixmill.serve.predict.model import TRAINED, Model, find_model
+from pixmill.tracking.model_versions import Registry
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A model that answers, and what was there when it was chosen: version and files."""
+
+    seen: tuple[int | None, ...]
+    model: Model
+    loaded: LoadedModel
 
 
 class Explainer:
-    """The model in ``artifacts/train``, loaded by the first question after each training.
+    """The models that answer: the default one, and the project's own, which was trained last.
 
+    Each is loaded by the first question after a training or promotion; equal ones are loaded once.
     While a training replaces the files, and if the new model is broken, the previous one answers.
 
     Args:
@@ -31,25 +44,26 @@ class Explainer:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._models = Models(None, root, workers=1)
-        self._mark = tuple[int, ...]()
+        self._choices: dict[bool, _Choice] = {}
 
-    def answer(self, content: bytes, name: str = "") -> dict[str, Any]:
+    def answer(self, content: bytes, name: str = "", *, own: bool = False) -> dict[str, Any]:
         """Return the prediction and the most similar training images, ready for JSON.
 
         Args:
             content: Bytes of the file.
             name: Id of the image, which is not similar to itself.
+            own: Whether the model that was trained last answers, not the default one.
 
         Returns:
-            The content of :func:`pixmill.serve.http.models.answer_row`, the ``threshold`` of sure
-            predictions, ``explains``: whether there are heatmaps, and ``nearest`` as from
-            :func:`pixmill.serve.http.examples.nearest_finder`.
+            The content of :func:`pixmill.serve.http.models.answer_row`, ``model``: which one it is
+            in words, the ``threshold`` of sure predictions, ``explains``: whether there are
+            heatmaps, and ``nearest`` as from :func:`pixmill.serve.http.examples.nearest_finder`.
 
         Raises:
             PixmillError: There is no model, it cannot be loaded, or too many images wait.
         """
-        loaded = self._load()
+        choice = self._choose(own)
+        loaded = choice.loaded
         find = nearest_finder(self._root, loaded.path)
         found = _result(lambda: loaded.predict([content])[0])
         vector = _result(lambda: loaded.vector(content)) if find else None
@@ -57,22 +71,26 @@ class Explainer:
         nearest = find(vector) if find and isinstance(vector, bytes) else []
         return {
             **answer_row(answer, loaded.model.labels),
+            "model": choice.model.title
+            if choice.model.in_production
+            else "the model that was trained last",
             "threshold": loaded.model.threshold,
             "explains": loaded.explains,
             "nearest": [each for each in nearest if each["id"] != name],
         }
 
-    def heatmap(self, content: bytes, label: str) -> str:
+    def heatmap(self, content: bytes, label: str, *, own: bool = False) -> str:
         """Return a heatmap of the evidence for a class as a ``data:`` URI.
 
         Args:
             content: Bytes of the file.
             label: The class.
+            own: As for :meth:`answer`.
 
         Raises:
             PixmillError: There is no such class or no heatmap, or as for :meth:`answer`.
         """
-        loaded = self._load()
+        loaded = self._choose(own).loaded
         if label not in loaded.model.labels:
             raise PixmillError(f"the model has no class {label!r}", next="load the page again")
         found = _result(lambda: loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
@@ -82,19 +100,33 @@ class Explainer:
         raise PixmillError(why, next="try another image")
 
     def close(self) -> None:
-        """End the worker process."""
-        self._models.close()
+        """End the worker processes."""
+        for choice in self._choices.values():
+            choice.loaded.close()
 
-    def _load(self) -> LoadedModel:
+    def _choose(self, own: bool) -> _Choice:
+        trained = self._root / TRAINED
+        seen: tuple[int | None, ...] = file_mark(trained)
+        if not own:
+            seen = (Registry(Workspace(self._root, self._root)).champion(), *seen)
         with self._lock:
-            mark = file_mark(self._root / "artifacts" / "train")
-            if self._models.current is None:
-                self._models.open()
-            elif mark != self._mark:
-                asyncio.run(self._models.refresh())
-            self._mark = mark
-            assert self._models.current is not None
-            return self._models.current
+            former = self._choices.get(own)
+            if former is None or former.seen != seen:
+                try:
+                    model = find_model(str(trained) if own else None, self._root)
+                    self._choices[own] = _Choice(seen, model, self._load(model))
+                except Exception:
+                    if former is None:
+                        raise
+                    self._choices[own] = replace(former, seen=seen)
+                if former and all(each.loaded != former.loaded for each in self._choices.values()):
+                    former.loaded.close()
+            return self._choices[own]
+
+    def _load(self, model: Model) -> LoadedModel:
+        loaded = (each.loaded for each in self._choices.values())
+        same = (each for each in loaded if each.model.digest == model.digest)
+        return next(same, None) or LoadedModel(model, workers=1)
 
 
 def _result(submit: Callable[[], Future[Any]]) -> Any:

@@ -68,6 +68,10 @@ class Images:
             self._tried.pop(next(iter(self._tried)))
         return name
 
+    def is_own(self, name: str) -> bool:
+        """Return whether an image is not an upload."""
+        return name not in self._tried
+
     def content(self, name: str) -> bytes:
         """Return the bytes of an image.
 
@@ -243,7 +247,11 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         name = _name(request)
         label = request.query_params.get("label", "")
         return answer_json(
-            lambda: {"heatmap": images.explainer.heatmap(images.content(name), label)}
+            lambda: {
+                "heatmap": images.explainer.heatmap(
+                    images.content(name), label, own=images.is_own(name)
+                )
+            }
         )
 
     async def tried(request: Request) -> Response:
@@ -260,7 +268,11 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         Route(f"{place}/history", answer(images.history)),
         Route(
             f"{place}/answer",
-            answer(lambda name: images.explainer.answer(images.content(name), name)),
+            answer(
+                lambda name: images.explainer.answer(
+                    images.content(name), name, own=images.is_own(name)
+                )
+            ),
         ),
         Route(f"{place}/picture", picture(_PICTURE)),
         Route("/thumbnail/{name}", picture(_THUMBNAIL)),

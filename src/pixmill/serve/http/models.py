@@ -29,7 +29,7 @@ from pixmill.serve.http.worker import (
     Request,
     VectorRequest,
 )
-from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
+from pixmill.serve.predict.model import IN_MLFLOW, TRAINED, Model, current_version, find_model
 
 _WEIGHTS = "model.weights.h5"
 _FILES = (
@@ -182,10 +182,15 @@ class Models:
         self._root = root
         self._workers = workers
         self._poll = poll
-        self._is_recorded = (spec or "").startswith(IN_MLFLOW)
         self._seen: str | None = None
         self.current: LoadedModel | None = None
         self.refused: str | None = None
+
+    @property
+    def _is_recorded(self) -> bool:
+        """Whether the name leads to MLflow."""
+        in_production = self.current is not None and self.current.model.in_production
+        return in_production or (self._spec or "").startswith(IN_MLFLOW)
 
     def open(self) -> None:
         """Load the model, and return once all of its workers run.
@@ -225,7 +230,7 @@ class Models:
         A broken model is refused.
         """
         try:
-            version = await asyncio.to_thread(self._version)
+            version = await asyncio.to_thread(current_version, self._spec, self._root)
         except Exception as error:  # noqa: BLE001 (MLflow or the files may be in order at the next check)
             if self._is_recorded:
                 _LOG.warning("cannot look for a newer model: %s", _describe(error))
@@ -250,12 +255,6 @@ class Models:
             _LOG.error("refused a newer model, the old one serves on: %s", refused)
         self.refused = refused
 
-    def _version(self) -> str:
-        """Return an identifier of the model that the name points to, without downloading it."""
-        if self._spec and self._is_recorded:
-            return current_version(self._spec, self._root)
-        return find_model(self._spec, self._root).digest
-
     async def _replace(self, model: Model) -> None:
         old = self.current
         assert old is not None
@@ -271,7 +270,7 @@ class Models:
         await asyncio.to_thread(old.close)
 
     def _title(self, version: str) -> str:
-        spec = self._spec or str(Path(self._root or "") / "artifacts" / "train")
+        spec = self._spec or str(Path(self._root or "") / TRAINED)
         return f"{spec} (version {version})" if self._is_recorded else spec
 
 

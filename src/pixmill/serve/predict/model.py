@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pixmill.core.errors import ParamsError, PixmillError
@@ -18,12 +19,16 @@ from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import GitError, git
 from pixmill.core.repository.stage_inputs import hashes_of, is_committed, workspace_stages
+from pixmill.core.words import printable
 from pixmill.dataset.uncommitted import commit_first
 from pixmill.metrics.calibration import calibration_verdict, min_answers
 from pixmill.models.exported import read_exported
 from pixmill.models.model_folder import classifier_files, read_description
+from pixmill.tracking.model_versions import Registry
 
-_TRAINED = Path("artifacts", "train")
+TRAINED = Path("artifacts", "train")
+"""Folder of the model that was trained last, in the project's folder."""
+
 _EXPORTED = "model.tflite"
 
 _MAX_CACHED = 3
@@ -49,6 +54,7 @@ class Model:
         metrics: Headline metrics on the test split, as in ``metrics/evaluate.json``; empty if
             unknown.
         target_accuracy: Accuracy that the threshold was to show.
+        in_production: Whether it was found as the project's model in production.
     """
 
     path: Path
@@ -61,6 +67,13 @@ class Model:
     commit: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     target_accuracy: float = 0.95
+    in_production: bool = False
+
+    @property
+    def title(self) -> str:
+        """Which model it is, such as ``garments version 2, in production``."""
+        version = "" if self.version is None else f" version {self.version}"
+        return f"{printable(self.name)}{version}{', in production' * self.in_production}"
 
     @property
     def cautions(self) -> list[str]:
@@ -100,7 +113,8 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     Args:
         spec: A classifier's folder, an exported ``.tflite`` file or its folder, or a model in
             MLflow: ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>``
-            or ``runs:/<run id>``. ``None``: the project's model, ``artifacts/train``.
+            or ``runs:/<run id>``. ``None``: the project's model in production, or if there is none,
+            the one that was trained last.
         root: Project folder; ``None`` outside of a project.
 
     Raises:
@@ -115,16 +129,38 @@ def find_model(spec: str | None, root: Path | None) -> Model:
             "models:/NAME@ALIAS",
         )
     if spec is None:
-        return _find_in_folder(Path(root or "") / _TRAINED, is_own=True)
+        return _find_default(Path(root or ""))
     path = Path(spec)
     if path.suffix == ".tflite" and not path.is_dir():
         return _from_file(path)
     return _find_in_folder(path, is_own=False)
 
 
+def _find_default(root: Path) -> Model:
+    place = root / TRAINED
+    registry = Registry(_workspace(root))
+    other = f"the model that was trained last: --model {quote(os.path.relpath(place))}"
+    try:
+        number = registry.champion()
+        if number is not None:
+            found = _find_recorded(f"models:/{registry.name}/{number}", root)
+    except PixmillError as error:
+        raise PixmillError(error.message, next=f"{error.next}; or take {other}") from error
+    if number is None:
+        return _find_in_folder(place, is_own=True)
+    promoted = replace(found, in_production=True)
+    with contextlib.suppress(PixmillError):
+        own = _find_in_folder(place, is_own=True)
+        if own.digest == found.digest:
+            # This folder has what MLflow lacks: the weights, and what similar images are found by.
+            return replace(promoted, path=own.path, metrics=own.metrics or found.metrics)
+    announce(f"Model: {promoted.title}. To take {other}")
+    return promoted
+
+
 def _find_in_folder(path: Path, *, is_own: bool) -> Model:
     project = path.resolve().parent.parent
-    is_trained = path.resolve() == project / _TRAINED
+    is_trained = path.resolve() == project / TRAINED
     if (path / "labels.json").exists():
         if not is_trained:
             return _from_folder(path, name=path.resolve().name)
@@ -148,20 +184,26 @@ def _missing(path: Path, *, is_own: bool) -> PixmillError:
     )
 
 
-def current_version(spec: str, root: Path | None = None) -> str:
-    """Return the version that a name in MLflow points to, or the id of a model without a version.
+def current_version(spec: str | None, root: Path | None = None) -> str:
+    """Return what a name points to: a version or id in MLflow, or the digest of a folder or file.
 
     Nothing is downloaded, so it may be called every few seconds.
 
     Args:
-        spec: ``models:/…`` or ``runs:/…``, as for :func:`find_model`.
+        spec: As for :func:`find_model`.
         root: Project folder, whose database is the default store; default: the current folder.
 
     Raises:
-        PixmillError: There is no such model, or MLflow does not respond.
+        PixmillError: As for :func:`find_model`.
     """
     from pixmill.tracking.model_lookup import resolve
 
+    if spec is None and root is not None:
+        number = Registry(_workspace(root)).champion()
+        if number is not None:
+            return str(number)
+    if spec is None or not spec.startswith(IN_MLFLOW):
+        return find_model(spec, root).digest
     found = resolve(spec, _workspace(root))
     return found.version or found.key
 
@@ -258,7 +300,7 @@ def _metrics(project: Path) -> dict[str, float]:
         metrics = json.loads((project / "metrics" / "evaluate.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, ParamsError):
         return {}
-    place = _TRAINED.as_posix()
+    place = TRAINED.as_posix()
     trained = hashes_of(stages.get("train", {}))
     evaluated = hashes_of(stages.get("evaluate", {}), "deps")
     if trained.get(place) is None or trained[place] != evaluated.get(place):

@@ -72,7 +72,7 @@ class Summary:
     def lines(self, model: Model) -> list[str]:
         """Return the lines of the summary: images by class, unsure, unlike, unreadable."""
         read = sum(self._classes.values())
-        lines = [f"{count(read, 'image')} predicted by {_title(model)}"]
+        lines = [f"{count(read, 'image')} predicted by {model.title} ({model.digest[:12]})"]
         listed = self._classes.most_common(_MAX_CLASSES)
         width = max((len(printable(name)) for name, _ in listed), default=0)
         lines += [
@@ -148,11 +148,6 @@ def _percent(value: float) -> str:
 
 def _below_threshold(model: Model) -> str:
     return f"the confidence is below the model's threshold of {_percent(model.threshold or 0.0)}"
-
-
-def _title(model: Model) -> str:
-    version = "" if model.version is None else f" version {model.version}"
-    return f"{printable(model.name)}{version} ({model.digest[:12]})"
 
 
 def _meaning(reason: str) -> str:

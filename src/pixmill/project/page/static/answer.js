@@ -77,10 +77,10 @@ function heatmaps(address, place) {
   };
 }
 
-// Draw a prediction: `label`, `probabilities`, and what else is known of `sure`, `unlike`, `explains` and `message`.
+// Draw a prediction: `label`, `probabilities`, and what else is known of `sure`, `unlike`, `explains`, `message` and `model`.
 // `actual` is the image's label, if it has one.
 export function drawPrediction(place, address, picture, prediction, actual = null) {
-  const { label, probabilities, sure, unlike, explains, reason, message } = prediction;
+  const { label, probabilities, sure, unlike, explains, reason, message, model } = prediction;
   if (!label) {
     place.replaceChildren(make("p", { textContent: `There is no prediction: ${message ?? reason}` }));
     return;
@@ -94,7 +94,8 @@ export function drawPrediction(place, address, picture, prediction, actual = nul
       ...badges.map(([text, kind]) => make("span", { className: `badge ${kind}`, textContent: text }))),
     ...(unlike ? [make("p", { className: "faint", textContent: "Predictions of such images are unreliable." })] : []),
     ...bars(probabilities, explains && heatmaps(address, picture)),
-    ...(explains ? [make("p", { className: "faint", textContent: "Press a bar to see where the model looked." })] : []));
+    ...(explains ? [make("p", { className: "faint", textContent: "Press a bar to see where the model looked." })] : []),
+    ...(model ? [make("p", { className: "faint", textContent: `Answered by ${model}.` })] : []));
 }
 
 // Return the most similar training images, each a link to its own view.

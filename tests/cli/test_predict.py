@@ -1,8 +1,12 @@
 """``pixmill predict`` lists a few images, and summarizes many."""
 
+import csv
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -41,6 +45,41 @@ def test_missing_input_fails_early(photos, capsys):
     assert run_pixmill("predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv") == 1
     assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err
     assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
+
+
+def test_a_killed_prediction_goes_on(photos, capsys):
+    (photos.parent / "dvc.yaml").touch()  # a project
+    for number in range(3, 60):
+        shutil.copy(photos / "0.jpg", photos / f"{number}.jpg")
+    command = ("predict", "photos", "--model", "model", "--csv", "a.csv")
+    journals = photos.parent / ".pixmill" / "predict" / "journals"
+
+    def kept():
+        return sum(file.read_bytes().count(b"\n") for file in journals.glob("*.jsonl"))
+
+    for wanted in (2, 20, 40):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pixmill", *command], stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and kept() < wanted:
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+        assert not (photos.parent / "a.csv").exists()
+    os.utime(photos / "0.jpg", (1, 1))  # It changes, so it is predicted again.
+    assert run_pixmill(*command) == 0
+    said = capsys.readouterr()
+    assert 0 < int(said.err.split()[0]) < 61
+    with (photos.parent / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == sorted(
+        f"photos/{each.name}" for each in photos.iterdir()
+    )
+    assert not list(journals.iterdir())
+    killed = (photos.parent / "a.csv").read_bytes()
+    assert run_pixmill(*command) == 0
+    assert capsys.readouterr().out == said.out
+    assert (photos.parent / "a.csv").read_bytes() == killed
 
 
 def test_a_stopped_prediction_says_that_nothing_is_kept(photos, capfd, monkeypatch):

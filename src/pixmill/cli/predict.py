@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from pixmill.core.process.lifetime import interruptible
-from pixmill.core.process.progress import announce, track
+from pixmill.core.process.progress import announce
 from pixmill.project.api import find_project
 
 EXTRAS = ("serve", "registry")
@@ -55,7 +55,6 @@ def run(arguments: argparse.Namespace) -> None:
         FORMATS,
         Output,
         check_outputs,
-        predict,
         predict_to_files,
     )
     from pixmill.serve.predict.showing import MAX_TABLE_ROWS, Summary, table
@@ -65,16 +64,14 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.parquet:
         import pyarrow  # noqa: F401 (needed at the end; fail before the work)
     images = find_images(arguments.inputs, (output.path for output in outputs))
-    model = find_model(arguments.model, find_project(Path.cwd()))
-    if outputs:
-        rows = predict_to_files(model, images, outputs)
-    else:
-        rows = track(predict(model, images), "Predict", images.count())
+    root = find_project(Path.cwd())
+    model = find_model(arguments.model, root)
     summary = Summary()
+    kept = "the rows until now are kept: the same command goes on"
     with interruptible(
-        "pixmill predict: interrupted before all images were done; nothing was written"
+        f"pixmill predict: interrupted; nothing was written{f', and {kept}' if root else ''}"
     ):
-        for row in rows:
+        for row in predict_to_files(model, images, outputs, root=root):
             summary.add(row)
     if outputs:
         print(

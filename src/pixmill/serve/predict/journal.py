@@ -49,9 +49,9 @@ class Journal:
     def __len__(self) -> int:
         return len(self._places)
 
-    def has(self, name: str, mark: Mark) -> bool:
-        """Return whether there is a row of an image with this mark."""
-        return name in self._places and self._places[name][0] == mark
+    def has(self, name: str, mark: Mark | None = None) -> bool:
+        """Return whether there is a row of an image, with this mark if it is given."""
+        return name in self._places and mark in (None, self._places[name][0])
 
     def get(self, name: str) -> dict[str, Any]:
         """Return the last row of an image.

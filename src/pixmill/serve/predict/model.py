@@ -153,7 +153,7 @@ def _find_default(root: Path) -> Model:
         own = _find_in_folder(place, is_own=True)
         if own.digest == found.digest:
             # This folder has what MLflow lacks: the weights, and what similar images are found by.
-            return replace(promoted, path=own.path, metrics=own.metrics or found.metrics)
+            return replace(promoted, path=own.path, metrics=own.metrics)
     announce(f"Model: {promoted.title}. To take {other}")
     return promoted
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,17 +13,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pixmill import __version__
 from pixmill.core.errors import DataError
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import replacing, write_text
-from pixmill.core.process.progress import track
-from pixmill.core.words import spreadsheet_cell
+from pixmill.core.process.progress import announce, track
+from pixmill.core.words import count, spreadsheet_cell
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import predict_images
 from pixmill.serve.predict.inputs import Input, InputStream
+from pixmill.serve.predict.journal import Journal, Mark
 from pixmill.serve.predict.model import Model
 
 if TYPE_CHECKING:
@@ -36,6 +40,9 @@ _MAX_CONCURRENT_FETCHES = 16
 
 _MAX_GROUP_VALUES = 1_000_000
 """Maximum number of values in a row group of Parquet, which is in memory; at least 1,000 rows."""
+
+_NO_MARK = (-1,)
+"""Mark of no image."""
 
 T = TypeVar("T")
 
@@ -149,36 +156,63 @@ async def _fetch(urls: Iterable[str], network: Network | None) -> list[Image]:
 
 
 def predict_to_files(
-    model: Model, images: InputStream, outputs: Iterable[Output], **options: Any
+    model: Model,
+    images: InputStream,
+    outputs: Iterable[Output],
+    *,
+    root: Path | None = None,
+    **options: Any,
 ) -> Iterator[Row]:
     """Predict images and write the outputs.
+
+    In a project, the rows are kept until then: the same call goes on where a killed one stopped.
+    An image that changed since, or had no prediction, is predicted again.
 
     Args:
         model: The model.
         images: The images.
         outputs: Files to write.
+        root: Project folder; ``None`` outside of a project.
         options: Further arguments of :func:`predict`.
 
     Yields:
         All rows, once the outputs are written.
     """
-    with TemporaryFile("w+", encoding="utf-8") as kept:
-        for row in track(predict(model, images, **options), "Predict", images.count()):
-            kept.write(f"{json.dumps(row)}\n")
+    with TemporaryDirectory(prefix="pixmill-") as temporary:
+        folder = Path(temporary)
+        if root is not None and os.access(root, os.W_OK):
+            folder = Workspace(root, root).scratch("predict") / "journals"
+        key = [__version__, model.digest, str(Path.cwd()), *images.words]
+        with closing(Journal(folder, key)) as journal:
+            _fill(journal, model, images, options)
 
-        def rows() -> Iterator[Row]:
-            kept.seek(0)
-            return map(json.loads, kept)
+            def rows() -> Iterator[Row]:
+                return (journal.get(each.name) for each in images if journal.has(each.name))
 
-        writers = {
-            "csv": write_csv,
-            "jsonl": write_jsonl,
-            "parquet": write_parquet,
-            "html": _write_html,
-        }
-        for output in outputs:
-            writers[output.format](output.path, rows, model)
-        yield from rows()
+            for output in outputs:
+                _WRITERS[output.format](output.path, rows, model)
+            yield from rows()
+            journal.discard()
+
+
+def _fill(journal: Journal, model: Model, images: InputStream, options: Any) -> None:
+    """Add the rows of the images that the journal lacks."""
+    total = images.count()
+    kept = sum(journal.has(each.name, each.mark) for each in images)
+    if kept:
+        announce(f"{kept:,} of {count(total, 'row')} are kept from before")
+    marks: deque[Mark] = deque()
+
+    def lacking() -> Iterator[Input]:
+        for each in images:
+            mark = each.mark
+            if not journal.has(each.name, mark):
+                marks.append(mark)
+                yield each
+
+    for row in track(predict(model, lacking(), **options), "Predict", total - kept):
+        mark = marks.popleft()
+        journal.add(row, mark if row["reason"] is None else _NO_MARK)
 
 
 def write_csv(path: Path, rows: Rows, model: Model) -> None:
@@ -251,6 +285,14 @@ def _write_html(path: Path, rows: Rows, model: Model) -> None:
         path,
         render_gallery(rows(), model, content=content, root=folder.parent if is_report else None),
     )
+
+
+_WRITERS = {
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+    "parquet": write_parquet,
+    "html": _write_html,
+}
 
 
 def _columns(model: Model) -> list[str]:

@@ -38,6 +38,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     formats = f"{', '.join(_FORMATS)} (default: all)"
     parser.add_argument("formats", nargs="*", type=_format, metavar="FORMAT", help=formats)
     parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="artifacts/train, or a model in MLflow (default: the one in production, else the one "
+        "that was trained last)",
+    )
+    parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder to write to (default: exported)"
     )
     share = number("a number from 0 to 1", float, 0, 1)
@@ -76,7 +82,12 @@ def run(arguments: argparse.Namespace) -> None:
     root = project_root()
     folder = arguments.output or (Path() if root == Path.cwd() else root) / "exported"
     done = export(
-        root, folder, arguments.formats, max_drop=arguments.max_drop, licence=arguments.licence
+        root,
+        folder,
+        arguments.formats,
+        model=arguments.model,
+        max_drop=arguments.max_drop,
+        licence=arguments.licence,
     )
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
@@ -99,9 +110,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _export_data(arguments: argparse.Namespace) -> None:
-    if arguments.formats or arguments.output:
+    if arguments.formats or arguments.output or arguments.model:
         raise PixmillError(
-            "formats of the model and --output are not for the images", next="leave out --data"
+            "formats of the model, --model and --output are not for the images",
+            next="leave out --data",
         )
     from pixmill.core.params import load_params
     from pixmill.dataset.exporting.choosing import NEXT, choose, describe, parse_licences

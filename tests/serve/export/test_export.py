@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,12 @@ from pixmill.models.layers import head_features
 from pixmill.models.litert import load_outputs
 from pixmill.models.model_folder import load_classifier
 from pixmill.models.novelty import Novelty, save_novelty
+from pixmill.serve.export import exporting
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, render_card
 from pixmill.serve.export.conversion import FORMATS
 from pixmill.serve.export.exporting import export
+from pixmill.serve.predict.model import find_model
 from tests.command import run_pixmill
 from tests.evaluate.conftest import completed
 from tests.images.packed import pack_images
@@ -248,3 +251,31 @@ def test_refuses_folders_of_the_pipeline(tmp_path, name):
     with pytest.raises(PixmillError, match="belongs to the pipeline"):
         export(tmp_path, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_in_production_comes_with_the_files_of_its_commit(
+    project, exported, tmp_path, monkeypatch
+):
+    def read(name):
+        return (project / name).read_bytes() if name.startswith("artifacts/") else b"{}"
+
+    def files(output):
+        return [f"{output}/{path.name}" for path in (project / output).iterdir()]
+
+    own = find_model(None, project)
+    promoted = replace(own, path=tmp_path / "fetched", version="1", commit="a" * 40)
+    root = tmp_path / "later"  # trained again, on other images
+    root.mkdir()
+    find = {None: promoted, "runs:/x": replace(promoted, digest="0" * 64)}
+    monkeypatch.setattr(
+        exporting, "find_model", lambda spec, root: find.get(spec) or find_model(spec, root)
+    )
+    monkeypatch.setattr(exporting, "find", lambda *_: None)
+    monkeypatch.setattr(exporting, "DvcStore", lambda *_: None)
+    monkeypatch.setattr(exporting, "Tree", lambda *_: SimpleNamespace(read=read, files=files))
+    done = export(root, tmp_path / "out", ["litert"])
+    assert done.checked["litert"][0] == exported.checked["litert"][0]
+    assert read_exported(tmp_path / "out" / "model.tflite").commit == "a" * 40
+    with pytest.raises(PixmillError) as caught:
+        export(root, tmp_path / "out", ["litert"], model="runs:/x")
+    assert "--model artifacts/train" in caught.value.next

@@ -83,12 +83,16 @@ class DvcStore:
             raise DataError("a file is damaged in DVC's cache or remote", next=f"rm -f {name}")
         return content
 
-    def within(self, folder: str, path: str) -> str | None:
-        """Return the hash of a file in a folder with this hash; ``None`` if it does not exist."""
+    def listing(self, folder: str) -> dict[str, str]:
+        """Return the hash of each file in a folder with this hash.
+
+        Raises:
+            Exception: As for :meth:`content`.
+        """
         if folder not in self._listings:
             entries = json.loads(self.content(folder))
             self._listings[folder] = {entry["relpath"]: entry["md5"] for entry in entries}
-        return self._listings[folder].get(path)
+        return self._listings[folder]
 
 
 class Tree:
@@ -135,8 +139,17 @@ class Tree:
                 return md5
             if path.startswith(f"{out}/") and md5.endswith(".dir"):
                 rest = path.removeprefix(f"{out}/")
-                return self._in_dvc(path, lambda: self._store.within(md5, rest))  # noqa: B023 (called now)
+                return self._in_dvc(path, lambda: self._store.listing(md5).get(rest))  # noqa: B023 (called now)
         return None
+
+    def files(self, folder: str) -> list[str]:
+        """Return the paths of the files in an output, such as ``artifacts/split``.
+
+        None if it is no folder, or unavailable.
+        """
+        md5 = self._outs.get(folder, "")
+        names = self._in_dvc(f"{folder}/", lambda: self._store.listing(md5)) if md5 else None
+        return [f"{folder}/{name}" for name in names or ()]
 
     @cached_property
     def _outs(self) -> dict[str, str]:

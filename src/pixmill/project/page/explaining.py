@@ -4,13 +4,11 @@ import base64
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import file_mark
 from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
@@ -18,15 +16,14 @@ from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http.examples import nearest_finder
 from pixmill.serve.http.models import LoadedModel, answer_row
 from pixmill.serve.http.worker import UNEXPLAINED
-from pixmill.serve.predict.model import TRAINED, Model, find_model
-from pixmill.tracking.model_versions import Registry
+from pixmill.serve.predict.model import TRAINED, Model, current_version, find_model
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """A model that answers, and what was there when it was chosen: version and files."""
+    """A model that answers, and its version when it was chosen."""
 
-    seen: tuple[int | None, ...]
+    version: str
     model: Model
     loaded: LoadedModel
 
@@ -105,22 +102,19 @@ class Explainer:
             choice.loaded.close()
 
     def _choose(self, own: bool) -> _Choice:
-        trained = self._root / TRAINED
-        seen: tuple[int | None, ...] = file_mark(trained)
-        if not own:
-            seen = (Registry(Workspace(self._root, self._root)).champion(), *seen)
+        spec = str(self._root / TRAINED) if own else None
         with self._lock:
             former = self._choices.get(own)
-            if former is None or former.seen != seen:
-                try:
-                    model = find_model(str(trained) if own else None, self._root)
-                    self._choices[own] = _Choice(seen, model, self._load(model))
-                except Exception:
-                    if former is None:
-                        raise
-                    self._choices[own] = replace(former, seen=seen)
-                if former and all(each.loaded != former.loaded for each in self._choices.values()):
-                    former.loaded.close()
+            try:
+                version = current_version(spec, self._root)
+                if former is None or former.version != version:
+                    model = find_model(spec, self._root)
+                    self._choices[own] = _Choice(version, model, self._load(model))
+            except Exception:
+                if former is None:
+                    raise
+            if former and all(each.loaded != former.loaded for each in self._choices.values()):
+                former.loaded.close()
             return self._choices[own]
 
     def _load(self, model: Model) -> LoadedModel:

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import remove_temporary, replacing, write_text
+from pixmill.core.files.writing import remove_temporary, replacing, write_bytes, write_text
 from pixmill.core.process.progress import announce, track
+from pixmill.experiments.compare.git_revisions import find
+from pixmill.experiments.compare.trees import DvcStore, Tree
 from pixmill.images.parts import Part, load_parts
 from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import first_line
@@ -22,13 +25,17 @@ from pixmill.models.novelty import load_novelty
 from pixmill.serve.export.agreement import Agreement, measure, open_exported
 from pixmill.serve.export.card import MARK, gather, render_card
 from pixmill.serve.export.conversion import FORMATS, calibrate, convert, install_missing
-from pixmill.serve.predict.model import find_model
+from pixmill.serve.predict.model import TRAINED, Model, find_model
 
 CARD = "README.md"
 
 _MAX_IMAGES = 2000
 """Maximum number of test images for the comparison; it determines a share of 97 % to within a
 point."""
+
+_IN_GIT = ("dvc.lock", "plots/evaluate/full.json")
+_OUTPUTS = (TRAINED.as_posix(), "artifacts/split")
+"""Files and outputs of a project from which a model is exported."""
 
 
 @dataclass
@@ -57,10 +64,11 @@ def export(
     output: Path,
     formats: Sequence[str] = (),
     *,
+    model: str | None = None,
     max_drop: float = 0.03,
     licence: str | None = None,
 ) -> ExportResult:
-    """Export the project's trained model to a folder, and replace an earlier export there.
+    """Export a trained model of the project to a folder, and replace an earlier export there.
 
     A format that cannot be converted or differs too much from the original is refused; the others
     are written. Files are renamed into place once they are checked, the card last.
@@ -70,6 +78,7 @@ def export(
         output: Target folder.
         formats: Keys of :data:`pixmill.serve.export.conversion.FORMATS`; default: all whose
             packages are installed.
+        model: As for :func:`pixmill.serve.predict.model.find_model`.
         max_drop: Maximum drop of the test accuracy for int8, 0 to 1.
         licence: Licence of the model for the card; ``None`` if unknown.
 
@@ -78,6 +87,46 @@ def export(
             missing, or the folder belongs to the pipeline or has another ``README.md``.
     """
     _check(output, root)
+    missing = _missing(formats)
+    found = find_model(model, root)
+    with TemporaryDirectory(prefix="pixmill-") as temporary:
+        source = root
+        if found.path.resolve() != (root / TRAINED).resolve():
+            source = Path(temporary)
+            _restore(found, root, source)
+        announce(f"loading {found.title}")
+        classifier, description = _load(source / TRAINED, found)
+        # Without a limit, no image counts as novel.
+        novelty = None
+        if description.novelty_limit is not None:
+            novelty = load_novelty(source / TRAINED)
+        parts = load_parts(
+            source / "artifacts" / "split", description.labels, image_size=description.image_size
+        )
+        calibrated = calibrate(load_classifier(source / TRAINED)[0], description.temperature)
+        rows, expected = _sample(classifier, parts["test"])
+        write = partial(
+            convert,
+            model=calibrated,
+            description=description,
+            training=parts["train"],
+            novelty=novelty,
+        )
+        check = partial(measure, part=parts["test"], rows=rows, expected=expected)
+        result = ExportResult(output, missing=missing)
+        _clear(output)
+        write_text(output / LABELS, labels_text(description.labels))
+        for name in formats or FORMATS:
+            if name not in missing:
+                _export_format(name, write, check, result, max_drop)
+        facts = gather(source, description)
+    card = render_card(facts, result.checked, licence=licence, refused=result.refused)
+    write_text(output / CARD, card)
+    return result
+
+
+def _missing(formats: Sequence[str]) -> dict[str, str]:
+    """Return the install command of each format whose packages are missing, unless it is named."""
     commands = {name: install_missing(name) for name in formats or FORMATS}
     missing = {name: command for name, command in commands.items() if command}
     if formats and missing:
@@ -85,33 +134,35 @@ def export(
             f"{', '.join(missing)}: the packages for this format are not installed",
             next=" && ".join(dict.fromkeys(missing.values())),
         )
-    result = ExportResult(output, missing=missing)
-    folder = root / "artifacts" / "train"
-    announce("loading the model")
-    classifier, description = _load(folder, root)
-    # Without a limit, no image counts as novel.
-    novelty = None if description.novelty_limit is None else load_novelty(folder)
-    parts = load_parts(
-        root / "artifacts" / "split", description.labels, image_size=description.image_size
+    return missing
+
+
+def _restore(found: Model, root: Path, folder: Path) -> None:
+    """Write to a folder what an export reads of the commit of a model."""
+    refusal = PixmillError(
+        f"neither DVC's cache nor its remote has the files and images of {found.title}",
+        next="where it was trained: dvc push; or export the model that was trained last: pixmill "
+        "export --model artifacts/train",
     )
-    model = calibrate(load_classifier(folder)[0], description.temperature)
-    rows, expected = _sample(classifier, parts["test"])
-    write = partial(
-        convert, model=model, description=description, training=parts["train"], novelty=novelty
-    )
-    check = partial(measure, part=parts["test"], rows=rows, expected=expected)
+    if found.commit is None:
+        raise refusal
+    tree = Tree(DvcStore(root), find(root, found.commit))
+    names = [name for output in _OUTPUTS for name in tree.files(output)]
+    for name in (*_IN_GIT, *names):
+        content = tree.read(name)
+        if content is None:
+            raise refusal
+        write_bytes(folder / name, content)
+    # The commit of a run may have an earlier model.
+    if not names or find_model(str(folder / TRAINED), None).digest != found.digest:
+        raise refusal
+
+
+def _clear(output: Path) -> None:
+    """Remove an earlier export, the card first."""
     remove_temporary(output)
-    for name in (CARD, LABELS, *FORMATS.values()):  # The card first.
+    for name in (CARD, LABELS, *FORMATS.values()):
         (output / name).unlink(missing_ok=True)
-    write_text(output / LABELS, labels_text(description.labels))
-    for name in FORMATS:
-        if name not in missing and name in (formats or FORMATS):
-            _export_format(name, write, check, result, max_drop)
-    card = render_card(
-        gather(root, description), result.checked, licence=licence, refused=result.refused
-    )
-    write_text(output / CARD, card)
-    return result
 
 
 def _export_format(
@@ -141,9 +192,8 @@ def _export_format(
         result.refused[name] = f"{type(error).__name__}: {first_line(error)[:300]}"
 
 
-def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
+def _load(folder: Path, found: Model) -> tuple[Classifier, Exported]:
     """Return the model and its metadata."""
-    found = find_model(None, root)
     classifier = Classifier.load(folder)
     preprocessing = classifier.preprocessing
     calibration = classifier.calibration

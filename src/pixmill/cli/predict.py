@@ -33,8 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         help="a folder like artifacts/train, an exported .tflite file, or a model in MLflow: "
-        "models:/NAME/VERSION, "
-        "models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID; default: the project's",
+        "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID; default: the "
+        "one in production, else the one that was trained last",
     )
     for name, text in (
         ("csv", "write a table as CSV"),

@@ -21,7 +21,7 @@ EXTRAS = ("serve", "registry")
 
 EXAMPLES = (
     ("pixmill serve --open", "try the model in your browser"),
-    ("pixmill serve --model models:/garments@champion", "follow an alias in MLflow's registry"),
+    ("pixmill serve --model artifacts/train", "serve what was trained last"),
     ("pixmill serve --host 0.0.0.0 --api-keys keys.txt", "serve other machines"),
     ("curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict", ""),
 )
@@ -30,7 +30,9 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "--model", help="a folder, a .tflite file or a model in MLflow (default: the project's)"
+        "--model",
+        help="a folder, a .tflite file or a model in MLflow (default: the one in production, else "
+        "the one that was trained last)",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"

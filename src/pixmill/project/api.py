@@ -81,7 +81,10 @@ class Project:
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The project's model, loaded once; after another training, load the project again."""
+        """The model in production, else the one that was trained last.
+
+        It is loaded once; after another training or promotion, load the project again.
+        """
         from pixmill.models import Classifier
         from pixmill.serve.predict.model import find_model
 
@@ -95,7 +98,7 @@ class Project:
         Args:
             inputs: Images, folders, patterns and URLs.
             model: A folder, a ``.tflite`` file or a model in MLflow, as for ``--model``. Default:
-                the project's.
+                the one in production, else the one that was trained last.
 
         Returns:
             One row per image; an image without a prediction has a ``reason``.

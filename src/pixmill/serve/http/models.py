@@ -29,7 +29,7 @@ from pixmill.serve.http.worker import (
     Request,
     VectorRequest,
 )
-from pixmill.serve.predict.model import IN_MLFLOW, TRAINED, Model, current_version, find_model
+from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
 
 _WEIGHTS = "model.weights.h5"
 _FILES = (
@@ -270,7 +270,7 @@ class Models:
         await asyncio.to_thread(old.close)
 
     def _title(self, version: str) -> str:
-        spec = self._spec or str(Path(self._root or "") / TRAINED)
+        spec = self._spec or "the project's model"
         return f"{spec} (version {version})" if self._is_recorded else spec
 
 

@@ -49,7 +49,7 @@ class Settings:
 
     Args:
         model: Name of the model, as for :func:`pixmill.serve.predict.model.find_model`; default:
-            the project's own.
+            the one in production.
         root: Project folder; ``None`` outside of a project.
         workers: Processes that decode and predict; default: one per processor.
         held_bytes: Maximum size of all bodies in memory together.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.serve.http import server
+from pixmill.serve.http import server, sharing
 from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.server import Settings
 from tests.command import run_pixmill
@@ -53,6 +53,30 @@ def test_other_hosts_need_a_key_or_warn(served, capsys, tmp_path: Path, monkeypa
     assert run_pixmill("serve", "--model", "m", "--proxy", "127.0.0.1") == 0
     assert [settings.hosts for settings, _ in served] == [None] * 3
     assert set(served[1][0].keys) == {"a", "b", "c", "d"}
+
+
+def test_a_shared_link_has_the_only_key(served, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sharing, "lan_address", lambda: "192.168.1.5")
+    assert run_pixmill("serve", "--model", "m", "--share") == 0
+    ((settings, named),) = served
+    named["ready"]("http://192.168.1.5:8000/")
+    link, code = capsys.readouterr().out.split("\n", 1)
+    assert (named["host"], settings.hosts) == ("192.168.1.5", None)
+    assert link == f"http://192.168.1.5:8000/#key={settings.keys[0]}"
+    assert len(settings.keys[0]) >= 32
+    assert "█" in code
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "8.8.8.8"])
+def test_shares_only_in_a_local_network(served, address, capsys, monkeypatch) -> None:
+    class Probe(socket.socket):
+        def getsockname(self) -> tuple[str, int]:
+            return address, 9
+
+    monkeypatch.setattr(sharing.socket, "socket", Probe)
+    assert run_pixmill("serve", "--model", "m", "--share") != 0
+    assert f"{address} is not an address in a local network" in capsys.readouterr().err
+    assert served == []
 
 
 def test_rejects_an_empty_key_file(served, tmp_path: Path, capsys) -> None:

@@ -26,6 +26,7 @@ ENTRIES = {
     ),
     ("serve",): (
         "pixmill.serve.http.server",
+        "pixmill.serve.http.sharing",
         "pixmill.serve.predict.predicting",
         "pixmill.serve.predict.gallery.report",
         "pixmill.models.litert",

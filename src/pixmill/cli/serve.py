@@ -9,6 +9,7 @@ API keys can also be given in PIXMILL_API_KEYS, separated by commas.
 import argparse
 import ipaddress
 import os
+import secrets
 import webbrowser
 from pathlib import Path
 
@@ -22,6 +23,7 @@ EXTRAS = ("serve", "registry")
 EXAMPLES = (
     ("pixmill serve --open", "try the model in your browser"),
     ("pixmill serve --model artifacts/train", "serve what was trained last"),
+    ("pixmill serve --share", "let a phone in your network use it, by a link and QR code"),
     ("pixmill serve --host 0.0.0.0 --api-keys keys.txt", "serve other machines"),
     ("curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict", ""),
 )
@@ -34,9 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a folder, a .tflite file or a model in MLflow (default: the one in production, else "
         "the one that was trained last)",
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
-    )
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    share = "serve your local network, only by a link with a random key; shows its QR code"
+    parser.add_argument("--share", action="store_true", help=share)
     parser.add_argument(
         "--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)"
     )
@@ -73,13 +75,18 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.images.compute import default_workers
     from pixmill.serve.http.server import LOOPBACK, Settings
     from pixmill.serve.http.server import run as serve
+    from pixmill.serve.http.sharing import SHARED, lan_address, link_of, print_code
 
     root = find_project(Path.cwd())  # not needed with --model
     keys = _keys(arguments.api_keys)
-    local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
+    host = arguments.host or (lan_address() if arguments.share else "127.0.0.1")
+    token = secrets.token_urlsafe(24) if arguments.share else ""
+    if token:
+        keys = (token, *keys)
+    local = host in ("localhost", "::1") or host.startswith("127.")
     if not local and not keys:
         announce(
-            f"warning: anyone who can reach {arguments.host} can use this server. Require a key "
+            f"warning: anyone who can reach {host} can use this server. Require a key "
             "with --api-keys FILE, "
             "or let a proxy do so."
         )
@@ -97,11 +104,15 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
     def ready(url: str) -> None:
-        print(url, flush=True)
+        address = link_of(url, token) if token else url
+        print(address, flush=True)
+        if token:
+            print_code(address)
+            announce(SHARED)
         if arguments.open:
-            webbrowser.open(url)
+            webbrowser.open(address)
 
-    serve(settings, host=arguments.host, port=arguments.port, ready=ready)
+    serve(settings, host=host, port=arguments.port, ready=ready)
 
 
 def _keys(path: Path | None) -> tuple[str, ...]:

@@ -513,7 +513,9 @@ def test_asks_for_a_key_and_retries_a_busy_server(browser, project, tmp_path):
         assert page.focused() == "choose"
         page.choose(project.sure)
         assert page.state == ["answered"]
-        browser.refresh()
+        page.run("sessionStorage.clear()")
+        browser.get("about:blank")
+        browser.get(f"{url}#key=open%20sesame")
         page.until(lambda: page.one("stage").is_displayed())
         assert not page.one("key-form").is_displayed()
         page.one("files").send_keys(str(large))

@@ -14,6 +14,10 @@ export class Refusal extends Error {
 // The key is stored for this tab only.
 export const keep = (key) => sessionStorage.setItem(KEY, key);
 
+// A shared link has the key after its #, which browsers send to no server.
+const given = new URLSearchParams(location.hash.slice(1)).get('key');
+if (given) keep(given);
+
 // Return the response. A busy server is asked once more after its Retry-After; `onWait` gets the seconds.
 export async function ask(path, { onWait = () => {}, signal, ...request } = {}) {
   let response = await send(path, request, signal);

@@ -61,6 +61,12 @@ def served(tiny_project, tmp_path, monkeypatch):
     home.actions.rollback = Job(
         root, "pixmill rollback", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
     )
+    home.using.export = Job(
+        root, "pixmill export", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
+    )
+    home.using.serve = Job(
+        root, "pixmill serve", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
+    )
     home.actions.adding = Adding(root, Job(root, "pixmill import", SHOW))
     with PrivateServer(make_app(routes(home)), command="pixmill open", max_bytes=1 << 20) as server:
         yield Served(Visitor(server.new_address()), root, pipeline)
@@ -139,7 +145,13 @@ def test_nothing_changes_during_a_run_in_a_terminal(served):
             {"because": "; ls", "accept": True},
             ["--because=; ls", "--accept-undecided=; ls"],
         ),
-        ("rollback", {"because": "--force"}, ["--because=--force"]),
+        (
+            "rollback",
+            {"because": "--force", "version": 2},
+            ["--to=2", "--because=--force"],
+        ),
+        ("export", {"form": "int8"}, ["int8", "--output=exported/int8"]),
+        ("serve", {"share": True}, ["--port=0", "--share"]),
     ],
 )
 def test_reasons_are_arguments(path, content, arguments, served):
@@ -148,7 +160,7 @@ def test_reasons_are_arguments(path, content, arguments, served):
 
 
 def test_arguments_that_no_process_takes(served):
-    assert served.visitor.post("rollback", {"because": "\0"})[0] == 409
+    assert served.visitor.post("rollback", {"because": "\0", "version": 1})[0] == 409
 
 
 @pytest.mark.parametrize(
@@ -156,6 +168,7 @@ def test_arguments_that_no_process_takes(served):
     [
         ("promote", {"because": "x"}),
         ("promote", {"because": "x", "accept": "no"}),
+        ("export", {"form": "../data"}),
         ("commit", {"paths": "notes.txt", "message": "x"}),
         ("params/check", {"values": {"train.epochs": 3}}),
         ("params/undo", []),

@@ -1,4 +1,4 @@
-"""Actions of the page: run, compare, change params, add images, commit, promote, roll back."""
+"""Actions of the page: run, compare, change params, add images, commit, promote, roll back, export, serve."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pixmill.project.committing import find_commit, make_commit
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.params_form import ParamsForm
+from pixmill.project.page.using import Format
 from pixmill.project.state import ProjectState
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ def routes(home: Home) -> list[BaseRoute]:
         accepted = [f"--accept-undecided={because}"] if accept else []
         actions.promotion.start(*_reason(because), *accepted)
 
+    def roll_back(because: str, version: int) -> None:
+        actions.rollback.start(f"--to={version}", *_reason(because))
+
     async def receive(request: Request) -> Response:
         # No form of another site can send this type.
         if request.headers.get("content-type") != "application/octet-stream":
@@ -149,7 +153,10 @@ def routes(home: Home) -> list[BaseRoute]:
             message=str,
         ),
         post("/promote", promote, because=str, accept=bool),
-        post("/rollback", lambda because: actions.rollback.start(*_reason(because)), because=str),
+        post("/rollback", roll_back, because=str, version=int),
+        post("/export", home.using.start_export, form=Format),
+        post("/serve", home.using.start_serve, share=bool),
+        post("/serve/stop", home.using.serve.stop),
         Route("/images/{batch}", receive, methods=["POST"]),
         post("/import/stop", lambda: actions.adding.job.stop()),
         post("/images/{batch}/import", actions.adding.start, label=str | None),

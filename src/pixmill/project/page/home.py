@@ -31,7 +31,7 @@ from pixmill.local.private_server import (
     wait_for_end,
 )
 from pixmill.local.problems import ProblemError
-from pixmill.project.page import actions, images
+from pixmill.project.page import actions, images, using
 from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview
@@ -89,6 +89,7 @@ class Home:
         self.images = images.Images(root)
         self.images.finders.append(lambda name: self.overview.files.get(name))
         self.actions = actions.Actions(root)
+        self.using = using.Using(root)
 
     def document(self) -> dict[str, Any]:
         """Return the content of the page."""
@@ -107,6 +108,7 @@ class Home:
             "reports": list_reports(self.root),
             "mlflow": _mlflow(self.root),
             **self.actions.document(self._state),
+            **self.using.document(),
         }
 
     def read_now(self) -> ProjectState:
@@ -264,6 +266,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/reports/{name}", report),
         *images.routes(home.images),
         *actions.routes(home),
+        *using.routes(home),
     ]
 
 
@@ -314,10 +317,10 @@ def open_project(
                 wait_for_end()
     except KeyboardInterrupt:
         home.images.close()
-        for job in (home.pipeline, home.comparison, *home.actions.jobs):
-            if (pid := job.pid) is not None and job is home.actions.adding.job:
+        for job in (home.pipeline, home.comparison, *home.actions.jobs, *home.using.jobs):
+            if (pid := job.pid) is not None and job.at_end:
                 job.stop()
-                announce(f"\n{job.name} was stopped: add the images again")
+                announce(f"\n{job.name} was stopped: {job.at_end}")
             elif pid is not None:
                 announce(f"\n{job.name} continues in the background. To stop it: kill -INT -{pid}")
         if lines := site.end():

@@ -1,4 +1,4 @@
-"""Processes that the page starts, such as ``dvc repro``; all but imports outlive the page."""
+"""Processes that the page starts, such as ``dvc repro``; most outlive the page."""
 
 import contextlib
 import os
@@ -28,9 +28,12 @@ class Job:
         name: Program and command, such as ``dvc repro``.
         command: Command to run instead, for tests.
         patience: Seconds between SIGINT and SIGTERM.
+        at_end: What to say when it is stopped together with the page; ``None``: it outlives the
+            page.
 
     Attributes:
         name: Program and command.
+        at_end: As given.
     """
 
     def __init__(
@@ -39,9 +42,11 @@ class Job:
         name: str,
         command: Sequence[str] = (),
         patience: float = TERMINATE_SECONDS,
+        at_end: str | None = None,
     ) -> None:
         program, verb = name.split()
         self.name = name
+        self.at_end = at_end
         self._root = root
         self._patience = patience
         self._command = [*command] or [sys.executable, "-m", program, verb]

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from functools import lru_cache
 
 from pixmill.core.errors import PixmillError
 
@@ -51,6 +52,7 @@ def link_of(url: str, token: str) -> str:
     return f"{url}#key={token}"
 
 
+@lru_cache(maxsize=1)
 def code_svg(link: str) -> str:
     """Return the QR code of a link as the data URI of an SVG image."""
     import segno

@@ -2,14 +2,16 @@
 import * as add from "./add.js";
 import * as commit from "./commit.js";
 import * as comparison from "./compare.js";
+import * as exporting from "./export.js";
 import * as model from "./model.js";
 import * as params from "./params.js";
-import * as production from "./production.js";
+import * as serving from "./serve.js";
 import * as tools from "./tools.js";
 import * as tryOut from "./try.js";
+import * as versions from "./versions.js";
 import { $, alert, command, day, folded, linked, make, part, plain, post, setText, shown, size, some } from "./tools.js";
 
-const MODULES = [comparison, params, commit, production, add, tryOut];
+const MODULES = [comparison, params, commit, serving, exporting, versions, add, tryOut];
 
 // Press the button that does what a command does; also scrolls there.
 const press = (id) => () => { $(id).focus(); $(id).click(); };
@@ -141,7 +143,7 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
 }
 
 function drawChampion({ champion, fault, registry, isRead, hasModel }) {
-  const since = champion && `${champion.name} version ${champion.number}, since ${day(champion.at)}`;
+  const since = champion && `In production: version ${champion.number}, since ${day(champion.at)}`;
   const none = isRead ? "No model is in production yet." : "Reading …";
   setText("champion", champion ? `In production: version ${champion.number} since ${day(champion.at)}` : isRead && hasModel && !fault ? "Nothing is in production yet." : "");
   setText("in-production", fault ? `Unknown: ${fault}` : champion ? `${since}${champion.by ? `, by ${champion.by.split(" <")[0]}` : ""}` : none);

@@ -25,9 +25,10 @@ export function setText(id, text) {
   if (element.textContent !== text) element.textContent = text ?? "";
 }
 
-export function command(text) {
+// Show a text to copy; the button is called after its name.
+export function command(text, name = text) {
   const code = make("code", { textContent: text });
-  const button = make("button", { type: "button", textContent: "Copy", attributes: { "aria-label": `Copy: ${text}` } });
+  const button = make("button", { type: "button", textContent: "Copy", attributes: { "aria-label": `Copy: ${name}` } });
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);

@@ -1,0 +1,83 @@
+// Export the model for a phone, a web page, Python or MLflow, and show how to use the file.
+import { $, command, day, make, part, plain, post, size } from "./tools.js";
+
+const TARGETS = [
+  ["litert", "Phone", "model.tflite, with the answers of the model itself. Android apps run it with LiteRT, iPhone apps with LiteRT for iOS (TensorFlowLiteSwift). There is no Core ML file."],
+  ["int8", "Phone, small and fast", "model_int8.tflite, for the same phones: about a third of the size, but some predictions change. How many is measured, which takes a minute or two."],
+  ["onnx", "Web page", "model.onnx, which ONNX Runtime Web runs in a visitor's browser; also for OpenVINO and TensorRT."],
+  ["keras", "Python", "model.keras, to predict with Keras, or to train on. Without TensorFlow, the phone's file is smaller: pip install ai-edge-litert."],
+  ["mlflow", "MLflow", "Nothing to export: MLflow has each version in production, and loads it by name."],
+];
+
+let exports = {}; // what earlier exports hold, by format
+let chosen = "litert";
+let job = null;
+let all = {}; // the last state
+
+async function read() {
+  const answer = await fetch("exported").catch(() => null);
+  if (answer?.ok) exports = await answer.json();
+  show();
+}
+
+export function setUp() {
+  const options = TARGETS.map(([name, text]) => {
+    const radio = make("input", { type: "radio", name: "export-to", value: name, checked: name === chosen });
+    radio.addEventListener("change", () => { chosen = name; show(); });
+    return make("label", { className: "target" }, radio, text);
+  });
+  const button = make("button", { id: "export", type: "button", className: "good", textContent: "Export" });
+  button.addEventListener("click", () => post("export", { form: chosen }));
+  $("export-part").replaceChildren(make("details", { hidden: true }, make("summary", { textContent: "Put it into an app or a program" }),
+    make("fieldset", {}, make("legend", { className: "unseen", textContent: "Export for" }), make("div", { className: "targets" }, ...options)),
+    make("p", { id: "export-about" }), make("p", { className: "actions" }, button), make("p", { id: "export-said", className: "said-last", attributes: { role: "status" } }), make("div", { id: "exported" })));
+}
+
+function agreement([headings, row]) {
+  const found = Object.fromEntries(headings.map((heading, number) => [heading, row[number]]));
+  const largest = Math.max(0.001, found["largest difference"]).toFixed(3);
+  return `Compared with the model on test images: the same class for ${found["same class"]}, probabilities within ${largest}. Accuracy ${found.accuracy} (change: ${found.change}).`;
+}
+
+function drawExport(form, { at, files, table, steps, code }) {
+  return [
+    make("p", {}, `Exported ${day(1000 * at)}: `, ...files.flatMap(([name, bytes]) => [make("a", { href: `exported/${form}/${encodeURIComponent(name)}`, download: name, textContent: name }), ` (${size(bytes)}) `])),
+    ...(table.length > 1 ? [make("p", { textContent: agreement(table) })] : []),
+    make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...steps.map((step) => make("li", { textContent: step.replaceAll("`", "") }))),
+      make("p", { className: "faint", textContent: "In another language do the same: resizing in another way is the usual cause of wrong answers." })),
+    make("details", {}, make("summary", { textContent: "Code in Python" }), command(code, "the code")),
+  ];
+}
+
+function drawMlflow() {
+  const { state: { champion }, mlflow } = all;
+  if (!champion) return [make("p", { textContent: "No version is in production yet: promote one under Versions." })];
+  const store = mlflow.address ?? mlflow.command.split(" ").pop();
+  return [command(`import mlflow\n\nmlflow.set_tracking_uri("${store}")\nclassifier = mlflow.pyfunc.load_model("models:/${champion.name}@champion")\nprint(classifier.predict([open("photo.jpg", "rb").read()]))`, "the code")];
+}
+
+function said() {
+  const lines = plain(job.log).trim().split("\n");
+  if (job.running) return lines.at(-1) || "Starting …";
+  return job.status ? lines.slice(-4).join("\n").replace(/^pixmill: /, "") : "";
+}
+
+function show() {
+  $("export-about").textContent = TARGETS.find(([name]) => name === chosen)[2];
+  $("export").hidden = chosen === "mlflow";
+  $("export").textContent = exports[chosen] ? "Export again" : "Export";
+  const done = exports[chosen];
+  $("exported").replaceChildren(...(chosen === "mlflow" ? drawMlflow() : done ? drawExport(chosen, done) : []));
+}
+
+export function draw(state) {
+  all = state;
+  $("export-part").firstChild.hidden = state.overview.model === null;
+  part("export", state.export, (now) => {
+    const hasEnded = job === null || (job.running && !now.running);
+    job = now;
+    $("export").disabled = job.running;
+    $("export-said").textContent = said();
+    if (hasEnded) read();
+  });
+}

@@ -8,6 +8,7 @@ Two revisions:
   finds its commit, ``trees`` reads its files, ``results`` parses them
 - ``numbers``: metrics of both models on the common images, with their significance; ``answers`` has
   their predictions, ``slices`` is a part of it; ``verdict``: the verdict and its sentence
+- ``plain``: what moved and why, in one plain sentence
 - ``image_changes``: added, removed, relabelled and moved images, and drift
 - ``changes``: changed params, stages, packages and commits
 - ``gate``: checks the limits of ``compare`` in ``params.yaml``

@@ -28,7 +28,9 @@ def test_model_and_its_confusions(tmp_path):
             ("a", "train", "dog", "cat", 9.0),
         ],
     )
+    record(tmp_path, 0.5)
     assert read_model(tmp_path) == {
+        "accuracy": {"accuracy": 0.5, "low": 0.4, "high": 0.6},
         "n": 4,
         "majority": {"label": "cat", "share": 0.75},
         "classes": [

@@ -13,6 +13,7 @@ from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
+from pixmill.project.page.last_results import find_kept
 from pixmill.serve.http.examples import nearest_finder
 from pixmill.serve.http.models import LoadedModel, answer_row
 from pixmill.serve.http.worker import UNEXPLAINED
@@ -102,10 +103,10 @@ class Explainer:
             choice.loaded.close()
 
     def _choose(self, own: bool) -> _Choice:
-        spec = str(self._root / TRAINED) if own else None
         with self._lock:
             former = self._choices.get(own)
             try:
+                spec = self._choose_spec(own)
                 version = current_version(spec, self._root)
                 if former is None or former.version != version:
                     model = find_model(spec, self._root)
@@ -116,6 +117,18 @@ class Explainer:
             if former and all(each.loaded != former.loaded for each in self._choices.values()):
                 former.loaded.close()
             return self._choices[own]
+
+    def _choose_spec(self, own: bool) -> str | None:
+        """Return the name of the model, or that of the one before while a run replaces it."""
+        spec = str(self._root / TRAINED) if own else None
+        try:
+            current_version(spec, self._root)
+        except PixmillError:
+            kept = find_kept(self._root)
+            if kept is None or (self._root / TRAINED / "labels.json").exists():
+                raise
+            return str(kept / TRAINED)
+        return spec
 
     def _load(self, model: Model) -> LoadedModel:
         loaded = (each.loaded for each in self._choices.values())

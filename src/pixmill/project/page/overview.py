@@ -19,10 +19,12 @@ from pixmill.core.files.writing import file_digest, file_mark
 from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import load_params
+from pixmill.core.repository.dvc import running_dvc
 from pixmill.core.repository.git import git
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.images.read_errors import reason_of
 from pixmill.project.findings import read_rows
+from pixmill.project.page.last_results import find_results, keep_results
 
 METRICS = "metrics/evaluate.json"
 """File whose commits are the history of the model."""
@@ -74,27 +76,38 @@ class Overview:
         Args:
             data: Differs after a change of the files in ``data/``.
         """
+        is_running = any(each.writes for each in running_dvc(self._root))
         key = (
             data,
+            is_running,
             git(self._root, "rev-parse", "HEAD"),
             *(file_mark(self._root / name) for name in _INPUTS),
         )
         if key == self._key:
             return
-        model = read_model(self._root)
-        history = read_history(self._root)
+        if not is_running:
+            with contextlib.suppress(PixmillError, OSError):  # the page works without
+                keep_results(self._root)
+        place = find_results(self._root)
+        model = read_model(place)
+        history = read_history(self._root, place)
         images, files = read_images(self._root, with_files=model is None)
         if model is not None:
             shown = [image["id"] for each in model["classes"] for image in each["images"]]
             files = _scraped(self._root, [*shown, *(each["id"] for each in model["confusions"])])
         self.files = files
         self._key = key
-        self.content = {"model": model, "history": history, "images": images}
+        self.content = {
+            "model": model and {**model, "is_kept": place != self._root},
+            "history": history,
+            "images": images,
+        }
 
 
 def read_model(root: Path) -> dict[str, Any] | None:
     """Return the figures of the last evaluation; ``None`` without one.
 
+    - ``accuracy``: the headline, its ``low`` and ``high`` limit, or ``None``
     - ``n``: number of test images; ``majority``: the most frequent class and its share, or ``None``
     - ``classes``: ``name``, ``f1``, ``support`` and random test ``images`` (``id``, and
       ``predicted`` if that is wrong) of each class; of many, those with the lowest F1
@@ -123,6 +136,7 @@ def read_model(root: Path) -> dict[str, Any] | None:
     rows.sort(key=lambda row: row["id"])  # a hash, so the first ones are a random sample
     images = _sample(rows, names)
     return {
+        "accuracy": _read_scores(root),
         "n": labels.total(),
         "majority": {"label": majority, "share": number / labels.total()} if number else None,
         "classes": [
@@ -166,7 +180,7 @@ def _confusions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def read_history(root: Path) -> list[dict[str, Any]]:
+def read_history(root: Path, place: Path | None = None) -> list[dict[str, Any]]:
     """Return the last commits that changed the metrics, oldest first.
 
     The workspace comes last if its metrics differ. Each has ``commit`` (``None``: the workspace),
@@ -174,6 +188,7 @@ def read_history(root: Path) -> list[dict[str, Any]]:
 
     Args:
         root: Project folder.
+        place: Folder with the metrics of the workspace; default: the project's.
     """
     log = git(root, "log", f"-{_MAX_COMMITS}", "--format=%H%x00%ct%x00%s", "--", METRICS) or ""
     commits = [line.split("\0", 2) for line in log.splitlines()][::-1]
@@ -182,11 +197,16 @@ def read_history(root: Path) -> list[dict[str, Any]]:
         for commit, at, subject in commits
         if (scores := _committed(root, commit)) is not None
     ]
-    path = root / METRICS
-    now = _scores(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None)
+    now = _read_scores(place or root)
     if now is not None and (not found or any(now[key] != found[-1][key] for key in now)):
-        found.append({"commit": None, "at": int(path.stat().st_mtime), "subject": "", **now})
+        at = ((place or root) / METRICS).stat().st_mtime
+        found.append({"commit": None, "at": int(at), "subject": "", **now})
     return found
+
+
+def _read_scores(place: Path) -> dict[str, float] | None:
+    path = place / METRICS
+    return _scores(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None)
 
 
 @lru_cache(maxsize=10 * _MAX_COMMITS)

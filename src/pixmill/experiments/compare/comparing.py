@@ -8,6 +8,7 @@ import pandas as pd
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
 from pixmill.core.repository.documents import MalformedError, read_stages
+from pixmill.experiments.compare.answers import predictions_of
 from pixmill.experiments.compare.changes import find_changes
 from pixmill.experiments.compare.comparison import (
     Comparison,
@@ -17,9 +18,10 @@ from pixmill.experiments.compare.comparison import (
     Verdict,
 )
 from pixmill.experiments.compare.gate import judge
-from pixmill.experiments.compare.git_revisions import choose
+from pixmill.experiments.compare.git_revisions import WORKSPACE, choose, find
 from pixmill.experiments.compare.image_changes import compare_data
 from pixmill.experiments.compare.numbers import compare_numbers, find_flips
+from pixmill.experiments.compare.plain import Shift, find_shift
 from pixmill.experiments.compare.revisions import read_predictions, read_revisions
 from pixmill.experiments.compare.trees import DvcStore, Tree
 from pixmill.experiments.compare.verdict import give_verdict
@@ -103,6 +105,23 @@ def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
     if before is not None and before == after:
         return None
     return find_flips(*map(read_predictions, trees))
+
+
+def read_shift(root: Path, base: str, head: str | None) -> Shift:
+    """Return why the accuracy differs between two commits, from the predictions that are here.
+
+    Args:
+        root: Folder of the project.
+        base: Commit to compare with.
+        head: Commit under review; ``None``: the workspace.
+
+    Raises:
+        NotComparableError: DVC's cache lacks predictions, or they are malformed.
+        PixmillError: There is no such commit.
+    """
+    store = DvcStore(root, fetch=False)
+    trees = [Tree(store, find(root, name)) for name in (base, head or WORKSPACE)]
+    return find_shift(*(predictions_of(read_predictions(tree)) for tree in trees))
 
 
 def _evaluate_outs(tree: Tree) -> list[Any] | None:

@@ -126,13 +126,13 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     """Return why the accuracy on the test images differs.
 
     Args:
-        base: ``predictions.parquet`` of the base; ids are unique.
+        base: ``predictions.parquet`` of the base.
         head: That of the head.
     """
     theirs = _classes(base)
     ours = _classes(head)
-    before = base[base["split"] == "test"].set_index("id")[["label", "predicted"]]
-    after = head[head["split"] == "test"].set_index("id")[["label", "predicted"]]
+    before = _tested(base)
+    after = _tested(head)
     same = before.merge(after, on="id", suffixes=("_base", "_head"))
     same = same[same["label_head"].isin({*theirs} & {*ours})]
     was = same["predicted_base"] == same["label_head"]
@@ -150,7 +150,7 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
         word=word,
         image="test image",
         corrected=int((same["label_base"] != same["label_head"]).sum()),
-        correction=(was.sum() - as_labelled.sum()) / max(1, len(same)),
+        correction=float(was.sum() - as_labelled.sum()) / max(1, len(same)),
         new=_rest(after, same.index),
         gone=_rest(before, same.index),
         new_classes=tuple(name for name in ours if name not in theirs),
@@ -185,6 +185,12 @@ def plain_sentence(comparison: Comparison) -> str:
 def _classes(predictions: pd.DataFrame) -> list[str]:
     names = map(str, predictions.columns)
     return [name.removeprefix("p_") for name in names if name.startswith("p_")]
+
+
+def _tested(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return label and prediction of each test image by id, which is unique in honest tables."""
+    rows = predictions[predictions["split"] == "test"].drop_duplicates("id")
+    return rows.set_index("id")[["label", "predicted"]]
 
 
 def _rest(tested: pd.DataFrame, shared: pd.Index) -> Group:

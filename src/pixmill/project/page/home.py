@@ -34,6 +34,7 @@ from pixmill.local.problems import ProblemError
 from pixmill.project.page import actions, images, using
 from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
+from pixmill.project.page.moving import Moved
 from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
@@ -86,6 +87,7 @@ class Home:
         self._whole_at = 0.0
         self._mtimes: list[int] = []
         self.overview = Overview(root)
+        self.moved = Moved(root)
         self.images = images.Images(root)
         self.images.finders.append(lambda name: self.overview.files.get(name))
         self.actions = actions.Actions(root)
@@ -102,6 +104,7 @@ class Home:
             "project": project_name(self.root),
             "state": self._state and self._state.document(),
             "overview": self.overview.content,
+            "moved": self.moved.content,
             "fault": self._fault,
             "pipeline": self.pipeline.document(),
             "comparison": self.comparison.document(),
@@ -151,6 +154,7 @@ class Home:
             self._state = self._read_state()
             self._fault = None
             self.overview.update(self._state.data)
+            self.moved.update(self.overview.content["history"])
         except Exception as error:  # noqa: BLE001 (the page shows it, and the next read may succeed)
             self._fault = str(error) or type(error).__name__
 

@@ -89,17 +89,25 @@ function drawHistory(history) {
     said);
 }
 
-export function draw({ state, overview, comparison }) {
+// Why the figures may not be those of what is here now.
+function sayAge(state, pipeline, isKept) {
+  if (pipeline.running || state.stages.some(({ status }) => status === "running")) return "These are the last model's figures, until the run has new ones.";
+  if (isKept) return "The last run did not finish. These are the figures of the model before it.";
+  return state.is_fresh ? "" : "From the last evaluation; something has changed since.";
+}
+
+export function draw({ state, overview, comparison, moved, pipeline }) {
   const { model, history, images } = overview;
   $("model").classList.toggle("plain", !model); // no mistakes yet, and nothing to try
-  const has = state.accuracy !== null && state.accuracy !== undefined;
+  const has = Boolean(model?.accuracy);
   $("result").hidden = !has;
   if (has) {
-    const [accuracy, low, high] = state.accuracy;
+    const { accuracy, low, high } = model.accuracy;
     setText("accuracy", percent(accuracy));
-    setText("interval", `${points(low)} to ${percent(high)} at 95 % confidence${model ? `, on ${some(model.n, "test image")}` : ""}`);
-    setText("majority", model?.majority ? `Always answering ${model.majority.label}: ${percent(model.majority.share)}` : "");
-    setText("stale", state.is_fresh ? "" : "From the last evaluation; something has changed since.");
+    setText("interval", `${points(low)} to ${percent(high)} at 95 % confidence, on ${some(model.n, "test image")}`);
+    setText("moved", moved ? `Since ${moved.since}: ${moved.sentence}` : "");
+    setText("majority", model.majority ? `Always answering ${model.majority.label}: ${percent(model.majority.share)}` : "");
+    setText("stale", sayAge(state, pipeline, model.is_kept));
   }
   const classes = images?.classes.length ?? 0;
   setText("model-empty", has ? "" : classes ? "No model yet." : images ? "No images yet. Add some under Data." : "Reading the project …");

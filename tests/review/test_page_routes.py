@@ -154,3 +154,12 @@ GOOD = {
 def test_refuses_malformed_requests(client, project, body):
     assert client.ask("decide", "POST", body)[0] == 400
     assert not project.decisions.exists()
+
+
+def test_a_selection_is_shown_before_any_advice(client, names):
+    wanted = [names[1], "0" * 64, names[0]]
+    assert client.post("selection", {"ids": wanted, "where": "on the map"})[0] == 200
+    state = client.get_json("state?scope=selection&sort=files")
+    assert state["rows"] == [client.rows[names[1]], client.rows[names[0]]]
+    assert state["selected"] == {"count": 3, "where": "on the map"}
+    assert client.post("selection", {"ids": ["1" * 65]})[0] == 400

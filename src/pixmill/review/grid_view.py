@@ -1,7 +1,9 @@
 """The grid of a session as data for the page."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
 
 from pixmill.review.cases import KINDS
 from pixmill.review.grid.suggesting import DROPPED, SAMPLE
@@ -12,7 +14,16 @@ _WAIT_SECONDS = 0.25
 """Time that an answer waits for new advice; later one comes with the next answer."""
 
 
-def grid_state(session: Session, view: View, window: str, known: str = "") -> dict[str, Any]:
+class Selection(BaseModel):
+    """Images by id that a person selected on another page, and where, such as ``on the map``."""
+
+    ids: list[Annotated[str, Field(max_length=64)]]
+    where: Annotated[str, Field(max_length=40)] = ""
+
+
+def grid_state(
+    session: Session, view: View, window: str, known: str = "", selection: Selection | None = None
+) -> dict[str, Any]:
     """Return what the grid shows.
 
     Args:
@@ -21,27 +32,40 @@ def grid_state(session: Session, view: View, window: str, known: str = "") -> di
         window: Identifies the window.
         known: ``order`` of an earlier answer. If it is still the order, ``rows`` and the like are
             left out.
+        selection: Images of the scope ``selection``. Default: none.
     """
     session.images.begin()
     session.renew()
-    session.advisor.wait(_WAIT_SECONDS)
+    if view.sort != "files":
+        session.advisor.wait(_WAIT_SECONDS)
     with session.lock:
         advice = session.advisor.last
         order = f"{session.number}.{advice.number}"
+        selection = selection or Selection(ids=[])
         answer = {"order": order, **_facts(session), "view": view._asdict()}
+        answer["selected"] = {"count": len(selection.ids), "where": selection.where}
         if order != known:
             labels = session.labels[: len(advice.learnt)]
             classes = session.shown_classes()
             queries = session.images.queries
-            answer |= list_images(
-                view, advice, labels, classes, queries, lambda kind: _doubts(session, kind)
-            )
+            listed = _listed(session, view, selection.ids)
+            answer |= list_images(view, advice, labels, classes, queries, listed)
         return answer | session.after(window)
 
 
-def _doubts(session: Session, kind: str) -> list[int]:
-    """Return the rows of the images of a kind of case, most urgent first."""
-    rows = (row for case in session.cases if case.kind == kind for row in case.members)
+def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] | None:
+    """Return the rows of a scope that is a list of images; ``None`` for other scopes."""
+    (scope, _, kind) = view.scope.partition(":")
+    rows: Iterable[int]
+    if scope == "selection":
+        rows = (row for name in selected for row in session.images.rows_of(name)[:1])
+    elif scope == "errors":
+        tables = session.tables
+        rows = tables.errors(view.label, view.predicted) if tables else ()
+    elif scope == "doubt":
+        rows = (row for case in session.cases if case.kind == kind for row in case.members)
+    else:
+        return None
     return list(dict.fromkeys(rows))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +15,7 @@ from pixmill.local.problems import ProblemError
 from pixmill.pages import page_head
 from pixmill.review.case_view import case_content, find_row, next_images, overview
 from pixmill.review.grid.views import View
-from pixmill.review.grid_view import grid_state
+from pixmill.review.grid_view import Selection, grid_state
 from pixmill.review.review_session import Choice, Session, Verb
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _SIDES = {"thumb": 160, "image": 1024}
 
 _POLL_SECONDS = 0.25
 """Interval of checks whether the browser still wants an image."""
+
+_Body = TypeVar("_Body", bound=BaseModel)
 
 _Row = Annotated[int, Field(ge=0)]
 
@@ -79,8 +81,9 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         asked = request.query_params
         known = asked.get("known", "")
         read = site.current if known else site.load
+        window = asked.get("window", "")
         return answer_json(
-            lambda: grid_state(read(), _view(asked), asked.get("window", ""), known),
+            lambda: grid_state(read(), _view(asked), window, known, site.selection),
         )
 
     def preview(side: int) -> Callable[[Request], Awaitable[Response]]:
@@ -101,12 +104,12 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         (name,) = session.images.identify([row])
         return RedirectResponse(f"../../image/{name}", 303)
 
+    async def select(request: Request) -> Response:
+        site.selection = await _read_body(request, Selection)
+        return answer_json(lambda: {"count": len(site.selection.ids)})
+
     async def decide(request: Request) -> Response:
-        expect_json(request)
-        try:
-            asked = _Decision.model_validate_json(await request.body(), strict=True)
-        except ValidationError:
-            raise ProblemError(400, "The decision is malformed.") from None
+        asked = await _read_body(request, _Decision)
 
         def act() -> dict[str, Any]:
             session = site.current()
@@ -134,8 +137,9 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
 
     return [
         *page_routes("pixmill.review", head=page_head(site.name, "review")),
-        # Reports of earlier versions link to it.
-        Route("/grid/", lambda _: RedirectResponse("../#scope=unlabelled")),
+        # A link to `grid/#…` keeps its hash.
+        Route("/grid/", lambda _: RedirectResponse("../?grid")),
+        Route("/selection", select, methods=["POST"]),
         Route("/cases", cases),
         Route("/case/{number:int}", case),
         Route("/state", state),
@@ -147,6 +151,15 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
     ]
 
 
+async def _read_body(request: Request, kind: type[_Body]) -> _Body:
+    """Return the JSON body of a request."""
+    expect_json(request)
+    try:
+        return kind.model_validate_json(await request.body(), strict=True)
+    except ValidationError:
+        raise ProblemError(400, "The request is malformed.") from None
+
+
 def _view(asked: Mapping[str, str]) -> View:
     like = asked.get("like", "")
     return View(
@@ -154,6 +167,7 @@ def _view(asked: Mapping[str, str]) -> View:
         asked.get("sort", ""),
         asked.get("label", ""),
         int(like) if like.isdecimal() else -1,
+        asked.get("predicted", ""),
     )
 
 

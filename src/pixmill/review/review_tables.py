@@ -137,6 +137,22 @@ class ReviewTables:
             "more_places": max(0, len(sightings) - _MAX_PLACES),
         }
 
+    def errors(self, label: str = "", predicted: str = "") -> list[int]:
+        """Return the rows of the wrong predictions of test images, the greatest loss first.
+
+        Args:
+            label: Their label; default: any.
+            predicted: What the model says; default: any.
+        """
+        table = self.predictions
+        if table is None:
+            return []
+        wrong = (table["split"] == "test") & (table["label"] != table["predicted"])
+        wrong &= (table["label"] == label) | (label == "")
+        wrong &= (table["predicted"] == predicted) | (predicted == "")
+        names = table[wrong].sort_values(["loss", "id"], ascending=[False, True])["id"]
+        return [row for name in names if (row := self.row(name)) is not None]
+
     def still_labelled(self, found: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a table whose images are still kept under the same label.
 

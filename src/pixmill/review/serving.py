@@ -18,6 +18,7 @@ from pixmill.dataset.deciding import default_name
 from pixmill.dataset.inbox import Inbox
 from pixmill.dataset.uncommitted import commit_command
 from pixmill.review.case_view import find_row
+from pixmill.review.grid_view import Selection
 from pixmill.review.page_routes import routes
 from pixmill.review.recovery import describe_missing
 from pixmill.review.review_session import Session
@@ -39,6 +40,7 @@ class ReviewSite:
     Attributes:
         name: Name of the project.
         start: Page to open first, relative to the project's page; empty before :meth:`begin`.
+        selection: Images that another page asks the grid to show.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ReviewSite:
         self._read = list[tuple[int, ...]]()
         self.name = project_name(workspace.root)
         self.start = ""
+        self.selection = Selection(ids=[])
 
     def __enter__(self) -> Self:
         return self

@@ -160,6 +160,7 @@ def test_scopes_of_a_run(project):
     project.rows[odd] |= {"brightness": 1.0}
     project.sightings[0]["query"] = "warm coat"
     project.write()
+    project.predict({torn: (0.3, 0.1, 0.6)})
     fill(project.root, "unlabelled/0.jpg")
     table = Table(project.root)
     state = table.state("doubt:outliers", "files")
@@ -169,6 +170,8 @@ def test_scopes_of_a_run(project):
     assert "outliers" in state["doubts"]
     assert table.state("query:warm coat", "files")["rows"] == table.rows(torn)
     assert len(table.state("class:dress", "files")["rows"]) == 12
+    assert table.state("errors", "files", "coat", -1, "shoe")["rows"] == table.rows(torn)
+    assert not table.state("errors", "files", "dress")["rows"]
     assert len(table.state("all", "files")["rows"]) == 14
     table.give(table.rows(torn), "")
     assert table.state("all", "files")["dropped"] == 1

@@ -78,9 +78,11 @@ class Advisor:
         self._vectors: Floats = np.zeros((0, 1), np.float32)
         self._next = 0.0
         self._thread: threading.Thread | None = None
-        rows = np.zeros(0, np.int64)
-        nothing = Proposal([], rows, np.zeros(0, np.float32), [], rows)
-        self.last = Advice(0, (), self._vectors, [], nothing, None)
+        count = len(images)
+        none = np.full(count, -1, np.int64)
+        nothing = Proposal([], none, np.zeros(count, np.float32), [], none)
+        vectors = np.full((count, 1), np.nan, np.float32)
+        self.last = Advice(0, (), vectors, [None] * count, nothing, None)
 
     @property
     def is_rested(self) -> bool:

@@ -18,18 +18,21 @@ class View(NamedTuple):
     """What a page shows.
 
     Args:
-        scope: ``unlabelled``, ``all``, ``class:NAME``, ``doubt:KIND`` or ``query:TEXT``.
+        scope: ``unlabelled``, ``all``, ``class:NAME`` or ``query:TEXT``; or a list of images:
+            ``doubt:KIND``, ``errors`` or ``selection``.
         sort: ``next``: what to label next. ``files``: as they are, doubts by urgency. ``belief``:
             the probability of ``label``. ``sure``: how unsure the head is. ``unlike``: how unlike
             the labelled images they are. ``like``: nearness to ``like``.
-        label: A class, for ``belief``.
+        label: A class, for ``belief``; for ``errors``, their label. Default: any.
         like: A row, for ``like``.
+        predicted: The class that the model says, for ``errors``. Default: any.
     """
 
     scope: str = "unlabelled"
     sort: str = "next"
     label: str = ""
     like: int = -1
+    predicted: str = ""
 
 
 class _Part(NamedTuple):
@@ -46,7 +49,7 @@ def list_images(
     labels: Labels,
     classes: Sequence[str],
     queries: Sequence[str | None],
-    doubts: Callable[[str], Sequence[int]],
+    listed: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Return the images of a view in order: sections, and row, guess, belief and word of each.
 
@@ -56,9 +59,9 @@ def list_images(
         labels: Label of each row that the advice knows.
         classes: Classes that the page shows.
         queries: Query of each row.
-        doubts: Returns the rows of a kind of case, most urgent first.
+        listed: Rows of a scope that is a list of images, in its order; ``None`` for others.
     """
-    found = _scope(view.scope, labels, queries, doubts)
+    found = _scope(view.scope, labels, queries, listed)
     parts = _sections(view, advice, labels, found)
     proposal = advice.proposal
     places = {name: place for place, name in enumerate(classes)}
@@ -82,12 +85,12 @@ def _scope(
     scope: str,
     labels: Labels,
     queries: Sequence[str | None],
-    doubts: Callable[[str], Sequence[int]],
+    listed: Sequence[int] | None,
 ) -> Rows:
     """Return the rows of a scope."""
     (kind, _, name) = scope.partition(":")
-    if kind == "doubt":
-        rows = [row for row in doubts(name) if row < len(labels) and labels[row] != DROPPED]
+    if listed is not None:
+        rows = [row for row in listed if row < len(labels) and labels[row] != DROPPED]
         return np.array(rows, np.int64)
     is_in: dict[str, Callable[[int], bool]] = {
         "unlabelled": lambda row: labels[row] is None,
@@ -100,7 +103,12 @@ def _scope(
 
 
 def _sections(view: View, advice: Advice, labels: Labels, found: Rows) -> list[_Part]:
-    """Return the sections of a view of these rows."""
+    """Return the sections of a view of these rows.
+
+    Before the first advice there are none, unless they do not depend on it.
+    """
+    if not advice.number and view.sort != "files":
+        return []
     inside = np.zeros(len(labels), bool)
     inside[found] = True
     if view.sort == "next":

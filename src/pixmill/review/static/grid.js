@@ -9,6 +9,7 @@ const LABEL_KEYS = '123456789bcdfghijklmnopqrstuvwy0'; // `a`, `e`, `x` and `z` 
 const POLL = 2000; // milliseconds between questions for the state
 const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
+const LISTS = /^(doubt:|query:|errors$|selection$)/; // scopes that show images in their own order, whatever their label
 const STAGES = [
   'The features of the images are being computed. The random sample can be labelled meanwhile.',
   'Label the random sample: look at each image, select those of a class, and press its key. It has no suggestions and becomes validation and test, so that the accuracy is honest.',
@@ -39,7 +40,7 @@ async function load() {
   try {
     if (!document.hidden || !state) {
       const known = state && busy() ? facts.order : state?.order ?? '';
-      take(await ask(`state?${new URLSearchParams({ sort: 'next', ...view, window: window_, known })}`));
+      take(await ask(`state?${new URLSearchParams({ ...view, window: window_, known })}`));
       if (part('alert').dataset.kind === 'load') warn('');
     }
   } catch (error) {
@@ -52,7 +53,7 @@ async function load() {
 
 function take(answer) {
   facts = answer;
-  if (view.scope === 'unlabelled' && !view.sort && !answer.left && answer.labelled) return go({ scope: 'all', sort: 'sure' });
+  if (view.scope === 'unlabelled' && view.sort === 'next' && !answer.left && answer.labelled) return go({ scope: 'all', sort: 'sure' });
   // Images do not move while some are selected.
   if (answer.rows && !(state && busy() && state.number === answer.number)) {
     if (state?.number !== answer.number) selection.forget();
@@ -74,7 +75,7 @@ function show(answer) {
   if (same && top.kind !== 'cluster') part('scroller').scrollTop = same.top + Math.min(offset, Math.max(0, Math.ceil(same.count / scroller.columns - 1) * scroller.height));
   selection.focus = Math.max(0, Math.min(selection.focus, state.rows.length - 1));
   part('empty').hidden = state.rows.length > 0;
-  part('empty').textContent = facts.waits ? 'Reading the images …' : view.scope && view.scope !== 'unlabelled' ? 'No image is here.' : 'No image waits for a label. Put images into data/unlabelled, and set evaluate.unlabelled: data/unlabelled in params.yaml.';
+  part('empty').textContent = facts.waits && view.sort !== 'files' ? 'Reading the images …' : view.scope && view.scope !== 'unlabelled' ? 'No image is here.' : 'No image waits for a label. Put images into data/unlabelled, and set evaluate.unlabelled: data/unlabelled in params.yaml.';
   if (/^$|…$/.test(part('status').textContent)) changed();
   else draw();
 }
@@ -84,10 +85,13 @@ function title({ kind, label, count }, number) {
     sample: 'Random sample: look at each', cluster: 'Similar images', unsure: 'Unsure: look at each',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more: label these without looking back',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
-    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope?.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
+    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
   };
   return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
+
+// What the images of the scope `errors` are.
+const wrong = () => ['Wrong', view.label && `labelled ${view.label}`, view.predicted && `the model says ${view.predicted}`].filter(Boolean).join(', ');
 
 // ---- display
 
@@ -168,6 +172,8 @@ function drawScopes(place) {
     option('unlabelled', `unlabelled (${facts.left.toLocaleString('en')})`), option('all', 'all images'),
     ...group('Class', facts.classes.filter(({ count }) => count).map(({ name, count }) => option(`class:${name}`, `${name} (${count.toLocaleString('en')})`))),
     ...group('Doubt', facts.doubts.map((kind) => option(`doubt:${kind}`, kind))),
+    ...(view.scope === 'selection' ? [option('selection', `selection (${facts.selected.count.toLocaleString('en')})`)] : []),
+    ...(view.scope === 'errors' ? [option('errors', wrong())] : []),
     ...group('Query', facts.queries.map((query) => option(`query:${query}`, query))),
   );
 }
@@ -182,13 +188,18 @@ function labelButton(name, key, count) {
 
 function go(changes) {
   Object.assign(view, changes);
-  location.replace(`#${new URLSearchParams(view)}`);
+  history.replaceState(null, '', `#${new URLSearchParams(view)}`);
+  turn();
+}
+
+// Show another view from its first image.
+async function turn() {
   selection.forget();
   selection.focus = selection.anchor = 0;
   part('scroller').scrollTop = 0;
   state = state && { ...state, order: '' };
   say('Reading the images …');
-  load();
+  await load();
 }
 
 // ---- actions
@@ -221,7 +232,7 @@ function act(verb, label) {
 }
 
 // Whether images stay in view with that label.
-const stays = (label) => label && (view.scope === 'all' || view.scope === `class:${label}` || /^(doubt|query):/.test(view.scope));
+const stays = (label) => label && (view.scope === 'all' || view.scope === `class:${label}` || LISTS.test(view.scope));
 
 // Remove rows from the images shown.
 function leave(rows) {
@@ -308,7 +319,7 @@ function key(event) {
   return 'done';
 }
 
-part('scope').addEventListener('change', ({ target: { value } }) => go({ scope: value, sort: value === 'unlabelled' ? 'next' : value.startsWith('class:') ? 'belief' : 'files', label: value.startsWith('class:') ? value.slice(6) : '' }));
+part('scope').addEventListener('change', ({ target: { value } }) => go({ scope: value, sort: value === 'unlabelled' ? 'next' : value.startsWith('class:') ? 'belief' : 'files', label: value.startsWith('class:') ? value.slice(6) : '', predicted: '' }));
 part('sort').addEventListener('change', ({ target: { value } }) => go({ sort: value, label: view.label || facts.classes[0]?.name || '' }));
 part('label').addEventListener('change', ({ target: { value } }) => go({ label: value }));
 document.addEventListener('visibilitychange', load);
@@ -318,9 +329,9 @@ async function begin() {
   Object.assign(view, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
   view.scope ??= 'unlabelled';
   if (SIDES.includes(Number(view.side))) scroller.side = Number(view.side);
+  view.sort ??= view.scope === 'unlabelled' ? 'next' : 'files';
   resize(0);
-  say('Reading the images …');
-  await load();
+  await turn();
   part('scroller').focus();
 }
 

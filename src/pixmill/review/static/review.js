@@ -8,7 +8,6 @@ let view = null;
 
 function show() {
   const next = location.hash.length > 1 ? grid : cases;
-  if (view === next) return;
   view = next;
   document.body.dataset.view = view === grid ? 'grid' : 'cases';
   for (const item of document.querySelectorAll('[data-in]')) item.hidden = item.dataset.in !== document.body.dataset.view;
@@ -34,5 +33,7 @@ document.addEventListener('click', (event) => {
   const name = event.target.closest('[data-act]')?.dataset.act;
   if (name) act(name);
 });
-window.addEventListener('hashchange', show);
+window.addEventListener('hashchange', show); // by a link, or typed; the views replace the hash without this event
+// A link to `grid/#…` comes here by a redirect, which knows no hash.
+if (location.search === '?grid') history.replaceState(null, '', `./${location.hash || '#scope=unlabelled'}`);
 show();

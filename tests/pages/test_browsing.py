@@ -1,6 +1,8 @@
 """Behaviour of pages in a real browser."""
 
+import json
 from functools import partial
+from urllib.parse import quote
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -39,15 +41,13 @@ def test_image_enlarges_by_click_or_key_and_closes(opened):
     assert dialog.get_attribute("open") is not None
 
 
-def test_image_leads_to_its_view_when_served_and_shows_the_command_from_disk(opened, tmp_path):
+def test_image_leads_to_its_page_when_served_and_shows_the_command_from_disk(opened, tmp_path):
     browser = opened(1280)
     name = MISTAKES[0].id
-    browser.find_element(By.CSS_SELECTOR, f'[data-id="{name}"] img').click()
-    assert (
-        browser.find_element(By.CSS_SELECTOR, "dialog nav code").text
-        == f"pixmill review {name[:12]}"
-    )
-    assert browser.find_elements(By.CSS_SELECTOR, "dialog nav a") == []
+    browser.find_element(By.CSS_SELECTOR, f'img[data-id="{name}"]').click()
+    command = browser.find_element(By.CSS_SELECTOR, "dialog code").text
+    assert command == f"pixmill review {name[:12]}"
+    assert browser.find_elements(By.CSS_SELECTOR, "main .thumb, main .act") == []
     (tmp_path / "reports").mkdir()
     (tmp_path / "evaluate.html").rename(tmp_path / "reports/evaluate.html")
     home = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"))
@@ -56,15 +56,23 @@ def test_image_leads_to_its_view_when_served_and_shows_the_command_from_disk(ope
         WebDriverWait(browser, 10).until(lambda _: "token" not in browser.current_url)
         address = browser.current_url
         browser.get(f"{address}reports/evaluate.html")
-        browser.find_element(By.CSS_SELECTOR, f'[data-id="{name}"] img').click()
-        links = [
-            link.get_attribute("href")
-            for link in browser.find_elements(By.CSS_SELECTOR, "dialog nav a")
-        ]
-        assert links == [f"{address}image/{name}", f"{address}review/?image={name}"]
-        assert (
-            browser.find_element(By.CSS_SELECTOR, ".head .project").get_attribute("href") == address
+        links = browser.find_elements(By.CSS_SELECTOR, "main .thumb")
+        images = browser.find_elements(By.CSS_SELECTOR, "main [data-id]")
+        assert len(links) == len(images) > 0
+        review = browser.find_element(By.CSS_SELECTOR, "#next ~ .steps .act")
+        assert review.get_attribute("href") == f"{address}review/"
+        head = browser.find_element(By.CSS_SELECTOR, ".head .project")
+        assert head.get_attribute("href") == address
+        browser.execute_script(
+            "sessionStorage.clear(); addEventListener('click', (event) => event.preventDefault())"
         )
+        link = browser.find_element(By.CSS_SELECTOR, f'.thumb:has([data-id="{name}"])')
+        link.click()
+        section = "reports/evaluate.html#mistakes"
+        asked = f"?from={quote(section, safe='')}"
+        assert link.get_attribute("href") == f"{address}image/{name}{asked}"
+        stored = browser.execute_script(f"return sessionStorage['list {section}']")
+        assert json.loads(stored)["ids"] == [each.id for each in MISTAKES]
         browser.get("about:blank")
 
 

@@ -11,10 +11,11 @@ from pixmill.core.words import shorten
 from pixmill.pages import page_head, render_page
 
 TEMPLATE = """{% extends "base.html" %}
-{% from "macros.html" import table, bars, figure, card, badge %}
+{% from "macros.html" import table, bars, figure, thumb, badge %}
 {% block title %}{{ name }}{% endblock %}{% block lead %}A lead.{% endblock %}
 {% block content %}{{ table(["a"], [[name], [none], [3]]) }}{{ bars([("x", 2000), ("y", 1)]) }}
-{{ figure("share", 0.5 | percent) }}{{ card("data:image/png;base64,", name, [name]) }}
+{{ figure("share", 0.5 | percent) }}{{ thumb("f" * 64, "data:image/png;base64,", name) }}
+{{ thumb(name, none, name, name) }}
 {{ badge("good", name) }}
 <h2>{{ name }}</h2>
 <h2>Other</h2>

@@ -4,29 +4,16 @@ const labels = [...document.querySelectorAll('#labels > li')].map((item) => item
 const large = document.createElement('img'); // created here because HTML requires a src
 dialog.querySelector('form').after(large);
 let enlarged;
-// The view of an image, and its review, on the page of the project; without it, the command.
-const served = /^(localhost|127\.[\d.]+)$/.test(location.hostname);
-const note = document.createElement('nav');
-note.setAttribute('aria-label', 'This image');
+const element = (tag, name, content) => Object.assign(document.createElement(tag), { className: name, textContent: content });
+const cell = (name, content) => element('span', name, content);
+const note = element('p', '', '');
 dialog.querySelector('.bars').after(note);
-const cell = (name, content) => Object.assign(document.createElement('span'), { className: name, textContent: content });
-const link = (address, text) => Object.assign(document.createElement('a'), { href: address, textContent: text });
-const lead = (owner) => {
-  note.hidden = !owner;
-  if (!owner) return;
-  const { id, unlabelled } = owner.dataset;
-  const [act, address, command] = unlabelled === undefined
-    ? ['Review', `../review/?image=${id}`, `pixmill review ${id.slice(0, 12)}`]
-    : ['Label', '../review/grid/', 'pixmill review'];
-  const code = Object.assign(document.createElement('code'), { className: 'id', textContent: command });
-  if (served) note.replaceChildren(link(`../image/${id}`, 'Open this image'), link(address, `${act} this`));
-  else note.replaceChildren(`To ${act.toLowerCase()} it:`, code);
-};
 const describe = (image) => {
   const figure = image.closest('figure');
-  lead(image.closest('[data-id]'));
+  note.hidden = !image.dataset.id;
+  note.replaceChildren('To review it: ', element('code', 'id', `pixmill review ${image.dataset.id?.slice(0, 12)}`));
   // An image within a caption has its own.
-  const caption = (image.closest('figcaption [data-id]') ?? figure?.querySelector('figcaption'))?.cloneNode(true);
+  const caption = (image.closest('figcaption') ? image.parentElement : figure?.querySelector('figcaption'))?.cloneNode(true);
   caption?.querySelectorAll('img, .similar').forEach((part) => part.remove());
   caption?.querySelectorAll('[title]').forEach((part) => { part.textContent = part.title; });
   dialog.querySelector('p').replaceChildren(...(caption?.childNodes ?? [image.alt]));
@@ -40,7 +27,68 @@ const describe = (image) => {
     return [cell('name', labels[place]), track, cell('number', `${Number(share).toFixed(1)} %`)];
   }));
 };
-const images = [...document.querySelectorAll('main img')];
+
+// `pixmill open` marks the pages that it serves. There, images lead to their own pages, and commands to the parts of the
+// project's page that do the same.
+const live = 'live' in document.documentElement.dataset;
+
+// An image's page steps through the images below the same heading, and leads back to the place.
+const leadToImage = (thumb, section) => {
+  const { id } = thumb.dataset;
+  if (!/^[0-9a-f]{64}$/.test(id)) return;
+  const link = element('a', 'thumb', '');
+  thumb.replaceWith(link);
+  link.append(thumb);
+  const from = `${location.pathname.split('/').slice(-2).join('/')}#${section.name}`;
+  link.href = `../image/${id}?from=${encodeURIComponent(from)}`;
+  link.addEventListener('click', () => { sessionStorage[`list ${from}`] = JSON.stringify({ title: section.title, ids: section.ids }); });
+  if (section.ids.includes(id) || link.closest('figcaption')) return; // a caption has neighbours of its image
+  link.id = `${section.name}.${section.ids.length}`;
+  section.ids.push(id);
+};
+const listImages = () => {
+  let section = { name: 'top', title: document.title, ids: [] };
+  let number = 0;
+  for (const part of document.querySelectorAll('main :is(h2, h3, summary:not(:has(h2)), [data-id])')) {
+    if (part.dataset.id) leadToImage(part, section);
+    else {
+      part.id ||= `part-${number += 1}`;
+      section = { name: part.id, title: part.textContent.trim(), ids: [] };
+    }
+  }
+};
+
+const COMMANDS = [
+  [/^dvc repro$/, '#start', 'Start'], [/^pixmill review\b/, 'review/', 'Review'], [/^pixmill compare$/, '#compare', 'Compare'],
+  [/^pixmill serve\b/, '#try-part', 'Try an image'], [/^pixmill promote$/, '#production-part', 'Promote'],
+];
+const NAMES = [[/^(params\.yaml|(scrape|validate|split|train|evaluate)\.[a-z_.]+)$/, '#params-part'], [/^reports\/[a-z]+\.html$/, '']];
+const leadToPart = (code) => {
+  const text = code.textContent;
+  const [, part, label = text] = [...COMMANDS, ...NAMES].find(([pattern]) => pattern.test(text)) ?? [];
+  if (part === undefined) return;
+  const link = element('a', label === text ? '' : 'act', label);
+  link.href = `../${part || text}`;
+  link.title = text;
+  code.replaceWith(link);
+};
+const offerCopy = (code) => {
+  if (!COMMANDS.some(([pattern]) => pattern.test(code.textContent))) return;
+  const button = element('button', 'copy', 'Copy');
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = 'Copied';
+    } catch {
+      getSelection().selectAllChildren(code);
+    }
+  });
+  code.after(' ', button);
+};
+if (live) listImages();
+document.querySelectorAll('main code').forEach(live ? leadToPart : offerCopy);
+
+const images = [...document.querySelectorAll('main img')].filter((image) => !image.closest('a'));
 const enlarge = (image) => {
   const factor = Math.min(0.9 * innerWidth / image.naturalWidth, 0.65 * innerHeight / image.naturalHeight, 6);
   large.src = image.src;
@@ -55,7 +103,7 @@ for (const image of images) {
   image.alt ||= image.closest('figure')?.querySelector('figcaption')?.innerText ?? 'Image';
   image.tabIndex = 0;
   image.setAttribute('role', 'button');
-  image.title = 'Enlarge';
+  if (!image.closest('[title]')) image.title = image.alt;
   image.addEventListener('click', () => enlarge(image));
   image.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' && event.key !== ' ') return;
@@ -102,7 +150,9 @@ settle();
 const unfold = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let box = target?.closest('details'); box; box = box.parentElement.closest('details')) box.open = true;
-  target?.scrollIntoView();
+  target?.closest('.folded')?.nextElementSibling.click();
+  target?.scrollIntoView({ block: target.matches('.thumb') ? 'center' : 'start' });
+  target?.focus({ preventScroll: true });
 };
 addEventListener('hashchange', unfold);
 document.querySelectorAll('details').forEach((box) => box.addEventListener('toggle', settle));

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import PixmillError
@@ -260,9 +260,12 @@ def routes(home: Home) -> list[BaseRoute]:
     def report(request: Request) -> Response:
         if (path := find_report(home.root, request.path_params["name"])) is None:
             raise ProblemError(404, "There is no such report.")
-        return FileResponse(
-            path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"}
-        )
+        headers = {"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"}
+        if path.suffix == ".png":
+            return FileResponse(path, headers=headers)
+        # The mark makes the page's links lead to this server.
+        text = path.read_bytes().replace(b"<html ", b"<html data-live ", 1)
+        return HTMLResponse(text, headers=headers)
 
     return [
         *page_routes("pixmill.project.page"),

@@ -1,7 +1,8 @@
 // One case at a time: large images, what is known about them, and decisions by key.
 // All content is untrusted: it is set as text, never as markup.
 
-import { LABEL_KEYS, ask, askLabel, decide as send, make, part, say, undo, warn, window_ } from './page.js';
+import { LABEL_KEYS } from './labels.js';
+import { ask, askLabel, decide as send, make, part, say, undo, warn, window_ } from './page.js';
 
 let session = null; // response of /cases
 let shown = null; // the case on the page

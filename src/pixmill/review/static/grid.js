@@ -1,11 +1,11 @@
 // The grid: shows images in sections, and labels those that are selected.
 // All content is untrusted: it is set as text, never as markup.
 
+import { LABEL_KEYS, labelButton } from './labels.js';
 import { ask, askLabel, decide, make, part, say, undo as takeBack, warn, window_ } from './page.js';
 import { Scroller } from './scroller.js';
 import { Selection } from './selection.js';
 
-const LABEL_KEYS = '123456789bcdfghijklmnopqrstuvwy0'; // `a`, `e`, `x` and `z` have other meanings
 const POLL = 2000; // milliseconds between questions for the state
 const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
@@ -145,7 +145,7 @@ function around() {
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
   part('grow').hidden = !accuracy?.more || sample.left > 0 || !sample.grows;
-  redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton(name, LABEL_KEYS[at], count))));
+  redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton({ name, key: LABEL_KEYS[at], count }, (label) => act('label', label)))));
   document.querySelector('#labelling [data-act=undo]').disabled = !facts.undoable;
   part('stage').textContent = facts.view.sort === 'next' ? STAGES[facts.stage] : '';
   redraw('sections', (state?.sections ?? []).map((section) => section.title), (place) => place.replaceChildren(...state.sections.map((section, at) => {
@@ -176,14 +176,6 @@ function drawScopes(place) {
     ...(view.scope === 'errors' ? [option('errors', wrong())] : []),
     ...group('Query', facts.queries.map((query) => option(`query:${query}`, query))),
   );
-}
-
-function labelButton(name, key, count) {
-  const button = make('button', { type: 'button' }, make('span', { textContent: name }), ' ');
-  if (key) button.append(make('kbd', { textContent: key }));
-  button.append(make('small', { textContent: ` ${count.toLocaleString('en')}` }));
-  button.addEventListener('click', () => act('label', name));
-  return button;
 }
 
 function go(changes) {

@@ -1,6 +1,8 @@
 // What both views of the page share: requests, messages, dialogs.
 // All content is untrusted: it is set as text, never as markup.
 
+import { LABEL_KEYS, labelButton } from './labels.js';
+
 export const part = (id) => document.getElementById(id);
 export const window_ = (sessionStorage.window ??= Math.random().toString(36).slice(2)); // identifies this tab on the server
 
@@ -43,8 +45,6 @@ export const close = () => document.querySelectorAll('dialog[open]').forEach((di
 
 // ---- the dialog of labels
 
-export const LABEL_KEYS = '123456789abcdefghijklmnopqrstuvwxyz';
-
 let labels = null; // {classes, likely, choose}
 
 // Ask for a label: by its key, by a click, or typed. classes: [{name, count}]; likely: names to mark; keyed: whether
@@ -62,18 +62,10 @@ function drawLabels() {
   const found = labels.classes.filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase())).slice(0, 200);
   const buttons = found.map(({ name, count }) => {
     const key = labels.keyed && !wanted ? LABEL_KEYS[labels.classes.findIndex((one) => one.name === name)] : '';
-    return labelButton({ name, key, count }, labels.likely?.has(name));
+    return labelButton({ name, key, count, isLikely: labels.likely?.has(name) }, chooseLabel);
   });
-  if (wanted && !labels.classes.some(({ name }) => name === wanted)) buttons.push(labelButton({ name: wanted }, false, `New class: ${wanted}`));
+  if (wanted && !labels.classes.some(({ name }) => name === wanted)) buttons.push(labelButton({ name: wanted, text: `New class: ${wanted}` }, chooseLabel));
   part('found').replaceChildren(...buttons);
-}
-
-function labelButton({ name, key, count }, isLikely, text = name) {
-  const button = make('button', { type: 'button', className: isLikely ? 'likely' : '', data: { label: name } }, make('span', { textContent: text }));
-  if (key) button.append(make('kbd', { textContent: key }));
-  if (count !== undefined) button.append(make('small', { textContent: ` ${count.toLocaleString('en')}` }));
-  button.addEventListener('click', () => chooseLabel(name));
-  return button;
 }
 
 function chooseLabel(name) {

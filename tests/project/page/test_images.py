@@ -272,7 +272,7 @@ def test_pages_of_an_image(visitor, browser, tmp_path, monkeypatch):
         "https://a.test/1"
     ]
     assert (
-        browser.find_element(By.CSS_SELECTOR, "#review a")
+        browser.find_element(By.ID, "review")
         .get_attribute("href")
         .endswith(f"/review/?image={IDS[0]}")
     )

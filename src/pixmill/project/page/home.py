@@ -31,7 +31,7 @@ from pixmill.local.private_server import (
     wait_for_end,
 )
 from pixmill.local.problems import ProblemError
-from pixmill.project.page import actions, images, using
+from pixmill.project.page import actions, deciding, images, using
 from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.moving import Moved
@@ -305,7 +305,7 @@ def open_project(
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     site = review or ReviewSite(workspace)
     home.images.finders.append(site.find)
-    app = make_app([*routes(home), *site.routes()])
+    app = make_app([*routes(home), *deciding.routes(site), *site.routes()])
     command = "pixmill review" if review else "pixmill open"
     server = PrivateServer(
         app, command=command, port=port, start=site.start, max_bytes=MAX_FILE_BYTES

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from pixmill.core import decisions
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
@@ -35,6 +36,7 @@ from pixmill.serve.http.schemas import MAX_BYTES
 _MAX_TRIED_BYTES = 64 << 20
 """Total size of the uploads in memory; the last one is always kept."""
 
+_FULL = 8192
 _PICTURE = 1024
 _THUMBNAIL = 128
 """Pixels of the longer side; thumbnails are twice as large as on the page, for fine screens."""
@@ -102,7 +104,7 @@ class Images:
         """
         with self._lock:
             if self._previews is None:
-                validate, _ = self._sections()
+                validate = self._sections()[0]
                 limits = RowLimits(seconds=validate.timeout, memory=validate.memory << 20)
                 previews = Previews(self._locate, limits=limits, workers=1)
                 self._previews = self._open.enter_context(previews)
@@ -121,7 +123,8 @@ class Images:
             ``None``; ``neighbours``: its ``place`` (from 1) among the ``total`` of images with the
             same label, prediction and split, greatest loss first, and the ids of the ``previous``
             and the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and
-            ``corrections``.
+            ``corrections``; ``classes``; ``waiting``: what is decided that the last run did not
+            know, a ``label``, ``keep`` or ``drop`` as ``verb``, or ``None``.
         """
         self._source(name)
         found = read_facts(self.root, name)
@@ -143,6 +146,8 @@ class Images:
             },
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
+            "classes": self._sections()[2],
+            "waiting": _waiting(manifest, found["decisions"]),
             "prediction": _prediction(predictions[0]) if predictions else None,
             "neighbours": self._neighbours(predictions[0])
             if predictions and "split" in predictions[0]
@@ -172,16 +177,16 @@ class Images:
         }
         return {"place": at + 1, "total": len(names), **around}
 
-    def _sections(self) -> tuple[ValidateParams, EvaluateParams]:
+    def _sections(self) -> tuple[ValidateParams, EvaluateParams, Sequence[str]]:
         try:
             params = load_params(self.root)
         except ParamsError:  # The images are there, whatever an edit does to params.yaml.
-            return ValidateParams(), EvaluateParams()
-        return params.validate, params.evaluate
+            return ValidateParams(), EvaluateParams(), ()
+        return params.validate, params.evaluate, params.classes
 
     def _locate(self, key: tuple[str, int]) -> ImageFile:
         (name, side) = key
-        (validate, _) = self._sections()
+        validate = self._sections()[0]
         window = read_window(self.root / "artifacts" / "validate")
         return ImageFile(name, self._source(name), validate.max_pixels, window, side)
 
@@ -223,6 +228,18 @@ def _name(request: Request) -> str:
     if not re.fullmatch("[0-9a-f]{64}", name):
         raise ProblemError(404, "This project has no such image.")
     return name
+
+
+def _waiting(manifest: Row, rows: Sequence[Row]) -> dict[str, str] | None:
+    if not rows:
+        return None
+    decided = decisions.Decided(tuple(decisions.Row(**row) for row in rows))
+    is_dropped = manifest.get("verdict") == "drop"
+    if decided.fate == "drop":
+        return None if is_dropped else {"verb": "drop", "label": ""}
+    if decided.label and decided.label != manifest.get("label"):
+        return {"verb": "label", "label": decided.label}
+    return {"verb": "keep", "label": ""} if decided.fate and is_dropped else None
 
 
 def _prediction(row: Row) -> Row:
@@ -275,6 +292,7 @@ def routes(images: Images) -> Sequence[BaseRoute]:
             ),
         ),
         Route(f"{place}/picture", picture(_PICTURE)),
+        Route(f"{place}/full", picture(_FULL)),
         Route("/thumbnail/{name}", picture(_THUMBNAIL)),
         Route(f"{place}/heatmap", heatmap),
         Route("/try", tried, methods=["POST"]),

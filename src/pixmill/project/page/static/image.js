@@ -1,9 +1,16 @@
 // The view of one image. All content is set as text: names, pages and labels are untrusted.
 import { drawPrediction, figure, read, similar, trouble } from "./answer.js";
-import { $, folded, make, setText, size } from "./tools.js";
+import { LABEL_KEYS, labelButton } from "./labels.js";
+import { $, make, post, setText, size } from "./tools.js";
 
 const id = location.pathname.split("/").at(-1);
-const view = (other) => other;
+// `?from=` is the place, relative to the project's page, that one came from. It has left its list as
+// sessionStorage["list <place>"], JSON of its `title` and the `ids` of its images.
+const from = new URLSearchParams(location.search).get("from");
+const listed = JSON.parse(sessionStorage[`list ${from}`] ?? null);
+const tab = (sessionStorage.window ??= Math.random().toString(36).slice(2)); // shared with the review
+const KEYED = 9;
+const view = (other) => `${other}${location.search}`;
 const short = (name) => name.slice(0, 12);
 
 // Only web addresses become links: a source may give others.
@@ -25,36 +32,90 @@ function sighting({ source, label, query, title, price, image_url: from, page_ur
 }
 
 function drawFacts({ known, manifest, why, other, prediction, sightings, near_duplicates: twins, decisions, corrections }) {
-  const { label, split, verdict, source, licence, author, snapshot, width, height, format, bytes } = manifest;
-  setText("title", !known ? "An image that this project does not have" : label ?? (verdict ? "Conflicting labels" : "Without a label"));
-  setText("lead", known ? [split && `${split} split`, verdict === "drop" && "dropped", format, width && `${width} × ${height} pixels`, bytes && size(bytes)].filter(Boolean).join(" · ") : "It was chosen to be tried, and is kept until the page ends.");
+  const { label, split, verdict, reason, source, licence, author, snapshot, width, height, format, bytes } = manifest;
+  const dropped = verdict === "drop" && (reason === "unlabelled" ? "not used yet" : "dropped");
+  setText("title", !known ? "An image that this project does not have" : label ?? (verdict && reason !== "unlabelled" ? "Conflicting labels" : "Without a label"));
+  setText("lead", known ? [split && `${split} split`, dropped, format, width && `${width} × ${height} pixels`, bytes && size(bytes)].filter(Boolean).join(" · ") : "It was chosen to be tried, and is kept until the page ends.");
   $("facts").replaceChildren(
     ...row("Id", make("code", { className: "id", textContent: id })),
-    ...(verdict === "drop" ? row("Dropped", why, ...(other ? [": ", image(other)] : [])) : []),
+    ...(dropped ? row(dropped[0].toUpperCase() + dropped.slice(1), why, ...(other ? [": ", image(other)] : [])) : []),
     ...row("Found", ...lines(sightings.map(sighting))),
     ...row("Licence", licence && address(licence)), ...row("Author", author), ...row("Snapshot", source === "folder" ? null : snapshot),
     ...row("Near-duplicates", ...lines(twins.map((twin) => [image(twin.id), ` similarity ${twin.similarity.toFixed(2)}`]))),
     ...row("Decisions", ...lines(decisions.map((each) => [[each.answer, each.label].filter(Boolean).join(" "), each.by && ` by ${each.by}`, each.why && `: ${each.why}`].filter(Boolean)))),
     ...row("Corrections", ...lines(corrections.map((each) => [each.label ?? "none of the classes", ` instead of ${each.prediction.label}, received ${each.received.slice(0, 10)}`]))),
   );
-  if (known) {
-    const [text, href, typed] = verdict || corrections.length
-      ? ["Review this", `../review/?image=${id}`, `pixmill review ${short(id)}`] : ["Label this", "../review/#scope=unlabelled", "pixmill review --grid"];
-    $("review").replaceChildren(make("a", { className: "button", href, textContent: text }), folded(typed));
-    $("history").hidden = false;
-  }
+  $("history").hidden = !known;
   if (!prediction) return;
   drawPrediction($("said"), id, $("picture").firstChild, prediction, label);
   setText("of", [prediction.loss !== null && `Loss ${prediction.loss.toFixed(2)}.`,
     prediction.held_out === false ? "The model was trained on this image." : prediction.held_out ? "By a model that was not trained on this image." : ""].filter(Boolean).join(" "));
 }
 
-function drawSteps({ place, total, previous, next }, { label }, said) {
-  if (total < 2) return;
+function drawDeciding({ known, classes, manifest: { label }, waiting }) {
+  $("deciding").hidden = !known;
+  setText("deciding-title", label ? "Is the label right?" : "Which label is right?");
+  const now = waiting?.label || label;
+  $("classes").replaceChildren(...classes.slice(0, LABEL_KEYS.length).map((name, at) =>
+    labelButton({ name, key: LABEL_KEYS.slice(0, KEYED)[at], isLikely: name === now }, (chosen) => decide("label", chosen))));
+  $("review").href = `../review/?image=${id}`;
+  $("keep").disabled = !now;
+  $("waiting").hidden = !waiting;
+  if (waiting) $("waiting").replaceChildren(make("strong", { textContent: `You decided: ${waiting.label || waiting.verb}. ` }), "The model does not know it yet. ", make("a", { href: "../#start", textContent: "Train again" }));
+}
+
+function drawBack(at) {
+  const back = new URL(`../${from ?? ""}`, location.href);
+  if (!from || !back.href.startsWith(new URL("..", location.href).href)) return;
+  const report = /^reports\/([^.]+)\.html/.exec(from)?.[1];
+  if (report && at >= 0) back.hash += `.${at}`; // the image itself
+  $("back").hidden = false;
+  $("back").href = back.href;
+  $("back").textContent = report ? `← Back to ${report}` : "← Back";
+}
+
+// Lead to the neighbours in the list that one came from; else to those with the same error.
+function drawSteps({ neighbours, manifest, prediction }) {
+  const at = listed?.ids.indexOf(id) ?? -1;
+  drawBack(at);
+  const steps = at < 0 ? neighbours && { ...neighbours, title: `${manifest.label} predicted as ${prediction.label}` }
+    : { place: at + 1, total: listed.ids.length, previous: listed.ids[at - 1], next: listed.ids[at + 1], title: listed.title };
+  if (!steps || steps.total < 2) return;
   $("steps").hidden = false;
-  setText("place", `${place.toLocaleString("en")} of ${total.toLocaleString("en")}: ${label} predicted as ${said}`);
-  if (previous) $("previous").href = view(previous);
-  if (next) $("next").href = view(next);
+  setText("place", `${steps.place.toLocaleString("en")} of ${steps.total.toLocaleString("en")}: ${steps.title}`);
+  if (steps.previous) $("previous").href = view(steps.previous);
+  if (steps.next) $("next").href = view(steps.next);
+}
+
+// Draw again what a decision changes.
+async function redraw() {
+  const facts = await read(`${id}/facts`);
+  drawFacts({ ...facts, prediction: null });
+  drawDeciding(facts);
+}
+
+async function decide(verb, label = "") {
+  setText("decided", "Saving …");
+  const saved = await post(`${id}/decide`, { verb, label, why: $("reason").value, window: tab });
+  setText("decided", saved && `Saved: ${label || verb}.`);
+  if (saved) await redraw();
+}
+
+async function undo() {
+  const undone = await post(`${id}/undo?window=${tab}`);
+  if (!undone) return;
+  const others = undone.images.filter((other) => other !== id);
+  setText("decided", undone.images.length ? "Undone. " : "There is nothing to undo.");
+  $("decided").append(...others.slice(0, 1).map((other) => make("a", { href: view(other), textContent: "That was another image." })));
+  await redraw();
+}
+
+function showFull() {
+  const picture = make("img", { src: `${id}/full`, alt: "The image in full size" });
+  const button = make("button", { type: "button", textContent: "Close" });
+  for (const part of [picture, button]) part.addEventListener("click", () => $("full").close());
+  $("full").replaceChildren(button, picture);
+  $("full").showModal();
 }
 
 async function drawHistory() {
@@ -91,12 +152,14 @@ async function ask(prediction, actual) {
 
 async function start() {
   $("picture").replaceChildren(figure(id, "The image"));
+  $("picture").addEventListener("click", ({ target }) => { if (target.matches("img")) showFull(); });
   let facts;
   try {
     facts = await read(`${id}/facts`);
     drawFacts(facts);
+    drawDeciding(facts);
+    drawSteps(facts);
     document.title = `${$("title").textContent} ${short(id)} · Pixmill`;
-    if (facts.neighbours) drawSteps(facts.neighbours, facts.manifest, facts.prediction.label);
   } catch (error) {
     setText("alert", error.message);
     return;
@@ -106,9 +169,14 @@ async function start() {
   await ask(facts.prediction, facts.manifest.label);
 }
 
+const KEYS = { ArrowLeft: "previous", ArrowRight: "next", k: "keep", d: "drop", z: "undo", i: "enlarge" };
 $("history").addEventListener("toggle", drawHistory);
-addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey, target }) => {
-  const link = { ArrowLeft: $("previous"), ArrowRight: $("next") }[key];
-  if (link?.href && !(ctrlKey || metaKey || altKey) && !target.closest("input, pre")) link.click();
+for (const verb of ["keep", "drop"]) $(verb).addEventListener("click", () => decide(verb));
+$("undo").addEventListener("click", undo);
+$("enlarge").addEventListener("click", showFull);
+addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey, repeat, target }) => {
+  if (ctrlKey || metaKey || altKey || repeat || target.closest("input, pre, dialog")) return;
+  if (/^[1-9]$/.test(key)) $("classes").children[key - 1]?.click();
+  else if (key in KEYS) $(KEYS[key]).click();
 });
 start();

@@ -283,6 +283,16 @@ def expect_json(request: Request) -> None:
     check_size(request.scope, _MAX_JSON_BYTES)
 
 
+def expect_file(request: Request) -> None:
+    """Require the bytes of a file, declared as a type that no form on another site can send.
+
+    Raises:
+        ProblemError: The body is declared as something else.
+    """
+    if request.headers.get("content-type") != "application/octet-stream":
+        raise ProblemError(415, "Expected a body of application/octet-stream.")
+
+
 def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
     """Return the result of a call as JSON, or status 409 with its error and next step.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import running_dvc
-from pixmill.local.private_server import answer_json, expect_json
+from pixmill.local.private_server import answer_json, expect_file, expect_json
 from pixmill.local.problems import ProblemError
 from pixmill.project.committing import find_commit, make_commit
 from pixmill.project.page.adding import Adding
@@ -100,41 +100,11 @@ def routes(home: Home) -> list[BaseRoute]:
         actions.rollback.start(f"--to={version}", *_reason(because))
 
     async def receive(request: Request) -> Response:
-        # No form of another site can send this type.
-        if request.headers.get("content-type") != "application/octet-stream":
-            raise ProblemError(415, "Expected a body of application/octet-stream.")
+        expect_file(request)
         await actions.adding.receive(request)
         return answer_json(dict)
 
-    def post(
-        path: str, act: Callable[..., dict[str, Any] | None], *, alone: bool = False, **kinds: Any
-    ) -> Route:
-        model = create_model("Body", __config__=ConfigDict(extra="forbid", strict=True), **kinds)
-
-        async def answer(request: Request) -> Response:
-            expect_json(request)
-            try:
-                content = dict(model.model_validate_json(await request.body()))
-            except ValidationError as error:
-                raise ProblemError(
-                    400, f"Expected a JSON object of {', '.join(kinds) or 'nothing'}."
-                ) from error
-
-            def perform() -> dict[str, Any]:
-                try:
-                    # Between the stages of a run, no command holds DVC's lock.
-                    if alone and (
-                        home.pipeline.pid or any(each.writes for each in running_dvc(home.root))
-                    ):
-                        raise LockedError("a run is in progress", next="wait for it, or stop it")
-                    return act(**content, **request.path_params) or {}
-                finally:
-                    home.expire()
-
-            return await run_in_threadpool(answer_json, perform)
-
-        return Route(path, answer, methods=["POST"])
-
+    post = partial(post_route, home)
     form = actions.form
     return [
         post("/pipeline/start", home.pipeline.start),
@@ -161,6 +131,50 @@ def routes(home: Home) -> list[BaseRoute]:
         post("/import/stop", lambda: actions.adding.job.stop()),
         post("/images/{batch}/import", actions.adding.start, label=str | None),
     ]
+
+
+def post_route(
+    home: Home,
+    path: str,
+    act: Callable[..., dict[str, Any] | None],
+    *,
+    alone: bool = False,
+    **kinds: Any,
+) -> Route:
+    """Return a route that calls a function with the fields of a JSON object and of the path.
+
+    Args:
+        home: The page, whose next request reads the state again.
+        path: Path of the route.
+        act: Returns a JSON object or ``None``; may raise a :class:`PixmillError`.
+        alone: Refuse the call while a run is in progress.
+        kinds: Types of the fields by name.
+    """
+    model = create_model("Body", __config__=ConfigDict(extra="forbid", strict=True), **kinds)
+
+    async def answer(request: Request) -> Response:
+        expect_json(request)
+        try:
+            content = dict(model.model_validate_json(await request.body()))
+        except ValidationError as error:
+            raise ProblemError(
+                400, f"Expected a JSON object of {', '.join(kinds) or 'nothing'}."
+            ) from error
+
+        def perform() -> dict[str, Any]:
+            try:
+                # Between the stages of a run, no command holds DVC's lock.
+                if alone and (
+                    home.pipeline.pid or any(each.writes for each in running_dvc(home.root))
+                ):
+                    raise LockedError("a run is in progress", next="wait for it, or stop it")
+                return act(**content, **request.path_params) or {}
+            finally:
+                home.expire()
+
+        return await run_in_threadpool(answer_json, perform)
+
+    return Route(path, answer, methods=["POST"])
 
 
 def _reason(because: str) -> list[str]:

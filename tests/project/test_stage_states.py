@@ -6,15 +6,17 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from pixmill.core.process.progress import StageProgress
 from pixmill.core.repository.documents import MalformedError
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.project import stage_states
-from pixmill.project.stage_states import StageState
+from pixmill.project.stage_states import StageState, read_run
 from tests.tiny_project import change_param, copy_project, repro
 from tests.version_control import PERSON, dvc, living_dvc
 
@@ -51,10 +53,10 @@ def test_reason_texts(project: Path) -> None:
     (project / "plots/scrape/full.json").write_text("{}")
     assert texts(project) == {
         "scrape": ["plots/scrape differs from the last run"],
-        "split": ["validate has to run first", "split.test changed", "split.salt changed"],
-        "validate": ["scrape has to run first"],
-        "train": ["split has to run first", "stages/train.py is missing"],
-        "evaluate": ["split has to run first", "train has to run first", "evaluate.a changed"],
+        "split": ["Check has to run first", "split.test changed", "split.salt changed"],
+        "validate": ["Collect has to run first"],
+        "train": ["Split has to run first", "stages/train.py is missing"],
+        "evaluate": ["Split has to run first", "Train has to run first", "evaluate.a changed"],
     }
 
 
@@ -91,11 +93,11 @@ def test_rewritten_output_makes_the_next_stage_stale(project: Path) -> None:
             lock.read_text().replace(str(before), str(hashes.md5("artifacts/validate")), 1)
         )
     assert {name: state.text for name, state in states(project).items()} == {
-        "scrape": "fresh",
-        "validate": "fresh",
-        "split": "validate has rewritten artifacts/validate since",
-        "train": "split has to run first",
-        "evaluate": "split has to run first, and 1 more",
+        "scrape": "up to date",
+        "validate": "up to date",
+        "split": "Check has rewritten artifacts/validate since",
+        "train": "Split has to run first",
+        "evaluate": "Split has to run first, and 1 more",
     }
 
 
@@ -207,3 +209,24 @@ def test_killed_run_is_not_running(project: Path) -> None:
     assert (found.status, found.reasons[-1].kind) == ("stale", "figures")
     assert repro(project) == 0
     assert states(project)["evaluate"].status == "fresh"
+
+
+def test_a_run_of_known_durations_has_a_time_left() -> None:
+    fit = StageProgress("train", "", 1, 100.0, 104.0, "Fit", 10, 40, "image", begun=110.0)
+    stages = [
+        StageState("scrape", "fresh", seconds=10.0),
+        StageState("train", "running", progress=fit, seconds=60.0),
+        StageState("evaluate", "stale", seconds=20.0),
+    ]
+    run = read_run(stages, now=120.0)
+    assert run is not None
+    assert (run.number, run.stages, run.left, run.share) == (2, 3, 60.0, 1 / 3)
+    assert run.text == "Train, stage 2 of 3, about 60 s left"
+    # The work is slower than last time: ten images took 40 s.
+    late = read_run(stages, now=150.0)
+    assert late is not None
+    assert late.left == 3 * 40 + 20
+    first = read_run([replace(stage, seconds=None) for stage in stages], now=120.0)
+    assert first is not None
+    assert first.left is None
+    assert read_run(stages[:1], now=120.0) is None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pixmill.cli.parser import number, project_workspace
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
-from pixmill.core.process.progress import announce
+from pixmill.core.process.progress import announce, reporting
 from pixmill.core.words import count
 
 if TYPE_CHECKING:
@@ -75,7 +75,11 @@ def run(arguments: argparse.Namespace) -> None:
         _apply(workspace, plan, arguments.apply)
         return
     again = plan.command + (f" --trials {arguments.trials}" if arguments.trials else "")
-    with storage_errors(then=f"{again} (finished trials are kept)"), lock_sweep(workspace):
+    with (
+        storage_errors(then=f"{again} (finished trials are kept)"),
+        lock_sweep(workspace),
+        reporting("sweep", workspace.root, workspace.scratch("progress")),
+    ):
         _search(workspace, plan, again, as_json=arguments.json)
     if arguments.open:
         import webbrowser

@@ -17,6 +17,7 @@ import pandas as pd
 
 from pixmill.core.errors import GateError
 from pixmill.core.params import Severity
+from pixmill.core.process.progress import begin
 from pixmill.core.words import count, printable
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Out
         RuntimeError: An expectation could not be computed, which Great Expectations reports as a
             failure.
     """
-    # Great Expectations takes seconds to import.
+    begin("Load and run Great Expectations")  # whose import takes seconds
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")

@@ -27,6 +27,19 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def describe_seconds(seconds: float) -> str:
+    """Return a duration in whole seconds, minutes or hours.
+
+    >>> describe_seconds(42.4), describe_seconds(140), describe_seconds(9000)
+    ('42 s', '2 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def did_you_mean(
     name: str,
     known: Iterable[str],

@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 from pixmill.core.errors import TrainError
 from pixmill.core.files.writing import replacing, write_bytes
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.core.process.progress import announce
+from pixmill.core.process.progress import announce, report_progress
 from pixmill.models.backbones import backbone_digest, build_backbone
 from pixmill.models.determinism import fix_threads
 from pixmill.models.layers import Origin, feature_maps, head_graph, origin_of
@@ -106,7 +106,8 @@ def convert_backbone(
     path = _cache_folder(params, scratch) / name
     if path.exists():
         return path
-    announce(f"features: converting {params.title} to LiteRT, once for these layers")
+    announce(f"features: converting {params.title} to LiteRT, once on this machine")
+    report_progress("Convert the network, once on this machine", 0, None, "")
     fix_threads(threads)
     backbone = build_backbone(params, image_size=image_size, **origin)
     maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}

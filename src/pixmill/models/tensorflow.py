@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pixmill.core.process.progress import begin
 from pixmill.models.litert import quiet
 
 __all__ = ["keras", "load_tensorflow", "tf"]
@@ -43,6 +44,7 @@ def load_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
+    begin("Load TensorFlow")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet():
         import keras

@@ -55,6 +55,22 @@ def count_label_issues(root: Path) -> int:
     return sum(row["suggested"] is not None and row["id"] not in decided for row in rows)
 
 
+def count_unlabelled(root: Path) -> int:
+    """Count the images without a label in the last evaluation that nobody has decided.
+
+    Args:
+        root: Project folder.
+
+    Raises:
+        DecisionsError: ``decisions.csv`` is malformed.
+        OSError: The table cannot be read.
+        ValueError: The table is malformed.
+    """
+    decided = DecisionTable(root).decided
+    rows = read_rows(root / "artifacts/evaluate/unlabelled.parquet", "id")
+    return sum(row["id"] not in decided for row in rows)
+
+
 def find_disputes(root: Path) -> dict[str, str]:
     """Return who said what, by id of each image to which people gave several labels.
 

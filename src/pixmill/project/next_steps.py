@@ -7,9 +7,9 @@ and finally pushes and promotion. No command loses images or decisions that no c
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,7 @@ from pixmill.core.repository.git import FIRST_COMMIT
 from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
 from pixmill.project.committing import find_commit
+from pixmill.project.stage_states import read_run
 
 if TYPE_CHECKING:
     from pixmill.project.stage_states import StageState
@@ -35,6 +36,7 @@ Kind = Literal[
     "disputed",
     "corrections",
     "labels",
+    "unlabelled",
     "series",
     "more images",
     "compare",
@@ -132,14 +134,12 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _running(state: ProjectState) -> Iterator[NextStep]:
-    for stage in state.stages:
-        if stage.status == "running":
-            sentence = f"{stage.name} is running"
-            if stage.progress:
-                sentence = f"{stage.name} has been running since {_clock(stage.progress.since)}"
-                if doing := stage.progress.describe():
-                    sentence += f": {doing}"
-            yield NextStep("running", f"{sentence}.", None)
+    run = read_run(state.stages, time.time())
+    if run is not None:
+        doing = f". {run.doing}" if run.doing else ""
+        yield NextStep("running", f"{run.text}{doing}.", None)
+    if state.sweep is not None:
+        yield NextStep("running", f"{state.sweep.describe() or 'A sweep is running'}.", None)
     if any(command.writes for command in state.commands):
         yield NextStep("running", "DVC is running in this project.", None)
 
@@ -208,7 +208,7 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
     """Yield the stage whose last run was stopped by its gate, an error or a signal."""
     for stage in state.stages:
         if stage.status == "failed":
-            yield _after_error(stage.name, stage.error)
+            yield _after_error(stage.title, stage.error)
             return
 
 
@@ -280,9 +280,9 @@ def _update(state: ProjectState, old: list[StageState]) -> NextStep:
 def _rerun(state: ProjectState, old: list[StageState]) -> NextStep:
     """Return the run of stages that are out of date; if others only lack results, after a fetch."""
     changed = [stage for stage in old if not stage.is_missing]
-    names = [stage.name for stage in changed]
+    names = [stage.title for stage in changed]
     first = changed[0]
-    why = first.text if first.status == "stale" else f"{first.name} has never run"
+    why = first.text if first.status == "stale" else f"{first.title} has never run"
     command = _RUN
     if len(changed) < len(old) and (state.is_cached or state.repository.has_storage):
         fetch = "dvc checkout" if state.is_cached else "dvc pull"
@@ -342,6 +342,12 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep(
             "labels", f"{issues} to review: the model prefers another class.", "pixmill review"
         )
+
+
+def _unlabelled(state: ProjectState) -> Iterator[NextStep]:
+    if state.is_fresh and state.unlabelled:
+        wait = count(state.unlabelled, "image waits", "images wait")
+        yield NextStep("unlabelled", f"{wait} for a label: label them in a grid.", "pixmill review")
 
 
 def _series(state: ProjectState) -> Iterator[NextStep]:
@@ -474,10 +480,6 @@ def _files(paths: Sequence[str]) -> str:
     return " ".join(map(shell_word, paths))
 
 
-def _clock(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%H:%M")
-
-
 _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
     _vanished,
     _empty,
@@ -491,5 +493,6 @@ _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
     _reviews,
     _share,
     _production,
+    _unlabelled,
 )
 """The order of the steps."""

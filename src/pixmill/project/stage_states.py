@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.params.document import flat, value_at
-from pixmill.core.process.progress import StageProgress, read_progress
+from pixmill.core.process.progress import StageProgress, last_seconds, read_progress
 from pixmill.core.provenance.lock import FILE
 from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
 from pixmill.core.repository.dvc import is_dvc_locked, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.stage_inputs import Stages, hashes_of
-from pixmill.core.words import printable
+from pixmill.core.words import describe_seconds, printable
 
 Status = Literal["fresh", "stale", "never run", "failed", "running", "unknown"]
 
@@ -34,8 +35,13 @@ _CODE = ("src/", "stages/")
 IN_GIT = ("metrics/", "plots/")
 """Path prefixes of outputs that are in Git instead of DVC's cache."""
 
+_TITLES = {"scrape": "Collect", "validate": "Check"}
+
 SETTLED_SECONDS = 0.25
 """Minimum age of ``dvc.lock`` while DVC runs; DVC takes milliseconds to write it."""
+
+_USUAL_SECONDS = 30.0
+"""Assumed duration of a stage before any was complete."""
 
 MAX_VALUE_CHARS = 40
 """Characters shown of a param's value."""
@@ -70,6 +76,7 @@ class StageState:
         reasons: Why it is not fresh, the cause first.
         progress: Progress, or the last progress before it ended; ``None`` if unknown.
         error: Error message if it failed; empty if unknown.
+        seconds: Duration of its last complete run; ``None`` if unknown.
     """
 
     name: str
@@ -77,6 +84,12 @@ class StageState:
     reasons: tuple[Reason, ...] = ()
     progress: StageProgress | None = None
     error: str = ""
+    seconds: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The name in sentences and on pages."""
+        return stage_title(self.name)
 
     @property
     def is_missing(self) -> bool:
@@ -94,7 +107,70 @@ class StageState:
         if self.status == "stale":
             more = len(self.reasons) - 1
             return self.reasons[0].text + (f", and {more} more" if more else "")
-        return self.status
+        return "up to date" if self.status == "fresh" else self.status
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run of the pipeline is.
+
+    Args:
+        title: Title of the running stage.
+        number: Its number, from 1.
+        stages: Number of stages.
+        doing: Progress of the stage; empty if unknown.
+        share: Share of the work that is done, by the durations of the last runs.
+        left: Seconds until the last stage ends; ``None`` if one was never complete.
+    """
+
+    title: str
+    number: int
+    stages: int
+    doing: str
+    share: float
+    left: float | None
+
+    @property
+    def text(self) -> str:
+        """The progress, such as ``Train, stage 4 of 5, about 40 s left``."""
+        text = f"{self.title}, stage {self.number} of {self.stages}"
+        return f"{text}, about {describe_seconds(self.left)} left" if self.left else text
+
+
+def read_run(stages: Sequence[StageState], now: float) -> RunProgress | None:
+    """Return how far the run of the pipeline is; ``None`` if no stage runs.
+
+    Args:
+        stages: The state of each stage.
+        now: The time in seconds since 1970.
+    """
+    number = next((n for n, stage in enumerate(stages) if stage.status == "running"), None)
+    if number is None:
+        return None
+    known = [stage.seconds for stage in stages if stage.seconds is not None]
+    usual = sum(known) / len(known) if known else _USUAL_SECONDS
+    expected = [usual if stage.seconds is None else stage.seconds for stage in stages]
+    progress = stages[number].progress
+    elapsed = now - progress.started if progress else 0.0
+    # With more images than last time, the rate of the current work knows better.
+    left = max(0.0, expected[number] - elapsed, progress.work_left(now) if progress else 0.0)
+    for stage, seconds in zip(stages[number + 1 :], expected[number + 1 :], strict=True):
+        if stage.status != "fresh":
+            left += seconds
+    done = sum(expected[:number]) + elapsed
+    return RunProgress(
+        title=stages[number].title,
+        number=number + 1,
+        stages=len(stages),
+        doing=progress.describe() if progress else "",
+        share=done / (done + left) if done else 0.0,
+        left=left if len(known) == len(stages) else None,
+    )
+
+
+def stage_title(name: str) -> str:
+    """Return the name of a stage in sentences and on pages."""
+    return _TITLES.get(name, name.capitalize())
 
 
 @dataclass(frozen=True)
@@ -129,7 +205,11 @@ def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
             with its name.
     """
     reader = _StageReader(root, hashes)
-    return [reader.state(name) for name in reader.definitions]
+    progress = root / ".pixmill" / "progress"
+    return [
+        replace(reader.state(name), seconds=last_seconds(progress, name))
+        for name in reader.definitions
+    ]
 
 
 class _StageReader:
@@ -188,7 +268,7 @@ class _StageReader:
         for name in filter(None, dict.fromkeys(map(self._maker, stage.deps))):
             before = self.state(name)
             if before.status not in ("fresh", "unknown") and not before.is_missing:
-                yield Reason("stage", name, f"{name} has to run first")
+                yield Reason("stage", name, f"{stage_title(name)} has to run first")
         if locked is None:
             return
         if stage.command != locked.get("cmd"):
@@ -227,7 +307,9 @@ class _StageReader:
                 # The state of that stage covers the file itself.
                 is_another = made is not None and made != recorded.get(path, made)
                 if is_another and self.state(maker).status in ("fresh", "stale"):
-                    yield Reason("dependency", path, f"{maker} has rewritten {path} since")
+                    yield Reason(
+                        "dependency", path, f"{stage_title(maker)} has rewritten {path} since"
+                    )
             elif path not in recorded:
                 yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
             elif (md5 := self._hashes.md5(path)) != recorded[path]:
@@ -239,6 +321,8 @@ class _StageReader:
             if md5 is None and self._recorded_data() == recorded:
                 return Reason("output", path, "data/ is missing")
             return Reason("dependency", path, "the images in data/ changed")
+        if path == DECISIONS:
+            return Reason("dependency", path, "labels and decisions changed")
         kind: Kind = "code" if path.startswith(_CODE) else "dependency"
         return Reason(kind, path, f"{path} {'changed' if md5 else 'is missing'}")
 

@@ -7,6 +7,7 @@ taken. A part that cannot be read is listed in ``faults`` instead of raising.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.errors import ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params, load_params
+from pixmill.core.process.progress import StageProgress, read_progress
 from pixmill.core.repository.dvc import RunningDvc, has_remote, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.git import GitError, changed_files, git
@@ -34,6 +36,7 @@ from pixmill.project.disk.usage import measure
 from pixmill.project.findings import (
     count_corrections,
     count_label_issues,
+    count_unlabelled,
     find_disputes,
     find_series,
     find_undecodable,
@@ -42,7 +45,7 @@ from pixmill.project.findings import (
     read_growth,
 )
 from pixmill.project.next_steps import next_steps
-from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
+from pixmill.project.stage_states import IN_GIT, StageState, read_run, read_stage_states
 from pixmill.review.recovery import describe_missing
 from pixmill.tracking.delivery import pending_folders
 from pixmill.tracking.store import database_file, local_registry, tracking_uri
@@ -159,6 +162,7 @@ class ProjectState:
         deleted: Names among ``params.yaml``, ``dvc.yaml`` and ``dvc.lock`` that only the last
             commit has.
         commands: Running DVC commands.
+        sweep: Progress of the running ``pixmill sweep``; ``None`` if none runs.
         accuracy: Test accuracy of the last evaluation with its confidence limits; ``None`` without
             results.
         awaits_images: Whether images come from ``data/`` and it never had any.
@@ -177,6 +181,7 @@ class ProjectState:
         missing: Sentences on accepted images and decisions that disappeared, and the command that
             restores them.
         doubtful_labels: Number of label issues without a decision.
+        unlabelled: Number of images that wait for a label since the last evaluation.
         disputed: Who said what, by id of each image to which people gave several labels.
         undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
@@ -194,6 +199,7 @@ class ProjectState:
     data: Data | None = None
     deleted: tuple[str, ...] = ()
     commands: tuple[RunningDvc, ...] = ()
+    sweep: StageProgress | None = None
     accuracy: tuple[float, float, float] | None = None
     awaits_images: bool = False
     awaits_labels: bool = False
@@ -209,6 +215,7 @@ class ProjectState:
     corrections: int = 0
     missing: tuple[list[str], str] | None = None
     doubtful_labels: int = 0
+    unlabelled: int = 0
     disputed: dict[str, str] = field(default_factory=dict)
     undecodable: dict[str, str] = field(default_factory=dict)
     growth: Growth | None = None
@@ -241,6 +248,7 @@ class ProjectState:
             del document[key]
         for entry, stage in zip(document["stages"], self.stages, strict=True):
             entry["text"] = stage.text
+            entry["title"] = stage.title
             if stage.progress is not None:
                 entry["progress"]["text"] = stage.progress.describe()
         repository = document["repository"]
@@ -251,10 +259,12 @@ class ProjectState:
             "command": self.commit,
         }
         growth = document.pop("growth")
+        run = read_run(self.stages, time.time())
         return {
             "next": [asdict(step) for step in next_steps(self)],
             **document,
             "is_fresh": self.is_fresh,
+            "run": run and {**asdict(run), "text": run.text},
             "more_images": self.growth and {**growth, "text": self.growth.sentence()},
         }
 
@@ -305,6 +315,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         data=data,
         deleted=_deleted(root, repository),
         commands=tuple(running_dvc(root)),
+        sweep=_running_sweep(root),
         accuracy=read_accuracy(root),
         awaits_images=reads_data and data is not None and data.is_new,
         awaits_labels=not part(
@@ -324,6 +335,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0, wanted=stages),
+        unlabelled=part("labels", lambda: count_unlabelled(root), 0, wanted=stages),
         disputed=part(DECISIONS, lambda: find_disputes(root), {}),
         undecodable=part("images", lambda: find_undecodable(root), {}, wanted=stages),
         growth=part("learning curve", lambda: read_growth(root), None, wanted=stages),
@@ -333,6 +345,11 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         faults=faults,
         fixes=fixes,
     )
+
+
+def _running_sweep(root: Path) -> StageProgress | None:
+    found = read_progress(root / ".pixmill" / "progress")
+    return next((each for each in found if each.stage == "sweep" and each.is_running), None)
 
 
 def _deleted(root: Path, repository: Repository) -> tuple[str, ...]:

@@ -11,13 +11,20 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.process import progress as stage_progress
-from pixmill.core.process.progress import Progress, read_progress, reporting, track
+from pixmill.core.process.progress import (
+    Progress,
+    begin,
+    last_seconds,
+    only_warnings,
+    read_progress,
+    reporting,
+    track,
+)
 
 
 def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage_progress, "_WRITE_SECONDS", 0.0)
     with reporting("train", tmp_path, tmp_path / "progress"):
         (begun,) = read_progress(tmp_path / "progress")
         assert (begun.stage, begun.root, begun.pid, begun.what) == (
@@ -29,14 +36,25 @@ def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(
         assert begun.is_running
         assert begun.describe() == ""
         assert abs(begun.since - time.time()) < 5
+        begin("Load a library")
+        assert read_progress(tmp_path / "progress")[0].describe() == "Load a library"
         with Progress("Decode", 1250) as bar:
-            bar.advance(1)
             (now,) = read_progress(tmp_path / "progress")
-            assert now.describe() == "Decode: 1 of 1,250 images"
+            assert now.describe() == "Decode: 0 of 1,250 images"
+            bar.advance(1, "best 3")
+            bar.advance(1249, "best 4")
+            (now,) = read_progress(tmp_path / "progress")
+            assert now.describe() == "Decode: 1,250 of 1,250 images (best 4)"
             assert now.since == begun.since
+        with only_warnings():
+            begin("A part")
+        assert read_progress(tmp_path / "progress") == [now]
+        monkeypatch.setattr(stage_progress, "_WRITE_SECONDS", 0.0)
         assert list(track("ab", "Check", unit="fold")) == ["a", "b"]
         assert read_progress(tmp_path / "progress")[0].describe() == "Check: 2 folds"
     assert read_progress(tmp_path / "progress") == []
+    assert last_seconds(tmp_path / "progress", "train") is not None
+    assert last_seconds(tmp_path / "progress", "split") is None
     with Progress("Decode", 3) as bar:
         bar.advance(3)
     assert read_progress(tmp_path / "progress") == []

@@ -120,6 +120,10 @@ SITUATIONS = {
     "running": made(
         stages=fresh_until("train", status="running", progress=FIT), undecodable={"a": "broken"}
     ),
+    "sweep": made(
+        sweep=replace(FIT, stage="sweep", what="Sweep", unit="trial", note="best 0.8, trial 3"),
+        stages=fresh_until("train", EPOCHS),
+    ),
     "DVC runs": made(commands=(RunningDvc(1, "dvc add", ("data",), ()),)),
     "conflict in results": in_conflict("dvc.lock"),
     "conflict in params": in_conflict("params.yaml", marked=("params.yaml",)),
@@ -165,6 +169,7 @@ SITUATIONS = {
         uncommitted=Uncommitted(changed=("decisions.csv",), missing="1 decision", is_back=True)
     ),
     "labels": made(doubtful_labels=3),
+    "unlabelled": made(unlabelled=100),
     "disputed": made(disputed={"1" * 64: "cat (ada) and dog (bo)"}),
     "large": made(
         changed=("notes.md", "phone/"), untracked=("notes.md", "phone/"), large=("phone/",)

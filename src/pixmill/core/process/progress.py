@@ -1,7 +1,8 @@
 """Progress of long work: a bar on a terminal, lines elsewhere, a file for other processes.
 
 ``.pixmill/progress/<stage>-<workspace>.json`` exists while a stage runs. A failed stage records its
-error there; a killed stage leaves the file with the id of a dead process.
+error there; a killed stage leaves the file with the id of a dead process. ``<stage>.seconds`` is
+how long its last complete run took.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self, TextIO, TypeVar
 
+from pixmill.core.files.workspace import STAGES
 from pixmill.core.files.writing import write_text
-from pixmill.core.words import count, printable_lines
+from pixmill.core.words import count, describe_seconds, printable_lines
 
 _WRITE_SECONDS = 0.5
 """Minimum seconds between writes."""
@@ -44,7 +46,9 @@ class StageProgress:
         what: Short name of the current work (``Decode``), or an empty string.
         count: Number of finished units.
         total: Number of units; ``None`` if unknown.
-        unit: The unit, in the singular (``image``).
+        unit: The unit, in the singular (``image``); empty if the work has none.
+        note: Short text on the work so far (``best 0.85``).
+        begun: Start of the current work in seconds since 1970.
         failed: The error of a failed stage; ``None`` if it runs or was killed.
     """
 
@@ -57,6 +61,8 @@ class StageProgress:
     count: int = 0
     total: int | None = None
     unit: str = ""
+    note: str = ""
+    begun: float = 0.0
     failed: str | None = None
 
     @property
@@ -66,13 +72,26 @@ class StageProgress:
 
     def describe(self) -> str:
         """Return the progress, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
-        if not self.what:
-            return ""
+        if not self.unit:
+            return self.what
         done = "" if self.total is None else f"{self.count:,} of "
+        note = f" ({self.note})" if self.note else ""
         return (
             f"{self.what}: "
-            f"{done}{count(self.count if self.total is None else self.total, self.unit)}"
+            f"{done}{count(self.count if self.total is None else self.total, self.unit)}{note}"
         )
+
+    def work_left(self, now: float) -> float:
+        """Return the seconds until the current work ends, by its rate; 0 if unknown.
+
+        Args:
+            now: The time in seconds since 1970.
+        """
+        return _work_left(now - self.begun, self.count, self.total)
+
+
+def _work_left(elapsed: float, done: int, total: int | None) -> float:
+    return elapsed / done * (total - done) if total and done else 0.0
 
 
 class _Report:
@@ -83,9 +102,19 @@ class _Report:
         self.progress = progress
         self._last = 0.0
 
-    def update(self, what: str, count: int, total: int | None, unit: str) -> None:
-        self.progress = replace(self.progress, what=what, count=count, total=total, unit=unit)
-        if time.monotonic() - self._last >= _WRITE_SECONDS:
+    def update(self, what: str, count: int, total: int | None, unit: str, note: str) -> None:
+        is_new = not count
+        self.progress = replace(
+            self.progress,
+            what=what,
+            count=count,
+            total=total,
+            unit=unit,
+            note=note,
+            begun=time.time() if is_new else self.progress.begun,
+        )
+        # A write between these may be the last one for long.
+        if is_new or count == total or time.monotonic() - self._last >= _WRITE_SECONDS:
             self.write()
 
     def write(self) -> None:
@@ -97,12 +126,15 @@ class _Report:
 
 _current: _Report | None = None
 
+_quiet = False
+
 
 @contextlib.contextmanager
 def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     """Maintain the progress file of a stage during the block, with the error if it fails.
 
-    Call it only while holding the stage's lock.
+    Say which of the stages it is, and how long it took last time. Call it only while holding the
+    stage's lock.
 
     Args:
         stage: The stage's name.
@@ -121,6 +153,10 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     )
     report.write()
     _current = report
+    if stage in STAGES:
+        took = last_seconds(folder, stage)
+        last = "" if took is None else f", took {describe_seconds(took)} last time"
+        announce(f"{stage}: stage {STAGES.index(stage) + 1} of {len(STAGES)}{last}")
     try:
         yield
     except BaseException as error:
@@ -132,11 +168,41 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     else:
         with contextlib.suppress(OSError):
             report.path.unlink(missing_ok=True)
+            # From the start of the process, whose imports take seconds.
+            write_text(_seconds_file(folder, stage), f"{time.time() - begun.started:.1f}\n")
     finally:
         _current = None
 
 
-def report_progress(what: str, count: int, total: int | None, unit: str) -> None:
+def _seconds_file(folder: Path, stage: str) -> Path:
+    return folder / f"{stage}.seconds"
+
+
+def last_seconds(folder: Path, stage: str) -> float | None:
+    """Return how many seconds the last complete run of a stage took; ``None`` if unknown.
+
+    Args:
+        folder: ``.pixmill/progress``.
+        stage: The stage's name.
+    """
+    try:
+        return float(_seconds_file(folder, stage).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def begin(step: str) -> None:
+    """Name a step without units that the stage of this process begins; do nothing elsewhere.
+
+    Args:
+        step: The step, such as ``Load TensorFlow``.
+    """
+    if _current is not None and _current.progress.pid == os.getpid() and not _quiet:
+        announce(f"{_current.progress.stage}: {step[:1].lower()}{step[1:]} …")
+        report_progress(step, 0, None, "")
+
+
+def report_progress(what: str, count: int, total: int | None, unit: str, note: str = "") -> None:
     """Update the progress file of the stage that this process runs, if any.
 
     Args:
@@ -144,9 +210,11 @@ def report_progress(what: str, count: int, total: int | None, unit: str) -> None
         count: Number of finished units.
         total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular.
+        note: Short text after the count.
     """
-    if _current is not None and _current.progress.pid == os.getpid():
-        _current.update(what, count, total, unit)
+    # Of a quiet part, such as a trial of a sweep, the whole shows the progress.
+    if _current is not None and _current.progress.pid == os.getpid() and not _quiet:
+        _current.update(what, count, total, unit, note)
 
 
 def read_progress(folder: Path) -> list[StageProgress]:
@@ -232,7 +300,7 @@ class Progress:
         self.done = 0
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._last = time.monotonic()
+        self._begun = self._last = time.monotonic()
         self._printed = False
         self._note = ""
         self._bar = tqdm(
@@ -268,7 +336,7 @@ class Progress:
         """
         self.done += count
         self._note = note
-        report_progress(self.what, self.done, self.total, self.unit)
+        report_progress(self.what, self.done, self.total, self.unit, note)
         if self._terminal:
             if note:
                 self._bar.set_postfix_str(note, refresh=False)
@@ -287,6 +355,9 @@ class Progress:
         self._printed = True
         total = "" if self.total is None else f" of {self.total:,}"
         note = f" ({self._note})" if self._note else ""
+        left = _work_left(self._last - self._begun, self.done, self.total)
+        if left >= 1:
+            note += f", about {describe_seconds(left)} left"
         print(
             f"{self.what}: {self.done:,}{total} {self.unit}s{note}", file=self._stream, flush=True
         )
@@ -302,12 +373,9 @@ def track(
             progress.advance()
 
 
-_quiet = False
-
-
 @contextlib.contextmanager
 def only_warnings() -> Iterator[None]:
-    """Suppress announcements other than warnings during the block."""
+    """Suppress announcements other than warnings, and the progress, during the block."""
     global _quiet
     before = _quiet
     _quiet = True

@@ -41,11 +41,11 @@ def whole():
 @pytest.mark.parametrize(
     ("verdict", "heading"),
     [
-        ("better", "cnn is better than main"),
-        ("worse", "cnn is worse than main"),
-        ("same", "cnn is as good as main"),
-        ("undecided", "cnn is not clearly better or worse than main"),
-        ("not_comparable", "cnn cannot be compared with main"),
+        ("better", "Better"),
+        ("worse", "Worse"),
+        ("same", "About the same"),
+        ("undecided", "No clear difference"),
+        ("not_comparable", "Not comparable"),
     ],
 )
 def test_verdict_comes_first(verdict, heading):

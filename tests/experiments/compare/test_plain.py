@@ -6,7 +6,7 @@ import pytest
 from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.experiments.compare.comparison import Comparison, Gate
 from pixmill.experiments.compare.numbers import compare_numbers
-from pixmill.experiments.compare.plain import Group, find_shift, plain_sentence
+from pixmill.experiments.compare.plain import Group, find_shift, headline
 from pixmill.experiments.compare.verdict import give_verdict
 from tests.experiments.compare.made_revisions import make_predictions, make_revision
 
@@ -60,6 +60,6 @@ def test_a_comparison_is_told_by_its_own_verdict_and_images():
     numbers = compare_numbers(base, head, CompareParams(), EvaluateParams())
     verdict, sentence = give_verdict(numbers)
     found = Comparison(base, head, verdict, sentence, numbers, None, None, Gate("pass", ()), ())
-    assert plain_sentence(found).startswith("Worse on the same 60 test images: 12 worse, 2 better")
+    assert headline(found).startswith("Worse on the same 60 test images: 12 worse, 2 better")
     alone = Comparison(None, head, "not_comparable", "Alone.", None, None, None, found.gate, ())
-    assert plain_sentence(alone) == "Alone."
+    assert headline(alone) == "Not comparable"

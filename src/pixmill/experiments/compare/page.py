@@ -17,6 +17,7 @@ from pixmill.core.files.writing import write_text
 from pixmill.core.words import shorten
 from pixmill.experiments.compare.comparison import Comparison, Numbers, Revision
 from pixmill.experiments.compare.image_changes import CHANGES
+from pixmill.experiments.compare.plain import headline
 from pixmill.experiments.compare.results import read_curves
 from pixmill.experiments.compare.slices import VALUES
 from pixmill.experiments.compare.view import (
@@ -229,6 +230,7 @@ def render_page(
         **made,
         command=command,
         colours=_COLOURS,
+        heading=headline(comparison),
         # The badge in the heading states the verdict.
         lead=re.sub(
             f"^{comparison.verdict.replace('_', ' ')}[:,] ",

@@ -17,6 +17,7 @@ _WORDS: dict[Verdict, str] = {
     "worse": "Worse",
     "same": "About the same",
     "undecided": "No clear difference",
+    "not_comparable": "Not comparable",
 }
 
 _SIGNIFICANT = 0.05
@@ -158,8 +159,8 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     )
 
 
-def plain_sentence(comparison: Comparison) -> str:
-    """Return what moved and why; without common images, the verdict's sentence.
+def headline(comparison: Comparison) -> str:
+    """Return what moved and why; without common images, the verdict.
 
     Args:
         comparison: The comparison, whose verdict and images decide.
@@ -168,7 +169,7 @@ def plain_sentence(comparison: Comparison) -> str:
     base = comparison.base
     head = comparison.head
     if numbers is None or base is None or base.predictions is None or head.predictions is None:
-        return comparison.sentence
+        return _WORDS[comparison.verdict]
     accuracy = numbers.metrics["accuracy"]
     shift = replace(
         find_shift(base.predictions, head.predictions),
@@ -179,7 +180,7 @@ def plain_sentence(comparison: Comparison) -> str:
         word=comparison.verdict,
         image=numbers.image,
     )
-    return shift.sentence or comparison.sentence
+    return shift.sentence or _WORDS[comparison.verdict]
 
 
 def _classes(predictions: pd.DataFrame) -> list[str]:

@@ -74,14 +74,16 @@ def served(tiny_project, tmp_path, monkeypatch):
 
 def test_params_are_checked_saved_and_undone(served):
     # The tiny project has params of its own.
-    valid = "{classes: [cat, dog], scrape: {snapshot: '2026-11-20'}, train: {epochs: 3}}\n"
+    valid = (
+        "{classes: [cat, dog], scrape: {snapshot: '2026-11-20'}, train: {model: cnn, epochs: 3}}\n"
+    )
     (served.root / "params.yaml").write_text(valid)
     form = served.visitor.get_json("params")
-    assert [field["name"] for field in form["params"]] == [
+    assert {field["name"] for field in form["params"]} > {
         "classes",
         "scrape.snapshot",
         "train.epochs",
-    ]
+    }
     values = {"train.epochs": "many"}
     assert "train.epochs" in served.visitor.post("params/check", {"values": values})[1]["errors"]
     assert served.visitor.post("params", {"digest": form["digest"], "values": values})[0] == 409
@@ -116,6 +118,7 @@ def test_commit_of_the_list(served):
 
 CHANGES = [
     ("params", {"digest": "", "values": {}}),
+    ("params/use", {"digest": "", "recipe": "fast"}),
     ("params/undo", {}),
     ("commit", {"paths": ["notes.txt"], "message": "Add notes"}),
 ]

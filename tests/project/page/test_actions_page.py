@@ -18,9 +18,7 @@ from tests.version_control import PERSON, git
 
 pytestmark = pytest.mark.browser
 
-PARAMS = (
-    "classes: [cat, dog]  # two\nscrape: {snapshot: '2026-11-20'}\ntrain:\n  epochs: 3  # few\n"
-)
+PARAMS = "classes: [cat, dog]  # two\nscrape: {snapshot: '2026-11-20'}\ntrain:\n  model: cnn\n  epochs: 3  # few\n"
 
 LIST = (
     "import pathlib, sys; print(sorted(each.name for each in "
@@ -111,6 +109,16 @@ def test_params_commit_and_added_images(page):
     page.until(lambda: params.read_text() == PARAMS)
     page.unfold("params")  # It folds when saved.
     page.until(lambda: page.find("[id='param-train.epochs']").get_property("value") == "3")
+
+    # A recipe is taken and undone, too.
+    page.click("[aria-describedby=recipe-fast]")
+    page.until(lambda: "model: features" in params.read_text())
+    page.unfold("params")
+    page.until(lambda: page.browser.find_elements(By.CSS_SELECTOR, "[aria-pressed=true]"))
+    assert not page.browser.find_elements(By.CSS_SELECTOR, "[id='param-train.epochs']")
+    page.unfold("params")
+    page.click("#params-undo")
+    page.until(lambda: params.read_text() == PARAMS)
 
     # The listed files are committed.
     page.unfold("commit")

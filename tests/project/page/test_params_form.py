@@ -39,10 +39,15 @@ def text(root: Path) -> str:
     return (root / "params.yaml").read_bytes().decode()
 
 
-def test_fields_are_those_of_the_file(root: Path) -> None:
-    fields = {field["name"]: field for field in ParamsForm(root).document()["params"]}
-    assert {"classes", "train.learning_rate", "train.cnn.blocks", "sweep.trials"} <= fields.keys()
-    assert "train.epochs" not in fields
+def test_fields_are_those_of_the_file_that_apply(root: Path) -> None:
+    form = ParamsForm(root)
+    fields = {field["name"]: field for field in form.document()["params"]}
+    assert {"classes", "train.model", "sweep.trials"} <= fields.keys()
+    assert not {"train.learning_rate", "train.cnn.blocks", "validate.max_pixels"} & fields.keys()
+    save(form, train__model="cnn", train__target_accuracy="0.9")  # the latter is offered
+    fields = {field["name"]: field for field in form.document()["params"]}
+    assert {"train.learning_rate", "train.cnn.blocks"} <= fields.keys()
+    assert fields["train.target_accuracy"]["text"] == "0.9"
     assert "backbone" in fields["train.model"]["choices"]
     assert (fields["train.learning_rate"]["text"], fields["train.learning_rate"]["is_number"]) == (
         "0.001",
@@ -78,6 +83,24 @@ def test_saved_values_keep_comments_and_are_undone(root: Path) -> None:
     assert not form.can_undo
     with pytest.raises(ParamsError):
         form.undo()
+
+
+def test_recipes_are_taken_and_undone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = ParamsForm(root)
+    before = text(root)
+    found = form.document()
+    assert found["recipe"] == "fast"
+    form.use(found["digest"], "best")
+    assert form.document()["recipe"] == "best"
+    assert load_params(root).classes == ("cat", "dog")
+    with pytest.raises(ParamsError, match="changed elsewhere"):
+        form.use(found["digest"], "fast")
+    monkeypatch.setattr("pixmill.project.recipes.recipe.find_spec", lambda _: None)
+    with pytest.raises(ParamsError) as caught:
+        form.use(form.document()["digest"], "strong")
+    assert "hub" in (caught.value.next or "")
+    form.undo()
+    assert (text(root), form.can_undo) == (before, False)
 
 
 def test_unchanged_values_write_nothing(root: Path) -> None:

@@ -114,6 +114,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/params", params),
         post("/params", form.save, alone=True, digest=str, values=dict[str, str]),
         post("/params/check", lambda values: {"errors": form.check(values)}, values=dict[str, str]),
+        post("/params/use", form.use, alone=True, digest=str, recipe=str),
         post("/params/undo", form.undo, alone=True),
         post(
             "/commit",

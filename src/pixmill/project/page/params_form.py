@@ -13,13 +13,23 @@ from pixmill.core.files.writing import write_bytes
 from pixmill.core.params import Params, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import edit_params, value_at
 from pixmill.core.params.reference import CurrentParam, current_params, plain
+from pixmill.models.networks import describe_model
+from pixmill.project.recipes.recipe import find_recipe, pin_preset
+from pixmill.project.recipes.replacement import use
 
 _CHOICES = re.compile(r"one of ([\w., -]+)")
 """Params that accept a few words, and nothing else."""
 
 
+_RECIPES = ("fast", "best", "strong", "finetune")
+"""Recipes that the form offers."""
+
+_OFFERED = ("train.target_accuracy", "train.class_weights", "train.minutes")
+"""Params that the form offers although the file does not set them."""
+
+
 class ParamsForm:
-    """The params that ``params.yaml`` sets, as texts.
+    """Recipes, and the params that ``params.yaml`` sets, as texts.
 
     Args:
         root: Project folder.
@@ -37,15 +47,27 @@ class ParamsForm:
         return bool(self._saved)
 
     def document(self) -> dict[str, Any]:
-        """Return each param's text, meaning and choices, and the digest of the file.
+        """Return the digest of the file, the recipe in use, and the params with effect.
+
+        A param has its text, meaning and choices.
 
         Raises:
             ParamsError: The file is not valid.
         """
-        digest = _digest(read_text(self._path).encode())
+        text = read_text(self._path)
+        train = parse_params(text).train
+        models = {
+            describe_model(find_recipe(self._root, name).params().train): name for name in _RECIPES
+        }
+        unused = tuple(f"train.{name}" for name in train.kind.unused)
         return {
-            "digest": digest,
-            "params": [_field(param) for param in current_params(self._root) if param.in_file],
+            "digest": _digest(text.encode()),
+            "recipe": models.get(describe_model(train)),
+            "params": [
+                _field(param)
+                for param in current_params(self._root)
+                if (param.in_file or param.name in _OFFERED) and not param.name.startswith(unused)
+            ],
         }
 
     def check(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -82,6 +104,23 @@ class ParamsForm:
             if after != text.encode():
                 write_bytes(self._path, after)
                 self._saved.append((_digest(after), before))
+
+    def use(self, digest: str, recipe: str) -> None:
+        """Take the model of a recipe, as ``pixmill use`` does.
+
+        Args:
+            digest: As for :meth:`save`.
+            recipe: Its name.
+
+        Raises:
+            PixmillError: The file has changed since, or a package or a download is missing.
+        """
+        with self._lock:
+            _expect(read_text(self._path), digest, "reload the form, and repeat the change")
+            before = self._path.read_bytes()
+            chosen, _ = pin_preset(self._root, find_recipe(self._root, recipe))
+            if use(self._root, chosen).rewritten:
+                self._saved.append((_digest(read_text(self._path).encode()), before))
 
     def undo(self) -> None:
         """Restore the file before the last change.
@@ -130,7 +169,7 @@ def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[s
     for name, given in values.items():
         section, _, key = name.rpartition(".")
         owner = value_at(content, section, None) if section else content
-        if not isinstance(owner, dict) or key not in owner:
+        if not isinstance(owner, dict) or not (key in owner or name in _OFFERED):
             raise ParamsError(f"{name}: params.yaml does not set it", next="reload the form")
         try:
             value = parse_yaml(given, file=name)
@@ -138,7 +177,7 @@ def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[s
             errors[name] = error.message
             continue
         # A string may look like a number or date, such as the salt 7.
-        is_text = isinstance(owner[key], str) and not isinstance(value, list | dict | None)
+        is_text = isinstance(owner.get(key), str) and not isinstance(value, list | dict | None)
         owner[key] = given.strip() if is_text else value
     if errors:
         return None, errors

@@ -10,10 +10,12 @@ import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import ParamsError
+from pixmill.core.install.origin import install_command
 from pixmill.core.params import BackboneParams, Params, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import SECTION_NAMES, edit_params
 from pixmill.core.params.models import PRESET
@@ -249,6 +251,8 @@ def pin_preset(root: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     preset = preset_of(params)
     if preset is None:
         return recipe, []
+    if find_spec("keras_hub") is None:
+        raise ParamsError("presets of KerasHub need the extra 'hub'", next=install_command("hub"))
     revision, digest, folder = resolve_preset(preset, root)
     read_preset(folder)
     megabytes = (folder / WEIGHTS).stat().st_size / 1e6

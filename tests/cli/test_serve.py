@@ -67,15 +67,17 @@ def test_a_shared_link_has_the_only_key(served, capsys, monkeypatch) -> None:
     assert "█" in code
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "8.8.8.8"])
-def test_shares_only_in_a_local_network(served, address, capsys, monkeypatch) -> None:
+def test_shares_only_in_a_local_network(served, capsys, monkeypatch) -> None:
     class Probe(socket.socket):
+        def connect(self, address: object) -> None:
+            """Do nothing."""
+
         def getsockname(self) -> tuple[str, int]:
-            return address, 9
+            return "8.8.8.8", 9
 
     monkeypatch.setattr(sharing.socket, "socket", Probe)
     assert run_pixmill("serve", "--model", "m", "--share") != 0
-    assert f"{address} is not an address in a local network" in capsys.readouterr().err
+    assert "no address in a local network" in capsys.readouterr().err
     assert served == []
 
 

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.images.compute import default_workers
     from pixmill.serve.http.server import LOOPBACK, Settings
     from pixmill.serve.http.server import run as serve
-    from pixmill.serve.http.sharing import SHARED, lan_address, link_of, print_code
+    from pixmill.serve.http.sharing import SHARED, lan_address, print_code
 
     root = find_project(Path.cwd())  # not needed with --model
     keys = _keys(arguments.api_keys)
@@ -104,7 +104,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
     def ready(url: str) -> None:
-        address = link_of(url, token) if token else url
+        # Browsers keep what follows the # to themselves: the key is in no request line or log.
+        address = f"{url}#key={token}" if token else url
         print(address, flush=True)
         if token:
             print_code(address)

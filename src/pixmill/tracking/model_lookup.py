@@ -56,6 +56,7 @@ class MlflowModel:
         key: Its id, valid as a file name; equal for equal files.
         name: Name in the registry, or name of its run.
         version: Version in the registry, if any.
+        promoted: Time of its registration in seconds since 1970, if any.
         run: Id of its run, if known.
         commit: The commit of its training.
         metrics: The metrics of its run on the test split.
@@ -67,6 +68,7 @@ class MlflowModel:
     key: str
     name: str
     version: str | None = None
+    promoted: float | None = None
     run: str | None = None
     commit: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -170,7 +172,11 @@ def _from_registry(
         entry = client.get_model_version(name, version)
     # With a database, only the source has the id.
     source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
-    own = {"name": name, "version": str(entry.version)}
+    own = {
+        "name": name,
+        "version": str(entry.version),
+        "promoted": entry.creation_timestamp / 1000,
+    }
     own |= {"commit": entry.tags[COMMIT]} if COMMIT in entry.tags else {}
     if model_id := entry.model_id or (source and source[1]):
         logged = _from_logged_model(client, uri, store, client.get_logged_model(model_id))
@@ -204,9 +210,7 @@ def _from_logged_model(
 ) -> MlflowModel:
     run = client.get_run(model.source_run_id) if model.source_run_id else None
     name = run.info.run_name if run and run.info.run_name else model.name
-    return MlflowModel(
-        uri, store, model.artifact_location, model.model_id, name, None, **_facts(run)
-    )
+    return MlflowModel(uri, store, model.artifact_location, model.model_id, name, **_facts(run))
 
 
 def _facts(run: Run | None) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import ProjectState
+from pixmill.serve.export.agreement import Agreement
+from pixmill.serve.export.card import ModelCard, render_card
 from tests.browsing import open_chrome
+from tests.models.test_exported import DESCRIPTION
 from tests.project.page.conftest import draw, evaluate, progress, record, write_rows
 from tests.tiny_project import change_param, copy_project
 from tests.version_control import PERSON, git, start_repository
@@ -231,3 +234,22 @@ def test_model_with_images_and_history(evaluated, browser):
     browser.switch_to.active_element.send_keys(Keys.TAB, Keys.ENTER)
     page.until(lambda: browser.current_url.endswith("reports/compare.html"))
     assert (page.root / ".pixmill/open/compare.log").read_text() == f"{before[:12]} {after[:12]}\n"
+
+
+def test_an_export_with_its_agreement_and_code(evaluated, browser):
+    page = evaluated
+    facts = ModelCard(DESCRIPTION, None, None, 0.95, {}, {}, {}, [])
+    folder = page.root / "exported" / "litert"
+    folder.mkdir(parents=True)
+    checked = {"litert": (Agreement(262, 0.9733, 0.66, 0.878, 0.0191), 13_461_874)}
+    (folder / "README.md").write_text(render_card(facts, checked))
+    page.until(lambda: page.shows("export-part"))
+    browser.find_element(By.CSS_SELECTOR, "#export-part > details > summary").click()
+    page.until(lambda: "model.tflite (13.5 MB)" in page.text("exported"))
+    for figure in ("97.33%", "0.660", "87.80%", "-1.91 points"):
+        assert figure in page.text("exported")
+    steps = browser.find_elements(By.CSS_SELECTOR, "#exported li")
+    code = browser.find_element(By.CSS_SELECTOR, "#exported code").get_property("textContent")
+    assert len(steps) == 4
+    compile(code, "README.md", "exec")
+    assert "Interpreter" in code

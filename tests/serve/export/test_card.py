@@ -11,7 +11,7 @@ import yaml
 from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.serve.export.agreement import Agreement
-from pixmill.serve.export.card import ModelCard, agreement_rows, gather, read_card, render_card
+from pixmill.serve.export.card import ModelCard, gather, render_card
 from tests.evaluate.conftest import completed
 from tests.models.test_exported import DESCRIPTION
 
@@ -98,14 +98,6 @@ def test_results_limits_and_origin(facts, metrics):
     assert "816 images for training, 169 for validation" in card
     assert "`data` `0e739e28.dir`" in card
     assert "| model_int8.tflite | 97.33% | 6.6e-01 | 87.80% | -1.91 points | 4.0 MB |" in card
-
-
-def test_what_a_page_shows_of_a_card(facts):
-    read = read_card(render_card(facts, CHECKED))
-    assert read["table"] == agreement_rows(CHECKED)
-    assert len(read["steps"]) == 4
-    compile(read["code"], "README.md", "exec")
-    assert read_card("# Another\n\n```python\n1\n```\n") == {"table": [], "steps": [], "code": ""}
 
 
 def test_untrusted_names_are_escaped(facts):

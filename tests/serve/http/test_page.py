@@ -360,8 +360,15 @@ def test_lists_several_images(page, project, tmp_path):
     assert page.text("session-title") == "3 images"
     sure, broken, unsure = page.all("#cards button")
     assert sure.get_attribute("aria-current") == "true"
-    assert broken.text == "JPG\nnot readable"
-    assert unsure.text.endswith("not sure")
+    assert broken.text == "JPG\nnot readable\nbroken.jpg"
+    assert "not sure" in unsure.text
+    page.cdp("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    page.one("table").click()
+    page.until((tmp_path / "predictions.csv").exists)
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    assert [*table["name"]] == [project.sure.name, "broken.jpg", project.unsure.name]
+    assert [*table["predicted"].notna()] == [True, False, True]
+    assert {f"p_{name}" for name in project.classifier.labels} < {*table}
     unsure.click()
     assert page.state == ["answered", "unsure"]
     assert project.unsure.name in page.text("caption")

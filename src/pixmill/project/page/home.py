@@ -324,7 +324,8 @@ def open_project(
                 wait_for_end()
     except KeyboardInterrupt:
         home.images.close()
-        for job in (home.pipeline, home.comparison, *home.actions.jobs, *home.using.jobs):
+        used = (home.using.export, home.using.serve)
+        for job in (home.pipeline, home.comparison, *home.actions.jobs, *used):
             if (pid := job.pid) is not None and job.at_end:
                 job.stop()
                 announce(f"\n{job.name} was stopped: {job.at_end}")

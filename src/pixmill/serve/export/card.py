@@ -1,6 +1,5 @@
 """The model card of an export: ``README.md`` in the format of model hubs."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ from pixmill.scrape.licences import parse_licence
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.conversion import FORMATS
 from pixmill.tracking.lineage import data_hashes
-
-CARD = "README.md"
 
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
 """A comment in the front matter, by which a later export recognizes the file."""
@@ -188,21 +185,3 @@ def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[st
         ]
         for name, (found, size) in checked.items()
     ]
-
-
-def read_card(text: str) -> dict[str, Any]:
-    """Return what a written card says about the use of its files.
-
-    Returns:
-        ``table``: the rows of :func:`agreement_rows`; ``steps`` of the preprocessing; ``code``
-        in Python. Each is empty if the card lacks it.
-    """
-    _, *pieces = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
-    sections = dict(zip(pieces[::2], pieces[1::2], strict=True))
-    lines = re.findall(r"^\| (.+) \|$", sections.get("Files", ""), re.MULTILINE)
-    code = re.findall(r"^```python\n(.*?)^```", sections.get("Use", ""), re.MULTILINE | re.DOTALL)
-    return {
-        "table": [line.split(" | ") for line in lines],
-        "steps": re.findall(r"^\d\. (.+)$", sections.get("Preprocessing", ""), re.MULTILINE),
-        "code": "\n".join(code),
-    }

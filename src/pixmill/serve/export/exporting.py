@@ -23,9 +23,11 @@ from pixmill.models.exported import LABELS, Exported, labels_text
 from pixmill.models.model_folder import load_classifier
 from pixmill.models.novelty import load_novelty
 from pixmill.serve.export.agreement import Agreement, measure, open_exported
-from pixmill.serve.export.card import CARD, MARK, gather, render_card
+from pixmill.serve.export.card import MARK, gather, render_card
 from pixmill.serve.export.conversion import FORMATS, calibrate, convert, install_missing
 from pixmill.serve.predict.model import TRAINED, Model, find_model
+
+CARD = "README.md"
 
 _MAX_IMAGES = 2000
 """Maximum number of test images for the comparison; it determines a share of 97 % to within a

@@ -281,6 +281,7 @@ async def model(endpoints: InjectedEndpoints) -> Response:
     return JSONResponse(
         {
             **facts.identity,
+            "promoted": facts.promoted,
             "commit": facts.commit,
             "classes": facts.labels,
             "threshold": facts.threshold,

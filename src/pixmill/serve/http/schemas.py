@@ -120,6 +120,9 @@ class Bounds(BaseModel):
 class ModelInfo(Served):
     """The model, and the features of this server."""
 
+    promoted: float | None = Field(
+        description="When its version was registered, in seconds since 1970."
+    )
     commit: str | None
     classes: list[str]
     threshold: float | None = Field(description="Confidence from which a prediction is sure.")

@@ -1,8 +1,11 @@
 """Share the service with other devices of the local network: its address, and a QR code."""
 
+import contextlib
 import ipaddress
 import socket
 from functools import lru_cache
+
+import segno
 
 from pixmill.core.errors import PixmillError
 
@@ -22,46 +25,25 @@ def lan_address() -> str:
     Raises:
         PixmillError: There is none, or the machine is on the public internet.
     """
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(_ELSEWHERE)
-            address = str(probe.getsockname()[0])
-    except OSError as error:
+    address = ""
+    with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.connect(_ELSEWHERE)
+        address = probe.getsockname()[0]
+    if not address or not ipaddress.ip_address(address).is_private:
         raise PixmillError(
-            f"this machine is in no local network: {error.strerror}",
-            next="connect it to the network of the phone, then try again",
-        ) from error
-    found = ipaddress.ip_address(address)
-    if found.is_loopback or not found.is_private:
-        raise PixmillError(
-            f"{address} is not an address in a local network",
-            next="name one of this machine's addresses: pixmill serve --share --host ADDRESS",
+            "this machine has no address in a local network",
+            next="connect it to the phone's network, or name its address there: pixmill serve "
+            "--share --host ADDRESS",
         )
     return address
-
-
-def link_of(url: str, token: str) -> str:
-    """Return the link that opens the page with a key.
-
-    The key follows ``#``, which browsers keep to themselves: it is in no request line or log.
-
-    Args:
-        url: URL of the service.
-        token: The key.
-    """
-    return f"{url}#key={token}"
 
 
 @lru_cache(maxsize=1)
 def code_svg(link: str) -> str:
     """Return the QR code of a link as the data URI of an SVG image."""
-    import segno
-
     return segno.make_qr(link).svg_data_uri(scale=5, light="#fff")
 
 
 def print_code(link: str) -> None:
     """Print the QR code of a link."""
-    import segno
-
     segno.make_qr(link).terminal(compact=True)

@@ -51,6 +51,7 @@ class Model:
         image_size: Side to which images are resized, in pixels.
         threshold: Confidence from which predictions are sure; ``None`` if there is none.
         commit: Git commit that recorded the model; ``None`` if unknown.
+        promoted: Time when its version was registered, in seconds since 1970; ``None`` elsewhere.
         metrics: Headline metrics on the test split, as in ``metrics/evaluate.json``; empty if
             unknown.
         target_accuracy: Accuracy that the threshold was to show.
@@ -65,6 +66,7 @@ class Model:
     image_size: int
     threshold: float | None
     commit: str | None = None
+    promoted: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     target_accuracy: float = 0.95
     in_production: bool = False
@@ -226,7 +228,12 @@ def _find_recorded(spec: str, root: Path | None) -> Model:
             # Renamed first: the cache must not hold an incomplete model.
             shutil.rmtree(old.rename(folder / f".old-{old.name}"))
     return _from_folder(
-        files, found.name, version=found.version, commit=found.commit, metrics=found.metrics
+        files,
+        found.name,
+        version=found.version,
+        promoted=found.promoted,
+        commit=found.commit,
+        metrics=found.metrics,
     )
 
 

@@ -1,5 +1,5 @@
 // Export the model for a phone, a web page, Python or MLflow, and show how to use the file.
-import { $, command, day, make, part, plain, post, size } from "./tools.js";
+import { $, command, day, make, part, plain, post } from "./tools.js";
 
 const TARGETS = [
   ["litert", "Phone", "model.tflite, with the answers of the model itself. Android apps run it with LiteRT, iPhone apps with LiteRT for iOS (TensorFlowLiteSwift). There is no Core ML file."],
@@ -9,15 +9,20 @@ const TARGETS = [
   ["mlflow", "MLflow", "Nothing to export: MLflow has each version in production, and loads it by name."],
 ];
 
-let exports = {}; // what earlier exports hold, by format
 let chosen = "litert";
-let job = null;
+let job = { running: false };
 let all = {}; // the last state
 
-async function read() {
-  const answer = await fetch("exported").catch(() => null);
-  if (answer?.ok) exports = await answer.json();
-  show();
+// What the model card of an export says, which `pixmill export` has written.
+function readCard(text) {
+  const [, ...pieces] = text.split(/^## (.+)\n/m);
+  const section = (name) => pieces[pieces.indexOf(name) + 1] ?? "";
+  const rows = [...section("Files").matchAll(/^\| (.+) \|$/gm)].map(([, row]) => row.split(" | "));
+  return {
+    ...Object.fromEntries((rows[0] ?? []).map((heading, number) => [heading, rows[1][number]])),
+    steps: [...section("Preprocessing").matchAll(/^\d\. (.+)$/gm)].map(([, step]) => step.replaceAll("`", "")),
+    code: [...section("Use").matchAll(/^```python\n([\s\S]*?)^```/gm)].map(([, code]) => code).join("\n"),
+  };
 }
 
 export function setUp() {
@@ -33,20 +38,22 @@ export function setUp() {
     make("p", { id: "export-about" }), make("p", { className: "actions" }, button), make("p", { id: "export-said", className: "said-last", attributes: { role: "status" } }), make("div", { id: "exported" })));
 }
 
-function agreement([headings, row]) {
-  const found = Object.fromEntries(headings.map((heading, number) => [heading, row[number]]));
+function agreement(found) {
   const largest = Math.max(0.001, found["largest difference"]).toFixed(3);
   return `Compared with the model on test images: the same class for ${found["same class"]}, probabilities within ${largest}. Accuracy ${found.accuracy} (change: ${found.change}).`;
 }
 
-function drawExport(form, { at, files, table, steps, code }) {
-  return [
-    make("p", {}, `Exported ${day(1000 * at)}: `, ...files.flatMap(([name, bytes]) => [make("a", { href: `exported/${form}/${encodeURIComponent(name)}`, download: name, textContent: name }), ` (${size(bytes)}) `])),
-    ...(table.length > 1 ? [make("p", { textContent: agreement(table) })] : []),
-    make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...steps.map((step) => make("li", { textContent: step.replaceAll("`", "") }))),
+async function drawExport(form) {
+  const answer = await fetch(`exported/${form}/README.md`);
+  const card = readCard(await answer.text());
+  const link = (name) => make("a", { href: `exported/${form}/${name}`, download: name, textContent: name });
+  if (form !== chosen) return;
+  $("exported").replaceChildren(
+    ...(card.file ? [make("p", {}, `Exported ${day(answer.headers.get("last-modified"))}: `, link(card.file), ` (${card.size}), `, link("labels.txt"), ", ", link("README.md")),
+      make("p", { textContent: agreement(card) })] : []),
+    make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...card.steps.map((step) => make("li", { textContent: step }))),
       make("p", { className: "faint", textContent: "In another language do the same: resizing in another way is the usual cause of wrong answers." })),
-    make("details", {}, make("summary", { textContent: "Code in Python" }), command(code, "the code")),
-  ];
+    make("details", {}, make("summary", { textContent: "Code in Python" }), command(card.code, "the code")));
 }
 
 function drawMlflow() {
@@ -57,6 +64,7 @@ function drawMlflow() {
 }
 
 function said() {
+  if (!job.log) return "";
   const lines = plain(job.log).trim().split("\n");
   if (job.running) return lines.at(-1) || "Starting …";
   return job.status ? lines.slice(-4).join("\n").replace(/^pixmill: /, "") : "";
@@ -65,19 +73,17 @@ function said() {
 function show() {
   $("export-about").textContent = TARGETS.find(([name]) => name === chosen)[2];
   $("export").hidden = chosen === "mlflow";
-  $("export").textContent = exports[chosen] ? "Export again" : "Export";
-  const done = exports[chosen];
-  $("exported").replaceChildren(...(chosen === "mlflow" ? drawMlflow() : done ? drawExport(chosen, done) : []));
+  const isDone = all.exported.includes(chosen);
+  $("export").textContent = isDone ? "Export again" : "Export";
+  $("exported").replaceChildren(...(chosen === "mlflow" ? drawMlflow() : []));
+  if (isDone && !job.running) drawExport(chosen);
 }
 
 export function draw(state) {
   all = state;
   $("export-part").firstChild.hidden = state.overview.model === null;
-  part("export", state.export, (now) => {
-    const hasEnded = job === null || (job.running && !now.running);
-    job = now;
-    $("export").disabled = job.running;
-    $("export-said").textContent = said();
-    if (hasEnded) read();
-  });
+  job = state.export;
+  $("export").disabled = job.running;
+  $("export-said").textContent = said();
+  part("export", [job.running, state.exported, state.state.champion], show);
 }

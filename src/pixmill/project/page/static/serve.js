@@ -14,14 +14,14 @@ export function setUp() {
   stop.addEventListener("click", () => post("serve/stop"));
   $("serve-part").replaceChildren(
     make("div", { id: "serve-off", hidden: true },
-      starter("serve-here", "Open a page for this computer", false),
+      starter("serve-here", "Open its page on this computer", false),
       make("details", {}, make("summary", { textContent: "On a phone or for a colleague" }), make("p", { textContent: WHO }), starter("serve-share", "Share it in my network", true))),
     make("p", { id: "serve-said", attributes: { role: "status" } }),
     make("div", { id: "serve-on", hidden: true }, make("div", { id: "serve-link" }),
       make("p", { className: "actions" }, make("a", { id: "serve-open", className: "button filled", target: "_blank", rel: "noopener noreferrer", textContent: "Open it" }), stop)));
 }
 
-function say({ running, stopped, status, link, code, log }) {
+function say({ running, stopped, status, code, log }, link) {
   if (running && stopped) return "Stopping …";
   if (running && !link) return "Loading the model …";
   if (running) return code ? "Scan this with the phone's camera; phone and computer must be in one network." : "The model has a page on this computer, until you press Stop or close Pixmill.";
@@ -31,11 +31,12 @@ function say({ running, stopped, status, link, code, log }) {
 
 export function draw({ serve, overview }) {
   part("serve", { serve, hasModel: overview.model !== null }, ({ hasModel }) => {
-    const { running, link, code } = serve;
+    const { running, code, log } = serve;
+    const link = running && log.match(/^http:\/\/\S+$/m)?.[0];
     const isFocused = $("serve-part").contains(document.activeElement);
     $("serve-off").hidden = running || !hasModel;
     $("serve-on").hidden = !running;
-    $("serve-said").textContent = say(serve);
+    $("serve-said").textContent = say(serve, link);
     $("serve-link").replaceChildren(...(link ? [
       ...(code ? [make("img", { className: "code", src: code, alt: "QR code of the link below" })] : []),
       command(link)] : []));

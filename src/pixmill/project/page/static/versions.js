@@ -39,21 +39,22 @@ function returnForm(number, isLater) {
   return make("details", {}, make("summary", { textContent: label }), form);
 }
 
-function versionRow(version, now) {
-  const { version: number, metrics: { accuracy }, subject, commit, by, because, taken_back: gone, promoted } = version;
+function versionRow(version, now, history) {
+  const { version: number, metrics: { accuracy }, commit, by, because, taken_back: gone, promoted } = version;
   const isNow = number === now;
   const head = make("p", {}, make("strong", { textContent: `Version ${number}` }), isNow ? ", in production" : "",
     accuracy ? `: ${percent(accuracy[0])} (${points(accuracy[1])} to ${points(accuracy[2])})` : "");
+  const subject = history.find((each) => each.commit === commit)?.subject;
   const facts = [subject ?? (commit && `commit ${commit.slice(0, 7)}`), `promoted ${day(promoted)}${by ? ` by ${person(by)}` : ""}${because ? `: ${because}` : ""}`,
     gone && `replaced by version ${gone.version} on ${day(gone.at)}${gone.because ? `: ${gone.because}` : ""}`];
   return make("li", {}, head, make("p", { className: "faint", textContent: facts.filter(Boolean).join(" · ") }), ...(isNow ? [] : [returnForm(number, number > now)]));
 }
 
-async function list(champion) {
+async function list(champion, history) {
   const answer = await fetch("versions").catch(() => null);
   const { versions, error } = answer ? await answer.json() : { error: "The server does not answer." };
   if (error) listed = ""; // asked again with the next state
-  $("versions").replaceChildren(...(error ? [make("li", { textContent: error })] : versions.map((each) => versionRow(each, champion.number))));
+  $("versions").replaceChildren(...(error ? [make("li", { textContent: error })] : versions.map((each) => versionRow(each, champion.number, history))));
 }
 
 export function draw({ promotion, rollback, reports, state, overview }) {
@@ -66,7 +67,7 @@ export function draw({ promotion, rollback, reports, state, overview }) {
   const now = JSON.stringify(state.champion);
   if (now !== listed && state.champion) {
     listed = now;
-    list(state.champion);
+    list(state.champion, overview.history);
   }
   part("production", { name, job, hasReport: reports.includes("promote.html") }, ({ hasReport }) => {
     const isRunning = promotion.running || rollback.running;
@@ -80,7 +81,8 @@ export function draw({ promotion, rollback, reports, state, overview }) {
     }
     const log = plain(job.log).trim();
     const text = job.running ? (name === "promotion" ? "Promoting …" : "Going back …")
-      : job.status ? log.replace(/\nNext:.* --accept-.*/, "").replace(/^pixmill: /m, "").split("\n").slice(-8).join("\n") : log.slice(Math.max(0, log.search(/^(Promoted|Rolled back)/m))); // with warnings after it
+      : job.status === 0 && name === "rollback" ? log.replace(/.*is version (\d+) again.*/, "Version $1 is in production again.")
+      : job.status ? log.replace(/\nNext:.* --accept-.*/, "").replace(/^pixmill: /m, "").split("\n").slice(-8).join("\n") : log.slice(Math.max(0, log.search(/^Promoted/m))); // with warnings after it
     const report = make("a", { href: "reports/promote.html", textContent: "Open the comparison" });
     $("promoted").replaceChildren(text, ...(!job.running && name === "promotion" && hasReport ? ["\n", report] : []));
   });

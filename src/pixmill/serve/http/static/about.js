@@ -1,10 +1,16 @@
 // Facts about the model.
 
 import { make, part } from './elements.js';
-import { count, tenth } from './words.js';
+import { count, day, tenth } from './words.js';
+
+// Return which version it is, in words.
+export const version = ({ version: number, promoted }) => number && `version ${number}${promoted ? ` of ${day(1000 * promoted)}` : ''}`;
+
+// The first caution is for the owner, if no answer is sure: how to change that.
+const warnings = ({ cautions = [], threshold }) => (threshold === null ? ['The tests do not show from which confidence on an answer is reliable, so the model calls none sure: check each answer.', ...cautions.slice(1)] : cautions);
 
 export function about(model) {
-  const { metrics = {}, classes, threshold, cautions = [] } = model;
+  const { metrics = {}, classes, threshold } = model;
   const { accuracy, accuracy_low: low, accuracy_high: high, n } = metrics;
   part('accuracy').replaceChildren();
   if (accuracy !== undefined) {
@@ -15,10 +21,10 @@ export function about(model) {
       make('p', { className: 'faint' }, `Accuracy ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model was not trained on these images.`),
     );
   }
-  part('accuracy').append(...cautions.map((caution) => make('p', {}, caution)));
+  part('accuracy').append(...warnings(model).map((caution) => make('p', {}, caution)));
   const facts = [
     ['Name', model.name],
-    ['Version', model.version],
+    ['Version', version(model)],
     ['Classes', classes.length <= 12 ? classes.join(', ') : make('details', {}, make('summary', {}, classes.length.toLocaleString('en')), classes.join(', '))],
     ['Sure from', threshold === null ? null : `${tenth(threshold)} confidence`],
     ['Image size', `${model.image_size} pixels`],

@@ -18,8 +18,9 @@ export function show() {
   part('wrong').hidden = !(state === 'answered' && model.feedback && chosen.file && !chosen.message);
   part('message').textContent = chosen?.message ?? '';
   part('look').hidden = !(state === 'answered' && model.explains && chosen.file);
-  set('session-title', items.length > 1 ? count(items.length, 'image') : '');
-  part('session').hidden = items.length < 2;
+  const { length } = visit.rows;
+  set('session-title', `${count(length, 'image')}${length > items.length ? `, the last ${items.length} shown` : ''}`);
+  part('session').hidden = length < 2;
 }
 
 function headline(state, unsure) {

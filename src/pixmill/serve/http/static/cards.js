@@ -1,10 +1,10 @@
 // A card for each image in this tab.
 
 import { make } from './elements.js';
-import { extension, percent } from './words.js';
+import { cut, extension, percent } from './words.js';
 
 export function card(item, onPick) {
-  const button = make('button', { type: 'button', title: item.name }, make('span', { className: 'thumb' }), make('span', { className: 'name' }, '…'));
+  const button = make('button', { type: 'button', title: item.name }, make('span', { className: 'thumb' }), make('span', { className: 'name' }, '…'), make('span', { className: 'file faint' }, cut(item.name, 32)));
   button.addEventListener('click', () => onPick(item));
   return make('li', {}, button);
 }
@@ -26,5 +26,5 @@ export async function shrink({ card: { firstChild: { firstChild: place } }, file
 export function label({ answer, card: { firstChild: button }, error }) {
   const [text, kind] = error ? ['no answer', 'bad'] : answer.reason ? ['not readable', 'bad'] : [`${answer.label} ${percent(answer.confidence)}`, answer.sure === false ? 'warn' : ''];
   button.className = kind;
-  button.lastChild.textContent = kind === 'warn' ? `${text}, ${answer.unlike ? 'unlike the training images' : 'not sure'}` : text;
+  button.querySelector('.name').textContent = kind === 'warn' ? `${text}, ${answer.unlike ? 'unlike the training images' : 'not sure'}` : text;
 }

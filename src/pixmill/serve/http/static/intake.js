@@ -4,14 +4,14 @@ import { part } from './elements.js';
 import { visit, warn } from './visit.js';
 import { count, readUrl } from './words.js';
 
-const MAX_IMAGES = 100; // images accepted at once
+const MAX_IMAGES = 200; // images accepted at once
 
 const images = (transfer) => [...transfer.files].map((file) => ({ file }));
 
 // Call `take` with each batch of images, as {file} or {url}.
 export function listen(take) {
   const give = (given) => {
-    warn(given.length > MAX_IMAGES ? `Only the first ${MAX_IMAGES} of ${count(given.length, 'image')} were accepted. For a whole folder, run: pixmill predict FOLDER` : '');
+    warn(given.length > MAX_IMAGES ? `Only the first ${MAX_IMAGES} of ${count(given.length, 'image')} were taken. Add the others afterwards: the table will have all.` : '');
     take(given.slice(0, MAX_IMAGES));
   };
 

@@ -1,6 +1,6 @@
 // The page of `pixmill serve`: accepts images, and shows the predictions.
 
-import { about } from './about.js';
+import { about, version } from './about.js';
 import { show, spell } from './answer.js';
 import * as api from './api.js';
 import { clear } from './bars.js';
@@ -9,11 +9,12 @@ import { fold } from './correct.js';
 import { make, part, set } from './elements.js';
 import { listen } from './intake.js';
 import { explain } from './picture.js';
+import { download } from './table.js';
 import { say, visit, warn } from './visit.js';
 import { size } from './words.js';
 
 const MAX_REQUESTS = 3; // concurrent requests
-const MAX_IMAGES = 200; // images kept in this tab
+const MAX_IMAGES = 200; // images shown in this tab; the table has all
 const MAX_EXAMPLES = 10;
 
 // ---- the model
@@ -32,7 +33,7 @@ async function begin() {
   part('key-form').hidden = true;
   for (const id of ['stage', 'about', 'footer']) part(id).hidden = false;
   part('url-form').hidden = !model.urls;
-  set('model', model.name + (model.version ? ` · version ${model.version}` : ''));
+  set('model', [model.name, version(model)].filter(Boolean).join(', '));
   clear();
   about(model);
   show();
@@ -85,6 +86,7 @@ function take(given) {
     if (item.file) setFile(item, item.file);
   }
   visit.items.unshift(...fresh);
+  visit.rows.push(...fresh);
   visit.items.splice(MAX_IMAGES).forEach(forget);
   part('cards').replaceChildren(...visit.items.map((item) => item.card));
   pick(fresh[0]);
@@ -159,7 +161,7 @@ async function check({ file }) {
   const most = visit.model.limits?.max_bytes;
   if (most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; this server accepts at most ${size(most)}.`);
   await file.slice(0, 1).arrayBuffer().catch(() => {
-    throw new api.Refusal(0, 'The file cannot be read. If it is a folder, run: pixmill predict FOLDER');
+    throw new api.Refusal(0, 'The file cannot be read. If it is a folder, choose the images in it.');
   });
 }
 
@@ -168,12 +170,15 @@ part('again').addEventListener('click', () => {
   part('choose').focus();
 });
 
+part('table').addEventListener('click', () => download(visit.rows, visit.model.classes));
+
 part('restart').addEventListener('click', () => {
   visit.stop.abort();
   visit.stop = new AbortController();
   queue.length = 0;
   visit.items.forEach(forget);
   visit.items = [];
+  visit.rows = [];
   part('cards').replaceChildren();
   pick(null);
   say('Started over.');

@@ -5,6 +5,7 @@ import { part, set } from './elements.js';
 export const visit = {
   model: null, // response of /v1/model
   items: [], // images, newest first
+  rows: [], // all images since the start, in the order of the table
   chosen: null, // the selected image
   unfolded: false, // whether all bars are shown
   stop: new AbortController(), // cancels requests on starting over

@@ -5,6 +5,7 @@ export const spoken = (p) => percent(p).replace('>', 'over ').replace('<', 'unde
 export const tenth = (p) => `${(100 * p).toFixed(1)}%`;
 export const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
 export const size = (bytes) => (bytes < 1 << 20 ? `${Math.max(1, Math.round(bytes / 1024))} kB` : `${(bytes / (1 << 20)).toFixed(1).replace('.0', '')} MB`);
+export const day = (when) => new Date(when).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
 export const cut = (text, most = 48) => (text.length <= most ? text : `${text.slice(0, most - 13)}…${text.slice(-12)}`);
 export const extension = (name) => name.match(/\.(\w{2,5})$/)?.[1].toUpperCase();
 export const either = (names) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);

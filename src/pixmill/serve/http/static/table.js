@@ -1,0 +1,18 @@
+// All answers as a table, with the columns of `pixmill predict`.
+
+import { make } from './elements.js';
+
+const cell = (value) => `"${String(value ?? '').replaceAll('"', '""')}"`;
+
+function rowOf({ name, answer = {}, error }, classes) {
+  const { label, confidence, sure, unlike, probabilities, message } = answer;
+  return [name, label, confidence, sure, unlike, ...classes.map((each) => probabilities?.[each]), error?.message ?? message];
+}
+
+export function download(items, classes) {
+  const head = ['name', 'predicted', 'confidence', 'sure', 'unlike', ...classes.map((each) => `p_${each}`), 'reason'];
+  const lines = [head, ...items.map((item) => rowOf(item, classes))].map((row) => row.map(cell).join(','));
+  const url = URL.createObjectURL(new Blob([`${lines.join('\r\n')}\r\n`], { type: 'text/csv' }));
+  make('a', { href: url, download: 'predictions.csv' }).click();
+  URL.revokeObjectURL(url);
+}

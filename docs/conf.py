@@ -8,7 +8,9 @@ from sphinx.application import Sphinx
 from pixmill import __version__
 
 project = "Pixmill"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+copybutton_prompt_text = "$ "
+copybutton_copy_empty_lines = False
 myst_heading_anchors = 6
 smartquotes = False
 suppress_warnings = ["misc.highlighting_failure"]  # Pygments has no lexer for CSV.

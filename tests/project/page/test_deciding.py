@@ -41,7 +41,7 @@ def address(project):
     root = project.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     with ReviewSite(project.workspace, by="mk") as site:
-        app = make_app([*routes(home), *deciding.routes(site)])
+        app = make_app([*routes(home), *deciding.routes(site), *site.routes()])
         with PrivateServer(app, command="pixmill open") as server:
             yield server.new_address()
     home.images.close()
@@ -49,20 +49,17 @@ def address(project):
 
 def test_decisions_by_request(project, address):
     visitor = Visitor(address)
-    first, second, _ = project.names
-    where = f"image/{first}"
+    first = project.names[0]
     relabel = {"verb": "label", "label": "dress", "why": "a hem", "window": "one"}
-    assert visitor.get_json(f"{where}/facts")["waiting"] is None
-    assert visitor.post(f"{where}/decide", relabel)[0] == 200
-    assert project.said() == {(first, "yes", "dress", "")}
-    assert visitor.get_json(f"{where}/facts")["waiting"] == {"verb": "label", "label": "dress"}
-    # Dropping leaves the label.
-    assert visitor.post(f"{where}/decide", {"verb": "drop", "window": "one"})[0] == 200
-    assert visitor.get_json(f"{where}/facts")["waiting"] == {"verb": "drop", "label": ""}
-    # A tab takes back its own decisions, wherever it is.
-    assert visitor.post(f"image/{second}/undo?window=two", {}) == (200, {"images": []})
-    for _ in range(2):
-        assert visitor.post(f"image/{second}/undo?window=one", {}) == (200, {"images": [first]})
+    for asked in (relabel, {"verb": "drop", "window": "one"}):
+        assert visitor.post(f"image/{first}/decide", asked)[0] == 200
+    # A drop leaves the label.
+    assert project.said() == {(first, "yes", "dress", ""), (first, "drop", "", "")}
+    rows = visitor.get_json(f"image/{first}/facts")["decisions"]
+    assert {(row["answer"], row["why"]) for row in rows} == {("yes", "a hem"), ("drop", "")}
+    # A tab takes back its own decisions.
+    for window in ("two", "one", "one"):
+        assert visitor.post(f"review/undo?window={window}", {})[0] == 200
     assert project.said() == set()
 
 

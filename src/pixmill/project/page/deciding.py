@@ -25,7 +25,7 @@ class _Decision(BaseModel):
 
 
 def routes(site: ReviewSite) -> list[BaseRoute]:
-    """Return the routes that decide on an image, and that take back the last decision of a tab."""
+    """Return the route that decides on an image; the review's own undoes it."""
 
     async def decide(request: Request) -> Response:
         expect_json(request)
@@ -37,23 +37,13 @@ def routes(site: ReviewSite) -> list[BaseRoute]:
         def act() -> dict[str, Any]:
             session = site.load()
             row = find_row(session, request.path_params["name"])
-            choice = Choice([row], asked.verb, asked.label)
-            version = session.version
-            return session.decide([choice], window=asked.window, version=version, why=asked.why)
+            return session.decide(
+                [Choice([row], asked.verb, asked.label)],
+                window=asked.window,
+                version=session.version,
+                why=asked.why,
+            )
 
         return await run_in_threadpool(answer_json, act)
 
-    def undo(request: Request) -> Response:
-        expect_json(request)
-
-        def act() -> dict[str, Any]:
-            session = site.current()
-            rows = session.undo(request.query_params.get("window", ""))["rows"]
-            return {"images": session.images.identify(rows)}
-
-        return answer_json(act)
-
-    return [
-        Route("/image/{name}/decide", decide, methods=["POST"]),
-        Route("/image/{name}/undo", undo, methods=["POST"]),
-    ]
+    return [Route("/image/{name}/decide", decide, methods=["POST"])]

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from pixmill.core import decisions
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
@@ -123,8 +122,7 @@ class Images:
             ``None``; ``neighbours``: its ``place`` (from 1) among the ``total`` of images with the
             same label, prediction and split, greatest loss first, and the ids of the ``previous``
             and the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and
-            ``corrections``; ``classes``; ``waiting``: what is decided that the last run did not
-            know, a ``label``, ``keep`` or ``drop`` as ``verb``, or ``None``.
+            ``corrections``; ``classes``: those of the project.
         """
         self._source(name)
         found = read_facts(self.root, name)
@@ -147,7 +145,6 @@ class Images:
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
             "classes": self._sections()[2],
-            "waiting": _waiting(manifest, found["decisions"]),
             "prediction": _prediction(predictions[0]) if predictions else None,
             "neighbours": self._neighbours(predictions[0])
             if predictions and "split" in predictions[0]
@@ -228,18 +225,6 @@ def _name(request: Request) -> str:
     if not re.fullmatch("[0-9a-f]{64}", name):
         raise ProblemError(404, "This project has no such image.")
     return name
-
-
-def _waiting(manifest: Row, rows: Sequence[Row]) -> dict[str, str] | None:
-    if not rows:
-        return None
-    decided = decisions.Decided(tuple(decisions.Row(**row) for row in rows))
-    is_dropped = manifest.get("verdict") == "drop"
-    if decided.fate == "drop":
-        return None if is_dropped else {"verb": "drop", "label": ""}
-    if decided.label and decided.label != manifest.get("label"):
-        return {"verb": "label", "label": decided.label}
-    return {"verb": "keep", "label": ""} if decided.fate and is_dropped else None
 
 
 def _prediction(row: Row) -> Row:

@@ -10,6 +10,7 @@ const from = new URLSearchParams(location.search).get("from");
 const listed = JSON.parse(sessionStorage[`list ${from}`] ?? null);
 const tab = (sessionStorage.window ??= Math.random().toString(36).slice(2)); // shared with the review
 const KEYED = 9;
+let facts = null;
 const view = (other) => `${other}${location.search}`;
 const short = (name) => name.slice(0, 12);
 
@@ -52,16 +53,27 @@ function drawFacts({ known, manifest, why, other, prediction, sightings, near_du
     prediction.held_out === false ? "The model was trained on this image." : prediction.held_out ? "By a model that was not trained on this image." : ""].filter(Boolean).join(" "));
 }
 
-function drawDeciding({ known, classes, manifest: { label }, waiting }) {
+// Return what is decided that the last run did not know.
+function waitingFor({ label, verdict }, decisions) {
+  const answers = decisions.map(({ answer }) => answer);
+  const labels = decisions.filter(({ answer }) => answer === "yes").map((row) => row.label);
+  if (answers.includes("drop")) return verdict === "drop" ? null : "drop";
+  if (labels.length === 1 && labels[0] !== label) return labels[0];
+  return answers.includes("keep") && verdict === "drop" ? "keep" : null;
+}
+
+function drawDeciding({ known, classes, manifest, decisions }) {
+  const { label } = manifest;
+  const waiting = waitingFor(manifest, decisions);
   $("deciding").hidden = !known;
   setText("deciding-title", label ? "Is the label right?" : "Which label is right?");
-  const now = waiting?.label || label;
+  const now = classes.includes(waiting) ? waiting : label;
   $("classes").replaceChildren(...classes.slice(0, LABEL_KEYS.length).map((name, at) =>
     labelButton({ name, key: LABEL_KEYS.slice(0, KEYED)[at], isLikely: name === now }, (chosen) => decide("label", chosen))));
   $("review").href = `../review/?image=${id}`;
   $("keep").disabled = !now;
   $("waiting").hidden = !waiting;
-  if (waiting) $("waiting").replaceChildren(make("strong", { textContent: `You decided: ${waiting.label || waiting.verb}. ` }), "The model does not know it yet. ", make("a", { href: "../#start", textContent: "Train again" }));
+  if (waiting) $("waiting").replaceChildren(make("strong", { textContent: `You decided: ${waiting}. ` }), "The model does not know it yet. ", make("a", { href: "../#start", textContent: "Train again" }));
 }
 
 function drawBack(at) {
@@ -87,11 +99,13 @@ function drawSteps({ neighbours, manifest, prediction }) {
   if (steps.next) $("next").href = view(steps.next);
 }
 
-// Draw again what a decision changes.
+// Draw again what a decision changes; return whether it has.
 async function redraw() {
-  const facts = await read(`${id}/facts`);
+  const before = facts.decisions;
+  facts = await read(`${id}/facts`);
   drawFacts({ ...facts, prediction: null });
   drawDeciding(facts);
+  return JSON.stringify(before) !== JSON.stringify(facts.decisions);
 }
 
 async function decide(verb, label = "") {
@@ -102,12 +116,11 @@ async function decide(verb, label = "") {
 }
 
 async function undo() {
-  const undone = await post(`${id}/undo?window=${tab}`);
+  const undone = await post(`../review/undo?window=${tab}`);
   if (!undone) return;
-  const others = undone.images.filter((other) => other !== id);
-  setText("decided", undone.images.length ? "Undone. " : "There is nothing to undo.");
-  $("decided").append(...others.slice(0, 1).map((other) => make("a", { href: view(other), textContent: "That was another image." })));
-  await redraw();
+  const isThis = await redraw();
+  setText("decided", undone.rows.length ? "Undone. " : "There is nothing to undo.");
+  if (undone.rows.length && !isThis) $("decided").append(make("a", { href: `../review/open/${undone.rows[0]}`, textContent: "It was another image." }));
 }
 
 function showFull() {
@@ -153,7 +166,6 @@ async function ask(prediction, actual) {
 async function start() {
   $("picture").replaceChildren(figure(id, "The image"));
   $("picture").addEventListener("click", ({ target }) => { if (target.matches("img")) showFull(); });
-  let facts;
   try {
     facts = await read(`${id}/facts`);
     drawFacts(facts);

@@ -59,8 +59,10 @@ def test_image_leads_to_its_page_when_served_and_shows_the_command_from_disk(ope
         links = browser.find_elements(By.CSS_SELECTOR, "main .thumb")
         images = browser.find_elements(By.CSS_SELECTOR, "main [data-id]")
         assert len(links) == len(images) > 0
-        review = browser.find_element(By.CSS_SELECTOR, "#next ~ .steps .act")
-        assert review.get_attribute("href") == f"{address}review/"
+        acts = browser.find_elements(By.CSS_SELECTOR, ".columns .act")
+        parts = {act.get_attribute("title"): act.get_attribute("href") for act in acts}
+        assert parts["pixmill review --only labels"] == f"{address}review/"
+        assert parts["pixmill compare"] == f"{address}#compare"
         head = browser.find_element(By.CSS_SELECTOR, ".head .project")
         assert head.get_attribute("href") == address
         browser.execute_script(

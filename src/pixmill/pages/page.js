@@ -85,6 +85,12 @@ const offerCopy = (code) => {
   });
   code.after(' ', button);
 };
+// Sentences name commands and params as plain text.
+const MENTION = /(?<![\w/])((?:scrape|validate|split|train|evaluate)\.(?!html)[a-z_]+|dvc repro|pixmill compare)\b/;
+const markMentions = (node) => {
+  if (node.nodeType === Node.TEXT_NODE) node.replaceWith(...node.data.split(MENTION).map((text, at) => (at % 2 ? element('code', '', text) : text)));
+};
+document.querySelectorAll('main p').forEach((text) => [...text.childNodes].forEach(markMentions));
 if (live) listImages();
 document.querySelectorAll('main code').forEach(live ? leadToPart : offerCopy);
 

@@ -174,6 +174,8 @@ async function start() {
     document.title = `${$("title").textContent} ${short(id)} · Pixmill`;
   } catch (error) {
     setText("alert", error.message);
+    document.querySelector(".column + .column").hidden = true;
+    drawSteps({}); // The list goes on, if a report knew the image.
     return;
   } finally {
     document.querySelector("main").setAttribute("aria-busy", "false");

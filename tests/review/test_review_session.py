@@ -187,7 +187,8 @@ def test_shows_new_files_and_hides_deleted_ones(desk: Desk) -> None:
     fill(desk.root, "unlabelled/f.jpg")
     (desk.root / "data/unlabelled/a.jpg").unlink()
     desk.images.scan()
-    desk.state()
+    desk.images.identify(range(len(desk.images)))  # the new file has the bytes of the deleted one
+    assert desk.state()["dropped"] == 0
     assert desk.labels("f.jpg", "a.jpg") == [DROPPED, None]
     with pytest.raises(ChangedError, match="1 image moved or deleted"):
         desk.label("coat", "a.jpg")

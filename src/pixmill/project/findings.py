@@ -40,7 +40,9 @@ def find_undecodable(root: Path) -> dict[str, str]:
 
 
 def count_label_issues(root: Path) -> int:
-    """Count the label issues in the last evaluation that nobody has decided.
+    """Count the doubtful labels that review asks about and nobody has decided.
+
+    They are those of the last evaluation whose images are still kept under the same label.
 
     Args:
         root: Project folder.
@@ -51,8 +53,16 @@ def count_label_issues(root: Path) -> int:
         ValueError: The table is malformed.
     """
     decided = DecisionTable(root).decided
-    rows = read_rows(root / "artifacts/evaluate/labels.parquet", "id", "suggested")
-    return sum(row["suggested"] is not None and row["id"] not in decided for row in rows)
+    rows = read_rows(root / "artifacts/evaluate/labels.parquet", "id", "label", "suggested")
+    doubtful = {
+        (row["id"], row["label"], "keep")
+        for row in rows
+        if row["suggested"] is not None and row["id"] not in decided
+    }
+    wanted = ("id", {name for name, _, _ in doubtful})
+    manifest = root / "artifacts/validate/manifest.parquet"
+    now = read_rows(manifest, "id", "label", "verdict", where=wanted) if doubtful else []
+    return len(doubtful & {(row["id"], row["label"], row["verdict"]) for row in now})
 
 
 def count_unlabelled(root: Path) -> int:

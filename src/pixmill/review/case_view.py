@@ -4,15 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest
 from pixmill.core.spellings import resolve
-from pixmill.review.cases import KINDS, MAX_SHOWN
+from pixmill.review.cases import KINDS, MAX_SHOWN, Case
 from pixmill.review.review_session import Session
 
 _AHEAD = 8
 """Number of cases whose images are decoded before they are shown."""
+
+_COMPARED = 2
+"""Training images of each class that an image is compared with."""
+
+_QUESTIONS = ("labels", "flips", "errors", "uncertain")
+"""Kinds of cases that question the label of one image."""
 
 
 def find_row(session: Session, name: str) -> int:
@@ -83,14 +91,38 @@ def case_content(session: Session, number: int) -> dict[str, Any]:
         "classes": session.shown_classes(),
         "images": [_image(session, row) for row in case.members[:MAX_SHOWN]],
         "hidden": case.members[MAX_SHOWN:],
-        "comparison": [_image(session, row) for row in case.comparison],
+        "comparison": [_image(session, row) for row in _compared(session, case)],
     }
 
 
 def next_images(session: Session, number: int) -> list[int]:
     """Return the rows of the images of this and the following cases, in display order."""
     cases = session.cases[number : number + _AHEAD]
-    return [row for case in cases for row in (*case.members[:MAX_SHOWN], *case.comparison)]
+    return [row for case in cases for row in (*case.members[:MAX_SHOWN], *_compared(session, case))]
+
+
+def _compared(session: Session, case: Case) -> Sequence[int]:
+    """Return the rows of the images to compare a case with.
+
+    If it questions a label, these are the training images of the label, and of the suggestion,
+    that are most like its image; none until the features are known.
+    """
+    tables = session.tables
+    if case.kind not in _QUESTIONS or tables is None:
+        return case.comparison
+    (row,) = case.members
+    vectors = session.advisor.last.vectors
+    if not np.isfinite(vectors[row, 0]):
+        session.images.begin()
+        session.renew()
+        return []
+    found: list[int] = []
+    for name in (tables.labels[row], case.suggestion):
+        rows = tables.training.get(name or "", np.zeros(0, np.intp))
+        rows = rows[(rows != row) & np.isfinite(vectors[rows, 0])]
+        order = np.argsort(-(vectors[rows] @ vectors[row]), kind="stable")
+        found += rows[order[:_COMPARED]].tolist()
+    return found
 
 
 def _settled(session: Session) -> list[bool]:

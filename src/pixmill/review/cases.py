@@ -1,5 +1,6 @@
 """Cases to review: images to decide on together, ordered by urgency."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ Kind = Literal[
     "feedback",
     "disputed",
     "conflicts",
-    "flips",
     "labels",
+    "flips",
     "errors",
     "near-duplicates",
     "uncertain",
@@ -36,7 +37,7 @@ MAX_SHOWN = 9
 """Maximum number of images side by side; each has a digit key."""
 
 _MAX_PER_CLASS = 25
-"""Maximum number of undecided cases of one class, for each kind that questions a label."""
+"""Maximum number of undecided cases of one class, for each kind that may be wrong often."""
 
 _MIN_MARGIN = 0.2
 """Predictions whose two highest probabilities differ by less are uncertain."""
@@ -52,7 +53,7 @@ _NOT_OVERRIDABLE = {
 }
 """Reasons for a drop that do not depend on the image alone."""
 
-_Selector = Callable[[Sequence[int]], Iterator[int]]
+_Selector = Callable[..., Iterator[int]]
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Case:
 
     Args:
         kind: ``feedback``: a user corrected the prediction. ``disputed``: people gave the image
-            several labels. ``conflicts``: it was found under several labels. ``flips``: the
-            base's model predicts it correctly, the current model does not. ``labels``: its label
-            is a label issue. ``errors``: the prediction is wrong.
+            several labels. ``conflicts``: it was found under several labels. ``labels``: its
+            label is doubtful. ``flips``: the base's model predicts it correctly, the current model
+            does not. ``errors``: the prediction is wrong.
             ``near-duplicates``: verified near-duplicates. ``uncertain``: two classes are
             nearly equally probable. ``outliers``: it is unlike its class. ``dropped``: a rule
             dropped it. ``named``: the reviewer named it.
@@ -159,7 +160,7 @@ def find_cases(
         "dropped": _dropped_cases(tables),
     }
     for kind, title, why, images in _label_questions(tables, flips):
-        found[kind] = _label_cases(kind, title, why, images, profiles, select)
+        found[kind] = _label_cases(kind, title, why, images, select)
 
     def urgency(case: Case) -> int:
         across = (
@@ -178,8 +179,8 @@ def _selector(
 ) -> _Selector:
     """Return a function that takes the rows of one kind, most urgent first.
 
-    It yields the indices of those to show. Each image is shown under one kind only, and each kind
-    shows a limited number of images per class.
+    It yields the indices of those to show. Each image is shown under one kind only, and of each
+    class ``most``.
 
     Args:
         labels: Label of each row.
@@ -187,11 +188,11 @@ def _selector(
         taken: Rows that are shown already; the function adds to them.
     """
 
-    def select(rows: Sequence[int]) -> Iterator[int]:
+    def select(rows: Sequence[int], most: float = _MAX_PER_CLASS) -> Iterator[int]:
         used: Counter[str | None] = Counter()
         for index, row in enumerate(rows):
             counts = row not in decided
-            if row not in taken and (used[labels[row]] < _MAX_PER_CLASS or not counts):
+            if row not in taken and (used[labels[row]] < most or not counts):
                 taken.add(row)
                 used[labels[row]] += counts
                 yield index
@@ -265,6 +266,16 @@ def _label_questions(
     label), and the values in the reason. Images of an earlier run that were removed, dropped or
     relabelled since are left out.
     """
+    if tables.ranking is not None:
+        issues = tables.still_labelled(tables.ranking[tables.ranking["suggested"].notna()])
+        answers = issues["row"].map(tables.answers)
+        said = (" The project's model says: " + answers + ".").fillna("")
+        issues = issues.assign(other=issues["suggested"], said=said)
+        why = (
+            "Labelled '{label}', but a model that was not trained on this image finds '{other}' "
+            "more likely.{said}"
+        )
+        yield "labels", "Doubtful label", why, issues.sort_values("rank")
     if flips is not None:
         lost = tables.still_labelled(flips[~flips["gained"]])
         why = (
@@ -277,18 +288,6 @@ def _label_questions(
             "Right at the base, wrong now",
             why,
             lost.assign(other=lost["head_predicted"]),
-        )
-    if tables.ranking is not None:
-        issues = tables.still_labelled(tables.ranking[tables.ranking["suggested"].notna()])
-        why = (
-            "Labelled '{label}', but a model that was not trained on this image finds '{other}' "
-            "more likely."
-        )
-        yield (
-            "labels",
-            "Label issue",
-            why,
-            issues.assign(other=issues["suggested"]).sort_values("rank"),
         )
     if tables.predictions is not None:
         found = _with_second(tables.still_labelled(tables.predictions))
@@ -339,24 +338,15 @@ def _label_cases(
     title: str,
     why: str,
     images: pd.DataFrame,
-    profiles: Mapping[str, ClassProfile],
     select: _Selector,
 ) -> Iterator[Case]:
-    """Yield the cases of a kind from :func:`_label_questions`.
-
-    They have typical images of both classes to compare with.
-    """
-    chosen = images.iloc[list(select(images["row"].tolist()))]
+    """Yield the cases of a kind from :func:`_label_questions`."""
+    # All doubtful labels are asked about, so that other pages can count them.
+    most = math.inf if kind == "labels" else _MAX_PER_CLASS
+    chosen = images.iloc[list(select(images["row"].tolist(), most))]
     for item in chosen.to_dict("records"):
-        typical = [
-            profiles[name].typical(2) for name in (item["label"], item["other"]) if name in profiles
-        ]
-        comparison = tuple(row for rows in typical for row in rows if row != item["row"])
-        values = {str(name): value for name, value in item.items()}
-        reason = why.format_map(values)
-        yield Case(
-            kind, title, reason, (item["row"],), comparison=comparison, suggestion=item["other"]
-        )
+        reason = why.format_map({str(name): value for name, value in item.items()})
+        yield Case(kind, title, reason, (item["row"],), suggestion=item["other"])
 
 
 def _outliers(profiles: Mapping[str, ClassProfile], select: _Selector) -> Iterator[Case]:

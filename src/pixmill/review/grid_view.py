@@ -50,6 +50,9 @@ def grid_state(
             queries = session.images.queries
             listed = _listed(session, view, selection.ids)
             answer |= list_images(view, advice, labels, classes, queries, listed)
+            if listed is not None and session.tables is not None:
+                answers = session.tables.answers
+                answer["said"] = [answers.get(row, "") for row in answer["rows"]]
         return answer | session.after(window)
 
 

@@ -422,8 +422,8 @@ class Session:
     def refresh(self) -> None:
         """Take over new files, and what others decided."""
         with self.lock:
+            decided = self.table.decided  # before the changes, which an error would lose
             changed = self.images.take_changes()
-            decided = self.table.decided
             if decided is not self._decided:  # read again: others have written it
                 self._decided = decided
                 changed = [*range(len(self.images))]

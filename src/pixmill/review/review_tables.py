@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
 from pixmill.evaluate.labels import LABELS
-from pixmill.evaluate.predictions import predictions_schema
+from pixmill.evaluate.predictions import held_out, predictions_schema
 from pixmill.validate.reasons import meaning
 
 _NEXT = "dvc repro validate"
@@ -137,6 +138,25 @@ class ReviewTables:
             "more_places": max(0, len(sightings) - _MAX_PLACES),
         }
 
+    @cached_property
+    def training(self) -> dict[str, npt.NDArray[np.intp]]:
+        """Rows of the kept training images of each label, by the last evaluation."""
+        if self.predictions is None:
+            return {}
+        found = self.still_labelled(self.predictions[self.predictions["split"] == "train"])
+        rows = found["row"].to_numpy(np.intp)
+        return {str(name): rows[at] for name, at in found.groupby("label").indices.items()}
+
+    @cached_property
+    def answers(self) -> dict[int, str]:
+        """What the model says of each image that it was not fitted to, such as ``coat 87 %``."""
+        if self.predictions is None:
+            return {}
+        table = self.predictions[held_out(self.predictions)]
+        percent = (100 * table.filter(regex="^p_").max(axis=1)).round().astype(int)
+        said = table["predicted"].astype(object) + [f" {each} %" for each in percent]
+        return dict(zip(self._rows_of(table["id"]).tolist(), said, strict=True))
+
     def errors(self, label: str = "", predicted: str = "") -> list[int]:
         """Return the rows of the wrong predictions of test images, the greatest loss first.
 
@@ -147,11 +167,12 @@ class ReviewTables:
         table = self.predictions
         if table is None:
             return []
-        wrong = (table["split"] == "test") & (table["label"] != table["predicted"])
-        wrong &= (table["label"] == label) | (label == "")
-        wrong &= (table["predicted"] == predicted) | (predicted == "")
-        names = table[wrong].sort_values(["loss", "id"], ascending=[False, True])["id"]
-        return [row for name in names if (row := self.row(name)) is not None]
+        found = table[(table["split"] == "test") & (table["label"] != table["predicted"])]
+        for column, wanted in (("label", label), ("predicted", predicted)):
+            if wanted:
+                found = found[found[column] == wanted]
+        names = found.sort_values("loss", ascending=False)["id"]
+        return [row for row in self._rows_of(names).tolist() if row >= 0]
 
     def still_labelled(self, found: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a table whose images are still kept under the same label.

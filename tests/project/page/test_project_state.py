@@ -69,8 +69,13 @@ def test_decided_label_issues_do_not_count(project: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pylist([{"id": digit * 64, "suggested": "dog"} for digit in "123"])
-    pq.write_table(table, project / "artifacts/evaluate/labels.parquet")
+    rows = [{"id": digit * 64, "label": "cat", "suggested": "dog"} for digit in "12345"]
+    pq.write_table(pa.Table.from_pylist(rows), project / "artifacts/evaluate/labels.parquet")
+    now = [row | {"verdict": "keep", "reason": None} for row in rows]
+    now[3]["verdict"] = "drop"
+    now[4]["label"] = "dog"
+    (project / "artifacts/validate").mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(now), project / "artifacts/validate/manifest.parquet")
     (project / "decisions.csv").write_text(
         "image,label,answer,split,by,why\n"
         f"{'1' * 64},,keep,,,\n{'2' * 64},cat,yes,,ada,\n{'2' * 64},dog,yes,,bo,\n"

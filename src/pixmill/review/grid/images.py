@@ -241,6 +241,8 @@ class ImageTable:
             self.featured = np.append(self.featured, np.zeros(len(new), bool))
             for row in gone:
                 self._rows.pop(self.names[row])  # a later file of that name is another row
+                if (image := self.ids[row]) is not None:
+                    self._by_id[image].remove(row)
                 self._hide(row)
         now = time.monotonic()
         self._next_scan = now + max(_SCAN_SECONDS, 20 * (now - begun))

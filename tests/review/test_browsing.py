@@ -102,7 +102,7 @@ def test_review_by_keyboard(page):
     title()
     page.press("k")
     assert (page.said()["odd"], page.said()["small"]) == ({"drop"}, {"keep"})
-    assert page.text("end-title") == "All cases are decided."
+    assert page.text("end-title") == "5 of 5 done."
     assert titles == [
         "Conflicting labels",
         "Conflicting labels",
@@ -223,7 +223,7 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
         assert seen == {"Keep", "Accept as…", "Accept as 'shoe'"}
         assert len(list((tmp_path / "data/shoe").iterdir())) == 2
         assert len(page.said()) == 3
-        assert "git add data.dvc decisions.csv" in browser.find_element(By.TAG_NAME, "pre").text
+        assert "git add data.dvc decisions.csv" in page.run("document.querySelector('pre').textContent")
         badges = []
         for _ in range(3):
             page.press("p")
@@ -248,7 +248,7 @@ class Grid(Page):
         self.browser.get(address)
         self.until(lambda _: self.run("document.body.dataset.view"))
         self.browser.execute_script("location.hash = '#scope=unlabelled'")
-        self.until(lambda _: self.run("document.querySelectorAll('#sections button').length") == 2)
+        self.until(lambda _: self.run("document.querySelectorAll('#sections button').length") == 1)
         self.until(
             lambda _: self.run(
                 "[...document.querySelectorAll('.cell:not([hidden]) img')].every(i => "
@@ -312,6 +312,16 @@ def test_labels_are_given_by_keys_and_kept(grid):
     assert sorted(grid.project.root.glob("data/**/*")) == before
     assert grid.browser.title == "Label · Pixmill"
     assert HOSTILE in grid.text("counts")
+    assert grid.run("document.getElementById('scroller').scrollTop") == 0
+    grid.press(Keys.END, "a", "1")
+    grid.until(lambda _: "20 of 20" in grid.text("empty"))
+    grid.press(Keys.ENTER)
+    grid.until(lambda _: "40" in grid.text("sections"))
+    grid.press(Keys.END, "a", "2")
+    grid.until(lambda _: "All labelled" in grid.text("empty"))
+    said = grid.project.said()
+    grid.press("3")
+    assert grid.project.said() == said
     assert grid.browser.get_log("browser") == []
 
 

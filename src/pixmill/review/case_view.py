@@ -60,6 +60,7 @@ def overview(session: Session, row: int | None = None) -> dict[str, Any]:
         "total": len(session.cases),
         "first": _next_open(settled, -1) if first is None else first,
         "image": row,
+        "trained": bool(session.tables and session.tables.training),
         "inbox": any(case.kind == "feedback" for case in session.cases),
     }
 

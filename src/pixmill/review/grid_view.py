@@ -77,13 +77,14 @@ def _facts(session: Session) -> dict[str, Any]:
     counts = session.counts
     advice = session.advisor.last
     sample = advice.sample
+    progress = session.images.progress()
     return {
         "number": session.number,
         "by": session.by,
         "classes": [{"name": name, "count": counts[name]} for name in session.shown_classes()],
         "doubts": [kind for kind in KINDS if kind != "feedback"] if session.tables else [],
         "queries": sorted({query for query in session.images.queries if query}),
-        "progress": session.images.progress(),
+        "progress": progress,
         "labelled": counts.total() - counts[None] - counts[DROPPED],
         "left": counts[None],
         "dropped": counts[DROPPED] - len(session.images.hidden),
@@ -92,8 +93,8 @@ def _facts(session: Session) -> dict[str, Any]:
             "left": sum(session.labels[row] is None for row in sample),
             "grows": len(sample) + SAMPLE // 2 <= len(session.labels) // 3,
         },
-        # Before the first advice the grid lists no image.
-        "waits": advice.number == 0,
+        # Before the sample is drawn, what to label next is not known.
+        "waits": advice.number == 0 or not (sample or progress["hashed"] == progress["files"]),
         "stage": _stage({section.kind for section in advice.proposal.sections}),
         "accuracy": advice.accuracy and advice.accuracy._asdict(),
     }

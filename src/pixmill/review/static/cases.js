@@ -2,13 +2,14 @@
 // All content is untrusted: it is set as text, never as markup.
 
 import { LABEL_KEYS } from './labels.js';
-import { ask, askLabel, decide as send, make, part, say, undo, warn, window_ } from './page.js';
+import { KINDS, ask, askLabel, decide as send, make, part, say, undo, wait, warn, window_ } from './page.js';
 
 let session = null; // response of /cases
 let shown = null; // the case on the page
 let chosen = 0; // index of the selected image
 let version = 0;
 let undoable = 0;
+let later = 0; // the timer of the next look for images to compare with
 let busy = false; // during a request; keys pressed meanwhile are ignored, since the case may change
 
 // Run one action at a time, and show its error.
@@ -98,7 +99,7 @@ function card(image, number) {
 }
 
 function comparison(image) {
-  const name = `Typical '${labelOf(image)}'`;
+  const name = `${shown.suggestion ? 'Training image' : 'Typical'} '${labelOf(image)}'`;
   return make('figure', {}, frame(image, name, 'div', {}), make('figcaption', {}, name));
 }
 
@@ -121,8 +122,8 @@ function show(next, keep = false) {
   const held = images.contains(document.activeElement);
   images.replaceChildren(...shown.images.map(card));
   if (shown.hidden.length) images.append(make('p', { className: 'faint' }, `and ${shown.hidden.length} more with the same pixels`));
-  part('comparison').hidden = !shown.comparison.length;
-  part('typical').replaceChildren(...shown.comparison.map(comparison));
+  compare(shown);
+  if (!same) part('between').hidden = true;
   for (const act of ['only', 'keep-all', 'drop-all']) button(act).hidden = count < 2;
   if (shown.kind === 'conflicts') button('keep-all').hidden = true; // the labels contradict each other
   const [first] = shown.images;
@@ -137,13 +138,23 @@ function show(next, keep = false) {
   }
 }
 
+// Show the images to compare with. Those most like an image are known once its features are computed.
+function compare({ number, suggestion, comparison: found }) {
+  clearTimeout(later);
+  const waits = suggestion && !found.length && session.trained;
+  part('comparison').hidden = !found.length && !waits;
+  part('compared').textContent = waits ? 'Looking for the training images most like it …' : suggestion ? 'Most like it in training' : 'For comparison';
+  part('typical').replaceChildren(...found.map(comparison));
+  if (waits) later = setTimeout(async () => { if (shown.number === number) compare(await ask(`case/${number}`)); }, 2000);
+}
+
 function overview() {
   part('progress').max = Math.max(1, shown.total);
   part('progress').value = shown.done;
   part('done').textContent = `${shown.done} of ${shown.total} decided${session.by ? `, by ${session.by}` : ''}`;
   const held = part('kinds').contains(document.activeElement);
   part('kinds').replaceChildren(...shown.kinds.map((kind) => {
-    const to = make('button', { type: 'button' }, `${kind.kind} ${kind.done}/${kind.total}`);
+    const to = make('button', { type: 'button' }, `${KINDS[kind.kind]} ${kind.done}/${kind.total}`);
     if (kind.kind === shown.kind) to.setAttribute('aria-current', 'true');
     to.addEventListener('click', () => exclusively(() => go(kind.first)));
     return to;
@@ -172,7 +183,17 @@ function end() {
   part('case').hidden = true;
   part('end').hidden = false;
   part('data').hidden = !session.inbox;
+  part('end-title').textContent = `${shown.total} of ${shown.total} done.`;
+  part('train').focus();
   say(`All ${shown.total} cases are decided.`);
+}
+
+// Say that a kind of cases is done, and what comes next.
+function between(kind) {
+  const { done, total } = shown.kinds.find((each) => each.kind === kind);
+  const next = shown.kinds.find((each) => each.kind === shown.kind);
+  part('between').hidden = false;
+  part('between-text').textContent = `${done} of ${total} ${KINDS[kind]} done. Next: ${next.total - next.done} ${KINDS[shown.kind]}. Or `;
 }
 
 // ---- actions
@@ -205,7 +226,10 @@ async function decide(choices) {
   const what = count > 1 ? `${count} decisions` : `${made.decision ? describe(made) : first.verb} ${short(made.id)}`;
   if (after.settled && !cleared) {
     if (after.next === null) end();
-    else await go(after.next);
+    else {
+      await go(after.next);
+      if (shown.kind !== after.kind) between(after.kind);
+    }
   } else {
     const open = after.images.findIndex((one) => !one.decision);
     if (open >= 0 && after.images[chosen].decision) choose(open);
@@ -267,7 +291,8 @@ function key(event) {
 }
 
 const begin = () => exclusively(async () => {
-  session = await ask(`cases${location.search}`);
+  wait('Reading the cases …');
+  session = await ask(`cases${location.search}`).finally(() => wait(''));
   if (!session.total) return empty();
   part('none').hidden = true;
   part('case-actions').hidden = false;

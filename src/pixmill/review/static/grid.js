@@ -2,7 +2,7 @@
 // All content is untrusted: it is set as text, never as markup.
 
 import { LABEL_KEYS, labelButton } from './labels.js';
-import { ask, askLabel, decide, make, part, say, undo as takeBack, warn, window_ } from './page.js';
+import { KINDS, ask, askLabel, decide, make, part, say, undo as takeBack, wait, warn, window_ } from './page.js';
 import { Scroller } from './scroller.js';
 import { Selection } from './selection.js';
 
@@ -11,8 +11,8 @@ const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
 const LISTS = /^(doubt:|query:|errors$|selection$)/; // scopes that show images in their own order, whatever their label
 const STAGES = [
-  'The features of the images are being computed. The random sample can be labelled meanwhile.',
-  'Label the random sample: look at each image, select those of a class, and press its key. It has no suggestions and becomes validation and test, so that the accuracy is honest.',
+  '',
+  'Label these first: they measure the accuracy honestly. They are a random sample, without suggestions: look at each image, select those of a class, and press its key.',
   'Name the clusters: select what is alike, and press the key of its class.',
   'Confirm the suggestions: select all above the line, click the wrong ones away, and press the key. Look at each of the unsure ones.',
 ];
@@ -25,6 +25,8 @@ let facts = null; // the last answer
 let sending = 0; // actions that wait for their answer
 let queue = Promise.resolve();
 let timer = 0;
+let sampling = false; // the random sample is shown, or its end
+const seconds = new Map(); // first and second label of the images that were labelled once more, by row
 
 const scroller = new Scroller(part('scroller'), part('canvas'), fill);
 const selection = new Selection(scroller, { rowAt: (index) => state.rows[index], count: () => state?.rows.length ?? 0, changed });
@@ -44,6 +46,7 @@ async function load() {
       if (part('alert').dataset.kind === 'load') warn('');
     }
   } catch (error) {
+    wait('');
     warn(error.message);
     part('alert').dataset.kind = 'load';
   }
@@ -53,19 +56,32 @@ async function load() {
 
 function take(answer) {
   facts = answer;
-  if (view.scope === 'unlabelled' && view.sort === 'next' && !answer.left && answer.labelled) return go({ scope: 'all', sort: 'sure' });
   // Images do not move while some are selected.
   if (answer.rows && !(state && busy() && state.number === answer.number)) {
     if (state?.number !== answer.number) selection.forget();
-    show(answer);
+    show(alone(answer));
   }
   around();
 }
 
-// Show images; the place in the section at the top of the view stays.
+// The random sample is shown apart, and so is its end; before it is drawn, nothing is. Finished images are shown only to those who ask.
+function alone(answer) {
+  if (view.sort !== 'next') return answer;
+  const [first] = answer.sections;
+  const hasSample = first?.kind === 'sample' && !view.sample;
+  sampling = hasSample || (sampling && answer.left > 0);
+  if (hasSample) return { ...answer, sections: [first], rows: answer.rows.slice(0, first.count) };
+  const again = answer.sections.find(({ kind }) => kind === 'again')?.count ?? 0;
+  const isDone = view.scope === 'unlabelled' && !answer.left && !view.again;
+  return sampling || answer.waits || isDone ? { ...answer, sections: [], rows: [], again } : answer;
+}
+
+// Show images. The place in the section at the top of the view stays, unless other images are now the first ones to label.
 function show(answer) {
   const { scrollTop } = part('scroller');
-  const top = scrollTop > 0 && state?.sections.findLast((section) => section.top <= scrollTop);
+  const stays = state?.sections[0]?.kind === answer.sections[0]?.kind;
+  const top = stays && scrollTop > 0 && state.sections.findLast((section) => section.top <= scrollTop);
+  if (!stays) part('scroller').scrollTop = 0;
   const offset = top ? scrollTop - top.top : 0;
   state = answer;
   let clusters = 0;
@@ -74,8 +90,6 @@ function show(answer) {
   scroller.show(state.sections);
   if (same && top.kind !== 'cluster') part('scroller').scrollTop = same.top + Math.min(offset, Math.max(0, Math.ceil(same.count / scroller.columns - 1) * scroller.height));
   selection.focus = Math.max(0, Math.min(selection.focus, state.rows.length - 1));
-  part('empty').hidden = state.rows.length > 0;
-  part('empty').textContent = facts.waits && view.sort !== 'files' ? 'Reading the images …' : view.scope && view.scope !== 'unlabelled' ? 'No image is here.' : 'No image waits for a label. Put images into data/unlabelled, and set evaluate.unlabelled: data/unlabelled in params.yaml.';
   if (/^$|…$/.test(part('status').textContent)) changed();
   else draw();
 }
@@ -83,7 +97,7 @@ function show(answer) {
 function title({ kind, label, count }, number) {
   const names = {
     sample: 'Random sample: look at each', cluster: 'Similar images', unsure: 'Unsure: look at each',
-    probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more: label these without looking back',
+    probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more, without the first label',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
     sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
   };
@@ -98,20 +112,25 @@ const wrong = () => ['Wrong', view.label && `labelled ${view.label}`, view.predi
 function fill(cell, index, section) {
   const row = state.rows[index];
   const given = section.kind === 'again' ? -1 : state.given[index];
-  const guess = state.guess[index];
-  const word = state.words[state.word[index]] ?? '';
-  const text = given >= 0 ? state.classes[given].name
-    : section.kind === 'cluster' ? '' : guess < 0 || section.kind === 'unsure' ? word
-      : `${state.classes[guess].name} ${state.belief[index]} %`;
+  const text = caption(index, section, given);
   scroller.want(cell, `thumb/${row}?${state.number}`);
   cell.text.textContent = text;
-  cell.box.title = text;
+  cell.box.title = text.replace(/(.*) → /, 'labelled $1, the model says ');
   cell.box.setAttribute('aria-label', `Image ${index + 1}, ${section.title.split(' · ')[0]}${text ? `: ${text}` : ''}`);
   const isChosen = selection.rows.has(row);
   cell.box.setAttribute('aria-selected', String(isChosen));
   cell.box.classList.toggle('focused', index === selection.focus);
   cell.box.classList.toggle('given', given >= 0);
   if (index === selection.focus) part('scroller').setAttribute('aria-activedescendant', cell.box.id);
+}
+
+function caption(index, { kind }, given) {
+  const label = given < 0 ? '' : state.classes[given].name;
+  const said = state.said?.[index];
+  if (said) return said.startsWith(`${label} `) ? said : `${label || 'unlabelled'} → ${said}`;
+  if (label || ['cluster', 'sample', 'again'].includes(kind)) return label;
+  const guess = state.guess[index];
+  return guess < 0 || kind === 'unsure' ? state.words[state.word[index]] ?? '' : `${state.classes[guess].name} ${state.belief[index]} %`;
 }
 
 function draw() {
@@ -147,7 +166,11 @@ function around() {
   part('grow').hidden = !accuracy?.more || sample.left > 0 || !sample.grows;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton({ name, key: LABEL_KEYS[at], count }, (label) => act('label', label)))));
   document.querySelector('#labelling [data-act=undo]').disabled = !facts.undoable;
-  part('stage').textContent = facts.view.sort === 'next' ? STAGES[facts.stage] : '';
+  redraw('stage', stage(), (place, [text, isSample]) => place.replaceChildren(text, ' ', ...(isSample ? [press('Suggestions first', () => go({ sample: 'later' }))] : [])));
+  redraw('twice', [...seconds], drawTwice);
+  redraw('empty', state?.rows.length === 0 && nothing(), drawNothing);
+  const { hashed, files } = progress;
+  wait(!facts.waits || view.sort === 'files' ? '' : hashed < files ? `Reading the images: ${hashed.toLocaleString('en')} of ${files.toLocaleString('en')} …` : 'Finding out what to label next …', hashed, files * (hashed < files));
   redraw('sections', (state?.sections ?? []).map((section) => section.title), (place) => place.replaceChildren(...state.sections.map((section, at) => {
     const to = make('button', { type: 'button', textContent: section.title.replace(/:.* ·/, ' ·') });
     to.addEventListener('click', () => { part('scroller').scrollTop = state.sections[at].top; selection.move(state.sections[at].start); part('scroller').focus(); });
@@ -165,13 +188,55 @@ function around() {
   redraw('label', [facts.view.label, classes.map(({ name }) => name)], (place) => place.replaceChildren(...classes.map(({ name }) => make('option', { value: name, textContent: name, selected: name === facts.view.label }))));
 }
 
+// What to do with the images shown, and whether they are the sample.
+function stage() {
+  if (LISTS.test(view.scope)) return [state?.said ? 'Below each image: what the model says, and how sure it is.' : '', false];
+  if (facts.view.sort !== 'next' || !state?.rows.length) return ['', false];
+  const again = state.sections.some(({ kind }) => kind === 'again');
+  if (again && !facts.left) return ['Label these as if for the first time: that shows how consistent the labels are. The first label appears once you have given the second.', false];
+  return [`${STAGES[facts.stage]}${again ? ' At the end, some images of the random sample come once more, without the first label: that shows how consistent the labels are.' : ''}`, sampling];
+}
+
+// Text of an empty view, its buttons with what they change in the view, and whether all is labelled.
+function nothing() {
+  const { accuracy, sample } = facts;
+  if (facts.waits || sending) return [''];
+  if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
+  if (view.scope !== 'unlabelled' || facts.left) return ['No image is here.'];
+  const more = state.again ? { [`Label ${state.again.toLocaleString('en')} of the random sample once more`]: { again: 'yes' } } : {};
+  return facts.labelled ? [`All labelled: ${some(facts.labelled, 'image')}.`, { 'Show them': { scope: 'all', sort: 'sure' }, ...more }, true] : ['No image waits for a label. Add images on the project’s page.'];
+}
+
+function drawNothing(place, content) {
+  const [text, buttons = {}, isDone] = content || [''];
+  place.hidden = !content;
+  place.replaceChildren(make('p', { textContent: text }),
+    ...(isDone ? [make('a', { className: 'button', href: '../#start', textContent: 'Train' })] : []),
+    ...Object.entries(buttons).map(([name, changes]) => press(name, () => go(changes))));
+  place.querySelector('a, button')?.focus();
+}
+
+// The images that were labelled twice: the labels are compared once both are known.
+function drawTwice(place, labels) {
+  const others = labels.filter(([, [first, second]]) => first !== second);
+  place.hidden = !labels.length;
+  place.replaceChildren(`Labelled twice: ${some(labels.length, 'image')}, ${(labels.length - others.length).toLocaleString('en')} as at first. `, ...others.slice(-4).flatMap(([row, [first, second]]) => [
+    make('img', { src: `thumb/${row}?${facts.number}`, alt: '' }), ` first ${first}, now ${second} `]));
+}
+
+function press(text, act) {
+  const button = make('button', { type: 'button', textContent: text });
+  button.addEventListener('click', act);
+  return button;
+}
+
 function drawScopes(place) {
   const option = (value, text) => make('option', { value, textContent: text, selected: value === facts.view.scope });
   const group = (label, options) => (options.length ? [make('optgroup', { label }, ...options)] : []);
   place.replaceChildren(
     option('unlabelled', `unlabelled (${facts.left.toLocaleString('en')})`), option('all', 'all images'),
     ...group('Class', facts.classes.filter(({ count }) => count).map(({ name, count }) => option(`class:${name}`, `${name} (${count.toLocaleString('en')})`))),
-    ...group('Doubt', facts.doubts.map((kind) => option(`doubt:${kind}`, kind))),
+    ...group('Doubt', facts.doubts.map((kind) => option(`doubt:${kind}`, KINDS[kind]))),
     ...(view.scope === 'selection' ? [option('selection', `selection (${facts.selected.count.toLocaleString('en')})`)] : []),
     ...(view.scope === 'errors' ? [option('errors', wrong())] : []),
     ...group('Query', facts.queries.map((query) => option(`query:${query}`, query))),
@@ -189,9 +254,12 @@ async function turn() {
   selection.forget();
   selection.focus = selection.anchor = 0;
   part('scroller').scrollTop = 0;
+  sampling = false;
   state = state && { ...state, order: '' };
-  say('Reading the images …');
+  say('');
+  wait('Reading the images …');
   await load();
+  if (document.activeElement === document.body) part('scroller').focus();
 }
 
 // ---- actions
@@ -204,6 +272,7 @@ function act(verb, label) {
   const { version } = facts;
   const refused = label ? [...selection.left] : [];
   const before = state;
+  if (label) lookTwice(rows, label);
   warn('');
   if (stays(label)) selection.forget();
   else leave(new Set(rows));
@@ -216,11 +285,21 @@ function act(verb, label) {
       show({ ...before, order: '' });
       say('Nothing was changed.');
       warn(error.message);
+      for (const row of rows) seconds.delete(row);
     } finally {
       sending -= 1;
       if (!sending) load();
     }
   });
+}
+
+// Note both labels of the images that are labelled once more.
+function lookTwice(rows, label) {
+  const again = state.sections.find(({ kind }) => kind === 'again');
+  for (let at = again?.start; at < again?.start + again?.count; at += 1) {
+    const row = state.rows[at];
+    if (rows.includes(row)) seconds.set(row, [state.classes[state.given[at]]?.name, label]);
+  }
 }
 
 // Whether images stay in view with that label.
@@ -239,7 +318,7 @@ function leave(rows) {
   }).filter(({ count }) => count);
   selection.focus -= kept.slice(0, selection.focus).filter((stay) => !stay).length;
   selection.forget();
-  show({ ...state, sections, order: '', rows: pick(state.rows), guess: pick(state.guess), belief: pick(state.belief), word: pick(state.word), given: pick(state.given) });
+  show({ ...state, sections, order: '', rows: pick(state.rows), guess: pick(state.guess), belief: pick(state.belief), word: pick(state.word), given: pick(state.given), said: state.said && pick(state.said) });
 }
 
 function undo() {
@@ -249,6 +328,7 @@ function undo() {
     let rows = [];
     try {
       ({ rows } = await takeBack());
+      for (const row of rows) seconds.delete(row);
     } catch (error) {
       warn(error.message);
     } finally {
@@ -282,7 +362,7 @@ const acts = {
     } catch (error) {
       warn(error.message);
     }
-    load();
+    go({ sample: '' });
   },
   larger: () => resize(1),
   like: () => {
@@ -324,7 +404,6 @@ async function begin() {
   view.sort ??= view.scope === 'unlabelled' ? 'next' : 'files';
   resize(0);
   await turn();
-  part('scroller').focus();
 }
 
 export const grid = { begin, key, acts };

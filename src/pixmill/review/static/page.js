@@ -33,6 +33,21 @@ export async function ask(path, body) {
 export const decide = (body) => ask('decide', { ...body, window: window_ });
 export const undo = () => ask(`undo?window=${window_}`, {});
 
+// Kinds of cases, in words.
+export const KINDS = {
+  feedback: 'corrections by users', disputed: 'disputed labels', conflicts: 'conflicting labels', labels: 'doubtful labels', flips: 'newly wrong',
+  errors: 'wrong predictions', 'near-duplicates': 'near-duplicates', uncertain: 'unsure predictions', outliers: 'unlike their class', dropped: 'dropped by a rule', named: 'the image you named',
+};
+
+// While the page reads, a line at the top says so, and the controls do nothing. An empty text ends it.
+export function wait(text, done = 0, all = 0) {
+  part('waiting').hidden = !text;
+  part('waiting-text').textContent = text;
+  if (all) Object.assign(part('waiting-bar'), { max: all, value: done });
+  else part('waiting-bar').removeAttribute('value');
+  for (const item of document.querySelectorAll('[data-waits]')) item.inert = Boolean(text);
+}
+
 export const say = (text) => { part('status').textContent = text; };
 
 export function warn(text) {

@@ -31,7 +31,7 @@ from pixmill.local.private_server import (
     wait_for_end,
 )
 from pixmill.local.problems import ProblemError
-from pixmill.project.page import actions, deciding, images, using
+from pixmill.project.page import actions, deciding, images, predictions, using
 from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.moving import Moved
@@ -90,6 +90,8 @@ class Home:
         self.moved = Moved(root)
         self.images = images.Images(root)
         self.images.finders.append(lambda name: self.overview.files.get(name))
+        self.predictions = predictions.Predictions(root)
+        self.images.uploads.append(self.predictions.find)
         self.actions = actions.Actions(root)
         self.using = using.Using(root)
 
@@ -272,6 +274,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/state", state),
         Route("/reports/{name}", report),
         *images.routes(home.images),
+        *predictions.routes(home),
         *actions.routes(home),
         *using.routes(home),
     ]
@@ -324,6 +327,7 @@ def open_project(
                 wait_for_end()
     except KeyboardInterrupt:
         home.images.close()
+        home.predictions.close()
         used = (home.using.export, home.using.serve)
         for job in (home.pipeline, home.comparison, *home.actions.jobs, *used):
             if (pid := job.pid) is not None and job.at_end:

@@ -50,12 +50,14 @@ class Images:
     Attributes:
         finders: Functions that return the file of an image by its id, or ``None``; asked before the
             tables.
+        uploads: The same for images that the project need not have.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._tried = dict[str, bytes]()
         self.finders: list[Callable[[str], Path | None]] = []
+        self.uploads: list[Callable[[str], Path | None]] = []
         self.explainer = Explainer(root)
         self._lock = threading.Lock()
         self._previews: Previews[tuple[str, int]] | None = None
@@ -136,8 +138,8 @@ class Images:
                 manifest
                 or predictions
                 or found["corrections"]
-                or name not in self._tried
-                or self._found(name)
+                or not (name in self._tried or self._find(self.uploads, name))
+                or self._find(self.finders, name)
             ),
             "manifest": {
                 column: value for column, value in manifest.items() if isinstance(value, str | int)
@@ -187,15 +189,17 @@ class Images:
         window = read_window(self.root / "artifacts" / "validate")
         return ImageFile(name, self._source(name), validate.max_pixels, window, side)
 
-    def _found(self, name: str) -> Path | None:
-        paths = (find(name) for find in self.finders)
+    @staticmethod
+    def _find(finders: Sequence[Callable[[str], Path | None]], name: str) -> Path | None:
+        paths = (find(name) for find in finders)
         return next((path for path in paths if path is not None and path.is_file()), None)
 
     def _source(self, name: str) -> Path | bytes:
         if name in self._tried:
             return self._tried[name]
-        if (found := self._found(name)) is not None:
-            return found
+        for finders in (self.finders, self.uploads):
+            if (found := self._find(finders, name)) is not None:
+                return found
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name, ["id", "path"]):
             return self.root / "artifacts" / "scrape" / str(row["path"])
         table = self.root / "artifacts/evaluate/unlabelled.parquet"

@@ -1,38 +1,10 @@
 // Images dropped onto a class: files are uploaded one by one, then taken in together.
 import { $, alert, folded, make, part, plain, post, shown, some } from "./tools.js";
+import { dropped, lost, picker, upload } from "./uploads.js";
 
-const UPLOADS = 4; // at the same time
 const OTHER = { unlabelled: "no label", "": "folders name the classes" };
 let isUploading = false;
 let isImporting = false;
-
-// A folder's entries come in portions.
-async function* filesIn(entry, path = "") {
-  if (entry.isFile) {
-    yield [`${path}${entry.name}`, await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  } else {
-    const reader = entry.createReader();
-    for (;;) {
-      const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!entries.length) return;
-      for (const each of entries) yield* filesIn(each, `${path}${entry.name}/`);
-    }
-  }
-}
-
-async function* dropped(entries) {
-  for (const entry of entries) yield* entry instanceof File ? [[entry.name, entry]] : filesIn(entry);
-}
-
-async function* chosen(files) {
-  for (const file of files) yield [file.webkitRelativePath || file.name, file];
-}
-
-async function upload(batch, path, file) {
-  const answer = await fetch(`images/${batch}?path=${encodeURIComponent(path.toWellFormed())}`,
-    { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
-  if (!answer.ok) throw new Error(`${path}: ${(await answer.text()).trim()}`);
-}
 
 // A drop during another waits for it.
 let queue = Promise.resolve();
@@ -42,38 +14,20 @@ async function send(source, label) {
   isUploading = true;
   alert("");
   const batch = crypto.randomUUID().replaceAll("-", "");
-  const faults = [];
-  let stored = 0;
-  let found = 0;
-  const show = () => { $("added").hidden = false; $("added").textContent = `Copying: ${stored} of ${some(found, "file")}`; $("add-progress").max = found; $("add-progress").value = stored; };
   $("add-progress").hidden = false;
-  const work = async () => {
-    for (;;) {
-      const next = await source.next();
-      if (next.done) return;
-      found += 1;
-      show();
-      try {
-        await upload(batch, ...next.value);
-        stored += 1;
-      } catch (error) {
-        faults.push(error.message);
-      }
-      show();
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: UPLOADS }, work));
-    while (isImporting) await new Promise((resolve) => setTimeout(resolve, 300)); // of another window
-    if (stored && !await post(`images/${batch}/import`, { label: label || null })) stored = 0; // It has said why.
-  } catch (error) {
-    faults.push(error.message);
-  }
+  const { stored, faults } = await upload(source, (path) => `images/${batch}?path=${path}`, (found, stored) => {
+    $("added").hidden = false;
+    $("added").textContent = `Copying: ${stored} of ${some(found, "file")}`;
+    $("add-progress").max = found;
+    $("add-progress").value = stored;
+  });
+  while (isImporting) await new Promise((resolve) => setTimeout(resolve, 300)); // of another window
+  const isTaken = stored && await post(`images/${batch}/import`, { label: label || null }); // else it has said why
   shown.delete("import"); // The result may read like the last one.
-  if (faults.length) alert(`${some(faults.length, "file")} not copied:\n${faults.slice(0, 5).join("\n")}`);
+  if (faults.length) alert(lost(faults));
   isUploading = false;
   $("add-progress").hidden = true;
-  $("added").hidden = !stored;
+  $("added").hidden = !isTaken;
   $("added").textContent = "Taking in …";
 }
 
@@ -92,23 +46,16 @@ function target(value, text) {
     event.preventDefault();
     place.classList.remove("over");
     radio.checked = true;
-    // The items do not outlive the event.
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry() ?? item.getAsFile()).filter(Boolean);
-    if (value === "+" && !label()) $("new-class").focus();
-    else add(dropped(entries), label());
+    if (isNamed()) add(dropped(event), label());
   });
   return place;
 }
 
-function picker(text, attributes) {
-  const input = make("input", { type: "file", multiple: true, hidden: true, attributes });
-  const button = make("button", { type: "button", textContent: text });
-  button.addEventListener("click", () => {
-    if (document.querySelector("[name=add-label]:checked")?.value === "+" && !label()) $("new-class").focus();
-    else input.click();
-  });
-  input.addEventListener("change", () => { add(chosen([...input.files]), label()); input.value = ""; });
-  return [button, input];
+// Whether the new class, if it is chosen, has a name.
+function isNamed() {
+  if (document.querySelector("[name=add-label]:checked")?.value !== "+" || label()) return true;
+  $("new-class").focus();
+  return false;
 }
 
 function newClass() {
@@ -130,10 +77,11 @@ function drawTargets(classes) {
 export function setUp() {
   // A file that misses a target must not replace the page.
   for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+  const choose = (text, attributes) => picker(text, attributes, (source) => add(source, label()), isNamed);
   const options = make("fieldset", {}, make("legend", { textContent: "Drop images onto their class, or choose:" }), make("div", { id: "targets", className: "targets" }));
   $("add-part").replaceChildren(
     make("details", {}, make("summary", { textContent: "Add images" }), options,
-      make("p", { className: "actions" }, ...picker("Choose files …", { accept: "image/*,.zip,.tar,.tgz,.gz,.csv" }), ...picker("Choose a folder …", { webkitdirectory: "" })),
+      make("p", { className: "actions" }, ...choose("Choose files …", { accept: "image/*,.zip,.tar,.tgz,.gz,.csv" }), ...choose("Choose a folder …", { webkitdirectory: "" })),
       folded("pixmill import FOLDER --label CLASS")),
     make("progress", { id: "add-progress", hidden: true, attributes: { "aria-label": "Files copied" } }),
     make("p", { id: "added", className: "said-last", hidden: true, attributes: { role: "status" } }),

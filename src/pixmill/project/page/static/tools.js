@@ -92,3 +92,11 @@ export const some = (number, noun, nouns = `${noun}s`) => `${number.toLocaleStri
 
 // Like a terminal without colours: of an overwritten line, keep the last text.
 export const plain = (text) => text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "");
+
+// When a gallery began, from its name: "today 14:02".
+export function begun(name) {
+  const [, year, month, day, hour, minute] = name.match(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)/);
+  const date = new Date(year, month - 1, day);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return `${isToday ? "today" : date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })} ${hour}:${minute}`;
+}

@@ -1,8 +1,8 @@
-// Try images on the project's model: choose, drop or paste them.
+// Try images on the project's model: one here, several in a gallery. Choose, drop or paste them.
 import { drawPrediction, figure, read, similar, trouble } from "./answer.js";
-import { make } from "./tools.js";
+import { begun, make, post, some } from "./tools.js";
+import { chosen, dropped, picker } from "./uploads.js";
 
-const MAX_TRIALS = 8; // shown at once
 const view = (id) => `image/${id}`;
 
 async function attempt(list, file) {
@@ -11,7 +11,6 @@ async function attempt(list, file) {
   const trial = make("div", { className: "trial" }, make("p", { className: "actions" }, make("strong", { textContent: file.name }), close), picture, said, more);
   close.addEventListener("click", () => trial.remove());
   list.prepend(trial);
-  for (const old of [...list.children].slice(MAX_TRIALS)) old.remove();
   said.textContent = "Asking the model …";
   trial.scrollIntoView({ block: "nearest" });
   try {
@@ -28,29 +27,81 @@ async function attempt(list, file) {
   }
 }
 
+const said = make("p", { className: "trouble", attributes: { role: "status" } });
+const earlier = make("ul", { id: "galleries" });
+
+// List the galleries that are kept.
+async function drawEarlier() {
+  try {
+    const { galleries, removed } = await read("predictions");
+    earlier.replaceChildren(...galleries.map(({ name, files, expected }) => {
+      const title = `${files < expected ? `${files.toLocaleString("en")} of ` : ""}${some(Math.max(files, expected), "image")}, ${begun(name)}`;
+      const remove = make("button", { type: "button", textContent: "Delete", attributes: { "aria-label": `Delete ${title}` } });
+      remove.addEventListener("click", async () => {
+        if (confirm(`Delete the answers to ${title}, and the copies of the images? Your own files stay.`)) await post(`predictions/${name}/delete`);
+        drawEarlier();
+      });
+      return make("li", {}, make("a", { href: `predictions/${name}`, textContent: title }), remove);
+    }), ...(removed ? [make("li", { className: "faint", textContent: `The oldest ${some(removed, "gallery", "galleries")} went for room.` })] : []));
+  } catch { /* The page says elsewhere that the server does not answer. */ }
+}
+
+// Show many images in place of this page, which goes on sending them.
+async function openGallery(files) {
+  const { Gallery } = await import("./gallery.js");
+  const { name } = await post("predictions", { files: files.length }) ?? {};
+  if (!name) return; // It has said why.
+  const place = make("main", { className: "gallery" });
+  const style = make("link", { rel: "stylesheet", href: "review/static/tiles.css", nonce: document.querySelector("script[nonce]").nonce });
+  document.head.append(style);
+  await new Promise((resolve) => style.addEventListener("load", resolve));
+  document.body.append(place);
+  const show = () => {
+    place.hidden = location.hash !== `#${name}`;
+    document.body.classList.toggle("shows-gallery", document.querySelector("body > .gallery:not([hidden])") !== null);
+  };
+  history.pushState(null, "", `#${name}`);
+  addEventListener("popstate", () => { show(); drawEarlier(); });
+  show();
+  new Gallery(place, "", name, () => history.back()).add(files.values());
+}
+
+async function take(trials, source) {
+  said.textContent = "Reading the files …";
+  try {
+    const files = [];
+    for await (const [path, file] of source) if (!/(^|\/)\./.test(path)) files.push([path, file]);
+    said.textContent = files.length ? "" : "There are no files in it.";
+    if (files.length === 1) await attempt(trials, files[0][1]);
+    else if (files.length) await openGallery(files);
+  } catch (error) {
+    said.textContent = error.message;
+  }
+}
+
 export function setUp() {
   const place = document.getElementById("try-part");
-  const list = make("div", { className: "trials" });
-  const input = make("input", { type: "file", accept: "image/*,.heic,.heif,.avif,.tif,.tiff", multiple: true, hidden: true });
-  const button = make("button", { type: "button", textContent: "Choose images" });
-  const zone = make("div", { className: "drop actions" }, button, make("span", { className: "faint", textContent: "or drop or paste one here" }), input);
-  const take = async (files) => { for (const file of files) await attempt(list, file); };
-  button.addEventListener("click", () => input.click());
-  input.addEventListener("change", () => { take([...input.files]); input.value = ""; });
+  const trials = make("div", { className: "trials" });
+  const open = (source) => take(trials, source);
+  const zone = make("div", { className: "drop actions" }, ...picker("Choose images", { accept: "image/*,.heic,.heif,.avif,.tif,.tiff" }, open), ...picker("Choose a folder", { webkitdirectory: "" }, open),
+    make("span", { className: "faint", textContent: "or drop or paste them here" }));
   for (const [name, isOver] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
     place.addEventListener(name, (event) => {
       event.preventDefault();
       event.stopPropagation(); // The page takes files elsewhere as new images.
       zone.classList.toggle("over", isOver);
-      if (name === "drop") take([...event.dataTransfer.files]);
+      if (name === "drop") open(dropped(event));
     });
   }
   document.addEventListener("paste", ({ clipboardData, target }) => {
-    if (!target.closest("input, textarea")) take([...clipboardData.files]);
+    if (!target.closest("input, textarea") && clipboardData.files.length) open(chosen([...clipboardData.files]));
   });
   place.hidden = true;
-  place.replaceChildren(zone);
-  place.closest("section").append(list);
+  place.replaceChildren(zone, said, earlier);
+  place.closest("section").append(trials);
+  // Reloaded while a gallery was shown.
+  if (/^#\d{8}T\d{6}-[0-9a-f]{8}$/.test(location.hash)) location.replace(`predictions/${location.hash.slice(1)}`);
+  else drawEarlier();
 }
 
 // Before the first evaluation there is no model to try. A later one removes its results for a while.

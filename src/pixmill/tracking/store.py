@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sqlite3
+import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
@@ -32,6 +33,8 @@ _TIMEOUT_OPTIONS = {
     "mysql": "connect_timeout",
 }
 """Name of the timeout option by kind of database."""
+
+_IMPORT = threading.Lock()
 
 _DEFAULTS = {
     # Detect a server that is down within seconds instead of minutes.
@@ -267,11 +270,13 @@ def quiet_mlflow() -> None:
     """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    # They set the levels of their loggers on import.
-    import mlflow
+    # They set the levels of their loggers on import. Two threads that import MLflow at the same time
+    # leave it broken for good, since its modules import each other.
+    with _IMPORT:
+        import mlflow
 
-    if find_spec("sqlalchemy"):  # mlflow-skinny, of the extra `registry`, works with servers only
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+        if find_spec("sqlalchemy"):  # mlflow-skinny, of `registry`, works with servers only
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)

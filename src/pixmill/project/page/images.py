@@ -73,7 +73,7 @@ class Images:
 
     def is_own(self, name: str) -> bool:
         """Return whether an image is not an upload."""
-        return name not in self._tried
+        return name not in self._tried and self._find(self.uploads, name) is None
 
     def content(self, name: str) -> bytes:
         """Return the bytes of an image.
@@ -138,7 +138,7 @@ class Images:
                 manifest
                 or predictions
                 or found["corrections"]
-                or not (name in self._tried or self._find(self.uploads, name))
+                or self.is_own(name)
                 or self._find(self.finders, name)
             ),
             "manifest": {

@@ -211,13 +211,14 @@ class Predictions:
             gallery = self._get(name)
             if not gallery.is_complete:
                 self._start()
+            model = gallery.model
             return {
                 "answers": [*islice(gallery.answers.values(), since, since + _MAX_ANSWERS)],
                 "answered": len(gallery.answers),
                 "files": len(gallery.files),
                 "expected": gallery.expected,
                 "fault": self._fault,
-                "model": gallery.model and {**asdict(gallery.model), "path": None},
+                "model": model and {**asdict(model), "path": None, "title": model.title},
             }
 
     def table(self, name: str) -> Path:
@@ -307,8 +308,9 @@ class Predictions:
     def _work(self) -> None:
         """Answer the files that wait, those of the newest gallery first."""
         try:
-            while (gallery := self._next()) is not None:
-                self._answer(gallery)
+            with storage_errors(then="load the page again"):
+                while (gallery := self._next()) is not None:
+                    self._answer(gallery)
             self._fault = None
         except PixmillError as error:
             self._fault = f"{error.message}. {error.next or ''}"
@@ -317,9 +319,7 @@ class Predictions:
 
     def _next(self) -> Gallery | None:
         with self._lock:
-            found = [
-                each for each in self._galleries.values() if len(each.answers) < len(each.journal)
-            ]
+            found = [each for each in self._galleries.values() if not each.is_complete]
         return found[-1] if found else None
 
     def _answer(self, gallery: Gallery) -> None:

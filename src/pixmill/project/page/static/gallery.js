@@ -25,7 +25,7 @@ const send = (address, content) => read(address, { method: "POST", headers: { "C
 export class Gallery {
   // place: the element to fill; root: address of the project's page; close: leads back to it.
   constructor(place, root, name, close) {
-    Object.assign(this, { place, root, name, address: `${root}predictions/${name}`, rows: [], shown: [], labels: [], kind: "", label: "", copying: null, isBusy: false });
+    Object.assign(this, { place, root, name, address: `${root}predictions/${name}`, rows: [], shown: [], labels: [], kind: "", label: "", copying: null, fault: null, isBusy: false });
     const part = (tag, options, ...children) => make(tag, options, ...children);
     this.alert = part("p", { className: "alert", hidden: true, attributes: { role: "alert" } });
     this.title = part("h1", { textContent: "Predictions" });
@@ -159,13 +159,15 @@ export class Gallery {
     const total = Math.max(files, this.copying?.found ?? 0, expected);
     this.title.textContent = `${some(total, "image")}, ${begun(this.name)}`;
     document.title = `${this.title.textContent} · Pixmill`;
-    this.by.textContent = model ? `Answered by ${model.name}${model.version ? `, version ${model.version}` : ""}.${model.threshold === null ? " It has no threshold, so no answer is called sure." : ""}` : "";
+    const title = model?.in_production ? model.title : "the model that was trained last then";
+    this.by.textContent = model ? `Answered by ${title}.${model.threshold === null ? " It has no threshold, so no answer is called sure." : ""}` : "";
     this.bar.hidden = answered === total;
     Object.assign(this.bar, { max: total, value: answered });
     this.text.textContent = this.far(total);
     this.done.textContent = answered === total ? `All ${some(total, "image")} answered.` : "";
     this.table.textContent = answered < total ? "Download CSV so far" : "Download CSV";
-    if (fault) this.warn(fault);
+    if (fault !== this.fault) this.warn(fault ?? "");
+    this.fault = fault;
     this.drawFilters();
     const labels = JSON.stringify(this.labels);
     if (labels !== this.drawn) this.drawChoices();

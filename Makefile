@@ -57,7 +57,7 @@ test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL,
 
 test-lowest: data ## run fast tests with the lowest versions that pyproject.toml promises, in build/lowest
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
-	@$(BIN)/uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[pipeline,sweep]'
+	@$(BIN)/uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[pipeline]'
 	@$(BIN)/uv pip install --quiet --python build/lowest pytest pytest-timeout pytest-xdist hypothesis psycopg2-binary
 	@build/lowest/bin/python -m pytest --dist loadfile --numprocesses $(or $(WORKERS),3) \
 		-m "not slow and not services and not browser" $(LOWEST)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "src/pixmill/project/new/locks"
-EXTRAS = ("cpu", "gpu", "heic", "hub", "onnx", "ray", "s3", "sweep")
+EXTRAS = ("cpu", "gpu", "heic", "hub", "onnx", "ray", "s3")
 TOOLS = "pytest\nsetuptools\n"
 """Packages with which a project is tested and built."""
 LIMITS = "backports-strenum<1.3\n"

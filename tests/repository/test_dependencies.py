@@ -71,14 +71,14 @@ def imported(
 
 
 def test_imported_packages_are_declared(source) -> None:
-    known = declared(source, "serve", "stages", "pipeline", "hub", "onnx", "ray", "sweep")
+    known = declared(source, "serve", "stages", "pipeline", "hub", "onnx", "ray")
     found = imported(source, source.modules)
     assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()
 
 
 def test_declared_packages_are_used(source) -> None:
     used = LOADED.union(*imported(source, source.modules).values())
-    assert declared(source, "serve", "registry", "stages", "pipeline", "sweep") <= used
+    assert declared(source, "serve", "registry", "stages", "pipeline") <= used
 
 
 @pytest.mark.parametrize("extras", ENTRIES, ids=lambda extras: " ".join(extras) or "base")

@@ -27,7 +27,6 @@ EXTRAS = {
     "onnx",
     "ray",
     "s3",
-    "sweep",
 }
 """Extras for users, all in the description of the package."""
 MAX_MEGABYTES = 300

@@ -5,7 +5,7 @@ import pytest
 
 from pixmill.train import Callback
 from pixmill.train import checkpoints as module
-from pixmill.train.checkpoints import Checkpoint, Checkpoints, pin, pinned_keys
+from pixmill.train.checkpoints import Checkpoint, Checkpoints, discard, pin, pinned_keys
 from pixmill.train.history import Epoch, Timing
 from tests.train.conftest import EpochCallback
 
@@ -89,3 +89,5 @@ def test_pinned_trainings_and_their_folds_are_not_deleted(tmp_path, monkeypatch)
     assert {path.name for path in folder.glob("pinned*")} == {"pinned-sweep", "pinned-applied"}
     Checkpoints(folder / "new-3.npz").save(checkpoint(1, 1000))
     assert {path.name for path in folder.glob("*.npz")} == {"second.npz", "new-3.npz"}
+    discard(folder, ["second", "new-3", "absent"])
+    assert {path.name for path in folder.glob("*.npz")} == {"second.npz"}

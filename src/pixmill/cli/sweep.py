@@ -2,8 +2,7 @@
 
 Fits a model for each choice from `sweep` in params.yaml; by default a few params of
 the current model. With frozen features a model takes seconds. Finished trials are
-kept: the same command resumes after Ctrl-C. Writes reports/sweep.html; needs the
-extra `sweep`.
+kept: the same command resumes after Ctrl-C. Writes reports/sweep.html.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ EXAMPLES = (
     ("pixmill sweep --apply", "write the best params into params.yaml; then: dvc repro"),
     ("pixmill sweep --json | jq .best", ""),
 )
-EXTRAS = ("sweep",)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,9 @@ OWN = (
 )
 """Path prefixes that belong into a commit of results, tracked or not."""
 
+_EXPORTS = (".csv", ".html")
+"""Ends of untracked files that `pixmill predict` may have written for someone."""
+
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
 
@@ -53,12 +56,13 @@ class Commit:
 def find_commit(state: ProjectState) -> Commit | None:
     """Return what to commit next; ``None`` if there is nothing, or the results are out of date.
 
-    Untracked files that are too large for Git are left out.
+    Untracked files that are too large for Git, or predictions, are left out.
     """
     git = state.repository
     uncommitted = git.uncommitted
     images = ["data.dvc"] if uncommitted.unadded else []
-    changed = [path for path in git.changed if path not in git.large]
+    left_out = {*git.large, *(path for path in git.untracked if _is_export(path))}
+    changed = [path for path in git.changed if path not in left_out]
     if not git.has_git or git.conflicts:
         return None
     if not git.has_commit:
@@ -72,6 +76,10 @@ def find_commit(state: ProjectState) -> Commit | None:
         command = f"{_add_command(changed)} && git commit"
         return Commit("files", tuple(changed), command, f"Change {changed[0]}")
     return None
+
+
+def _is_export(path: str) -> bool:
+    return "/" not in path and path.endswith(_EXPORTS) and not path.startswith(OWN)
 
 
 def _results(git: Repository, images: Sequence[str]) -> Commit:

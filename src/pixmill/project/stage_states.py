@@ -164,7 +164,8 @@ def read_run(stages: Sequence[StageState], now: float) -> RunProgress | None:
         stages=len(stages),
         doing=progress.describe() if progress else "",
         share=done / (done + left) if done else 0.0,
-        left=left if len(known) == len(stages) else None,
+        # Before and after the stage's process, DVC reads and stores files.
+        left=left if progress and len(known) == len(stages) else None,
     )
 
 
@@ -294,7 +295,7 @@ class _StageReader:
                     key, before.get(key, _ABSENT), value_at(now, key, _ABSENT)
                 ):
                     if file == FILE:
-                        yield Reason("code", name, f"Pixmill's code of {name} changed")
+                        yield Reason("code", name, "Pixmill's code changed")
                     else:
                         where = "" if file == "params.yaml" else f" in {file}"
                         yield Reason("param", name, f"{name}{where} {_change(old, new)}")

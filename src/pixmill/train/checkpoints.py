@@ -59,6 +59,18 @@ def pin(folder: Path, owner: str, keys: Iterable[str]) -> None:
     write_text(folder / f"{_PIN_PREFIX}-{owner}", "".join(f"{key}\n" for key in keys))
 
 
+def discard(folder: Path, keys: Iterable[str]) -> None:
+    """Delete trainings that are not pinned, with those of their folds.
+
+    Args:
+        folder: Folder of the checkpoints.
+        keys: Keys of the trainings.
+    """
+    for key in {*keys} - pinned_keys(folder):
+        for path in folder.glob(f"{key}*.npz"):
+            path.unlink(missing_ok=True)
+
+
 class Checkpoints:
     """The checkpoint file of one training.
 

@@ -47,7 +47,6 @@ def test_an_extra_includes_what_it_names():
         ("pyarrow", ("serve", "registry"), "pyarrow", "pipeline"),
         ("sklearn.metrics", (), "scikit-learn", "pipeline"),
         ("fastapi", (), "fastapi", "pipeline"),
-        ("optuna", ("sweep",), "optuna", "sweep"),
     ],
 )
 def test_the_smallest_extra_that_is_enough_is_named(module, extras, package, extra):

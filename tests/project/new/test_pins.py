@@ -52,9 +52,7 @@ def test_people_get_the_same_versions() -> None:
     assert "--hash" not in files["constraints.txt"]
 
 
-@pytest.mark.parametrize(
-    "extras", ["pipeline", "pipeline,hub,onnx", "pipeline,ray,s3,sweep", "serve"]
-)
+@pytest.mark.parametrize("extras", ["pipeline", "pipeline,hub,onnx", "pipeline,ray,s3", "serve"])
 def test_lock_has_all_requirements_in_the_tested_versions(extras: str) -> None:
     pins = pins_of(pinned_files(None, extras)["requirements.txt"])
     for requirement in list_requirements(extras.split(",")):

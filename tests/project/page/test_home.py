@@ -140,7 +140,7 @@ def test_failed_comparison_shows_its_output(served):
 
 
 def test_links_to_an_mlflow_server(served, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{served.visitor.host}")
     mlflow = served.visitor.get_json("state")["mlflow"]
     assert mlflow == {
         "command": "pixmill doctor --fix",

@@ -96,19 +96,18 @@ def page(browser, tiny_project, tmp_path, monkeypatch):
 
 
 def test_main_workflow(page, browser):
-    assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {
-        "fresh"
+    assert {page.status(name) for name in ("Collect", "Check", "Split", "Train", "Evaluate")} == {
+        "up to date"
     }
-    assert not browser.find_element(By.ID, "start").is_enabled()
-    assert page.text("would") == "All stages are fresh."
+    assert not page.shows("start")
     assert page.text("accuracy") == "90.0 %"
     assert not page.shows("stale")
 
     # It follows edits, and lists the stages that would run.
     change_param(page.root, "epochs: 3", "epochs: 4")
-    page.until(lambda: page.status("train") == "stale")
+    page.until(lambda: page.status("Train") == "changed")
     page.until(lambda: "train.epochs is now 4, was 3" in page.text("next"))
-    assert page.text("would") == "Would run: train, evaluate."
+    assert page.status("Evaluate") == "follows"
     assert page.shows("stale")
 
     # The next command is folded below its button, and copied as shown.
@@ -122,10 +121,11 @@ def test_main_workflow(page, browser):
     )
 
     # The pipeline is started by keyboard, followed live, and stopped.
-    browser.find_element(By.CSS_SELECTOR, "#next-command .good").send_keys(Keys.ENTER)
-    page.until(lambda: page.status("train") == "running")
+    browser.find_element(By.CSS_SELECTOR, "#next-command .primary").send_keys(Keys.ENTER)
+    page.until(lambda: page.status("Train") == "running")
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
-    assert "train is running" in page.text("next")
+    assert "Train, stage 4 of 5" in page.text("next")
+    assert not page.shows("elsewhere")
     page.until(
         lambda: (
             "Running stage 'train'"
@@ -135,7 +135,7 @@ def test_main_workflow(page, browser):
     browser.execute_script(RECORD)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     page.until(lambda: page.shows("start"))
-    page.until(lambda: page.status("train") != "running")
+    page.until(lambda: page.status("Train") != "running")
     assert page.text("ended") == "The run was stopped."
     assert browser.execute_script("return texts")[0] == "Stopping …"
 
@@ -158,15 +158,22 @@ def test_unreadable_stages_are_not_fresh(page, browser):
     params = page.root / "params.yaml"
     params.write_text(f"{params.read_text()}\n[")
     page.until(lambda: "expected YAML" in page.text("next"))
-    assert page.text("would") == ""
-    assert not browser.find_element(By.ID, "start").is_enabled()
+    assert not page.shows("start")
 
 
 def test_screen_readers_announce_stages_only(page, browser):
     progress(page.root, what="Fit", count=40, total=120, unit="image")
     page.until(lambda: "Fit: 40 of 120 images" in page.text("next"))
-    assert re.fullmatch(r"train has been running since \d\d:\d\d", page.text("next-live"))
-    assert browser.find_element(By.CSS_SELECTOR, "#stages progress").get_attribute("value") == "40"
+    assert page.text("next-live") == "Train, stage 4 of 5"
+    assert browser.find_element(By.ID, "run").get_property("position") > 0
+    assert "Ctrl-C" in page.text("elsewhere")
+
+
+def test_a_link_to_a_part_opens_it(page, browser):
+    browser.execute_script("location.hash = '#params-part'")
+    page.until(lambda: page.shows("params-save"))
+    active = browser.switch_to.active_element
+    page.until(lambda: active.find_element(By.XPATH, "ancestor::*[@id='params-part']"))
 
 
 def test_layout_and_labels_at_each_width(page, browser):

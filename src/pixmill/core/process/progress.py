@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self, TextIO, TypeVar
+from typing import Any, Self, TextIO, TypeVar
 
 from pixmill.core.files.workspace import STAGES
 from pixmill.core.files.writing import write_text
@@ -80,6 +80,11 @@ class StageProgress:
             f"{self.what}: "
             f"{done}{count(self.count if self.total is None else self.total, self.unit)}{note}"
         )
+
+    def document(self) -> dict[str, Any]:
+        """Return the progress in words, and as a share of its units; ``None`` if unknown."""
+        share = self.count / self.total if self.total else None
+        return {"text": self.describe(), "share": share}
 
     def work_left(self, now: float) -> float:
         """Return the seconds until the current work ends, by its rate; 0 if unknown.

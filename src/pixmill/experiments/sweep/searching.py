@@ -27,7 +27,7 @@ from pixmill.experiments.sweep.trial_store import CURVES, KEY, REASON, SAME, VAL
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
 from pixmill.train import Callback
-from pixmill.train.checkpoints import pin
+from pixmill.train.checkpoints import discard, pin
 from pixmill.train.history import Abandoned, Epoch, Timing
 from pixmill.train.trial import Trial, run_trial
 
@@ -106,7 +106,10 @@ class _Search:
                     self._tried[self._plan.identity(finished.values)] = finished
                     best = self._plan.best(self._trials)
                     keys = [each.key for each in best[:_MAX_PINNED]]
-                    pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
+                    checkpoints = self._workspace.scratch("train") / "checkpoints"
+                    pin(checkpoints, "sweep", keys)
+                    # The first trial may be the training of the workspace.
+                    discard(checkpoints, [each.key for each in self._trials[1:] if each.key])
                     progress.advance(
                         note=f"best {best[0].value:.3f}, {best[0].name}" if best else ""
                     )

@@ -40,6 +40,7 @@ class Actions:
         adding: Uploaded images.
         promotion: Job of ``pixmill promote``.
         rollback: Job of ``pixmill rollback``.
+        sweep: Job of ``pixmill sweep``.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,11 +49,12 @@ class Actions:
         self.adding = Adding(root)
         self.promotion = Job(root, "pixmill promote")
         self.rollback = Job(root, "pixmill rollback")
+        self.sweep = Job(root, "pixmill sweep")
 
     @property
     def jobs(self) -> list[Job]:
         """The jobs."""
-        return [self.adding.job, self.promotion, self.rollback]
+        return [self.adding.job, self.promotion, self.rollback, self.sweep]
 
     def document(self, state: ProjectState | None) -> dict[str, Any]:
         """Return what the page shows.
@@ -63,7 +65,12 @@ class Actions:
         path = self._root / "params.yaml"
         found = find_commit(state) if state else None
         commit = (
-            {"paths": found.paths, "message": found.message, "command": found.command}
+            {
+                "kind": found.kind,
+                "paths": found.paths,
+                "message": found.message,
+                "command": found.command,
+            }
             if found
             else None
         )
@@ -74,6 +81,7 @@ class Actions:
             "import": self.adding.job.document(),
             "promotion": self.promotion.document(),
             "rollback": self.rollback.document(),
+            "sweep": self.sweep.document(),
         }
 
 
@@ -109,6 +117,13 @@ def routes(home: Home) -> list[BaseRoute]:
     return [
         post("/pipeline/start", home.pipeline.start),
         post("/pipeline/stop", home.pipeline.stop),
+        post(
+            "/sweep/start",
+            lambda trials: actions.sweep.start(f"--trials={trials}"),
+            alone=True,
+            trials=int,
+        ),
+        post("/sweep/stop", actions.sweep.stop),
         post("/comparison/start", home.comparison.start),
         post("/history/{commit}/compare", home.compare),
         Route("/params", params),

@@ -6,14 +6,16 @@ import base64
 import contextlib
 import hashlib
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -84,6 +86,7 @@ class Home:
         self._state: ProjectState | None = None
         self._fault: str | None = None
         self._due = 0.0
+        self._ran = False
         self._whole_at = 0.0
         self._mtimes: list[int] = []
         self.overview = Overview(root)
@@ -98,7 +101,11 @@ class Home:
     def document(self) -> dict[str, Any]:
         """Return the content of the page."""
         with self._lock:
-            if (begun := time.monotonic()) >= self._due:
+            # Before the state is read, so that no state of a run outlives the run.
+            pipeline = self.pipeline.document()
+            begun = time.monotonic()
+            if begun >= self._due or pipeline["running"] != self._ran:
+                self._ran = pipeline["running"]
                 self._refresh()
                 # Spend at most half of the time on reading large projects on slow disks.
                 self._due = 2 * time.monotonic() - begun + _MIN_INTERVAL_SECONDS
@@ -108,7 +115,7 @@ class Home:
             "overview": self.overview.content,
             "moved": self.moved.content,
             "fault": self._fault,
-            "pipeline": self.pipeline.document(),
+            "pipeline": pipeline,
             "comparison": self.comparison.document(),
             "reports": list_reports(self.root),
             "mlflow": _mlflow(self.root),
@@ -197,9 +204,21 @@ def _mlflow(root: Path) -> dict[str, str | None]:
     is_server = hint.startswith(("http:", "https:"))
     return {
         "command": "pixmill doctor --fix" if is_server else hint,
-        "address": hint if is_server else None,
+        "address": hint if is_server and _answers(hint, int(time.monotonic() / 30)) else None,
         "fault": None,
     }
+
+
+@lru_cache(maxsize=1)
+def _answers(address: str, _: int) -> bool:
+    """Return whether a server accepts connections; asked again after half a minute."""
+    try:
+        place = urlsplit(address)
+        port = place.port or (443 if place.scheme == "https" else 80)
+        with socket.create_connection((place.hostname, port), timeout=0.5):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def find_report(root: Path, name: str) -> Path | None:

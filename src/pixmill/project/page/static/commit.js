@@ -1,18 +1,33 @@
 // Commit with a message, after a list of what is committed.
-import { $, folded, make, part, post, some } from "./tools.js";
+import { $, command, make, part, post, some } from "./tools.js";
 
 let written = ""; // a message that the person has written
+
+// What the project is about; the rest is its settings, of which the first commit has many.
+const SUBJECT = /^(data|decisions|dvc\.lock|metrics|params\.yaml|plots)/;
+
+function listFiles(paths, name) {
+  return make("ul", { className: "files", tabIndex: 0, attributes: { "aria-label": name } },
+    ...paths.map((path) => make("li", {}, make("code", { textContent: path }))));
+}
+
+function listAll({ kind, paths }) {
+  const settings = kind === "first" ? paths.filter((path) => !SUBJECT.test(path)) : [];
+  const lists = [listFiles(paths.filter((path) => !settings.includes(path)), "Files of the commit")];
+  if (settings.length) lists.push(make("details", {}, make("summary", { textContent: `and the project's settings (${some(settings.length, "file")})` }), listFiles(settings, "Settings")));
+  return lists;
+}
 
 function drawCommit(found) {
   const place = $("commit-part");
   const isOpen = place.querySelector("details")?.open ?? false;
   const isFocused = document.activeElement?.id === "commit-message";
+  $("commit-command").replaceChildren(...(found ? [command(found.command)] : []));
   if (!found) return place.replaceChildren();
   const message = make("input", { id: "commit-message", type: "text", value: written || found.message, autocomplete: "off" });
   const button = make("button", { type: "submit", className: "good", textContent: "Commit" });
   const form = make("form", {},
-    make("ul", { className: "files", tabIndex: 0, attributes: { "aria-label": "Files of the commit" } },
-      ...found.paths.map((path) => make("li", {}, make("code", { textContent: path })))),
+    ...listAll(found),
     make("p", { className: "faint", textContent: found.about?.replace(/: commit before .* discard it/, "") }),
     make("div", { className: "field whole" }, make("label", { htmlFor: "commit-message", textContent: "Message" }), message),
     make("p", { className: "actions" }, button));
@@ -30,7 +45,7 @@ function drawCommit(found) {
     button.textContent = "Commit";
   });
   place.replaceChildren(make("details", { open: isOpen },
-    make("summary", { textContent: `Commit ${some(found.paths.length, "file")}` }), form, folded(found.command)));
+    make("summary", { textContent: `Commit ${some(found.paths.length, "file")}` }), form));
   if (isFocused) message.focus();
 }
 

@@ -6,79 +6,92 @@ import * as exporting from "./export.js";
 import * as model from "./model.js";
 import * as params from "./params.js";
 import * as serving from "./serve.js";
+import * as sweep from "./sweep.js";
 import * as tools from "./tools.js";
 import * as tryOut from "./try.js";
 import * as versions from "./versions.js";
 import { $, alert, command, day, folded, linked, make, part, plain, post, setText, shown, size, some } from "./tools.js";
 
-const MODULES = [comparison, params, commit, serving, exporting, versions, add, tryOut];
+const MODULES = [comparison, params, sweep, commit, serving, exporting, versions, add, tryOut];
+
+const START = $("start"); // the one button that starts a run: of the next step, or else of the stages
+const STOP = $("stop");
 
 // Press the button that does what a command does; also scrolls there.
 const press = (id) => () => { $(id).focus(); $(id).click(); };
 
 // Lead to a part of the page, and open it.
-const lead = (id) => () => {
-  const place = $(id);
-  for (const details of place.querySelectorAll(":scope > details")) details.open = true;
+function lead(place) {
+  for (let outer = place.closest("details"); outer; outer = outer.parentElement.closest("details")) outer.open = true;
+  for (const details of place.querySelectorAll(":scope > details:not(.as-command)")) details.open = true;
   place.scrollIntoView({ block: "center" });
-  (place.querySelector("input:not([hidden])") ?? place.querySelector("button"))?.focus({ preventScroll: true });
-};
+  const control = place.matches("button") ? place : place.querySelector("input:not([hidden])") ?? place.querySelector("button, summary");
+  control?.focus({ preventScroll: true });
+}
+const leadTo = (id) => () => lead($(id));
+
+// Reports link to a part of this page, such as #commit-part, or to a card, such as #use.
+function follow() {
+  const name = CSS.escape(location.hash.slice(1));
+  const place = name && document.querySelector(`#${name}, .card.${name}`);
+  if (place) lead(place);
+}
 const filled = (id) => () => $(id).childElementCount > 0;
 const always = () => true;
 
 // What the page itself can do about a step, by kind or command: label, whether it can, action.
 const REVIEW = ["Review", always, () => location.assign("review/")];
 const ACTIONS = {
-  images: ["Add images", filled("add-part"), lead("add-part")],
-  "more images": ["Add images", filled("add-part"), lead("add-part")],
+  images: ["Add images", filled("add-part"), leadTo("add-part")],
+  "more images": ["Add images", filled("add-part"), leadTo("add-part")],
   corrections: REVIEW,
   labels: REVIEW,
-  commit: ["Commit", filled("commit-part"), lead("commit-part")],
-  promote: ["Promote", filled("production-part"), lead("production-part")],
-  "dvc repro": ["Start", always, press("start")],
+  unlabelled: ["Label", always, () => location.assign("review/grid/")],
+  commit: ["Commit", filled("commit-part"), leadTo("commit-part")],
+  promote: ["Promote", filled("production-part"), leadTo("production-part")],
+  "dvc repro": ["Start", always, () => START.click()],
   "pixmill compare": ["Compare", always, press("compare")],
-  "pixmill serve --open": ["Try an image", filled("try-part"), lead("try-part")],
+  "pixmill serve --open": ["Try an image", filled("try-part"), leadTo("try-part")],
 };
 
-function stepActions({ kind, command: then }, show = command) {
+// Only the first step has a filled button, and shows a command that no button does.
+function stepActions({ kind, command: then }, isFirst) {
   if (!then) return [];
   const [label, can, run] = ACTIONS[kind] ?? (kind === "series" ? [] : ACTIONS[then]) ?? [];
-  if (!label || !can()) return [show(then)];
-  const button = make("button", { type: "button", className: "good", textContent: label });
-  button.addEventListener("click", run);
+  if (!label || !can()) return [isFirst ? command(then) : folded(then)];
+  let button = START;
+  if (!isFirst || label !== "Start") {
+    button = make("button", { type: "button", textContent: label, className: isFirst ? "primary" : "" });
+    button.addEventListener("click", run);
+  }
   return [make("div", { className: "actions" }, button, folded(then))];
 }
 
 function drawNext(steps) {
   const [first, ...others] = steps;
   $("next").replaceChildren(...linked(first.sentence));
-  $("next-command").replaceChildren(...stepActions(first));
+  STOP.before(START); // unless it is the next step
+  $("next-command").replaceChildren(...stepActions(first, true));
+  START.classList.toggle("primary", $("next-command").contains(START));
   $("then").hidden = !others.length;
-  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", {}, ...linked(step.sentence)), ...stepActions(step, folded))));
+  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", {}, ...linked(step.sentence)), ...stepActions(step, false))));
 }
 
 // Screen readers announce steps, but not the progress within a stage.
 function announceNext(step) {
-  part("live", step.kind === "running" ? step.sentence.split(": ")[0] : step.sentence, (text) => { $("next-live").textContent = text; });
+  part("live", step.kind === "running" ? step.sentence.split(/, about|\. |: /)[0] : step.sentence, (text) => { $("next-live").textContent = text; });
 }
 
-function stageRow(stage) {
-  const item = make("li", {},
-    make("span", { className: "name", textContent: stage.name }),
-    make("span", { className: `status ${stage.status.replace(" ", "-")}`, textContent: stage.status }));
-  const text = make("div", { className: "text" });
-  if (stage.status === "running") text.textContent = stage.progress?.text ?? "";
-  else if (stage.status === "failed") text.textContent = stage.text;
-  else if (stage.status === "never run") text.textContent = "";
-  else if (stage.reasons.length > 1) text.append(make("details", {},
-    make("summary", { textContent: stage.text }),
-    make("ul", {}, ...stage.reasons.map((reason) => make("li", { textContent: reason.text })))));
-  else if (stage.reasons.length) text.textContent = stage.text;
-  item.append(text);
-  if (stage.status === "running" && stage.progress?.total) {
-    item.append(make("progress", { max: stage.progress.total, value: stage.progress.count,
-      attributes: { "aria-label": `${stage.name}: ${stage.progress.what}` } }));
-  }
+const WORDS = { fresh: "up to date", stale: "changed", "never run": "not run yet" };
+
+function stageRow({ title, status, reasons }) {
+  const causes = reasons.filter(({ kind }) => kind !== "stage");
+  const word = status === "stale" && !causes.length ? "follows" : WORDS[status] ?? status;
+  const item = make("li", {}, make("span", { className: "name", textContent: title }),
+    make("span", { className: `status ${status.replace(" ", "-")}`, textContent: word }));
+  if (status !== "stale" || !causes.length) return item;
+  const [first, ...more] = causes.map(({ text }) => text);
+  item.append(make("div", { className: "text" }, first, ...(more.length ? [make("details", {}, make("summary", { textContent: `and ${more.length} more` }), ...more.map((text) => make("p", { textContent: text })))] : [])));
   return item;
 }
 
@@ -90,40 +103,59 @@ function drawStages(stages) {
     list.replaceChildren(...names.map(() => make("li")));
     names.forEach((_, number) => shown.delete(`stage ${number}`));
   });
-  stages.forEach((stage, number) => part(`stage ${number}`, stage, () => list.children[number].replaceWith(stageRow(stage))));
+  stages.forEach(({ title, status, reasons }, number) => part(`stage ${number}`, { title, status, reasons }, (stage) => list.children[number].replaceWith(stageRow(stage))));
 }
 
-function drawPipeline({ stages, pipeline, commands }) {
-  const isAtWork = commands.some((each) => each.writes.length) || stages.some((stage) => stage.status === "running");
-  const elsewhere = isAtWork && !pipeline.running;
-  const due = stages.filter((stage) => !["fresh", "running"].includes(stage.status)).map((stage) => stage.name);
-  const start = $("start");
-  const stop = $("stop");
-  const focused = document.activeElement;
-  start.hidden = pipeline.running;
-  start.disabled = pipeline.running || elsewhere || !due.length;
-  stop.hidden = !pipeline.running;
-  stop.disabled = pipeline.running && pipeline.stopped;
-  // Keep the keyboard focus on the button that replaces the other.
-  if (focused === start && start.hidden) stop.focus();
-  if (focused === stop && stop.hidden) start.focus();
-  setText("would", elsewhere ? "It runs in a terminal: press Ctrl-C there to stop it."
-    : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
-      : pipeline.running || !stages.length ? "" : "All stages are fresh.");
+// One bar over all stages of a run, or over the trials of a sweep.
+function drawRun({ share, isAtWork }) {
+  const bar = $("run");
+  bar.hidden = !isAtWork;
+  if (share === null) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
+function drawPipeline({ stages, pipeline, isSweeping, isAtWork, isOwn }) {
+  const due = stages.filter((stage) => !["fresh", "running"].includes(stage.status));
+  START.hidden = isAtWork || !due.length;
+  START.disabled = START.hidden;
+  STOP.hidden = !isOwn;
+  STOP.disabled = pipeline.running && pipeline.stopped;
+  setText("elsewhere", isAtWork && !isOwn ? `${isSweeping ? "The sweep" : "It"} runs in a terminal: press Ctrl-C there to stop it.` : "");
   // Stages that a run left undone may have run in a terminal since.
   const isUndone = due.length && (pipeline.stopped || pipeline.status);
   setText("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
-    : elsewhere ? "" : pipeline.status === 0 && !due.length ? "The run finished." : !isUndone ? ""
+    : isAtWork ? "" : pipeline.status === 0 && !due.length ? "The run finished." : !isUndone ? ""
       : pipeline.stopped ? "The run was stopped." : "The run failed: see its output.");
 }
 
-const STAGES = ["scrape", "validate", "split", "train", "evaluate"];
+let lastShare = null;
 
-function drawReports(names) {
-  const link = (name) => make("a", { href: `reports/${name}`, textContent: name.replace(".html", "") });
-  const isStage = (name) => STAGES.includes(name.replace(".html", ""));
-  $("stage-links").replaceChildren(...STAGES.map((stage) => make("li", {}, names.includes(`${stage}.html`) ? link(`${stage}.html`) : stage)));
-  $("reports").replaceChildren(...names.filter((name) => !isStage(name)).map((name) => make("li", {}, link(name))));
+function drawWork({ state, pipeline, sweep: job }) {
+  const focused = document.activeElement.id;
+  const run = state.run ?? state.sweep;
+  const isAtWork = pipeline.running || job.running || run !== null || state.commands.some((each) => each.writes.length > 0);
+  // Between two stages, no stage runs; and a bar that goes back would be no comfort.
+  lastShare = isAtWork && (run || lastShare !== null) ? Math.max(run?.share ?? 0, lastShare ?? 0) : null;
+  const begins = pipeline.running ? "Starting the next stage …" : "Writing the results …";
+  const waiting = { kind: "running", sentence: lastShare === null ? "Starting: looking for what has changed …" : begins, command: null };
+  const steps = (pipeline.running || job.running) && !run ? [waiting] : state.next;
+  part("next", steps, drawNext);
+  announceNext(steps[0]);
+  drawStages(state.stages);
+  part("run", { share: lastShare, isAtWork }, drawRun);
+  const { log, ...rest } = pipeline;
+  const stages = state.stages.map(({ name, status }) => ({ name, status }));
+  part("pipeline", { stages, pipeline: rest, isSweeping: state.sweep !== null, isAtWork, isOwn: pipeline.running || job.running }, drawPipeline);
+  part("log", log, drawLog);
+  // Keep the keyboard focus on the button that moves, or replaces the other.
+  if (focused === START.id || focused === STOP.id) (STOP.hidden ? START : STOP).focus();
+}
+
+function drawReports({ names, stages }) {
+  const link = (name, text) => make("a", { href: `reports/${name}.html`, textContent: text });
+  $("stage-links").replaceChildren(...stages.map(([name, title]) => make("li", {}, names.includes(name) ? link(name, title) : title)));
+  const others = names.filter((name) => !stages.some(([stage]) => stage === name));
+  $("reports").replaceChildren(...others.map((name) => make("li", {}, link(name, name))));
 }
 
 function drawData({ images, issues, corrections, hasModel, disk }) {
@@ -151,21 +183,18 @@ function drawChampion({ champion, fault, registry, isRead, hasModel }) {
 }
 
 function drawState(all) {
-  const { state, overview, pipeline } = all;
+  const { state, overview } = all;
   part("fault", all.fault, (why) => alert(why && `The state cannot be read: ${why}`));
   if (state === null) return;
   document.title = `${all.project} · Pixmill`;
   setText("project", all.project);
-  setText("git", [state.repository.branch, state.repository.text].filter(Boolean).join(": "));
+  // The same number as on the card that commits them.
+  const changes = state.repository.text.replace(/\d+ files? changed|nothing changed/, (text) => (all.commit ? `${some(all.commit.paths.length, "file")} to commit` : text));
+  setText("git", [state.repository.branch, changes].filter(Boolean).join(": "));
   for (const module of MODULES) module.draw(all);
   model.draw(all);
-  part("next", state.next, drawNext);
-  announceNext(state.next[0]);
-  drawStages(state.stages);
-  const { log, ...run } = pipeline;
-  part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline: run, commands: state.commands }, drawPipeline);
-  part("log", log, drawLog);
-  part("reports", all.reports, drawReports);
+  drawWork(all);
+  part("reports", { names: all.reports.map((name) => name.replace(".html", "")), stages: state.stages.map(({ name, title }) => [name, title]) }, drawReports);
   part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
   part("champion", { champion: state.champion, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0, hasModel: overview.model !== null }, drawChampion);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
@@ -176,7 +205,10 @@ function drawState(all) {
   const faults = Object.entries(state.faults);
   $("unknown").hidden = !faults.length;
   part("faults", faults, () => $("faults").replaceChildren(...faults.map(([name, why]) => make("li", { textContent: `${name}: ${why}` }))));
-  document.querySelector("main").setAttribute("aria-busy", "false");
+  const main = document.querySelector("main");
+  if (main.getAttribute("aria-busy") === "false") return;
+  main.setAttribute("aria-busy", "false");
+  follow();
 }
 
 function drawLog(text) {
@@ -188,10 +220,14 @@ function drawLog(text) {
 }
 
 for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
-for (const place of document.querySelectorAll("[data-folded]")) place.replaceWith(folded(place.dataset.folded));
 for (const module of MODULES) module.setUp(tools);
-$("start").addEventListener("click", () => post("pipeline/start"));
-$("stop").addEventListener("click", async () => { $("stop").disabled = true; setText("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
+START.addEventListener("click", () => post("pipeline/start"));
+STOP.addEventListener("click", async () => {
+  STOP.disabled = true;
+  setText("ended", "Stopping …");
+  if (!await post(sweep.isRunning() ? "sweep/stop" : "pipeline/stop")) STOP.disabled = false;
+});
+window.addEventListener("hashchange", follow);
 
 // Only a visible tab polls.
 let timer = 0;

@@ -32,7 +32,7 @@ function drawClasses({ model, images }) {
 function drawConfusions(confusions) {
   $("confusions").hidden = !confusions.length;
   $("confusions").replaceChildren(make("h3", { textContent: "Confused most often" }), ...confusions.map(({ id, label, predicted, count }) =>
-    make("a", { className: "confusion", href: `image/${id}` },
+    make("a", { className: "confusion", href: count > 1 ? `review/grid/#${new URLSearchParams({ scope: "errors", label, predicted })}` : `image/${id}` },
       make("img", { src: `thumbnail/${id}`, alt: "", loading: "lazy" }),
       make("span", {}, make("strong", { textContent: label }), " taken for ", make("strong", { textContent: predicted }),
         make("span", { className: "faint", textContent: some(count, "image") })))));

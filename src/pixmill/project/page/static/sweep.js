@@ -1,0 +1,46 @@
+// Try other settings: how many models, and about how long it takes.
+import { $, make, part, plain, post } from "./tools.js";
+
+let job = { running: false };
+
+export const isRunning = () => job.running;
+
+// A trial takes at most as long as the training did: the images are prepared already.
+function sayCost(trials, seconds) {
+  if (!seconds) return "Train once first, to see how long it takes.";
+  const minutes = Math.max(1, Math.round(trials * seconds / 60));
+  return `At most about ${minutes} minutes: the last training took ${Math.round(seconds)} s. Finished models are kept if you stop.`;
+}
+
+export function setUp() {
+  const trials = make("input", { id: "trials", type: "number", min: 1, max: 1000, value: 20, required: true });
+  const form = make("form", {},
+    make("div", { className: "field" }, make("label", { htmlFor: "trials", textContent: "How many models to try?" }), trials),
+    make("p", { id: "sweep-cost", className: "faint" }),
+    make("p", { className: "actions" }, make("button", { id: "sweep", type: "submit", textContent: "Look for better settings" })));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    post("sweep/start", { trials: trials.valueAsNumber });
+  });
+  trials.addEventListener("input", () => { $("sweep-cost").textContent = sayCost(trials.valueAsNumber || 0, Number(trials.dataset.seconds)); });
+  $("sweep-part").replaceChildren(
+    make("details", {}, make("summary", { textContent: "Find better params" }), form),
+    make("p", { id: "swept", className: "said-last", attributes: { role: "status" } }));
+}
+
+export function draw(all) {
+  job = all.sweep;
+  const { state, pipeline, reports } = all;
+  const train = state.stages.find(({ name }) => name === "train");
+  const isBusy = pipeline.running || state.run !== null || state.sweep !== null || job.running;
+  part("sweep", { job, isBusy, seconds: train?.seconds, isReady: train?.status === "fresh", hasReport: reports.includes("sweep.html") }, ({ isReady, seconds, hasReport }) => {
+    $("sweep-part").firstChild.hidden = !seconds && !isReady; // nothing to search yet
+    $("sweep").disabled = isBusy;
+    $("trials").dataset.seconds = seconds ?? "";
+    $("trials").dispatchEvent(new Event("input"));
+    const log = job.running || job.status === null || job.stopped ? "" : plain(job.log).trim();
+    const said = job.status ? log.split("\n").slice(-3).join("\n") : log.match(/^Of .*/m)?.[0];
+    const report = make("a", { href: "reports/sweep.html", textContent: "See the trials" });
+    $("swept").replaceChildren(...(said ? [said] : []), ...(said && hasReport ? [" ", report] : []));
+  });
+}

@@ -54,27 +54,27 @@ const ACTIONS = {
   "pixmill serve --open": ["Try an image", filled("try-part"), leadTo("try-part")],
 };
 
-// Only the first step has a filled button, and shows a command that no button does.
-function stepActions({ kind, command: then }, isFirst) {
-  if (!then) return [];
-  const [label, can, run] = ACTIONS[kind] ?? (kind === "series" ? [] : ACTIONS[then]) ?? [];
-  if (!label || !can()) return [isFirst ? command(then) : folded(then)];
-  let button = START;
-  if (!isFirst || label !== "Start") {
-    button = make("button", { type: "button", textContent: label, className: isFirst ? "primary" : "" });
-    button.addEventListener("click", run);
-  }
-  return [make("div", { className: "actions" }, button, folded(then))];
+// Return the button that does a step; nothing if only a command does it. Only the first step's is filled.
+function stepButton({ kind, command: then }, isFirst) {
+  const [label, can, run] = (then && (ACTIONS[kind] ?? (kind === "series" ? [] : ACTIONS[then]))) ?? [];
+  if (!label || !can()) return [];
+  if (isFirst && label === "Start") return [START];
+  const button = make("button", { type: "button", textContent: label, className: isFirst ? "primary" : "" });
+  button.addEventListener("click", run);
+  return [button];
 }
 
 function drawNext(steps) {
   const [first, ...others] = steps;
   $("next").replaceChildren(...linked(first.sentence));
   STOP.before(START); // unless it is the next step
-  $("next-command").replaceChildren(...stepActions(first, true));
-  START.classList.toggle("primary", $("next-command").contains(START));
+  const button = stepButton(first, true);
+  const commands = steps.map(({ command: then }) => then).filter(Boolean);
+  const shownOnes = first.command && !button.length ? [command(commands.shift())] : [];
+  $("next-command").replaceChildren(...shownOnes, make("div", { className: "actions" }, ...button, ...(commands.length ? [folded(...commands)] : [])));
+  START.classList.toggle("primary", button.includes(START));
   $("then").hidden = !others.length;
-  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", {}, ...linked(step.sentence)), ...stepActions(step, false))));
+  $("later").replaceChildren(...others.map((step) => make("li", {}, make("div", { className: "actions" }, make("span", {}, ...linked(step.sentence)), ...stepButton(step, false)))));
 }
 
 // Screen readers announce steps, but not the progress within a stage.

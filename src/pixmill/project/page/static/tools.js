@@ -46,9 +46,9 @@ export function alert(text) {
   setText("alert", text);
 }
 
-// Show a command in one folded line, below the button that does the same.
-export function folded(text) {
-  return make("details", { className: "as-command" }, make("summary", { textContent: "as a command" }), command(text));
+// Show commands in one folded line, below the buttons that do the same.
+export function folded(...texts) {
+  return make("details", { className: "as-command" }, make("summary", { textContent: texts.length > 1 ? "as commands" : "as a command" }), ...texts.map((text) => command(text)));
 }
 
 // Send a JSON object; return that of the answer, or null after showing the problem.

@@ -19,6 +19,7 @@ from pixmill.dataset.inbox import Inbox
 from pixmill.dataset.uncommitted import commit_command
 from pixmill.review.case_view import find_row
 from pixmill.review.grid_view import Selection
+from pixmill.review.map.routes import routes as map_routes
 from pixmill.review.page_routes import routes
 from pixmill.review.recovery import describe_missing
 from pixmill.review.review_session import Session
@@ -167,7 +168,8 @@ class ReviewSite:
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes, relative to the address of the project's page."""
-        return [Mount("/review", routes=routes(self))]
+        drawn = map_routes(self, self._workspace.home / ".pixmill" / "map")
+        return [Mount("/review/map", routes=drawn), Mount("/review", routes=routes(self))]
 
     def end(self) -> list[str]:
         """Return lines to print at the end: a summary and the next command, if any.

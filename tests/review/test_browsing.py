@@ -223,7 +223,9 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
         assert seen == {"Keep", "Accept as…", "Accept as 'shoe'"}
         assert len(list((tmp_path / "data/shoe").iterdir())) == 2
         assert len(page.said()) == 3
-        assert "git add data.dvc decisions.csv" in page.run("document.querySelector('pre').textContent")
+        assert "git add data.dvc decisions.csv" in page.run(
+            "document.querySelector('pre').textContent"
+        )
         badges = []
         for _ in range(3):
             page.press("p")

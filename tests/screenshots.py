@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 MARK = "metrics/evaluate.json"
 """Metrics file, and key of its MD5 in the text of an image."""
+
+_THUMBNAIL_SECONDS = 5
+"""Time in which the thumbnails of the map, a canvas, are drawn."""
 
 _SHOWN = """
 const cards = [...document.querySelectorAll(".card-image")];
@@ -107,6 +111,16 @@ def _home(driver: "WebDriver", project: Path) -> Image.Image:
         return _shot(driver)
 
 
+def _map(driver: "WebDriver", project: Path) -> Image.Image:
+    """Capture the map of the images."""
+    with _running(project, "open", "--no-open") as address:
+        wait = _open(driver, address, 1280, 760)
+        wait.until(lambda _: driver.find_element(By.LINK_TEXT, "Map of the images")).click()
+        wait.until(lambda _: driver.find_element(By.ID, "side").is_displayed())
+        time.sleep(_THUMBNAIL_SECONDS)
+        return _shot(driver)
+
+
 def _review(driver: "WebDriver", project: Path) -> Image.Image:
     """Capture the first case of the review."""
     with _running(project, "review", "--no-open", "--by", "You") as address:
@@ -175,7 +189,14 @@ def main() -> None:
             picture.save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
 
 
-DRAWN = {"shop": _shop, "serve": _served, "evaluate": _evaluation, "home": _home, "review": _review}
+DRAWN = {
+    "shop": _shop,
+    "serve": _served,
+    "evaluate": _evaluation,
+    "home": _home,
+    "map": _map,
+    "review": _review,
+}
 """Functions that draw the images of the documents, by name."""
 
 

@@ -130,6 +130,7 @@ def _review(driver: "WebDriver", project: Path) -> Image.Image:
                 f"return document.images.length > 0 && (() => {{ {_LOADED} }})()"
             )
         )
+        wait.until(lambda _: "Looking for" not in driver.find_element(By.TAG_NAME, "main").text)
         return _shot(driver)
 
 

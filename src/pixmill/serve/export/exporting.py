@@ -144,16 +144,14 @@ def _restore(found: Model, root: Path, folder: Path) -> None:
         next="where it was trained: dvc push; or export the model that was trained last: pixmill "
         "export --model artifacts/train",
     )
-    if found.commit is None:
-        raise refusal
-    tree = Tree(DvcStore(root), find(root, found.commit))
+    tree = Tree(DvcStore(root), find(root, found.commit or "HEAD"))
     names = [name for output in _OUTPUTS for name in tree.files(output)]
     for name in (*_IN_GIT, *names):
         content = tree.read(name)
         if content is None:
             raise refusal
         write_bytes(folder / name, content)
-    # The commit of a run may have an earlier model.
+    # It may have no commit, and the commit of a run may have an earlier model.
     if not names or find_model(str(folder / TRAINED), None).digest != found.digest:
         raise refusal
 

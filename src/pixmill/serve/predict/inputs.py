@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import file_mark
 from pixmill.core.words import FORMULA_PREFIXES
 from pixmill.images.listing import files_below, path_text
 from pixmill.models.inference import Located
-from pixmill.serve.predict.journal import Mark
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -28,12 +26,6 @@ class Input:
 
     name: str
     source: Path | Located | bytes | str
-
-    @property
-    def mark(self) -> Mark:
-        """What changes with the content of the file; empty if there is no file."""
-        file = self.source.path if isinstance(self.source, Located) else self.source
-        return file_mark(file) if isinstance(file, Path) else ()
 
 
 @dataclass(frozen=True)

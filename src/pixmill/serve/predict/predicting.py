@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import replacing, write_text
+from pixmill.core.files.writing import file_mark, replacing, write_text
 from pixmill.core.process.progress import announce, track
 from pixmill.core.words import count, spreadsheet_cell
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
@@ -198,14 +198,14 @@ def predict_to_files(
 def _fill(journal: Journal, model: Model, images: InputStream, options: Any) -> None:
     """Add the rows of the images that the journal lacks."""
     total = images.count()
-    kept = sum(journal.has(each.name, each.mark) for each in images)
+    kept = sum(journal.has(each.name, _mark(each)) for each in images)
     if kept:
         announce(f"{kept:,} of {count(total, 'row')} are kept from before")
     marks: deque[Mark] = deque()
 
     def lacking() -> Iterator[Input]:
         for each in images:
-            mark = each.mark
+            mark = _mark(each)
             if not journal.has(each.name, mark):
                 marks.append(mark)
                 yield each
@@ -213,6 +213,10 @@ def _fill(journal: Journal, model: Model, images: InputStream, options: Any) -> 
     for row in track(predict(model, lacking(), **options), "Predict", total - kept):
         mark = marks.popleft()
         journal.add(row, mark if row["reason"] is None else _NO_MARK)
+
+
+def _mark(image: Input) -> Mark:
+    return file_mark(Path(image.name))  # empty for a URL, which is kept
 
 
 def write_csv(path: Path, rows: Rows, model: Model) -> None:

@@ -77,12 +77,12 @@ export class Gallery {
       this.timer = setTimeout(() => this.poll(), 5 * POLL);
       return;
     }
+    this.state = state;
+    this.labels = state.model?.labels ?? [];
     const digest = state.model?.digest;
     if (this.rows.length && digest !== this.digest) this.rows = []; // Another model answers again.
     else this.take(state.answers);
     this.digest = digest;
-    this.state = state;
-    this.labels = state.model?.labels ?? [];
     this.around();
     if (this.rows.length < state.answered) this.poll();
     else if (this.copying || state.answered < state.files) this.timer = setTimeout(() => this.poll(), POLL);
@@ -104,7 +104,7 @@ export class Gallery {
     const focus = this.shown[this.selection.focus];
     const place = new Map(this.labels.map((label, at) => [label, at]));
     this.shown = this.rows.filter((row) => (!this.kind || row.kind === this.kind) && (!this.label || row.predicted === this.label));
-    this.shown.sort((a, b) => (place.get(a.predicted) ?? Infinity) - (place.get(b.predicted) ?? Infinity) || b.confidence - a.confidence || (a.path < b.path ? -1 : 1));
+    this.shown.sort((a, b) => (place.get(a.predicted) ?? place.size) - (place.get(b.predicted) ?? place.size) || b.confidence - a.confidence || (a.path < b.path ? -1 : 1));
     const sections = [];
     for (const [at, { predicted }] of this.shown.entries()) {
       if (!sections.length || sections.at(-1).label !== predicted) sections.push({ label: predicted, start: at, count: 0 });
@@ -136,9 +136,10 @@ export class Gallery {
       cell.img.removeAttribute("src");
       cell.address = cell.source = null;
       cell.box.classList.add("broken");
+      cell.box.dataset.why = why;
     } else this.scroller.want(cell, `${this.root}thumbnail/${row.id}`);
     const right = row.corrected === null ? "" : `→ ${row.corrected || "none of these"}`;
-    cell.text.textContent = right || (predicted === null ? path : `${percent(confidence)} ${path.split("/").at(-1)}`);
+    cell.text.textContent = right || `${predicted === null ? "" : `${percent(confidence)} `}${path.split("/").at(-1)}`;
     cell.box.title = [path, why ?? `${predicted} ${percent(confidence)}`, KINDS[kind] ?? "", right].filter(Boolean).join("\n");
     cell.box.setAttribute("aria-label", `Image ${index + 1}, ${section.title.split(" · ")[0]}: ${cell.box.title.replaceAll("\n", ", ")}`);
     cell.box.dataset.kind = kind;

@@ -4,7 +4,7 @@ import { $, command, make, part, plain, post } from "./tools.js";
 const WHO = "Anyone in your network who gets the link can then classify images with this model, see a few of its test images and send corrections. Images travel unencrypted, and are kept only if they are corrected. It ends when you press Stop or close Pixmill.";
 
 function starter(id, text, share) {
-  const button = make("button", { id, type: "button", className: share ? "good" : "filled", textContent: text });
+  const button = make("button", { id, type: "button", className: share ? "good" : "primary", textContent: text });
   button.addEventListener("click", () => post("serve", { share }));
   return make("p", { className: "actions" }, button);
 }
@@ -18,7 +18,7 @@ export function setUp() {
       make("details", {}, make("summary", { textContent: "On a phone or for a colleague" }), make("p", { textContent: WHO }), starter("serve-share", "Share it in my network", true))),
     make("p", { id: "serve-said", attributes: { role: "status" } }),
     make("div", { id: "serve-on", hidden: true }, make("div", { id: "serve-link" }),
-      make("p", { className: "actions" }, make("a", { id: "serve-open", className: "button filled", target: "_blank", rel: "noopener noreferrer", textContent: "Open it" }), stop)));
+      make("p", { className: "actions" }, make("a", { id: "serve-open", className: "button primary", target: "_blank", rel: "noopener noreferrer", textContent: "Open it" }), stop)));
 }
 
 function say({ running, stopped, status, code, log }, link) {

@@ -97,7 +97,7 @@ def test_history_of_the_metrics(tmp_path):
     assert read_history(root)[-1]["low"] == pytest.approx(0.6)
 
 
-def test_points_of_the_history_are_compared_with_the_one_before(tmp_path):
+def test_points_of_the_history_are_compared_with_what_is_here(tmp_path):
     root = start_repository(tmp_path)
     home = Home(
         root,
@@ -110,12 +110,12 @@ def test_points_of_the_history_are_compared_with_the_one_before(tmp_path):
         commit(root, "Result")
     record(root, 0.7)
     one, two, _ = [each["commit"] for each in home.document()["overview"]["history"]]
-    for name, before in ((two, one), ("workspace", two)):
+    for name, words in ((one, one[:12]), ("workspace", f"{two[:12]} workspace")):
         home.compare(name)
         while home.comparison.pid:
             pass
-        assert home.comparison.document()["log"] == f"{before[:12]} {name[:12]}\n"
-    for name in (one, "HEAD", "--help"):
+        assert home.comparison.document()["log"] == f"{words}\n"
+    for name in ("HEAD", "--help"):
         with pytest.raises(PixmillError) as caught:
             home.compare(name)
         assert not isinstance(caught.value, LockedError)

@@ -231,14 +231,18 @@ def test_model_with_images_and_history(evaluated, browser):
     assert re.search("/image/[0-9a-f]{64}$", wrong.get_attribute("href"))
     assert page.text("majority") == "Always answering cat: 75.0 %"
 
-    # The points of the chart are reached by keyboard, and lead to the comparison with the commit
-    # before.
+    # The points of the chart are reached by keyboard; one says what it changes before one goes
+    # back, and the last one leads to the comparison with the commit before.
     points = browser.find_elements(By.CSS_SELECTOR, ".points button")
-    assert [bool(each.get_attribute("aria-disabled")) for each in points] == [True, False, False]
+    points[0].send_keys(Keys.ENTER)
+    browser.find_elements(By.CSS_SELECTOR, "#point button")[1].click()
+    page.until(lambda: "as they were" in page.text("point"))
+    assert browser.switch_to.active_element.text == "Cancel"
     before, after = git(page.root, "log", "-2", "--format=%H").split()[::-1]
     browser.execute_script("arguments[0].focus()", points[1])
     assert "75.0 % (65.0 to 85.0)" in page.text("history")
     browser.switch_to.active_element.send_keys(Keys.TAB, Keys.ENTER)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
     page.until(lambda: browser.current_url.endswith("reports/compare.html"))
     assert (page.root / ".pixmill/open/compare.log").read_text() == f"{before[:12]} {after[:12]}\n"
 

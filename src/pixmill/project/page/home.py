@@ -38,6 +38,7 @@ from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.moving import Moved
 from pixmill.project.page.overview import Overview
+from pixmill.project.page.returning import Return
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
 from pixmill.tracking.relocation import follow_move
@@ -91,6 +92,7 @@ class Home:
         self._mtimes: list[int] = []
         self.overview = Overview(root)
         self.moved = Moved(root)
+        self.going_back = Return(root)
         self.images = images.Images(root)
         self.images.finders.append(lambda name: self.overview.files.get(name))
         self.predictions = predictions.Predictions(root)
@@ -114,6 +116,7 @@ class Home:
             "state": self._state and self._state.document(),
             "overview": self.overview.content,
             "moved": self.moved.content,
+            "going_back": self.going_back.document(),
             "fault": self._fault,
             "pipeline": pipeline,
             "comparison": self.comparison.document(),
@@ -142,21 +145,19 @@ class Home:
         self._due = 0.0
 
     def compare(self, commit: str) -> None:
-        """Compare a commit of the history, or ``workspace``, with the one before.
+        """Compare what is here with a commit of the history; the last one with the one before.
+
+        Args:
+            commit: Hash, or ``workspace``.
 
         Raises:
-            PixmillError: The history has no such commit, or none before it; or a comparison is
-                running.
+            PixmillError: The history has no such commit, or only one; or a comparison is running.
         """
         commits = [each["commit"] or "workspace" for each in self.overview.content["history"]]
-        if commit not in commits[1:]:
-            raise PixmillError(
-                "the history has no such commit with one before it", next="reload the page"
-            )
-        place = commits.index(commit)
-        self.comparison.start(
-            *(each[:12] for each in commits[place - 1 : place + 1])
-        )  # the report's title has them
+        if commit not in commits or len(commits) < 2:
+            raise PixmillError("the history has no such commit", next="reload the page")
+        chosen = commits[-2:] if commit == commits[-1] else [commit]
+        self.comparison.start(*(each[:12] for each in chosen))  # the report's title has them
 
     def _refresh(self) -> None:
         try:
@@ -347,7 +348,7 @@ def open_project(
     except KeyboardInterrupt:
         home.images.close()
         home.predictions.close()
-        used = (home.using.export, home.using.serve)
+        used = (home.going_back.job, home.using.export, home.using.serve)
         for job in (home.pipeline, home.comparison, *home.actions.jobs, *used):
             if (pid := job.pid) is not None and job.at_end:
                 job.stop()

@@ -24,6 +24,7 @@ from pixmill.core.repository.git import git
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.images.read_errors import reason_of
 from pixmill.project.findings import read_rows
+from pixmill.project.going_back import find_day_before
 from pixmill.project.page.last_results import find_results, keep_results
 
 METRICS = "metrics/evaluate.json"
@@ -60,14 +61,20 @@ class Overview:
         root: Project folder.
 
     Attributes:
-        content: ``model``, ``history`` and ``images``, see the functions that read them.
+        content: ``model``, ``history``, ``day_before`` and ``images``, see the functions that read
+            them.
         files: The files of the images on the page, by id.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._key: tuple[Any, ...] = ()
-        self.content: dict[str, Any] = {"model": None, "history": [], "images": None}
+        self.content: dict[str, Any] = {
+            "model": None,
+            "history": [],
+            "day_before": None,
+            "images": None,
+        }
         self.files: dict[str, Path] = {}
 
     def update(self, data: object) -> None:
@@ -100,6 +107,7 @@ class Overview:
         self.content = {
             "model": model and {**model, "is_kept": place != self._root},
             "history": history,
+            "day_before": find_day_before(self._root),
             "images": images,
         }
 

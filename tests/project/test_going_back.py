@@ -1,0 +1,197 @@
+"""Go back to earlier commits by new ones."""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.project import going_back
+from pixmill.project.going_back import (
+    check_out,
+    find_day_before,
+    go_back,
+    make_plan,
+    set_finished,
+    unfinished,
+)
+from pixmill.project.page.returning import Return
+from pixmill.project.state import ProjectState
+from tests.experiments.compare.projects import begin
+from tests.version_control import PERSON, commit, dvc_repo, git, start_repository
+from tests.waiting import until
+
+HEADER = "image,label,answer,split,by,why\n"
+FIRST = f"{'a' * 64},coat,yes,,,\n"
+SECOND = f"{'b' * 64},coat,yes,,,\n"
+
+
+@pytest.fixture(autouse=True)
+def person(monkeypatch):
+    for name, value in PERSON.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project with two commits: one image and one decision each."""
+    root = tmp_path_factory.mktemp("made") / "project"
+    start_repository(root, with_dvc=True)
+    begin(root)
+    for number, rows in enumerate((FIRST, FIRST + SECOND), 1):
+        (root / "data/coat/2.png").unlink(missing_ok=True)
+        (root / f"data/coat/{number}.png").write_text(f"image {number}")
+        with dvc_repo(root) as repo:
+            repo.add("data")
+        write_results(root, number)
+        (root / "decisions.csv").write_text(HEADER + rows)
+        commit(root, f"Result {number}")
+    return root
+
+
+@pytest.fixture
+def root(made, tmp_path):
+    shutil.copytree(made, tmp_path / "project", symlinks=True)
+    return tmp_path / "project"
+
+
+def write_results(root, number):
+    (root / "params.yaml").write_text(f"train: {{epochs: {number}}}\n")
+    (root / "metrics").mkdir(exist_ok=True)
+    for old in (root / "metrics").iterdir():
+        old.unlink()
+    (root / f"metrics/{number}.json").write_text(str(number))
+
+
+def files(root):
+    """Return what goes back."""
+    names = git(root, "ls-files", "--", *going_back._FILES).splitlines()
+    return {name: (root / name).read_text() for name in names if (root / name).exists()}
+
+
+def test_back_and_forth_gives_the_same_files(root):
+    (root / "notes.txt").write_text("mine")
+    (root / "inbox").mkdir()
+    (root / "inbox/correction").write_text("a correction")
+    one, two = git(root, "rev-parse", "HEAD~1", "HEAD").splitlines()
+    after = files(root)
+    plan = make_plan(root, one)
+    assert (plan.images, plan.decisions) == ((2, 1), 1)
+    go_back(root, plan, take_back=False)
+    assert (root / "metrics/1.json").exists()
+    assert not (root / "metrics/2.json").exists()
+    assert git(root, "diff", one, "--stat", "--", *going_back._FILES) == ""
+    assert (root / "decisions.csv").read_text() == HEADER + FIRST + SECOND
+    assert git(root, "status", "--porcelain", "--untracked-files=no") == ""
+    assert git(root, "rev-parse", "HEAD~1") == two
+    with dvc_repo(root) as repo:
+        repo.checkout(["data.dvc"])
+    assert [path.name for path in (root / "data/coat").iterdir()] == ["1.png"]
+    set_finished(root)
+    go_back(root, make_plan(root, two), take_back=False)
+    assert files(root) == after
+    assert (root / "notes.txt").read_text() == "mine"
+    assert (root / "inbox/correction").exists()
+
+
+def test_decisions_are_taken_back_only_on_request(root):
+    go_back(root, make_plan(root, git(root, "rev-parse", "HEAD~1")), take_back=True)
+    assert (root / "decisions.csv").read_text() == HEADER + FIRST
+
+
+def test_uncommitted_results_are_kept_in_a_commit(root):
+    one = git(root, "rev-parse", "HEAD~1")
+    write_results(root, 3)
+    changed = files(root) | {"metrics/3.json": "3"}
+    go_back(root, make_plan(root, one), take_back=False)
+    assert not (root / "metrics/3.json").exists()
+    go_back(root, make_plan(root, git(root, "rev-parse", "HEAD~1")), take_back=False)
+    assert files(root) == changed
+
+
+def test_refuses_what_would_lose_something(root):
+    one, two = git(root, "rev-parse", "HEAD~1", "HEAD").splitlines()
+    with pytest.raises(PixmillError, match="all is as in Result 2"):
+        go_back(root, make_plan(root, two), take_back=False)
+    for name in ("0" * 40, "--help", "HEAD~1"):
+        with pytest.raises(PixmillError, match="no such commit"):
+            make_plan(root, name)
+    (root / "decisions.csv").write_text(HEADER)
+    with pytest.raises(PixmillError, match="not committed"):
+        make_plan(root, one)
+    git(root, "checkout", "decisions.csv")
+    (root / "data/coat/3.png").write_text("image 3")
+    with pytest.raises(PixmillError, match="not committed"):
+        make_plan(root, one)
+    (root / "data/coat/3.png").unlink()
+    shutil.rmtree(root / ".dvc/cache")
+    with pytest.raises(PixmillError, match="cache lacks"):
+        make_plan(root, one)
+    assert git(root, "rev-parse", "HEAD") == two
+    assert unfinished(root) is None
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+def test_killed_at_any_moment_it_is_undone_or_can_be_finished(root, tmp_path, monkeypatch):
+    one, two = git(root, "rev-parse", "HEAD~1", "HEAD").splitlines()
+    before = files(root)
+    change = going_back.change
+    outcomes = []
+    for moment in itertools.count(1):
+        copy = tmp_path / str(moment)
+        shutil.copytree(root, copy, symlinks=True)
+        calls = itertools.count(1)
+
+        def dying(*words, moment=moment, calls=calls, **options):
+            if next(calls) == moment:
+                raise Killed
+            return change(*words, **options)
+
+        with monkeypatch.context() as patch, contextlib.suppress(Killed):
+            patch.setattr(going_back, "change", dying)
+            go_back(copy, make_plan(copy, one), take_back=True)
+        outcomes.append(unfinished(copy) is not None)
+        if outcomes[-1]:
+            check_out(copy)
+            assert git(copy, "diff", one, "--stat") == ""
+            assert git(copy, "status", "--porcelain", "--untracked-files=no") == ""
+        else:
+            assert git(copy, "rev-parse", "HEAD") == two
+            assert files(copy) == before
+        if next(calls) <= moment:  # it was not killed
+            break
+    assert outcomes.count(False) > 8
+    assert outcomes.count(True) > 2
+
+
+def test_the_page_brings_images_and_says_what_is_unfinished(root):
+    one = git(root, "rev-parse", "HEAD~1")
+    page = Return(root, (sys.executable, "-c", "import sys; sys.exit(1)"))
+    page.start(ProjectState(root), one, take_back=False)
+    until(lambda: page.job.pid is None)
+    assert page.document()["title"] == f"Result 1 ({one[:7]})"
+    again = Return(root)  # the page was killed
+    again.finish()
+    until(lambda: again.document()["title"] is None)
+    assert [path.name for path in (root / "data/coat").iterdir()] == ["1.png"]
+    json.dumps(again.plan(one))
+
+
+def test_the_day_before(root):
+    assert find_day_before(root) is None
+    old = {"GIT_COMMITTER_DATE": "2020-01-01T12:00:00"}
+    command = ["git", "commit", "-q", "--amend", "--no-edit"]
+    subprocess.run(command, cwd=root, env=os.environ | old, check=True)
+    day = git(root, "rev-parse", "HEAD")
+    assert find_day_before(root) == {"commit": day, "commits": 0}
+    (root / "params.yaml").write_text("train: {epochs: 9}\n")
+    commit(root, "Today")
+    assert find_day_before(root) == {"commit": day, "commits": 1}

@@ -63,7 +63,7 @@ def test_metrics_of_the_best_epoch_and_reuse_after_another_training(run, capfd):
         "val_accuracy": best.val_accuracy,
         "val_loss": best.val_loss,
     }
-    assert first.summary().startswith(f"best epoch {best.epoch} of 2: validation accuracy ")
+    assert first.summary().startswith(f"best epoch {best.epoch} of 2: accuracy ")
     other, _ = run(seed=8)
     assert lines_of(capfd) == []
     assert weights(other) != weights(first)

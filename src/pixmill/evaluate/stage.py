@@ -63,13 +63,9 @@ def main(workspace: Workspace, params: Params) -> None:
     with evaluation_run(
         workspace, weights=file_digest(classifier / "model.weights.h5", "md5")
     ) as record:
-        # Replaces the description by train, so repeat the model and the validation accuracy.
+        # Replaces the description by train, so repeat the model.
         fitted_to = f"fitted to {result.metrics['train']['n']:,} images"
-        kind = "cross-validated" if result.metrics["cross_validation"] else "validation"
-        validated = f"{kind} accuracy {100 * result.metrics['val']['accuracy']:.1f} %"
-        record.describe(
-            f"{describe_model(params.train)}, {fitted_to}: {validated}, {result.summary()}"
-        )
+        record.describe(f"{describe_model(params.train)}, {fitted_to}: {result.summary()}")
         record.log_metrics(
             {name if "cross" in name else f"test_{name}": value for name, value in short.items()}
         )

@@ -276,13 +276,16 @@ class Trained:
         )
         return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
 
+    @property
+    def accuracy_text(self) -> str:
+        """The accuracy on held-out images, with what it is of: it is not that of evaluate."""
+        kind = "by cross-validation on" if self.cross_fitted else "on validation,"
+        images = self.fitted_to if self.cross_fitted else self.validation
+        return f"accuracy {100 * self.best.val_accuracy:.1f} % {kind} {len(images):,} images"
+
     def summary(self) -> str:
         """Return the result in one line."""
-        measured = "cross-validated" if self.cross_fitted else "validation"
-        figures = (
-            f"{measured} accuracy {100 * self.best.val_accuracy:.1f} %, loss "
-            f"{self.best.val_loss:.3f}"
-        )
+        figures = f"{self.accuracy_text}, loss {self.best.val_loss:.3f}"
         if self.solved:
             return (
                 f"{figures}; {self.trainable:,} trainable parameters, {len(self.history)} "

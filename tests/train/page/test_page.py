@@ -56,5 +56,5 @@ def test_solver_has_iterations_instead_of_epochs(trained):
     assert not re.search(
         r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page
     )
-    assert solved.summary().startswith("validation accuracy 90.5 %, loss 0.300; ")
+    assert solved.summary().startswith("accuracy 90.5 % on validation, ")
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()

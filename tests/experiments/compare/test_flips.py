@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.experiments.compare.comparing import read_flips
+from pixmill.experiments.compare.comparing import read_flips, read_shift
 from pixmill.experiments.compare.comparison import NotComparableError
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.made_revisions import write_predictions
@@ -57,6 +57,18 @@ def test_flips_of_the_workspace(root):
     assert flips["head_predicted"].tolist() == ["coat", "dress"]
     assert flips["base_confidence"].tolist() == pytest.approx([0.8, 0.9])
     assert not flips["gained"].any()
+
+
+def test_shift_of_the_workspace(root):
+    predict(root, "coat", "dress", "coat", "coat")
+    shift = read_shift(root, "HEAD", None)
+    assert (shift.lost, shift.gained, shift.before.n) == (2, 0, 4)
+    # A run has deleted the file, and DVC's cache has it.
+    (root / "artifacts/evaluate/predictions.parquet").unlink()
+    assert read_shift(root, "HEAD", None) == shift
+    shutil.rmtree(root / ".dvc/cache")
+    with pytest.raises(NotComparableError):
+        read_shift(root, "HEAD", None)
 
 
 def test_equal_results_have_no_flips(root):

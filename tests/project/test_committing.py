@@ -38,6 +38,7 @@ def test_results_with_their_params_but_no_other_files(root: Path) -> None:
     assert {"params.yaml", "dvc.lock", "data.dvc", "metrics/train.json"} <= done
     assert "notes: 'mine'.txt" not in done
     assert commit(root) == {"notes: 'mine'.txt"}
+    (root / "gallery.html").write_text("predictions for someone")
     assert find_commit(read_project_state(root, full=False)) is None
 
 

@@ -147,26 +147,28 @@ def read_run(stages: Sequence[StageState], now: float) -> RunProgress | None:
     number = next((n for n, stage in enumerate(stages) if stage.status == "running"), None)
     if number is None:
         return None
-    known = [stage.seconds for stage in stages if stage.seconds is not None]
-    usual = sum(known) / len(known) if known else _USUAL_SECONDS
-    expected = [usual if stage.seconds is None else stage.seconds for stage in stages]
-    progress = stages[number].progress
+    running = stages[number]
+    later = [stage for stage in stages[number + 1 :] if stage.status != "fresh"]
+    progress = running.progress
     elapsed = now - progress.started if progress else 0.0
     # With more images than last time, the rate of the current work knows better.
-    left = max(0.0, expected[number] - elapsed, progress.work_left(now) if progress else 0.0)
-    for stage, seconds in zip(stages[number + 1 :], expected[number + 1 :], strict=True):
-        if stage.status != "fresh":
-            left += seconds
-    done = sum(expected[:number]) + elapsed
+    work_left = progress.work_left(now) if progress else 0.0
+    left = max(0.0, _expected([running]) - elapsed, work_left) + _expected(later)
+    done = _expected(stages[:number]) + elapsed
+    # Before and after the stage's process, DVC reads and stores files.
+    is_known = progress is not None and all(stage.seconds for stage in (running, *later))
     return RunProgress(
-        title=stages[number].title,
+        title=running.title,
         number=number + 1,
         stages=len(stages),
         doing=progress.describe() if progress else "",
         share=done / (done + left) if done else 0.0,
-        # Before and after the stage's process, DVC reads and stores files.
-        left=left if progress and len(known) == len(stages) else None,
+        left=left if is_known else None,
     )
+
+
+def _expected(stages: Sequence[StageState]) -> float:
+    return sum(stage.seconds or _USUAL_SECONDS for stage in stages)
 
 
 def stage_title(name: str) -> str:

@@ -264,7 +264,6 @@ class ProjectState:
             "next": [asdict(step) for step in next_steps(self)],
             **document,
             "is_fresh": self.is_fresh,
-            "sweep": self.sweep and self.sweep.document(),
             "run": run and {**asdict(run), "text": run.text},
             "more_images": self.growth and {**growth, "text": self.growth.sentence()},
         }

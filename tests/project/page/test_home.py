@@ -139,14 +139,14 @@ def test_failed_comparison_shows_its_output(served):
     assert (comparison["status"], comparison["log"]) == (1, "pixmill: there is no main\n")
 
 
-def test_links_to_an_mlflow_server(served, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{served.visitor.host}")
-    mlflow = served.visitor.get_json("state")["mlflow"]
-    assert mlflow == {
-        "command": "pixmill doctor --fix",
-        "address": "http://team.test",
-        "fault": None,
-    }
+def test_links_to_an_mlflow_server_that_answers(served, monkeypatch):
+    for address, link in (
+        (f"http://{served.visitor.host}", f"http://{served.visitor.host}"),
+        ("http://127.0.0.1:1", None),
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        mlflow = served.visitor.get_json("state")["mlflow"]
+        assert mlflow == {"command": "pixmill doctor --fix", "address": link, "fault": None}
 
 
 @dataclass
@@ -187,6 +187,20 @@ def test_whole_reads_follow_the_first_read_and_new_results(tmp_path):
     assert document["state"]["disk"] == {"data/": 5}
     reader.fault = ""
     assert read()["fault"] is None
+
+
+def test_the_state_is_read_again_when_a_run_begins_and_ends(tmp_path):
+    reader = Reader()
+    pipeline = job(tmp_path, "dvc repro", "import time; time.sleep(60)")
+    page = Home(tmp_path, pipeline, Job(tmp_path, "pixmill compare"), reader)
+    page.document()
+    pipeline.start()
+    assert page.document()["pipeline"]["running"]
+    assert len(reader.full) == 2
+    pipeline.stop()
+    until(lambda: pipeline.pid is None)
+    assert not page.document()["pipeline"]["running"]
+    assert len(reader.full) == 3
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TextIO, TypeVar
+from typing import Self, TextIO, TypeVar
 
 from pixmill.core.files.workspace import STAGES
 from pixmill.core.files.writing import write_text
@@ -81,11 +81,6 @@ class StageProgress:
             f"{done}{count(self.count if self.total is None else self.total, self.unit)}{note}"
         )
 
-    def document(self) -> dict[str, Any]:
-        """Return the progress in words, and as a share of its units; ``None`` if unknown."""
-        share = self.count / self.total if self.total else None
-        return {"text": self.describe(), "share": share}
-
     def work_left(self, now: float) -> float:
         """Return the seconds until the current work ends, by its rate; 0 if unknown.
 
@@ -109,14 +104,9 @@ class _Report:
 
     def update(self, what: str, count: int, total: int | None, unit: str, note: str) -> None:
         is_new = not count
+        begun = time.time() if is_new else self.progress.begun
         self.progress = replace(
-            self.progress,
-            what=what,
-            count=count,
-            total=total,
-            unit=unit,
-            note=note,
-            begun=time.time() if is_new else self.progress.begun,
+            self.progress, what=what, count=count, total=total, unit=unit, note=note, begun=begun
         )
         # A write between these may be the last one for long.
         if is_new or count == total or time.monotonic() - self._last >= _WRITE_SECONDS:

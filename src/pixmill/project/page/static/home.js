@@ -132,7 +132,7 @@ let lastShare = null;
 
 function drawWork({ state, pipeline, sweep: job }) {
   const focused = document.activeElement.id;
-  const run = state.run ?? state.sweep;
+  const run = state.run ?? (state.sweep && { share: state.sweep.total ? state.sweep.count / state.sweep.total : 0 });
   const isAtWork = pipeline.running || job.running || run !== null || state.commands.some((each) => each.writes.length > 0);
   // Between two stages, no stage runs; and a bar that goes back would be no comfort.
   lastShare = isAtWork && (run || lastShare !== null) ? Math.max(run?.share ?? 0, lastShare ?? 0) : null;
@@ -190,7 +190,7 @@ function drawState(all) {
   setText("project", all.project);
   // The same number as on the card that commits them.
   const changes = state.repository.text.replace(/\d+ files? changed|nothing changed/, (text) => (all.commit ? `${some(all.commit.paths.length, "file")} to commit` : text));
-  setText("git", [state.repository.branch, changes].filter(Boolean).join(": "));
+  setText("git", [state.repository.branch, changes.replace(/, (results (not )?committed|no remote)/g, "")].filter(Boolean).join(": "));
   for (const module of MODULES) module.draw(all);
   model.draw(all);
   drawWork(all);

@@ -120,7 +120,7 @@ function drawPipeline({ stages, pipeline, isSweeping, isAtWork, isOwn }) {
   START.disabled = START.hidden;
   STOP.hidden = !isOwn;
   STOP.disabled = pipeline.running && pipeline.stopped;
-  setText("elsewhere", isAtWork && !isOwn ? `${isSweeping ? "The sweep" : "It"} runs in a terminal: press Ctrl-C there to stop it.` : "");
+  setText("elsewhere", isAtWork && !isOwn ? `${isSweeping ? "The sweep" : "It"} was started elsewhere, such as in a terminal: Ctrl-C there stops it.` : "");
   // Stages that a run left undone may have run in a terminal since.
   const isUndone = due.length && (pipeline.stopped || pipeline.status);
   setText("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
@@ -188,6 +188,7 @@ function drawState(all) {
   if (state === null) return;
   document.title = `${all.project} · Pixmill`;
   setText("project", all.project);
+  $("compare").textContent = `Compare with ${["main", "master"].includes(state.repository.branch) ? "your last commit" : "main"}`;
   // The same number as on the card that commits them.
   const changes = state.repository.text.replace(/\d+ files? changed|nothing changed/, (text) => (all.commit ? `${some(all.commit.paths.length, "file")} to commit` : text));
   setText("git", [state.repository.branch, changes.replace(/, (results (not )?committed|no remote)/g, "")].filter(Boolean).join(": "));

@@ -55,18 +55,15 @@ def served(tiny_project, tmp_path, monkeypatch):
     root = copy_project(tiny_project, tmp_path / "pets")
     pipeline = Job(root, "dvc repro", [sys.executable, "-c", "import time; time.sleep(60)"])
     home = Home(root, pipeline, Job(root, "pixmill compare"))
-    home.actions.promotion = Job(
-        root, "pixmill promote", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
-    )
-    home.actions.rollback = Job(
-        root, "pixmill rollback", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
-    )
-    home.using.export = Job(
-        root, "pixmill export", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
-    )
-    home.using.serve = Job(
-        root, "pixmill serve", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
-    )
+    for owner, name, command in (
+        (home.actions, "promotion", "pixmill promote"),
+        (home.actions, "rollback", "pixmill rollback"),
+        (home.actions, "sweep", "pixmill sweep"),
+        (home.using, "export", "pixmill export"),
+        (home.using, "serve", "pixmill serve"),
+    ):
+        given = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
+        setattr(owner, name, Job(root, command, given))
     home.actions.adding = Adding(root, Job(root, "pixmill import", SHOW))
     with PrivateServer(make_app(routes(home)), command="pixmill open", max_bytes=1 << 20) as server:
         yield Served(Visitor(server.new_address()), root, pipeline)
@@ -155,11 +152,13 @@ def test_nothing_changes_during_a_run_in_a_terminal(served):
         ),
         ("export", {"form": "int8"}, ["int8", "--output=exported/int8"]),
         ("serve", {"share": True}, ["--port=0", "--share"]),
+        ("sweep/start", {"trials": 6}, ["--trials=6"]),
     ],
 )
-def test_reasons_are_arguments(path, content, arguments, served):
+def test_reasons_and_numbers_are_arguments(path, content, arguments, served):
     assert served.visitor.post(path, content) == (200, {})
-    assert served.ended({"promote": "promotion"}.get(path, path))["log"] == f"{arguments}\n"
+    job = {"promote": "promotion", "sweep/start": "sweep"}.get(path, path)
+    assert served.ended(job)["log"] == f"{arguments}\n"
 
 
 def test_arguments_that_no_process_takes(served):

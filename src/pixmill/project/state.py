@@ -264,7 +264,7 @@ class ProjectState:
             "next": [asdict(step) for step in next_steps(self)],
             **document,
             "is_fresh": self.is_fresh,
-            "run": run and {**asdict(run), "text": run.text},
+            "run": run and asdict(run),
             "more_images": self.growth and {**growth, "text": self.growth.sentence()},
         }
 

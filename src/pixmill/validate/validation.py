@@ -16,6 +16,7 @@ from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.install.plugins import load_plugin, plugin_error
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
 from pixmill.core.params import ValidateParams
+from pixmill.core.process.progress import begin
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import Window
 from pixmill.images.likeness.groups import VerifiedPairs, groups
@@ -171,6 +172,7 @@ def validate(
     table["part"] = _parts(rows, where, rulings)
     verdicts = judge(table, rulings, matched, where, classes=classes, params=params)
 
+    begin("Find near-duplicates")
     compared = np.flatnonzero(verdicts.kept)
     compare = partial(
         near_duplicates,
@@ -209,6 +211,7 @@ def validate(
     repeated = find_repeated(ids, verdicts, where, repeats)
     leaks = find_leaks(table, verdicts, where)
     of_classes = class_table(table, classes)
+    begin("Look for shortcuts")
     shortcuts = find_shortcuts(table, classes)
     unsettled = pair_table(pairs, table, settled=verdicts.settled)
     lookalikes = find_lookalikes(

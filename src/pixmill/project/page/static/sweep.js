@@ -38,8 +38,8 @@ export function draw(all) {
     $("sweep").disabled = isBusy;
     $("trials").dataset.seconds = seconds ?? "";
     $("trials").dispatchEvent(new Event("input"));
-    const log = job.running || job.status === null || job.stopped ? "" : plain(job.log).trim();
-    const said = job.status ? log.split("\n").slice(-3).join("\n") : log.match(/^Of .*/m)?.[0];
+    const log = job.running || job.status === null ? "" : plain(job.log).trim();
+    const said = log && job.stopped ? "Stopped. Finished models are kept." : job.status ? log.split("\n").slice(-3).join("\n") : log.match(/^Of .*/m)?.[0];
     const report = make("a", { href: "reports/sweep.html", textContent: "See the trials" });
     $("swept").replaceChildren(...(said ? [said] : []), ...(said && hasReport ? [" ", report] : []));
   });

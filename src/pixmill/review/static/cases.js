@@ -99,7 +99,7 @@ function card(image, number) {
 }
 
 function comparison(image) {
-  const name = `${shown.suggestion ? 'Training image' : 'Typical'} '${labelOf(image)}'`;
+  const name = `${shown.suggestion ? 'Labelled' : 'Typical'} '${labelOf(image)}'`;
   return make('figure', {}, frame(image, name, 'div', {}), make('figcaption', {}, name));
 }
 
@@ -111,6 +111,7 @@ function show(next, keep = false) {
     part('reason').value = '';
   }
   part('end').hidden = true;
+  part('decide').hidden = false;
   part('case').hidden = false;
   part('title').textContent = `${shown.number + 1}. ${shown.title}`;
   part('why').textContent = shown.why;
@@ -181,6 +182,8 @@ const button = (act) => document.querySelector(`#case-actions [data-act=${act}]`
 
 function end() {
   part('case').hidden = true;
+  part('decide').hidden = true;
+  part('between').hidden = true;
   part('end').hidden = false;
   part('data').hidden = !session.inbox;
   part('end-title').textContent = `${shown.total} of ${shown.total} done.`;

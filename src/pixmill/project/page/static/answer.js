@@ -86,7 +86,7 @@ export function drawPrediction(place, address, picture, prediction, actual = nul
     return;
   }
   const badges = [];
-  if (actual !== null) badges.push(actual === label ? ["Right", "good"] : [`Wrong: ${actual}`, "bad"]);
+  if (actual !== null) badges.push(actual === label ? ["Right", "good"] : [`The label says ${actual}`, "bad"]);
   if (unlike) badges.push(["Unlike the training images", "warn"]);
   else if (sure !== null && sure !== undefined) badges.push(sure ? ["Sure", ""] : ["Not sure", "warn"]);
   place.replaceChildren(

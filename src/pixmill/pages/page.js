@@ -58,22 +58,22 @@ const listImages = () => {
   }
 };
 
-const COMMANDS = [
+const PARTS = [
   [/^dvc repro$/, '#start', 'Start'], [/^pixmill review\b/, 'review/', 'Review'], [/^pixmill compare$/, '#compare', 'Compare'],
   [/^pixmill serve\b/, '#try-part', 'Try an image'], [/^pixmill promote$/, '#production-part', 'Promote'],
+  [/^(params\.yaml|(scrape|validate|split|train|evaluate)\.[a-z_.]+)$/, '#params-part'], [/^reports\/[a-z]+\.html$/, ''],
 ];
-const NAMES = [[/^(params\.yaml|(scrape|validate|split|train|evaluate)\.[a-z_.]+)$/, '#params-part'], [/^reports\/[a-z]+\.html$/, '']];
 const leadToPart = (code) => {
   const text = code.textContent;
-  const [, part, label = text] = [...COMMANDS, ...NAMES].find(([pattern]) => pattern.test(text)) ?? [];
-  if (part === undefined) return;
+  const [, part, label = text] = (live && PARTS.find(([pattern]) => pattern.test(text))) || [];
+  if (part === undefined) return offerCopy(code);
   const link = element('a', label === text ? '' : 'act', label);
   link.href = `../${part || text}`;
   link.title = text;
-  code.replaceWith(link);
+  return code.replaceWith(link);
 };
 const offerCopy = (code) => {
-  if (!COMMANDS.some(([pattern]) => pattern.test(code.textContent))) return;
+  if (!/^(pixmill|dvc|mlflow) /.test(code.textContent)) return;
   const button = element('button', 'copy', 'Copy');
   button.addEventListener('click', async () => {
     try {
@@ -86,13 +86,13 @@ const offerCopy = (code) => {
   code.after(' ', button);
 };
 // Sentences name commands and params as plain text.
-const MENTION = /(?<![\w/])((?:scrape|validate|split|train|evaluate)\.(?!html)[a-z_]+|dvc repro|pixmill compare)\b/;
+const MENTION = /(?<![\w/])((?:scrape|validate|split|train|evaluate)\.(?!html)[a-z_]+|dvc repro|pixmill compare)\b(?! -)/;
 const markMentions = (node) => {
   if (node.nodeType === Node.TEXT_NODE) node.replaceWith(...node.data.split(MENTION).map((text, at) => (at % 2 ? element('code', '', text) : text)));
 };
 document.querySelectorAll('main p').forEach((text) => [...text.childNodes].forEach(markMentions));
 if (live) listImages();
-document.querySelectorAll('main code').forEach(live ? leadToPart : offerCopy);
+document.querySelectorAll('main code').forEach(leadToPart);
 
 const images = [...document.querySelectorAll('main img')].filter((image) => !image.closest('a'));
 const enlarge = (image) => {

@@ -2,27 +2,13 @@
 
 import time
 
-import numpy as np
 import pytest
 
 from pixmill.local.private_server import PrivateServer, make_app
-from pixmill.review.grid.images import ImageTable
 from pixmill.review.map.making import Map
 from pixmill.review.serving import ReviewSite
 from tests.review.conftest import fill
 from tests.visitor import Visitor
-
-
-@pytest.fixture
-def _with_features(monkeypatch):
-    """TensorFlow converts the backbone, which takes seconds."""
-
-    def features(self, rows):
-        values = [np.random.default_rng(row).normal(size=8) for row in rows]
-        return np.array(values, np.float16).reshape(-1, 8)
-
-    monkeypatch.setattr(ImageTable, "_compute", lambda self: self._mark_featured(range(len(self))))
-    monkeypatch.setattr(ImageTable, "features", features)
 
 
 def read(workspace):
@@ -38,7 +24,7 @@ def read(workspace):
         return state, client.get_json("points")
 
 
-@pytest.mark.usefixtures("_with_features")
+@pytest.mark.usefixtures("features")
 def test_the_map_is_made_once_and_has_what_is_known(project, monkeypatch):
     coat, dress = project.add("coat"), project.add("dress", snapshot="2026-11-21")
     hidden = project.add("coat", reason="too_small")

@@ -147,7 +147,7 @@ function hover(i) {
 async function openGrid() {
   try {
     await ask('../selection', { ids: selected.map(id), where: 'on the map' });
-    location.assign('../#scope=selection');
+    location.assign('../grid/#scope=selection');
   } catch (error) {
     part('said').textContent = error.message;
   }

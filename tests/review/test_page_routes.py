@@ -60,7 +60,7 @@ def test_the_page_has_a_strict_content_security_policy(client):
     nonce = re.search("script-src 'nonce-([^']+)'", policy)[1]
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
-    assert page.decode().count(f'nonce="{nonce}"') == 3
+    assert page.decode().count(f'nonce="{nonce}"') == 5
     assert "NONCE" not in page.decode()
     assert not re.search(r'\son\w+="|style="', page.decode())
     assert nonce not in client.ask("")[1]["Content-Security-Policy"]

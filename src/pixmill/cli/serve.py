@@ -75,21 +75,10 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.images.compute import default_workers
     from pixmill.serve.http.server import LOOPBACK, Settings
     from pixmill.serve.http.server import run as serve
-    from pixmill.serve.http.sharing import SHARED, lan_address, print_code
+    from pixmill.serve.http.sharing import SHARED, print_code
 
     root = find_project(Path.cwd())  # not needed with --model
-    keys = _keys(arguments.api_keys)
-    host = arguments.host or (lan_address() if arguments.share else "127.0.0.1")
-    token = secrets.token_urlsafe(24) if arguments.share else ""
-    if token:
-        keys = (token, *keys)
-    local = host in ("localhost", "::1") or host.startswith("127.")
-    if not local and not keys:
-        announce(
-            f"warning: anyone who can reach {host} can use this server. Require a key "
-            "with --api-keys FILE, "
-            "or let a proxy do so."
-        )
+    host, token, keys = _access(arguments)
     place = arguments.inbox or (root / "inbox" if root else None)
     settings = Settings(
         model=arguments.model,
@@ -99,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         inbox=place if arguments.feedback else None,
         keys=keys,
         proxies=tuple(arguments.proxy or ()),
-        hosts=LOOPBACK if local and not arguments.proxy else None,
+        hosts=LOOPBACK if _is_local(host) and not arguments.proxy else None,
         poll=arguments.poll,
     )
 
@@ -114,6 +103,27 @@ def run(arguments: argparse.Namespace) -> None:
             webbrowser.open(address)
 
     serve(settings, host=host, port=arguments.port, ready=ready)
+
+
+def _access(arguments: argparse.Namespace) -> tuple[str, str, tuple[str, ...]]:
+    """Return the address to listen on, the key of a shared link if any, and all keys."""
+    from pixmill.serve.http.sharing import lan_address
+
+    keys = _keys(arguments.api_keys)
+    if arguments.share:
+        token = secrets.token_urlsafe(24)
+        return arguments.host or lan_address(), token, (token, *keys)
+    host = arguments.host or "127.0.0.1"
+    if not _is_local(host) and not keys:
+        announce(
+            f"warning: anyone who can reach {host} can use this server. Require a key with "
+            "--api-keys FILE, or let a proxy do so."
+        )
+    return host, "", keys
+
+
+def _is_local(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _keys(path: Path | None) -> tuple[str, ...]:

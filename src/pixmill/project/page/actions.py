@@ -1,4 +1,4 @@
-"""Actions of the page: run, compare, change params, add images, commit, promote, roll back, export, serve."""
+"""Actions of the page, such as to run, compare, add images, commit, promote and export."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 import contextlib
 import ipaddress
 import socket
-from functools import lru_cache
 
 import segno
 
@@ -38,7 +37,6 @@ def lan_address() -> str:
     return address
 
 
-@lru_cache(maxsize=1)
 def code_svg(link: str) -> str:
     """Return the QR code of a link as the data URI of an SVG image."""
     return segno.make_qr(link).svg_data_uri(scale=5, light="#fff")

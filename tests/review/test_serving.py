@@ -34,6 +34,15 @@ def add_feedback(project, content, label):
     )
 
 
+def test_a_correction_that_arrives_later_is_a_case(project):
+    project.add("coat", reason="too_small")
+    with ReviewSite(project.write()) as site:
+        before = site.load()
+        assert site.load() is before
+        add_feedback(project, jpeg(900), "dress")
+        assert len(site.load().cases) == len(before.cases) + 1
+
+
 @pytest.mark.parametrize(
     ("params", "folder", "command"),
     [

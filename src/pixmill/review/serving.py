@@ -26,7 +26,7 @@ from pixmill.review.review_session import Session
 from pixmill.review.review_tables import load_tables
 
 _TABLES = ("artifacts/validate/manifest.parquet", "artifacts/evaluate/predictions.parquet")
-"""Files after whose change a page that is loaded shows new cases."""
+"""Files after whose change a page that is loaded shows new cases; also after a correction."""
 
 
 class ReviewSite:
@@ -132,6 +132,7 @@ class ReviewSite:
         """
         with self._lock:
             read = [file_mark(self._root / name) for name in _TABLES]
+            read.append(self._newest_correction())
             session = self._session
             text = read_text(self._root / "params.yaml")
             if session is not None and (read, text) == (self._read, session.params_text):
@@ -151,6 +152,12 @@ class ReviewSite:
             self._session = self._open.enter_context(new)
             self._read = read
             return new
+
+    def _newest_correction(self) -> tuple[int, ...]:
+        """Return the mark of the last correction, whose name begins with its time."""
+        files = (self._root / "inbox" / "corrections").glob("[!.]*")
+        last = max(files, default=None)
+        return file_mark(last) if last else ()
 
     def current(self) -> Session:
         """Return the session of the page that was loaded last."""

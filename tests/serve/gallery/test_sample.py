@@ -54,6 +54,12 @@ def test_least_and_most_certain_images() -> None:
         assert [guess.path for guess in least] == of_class[:16][::-1]
 
 
+def test_images_unlike_the_training_images() -> None:
+    table = [{**each, "unlike": number % 3 == 0} for number, each in enumerate(rows(30))]
+    strange = [guess.path for guess in taken(table).strange]
+    assert {*strange} == {each["path"] for each in table if each["unlike"]}
+
+
 def test_random_sample_is_independent_of_order_and_confidence() -> None:
     table = rows(2000)
     shown = [guess.path for guess in taken(table).random]

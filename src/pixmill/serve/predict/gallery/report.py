@@ -57,6 +57,8 @@ def render_gallery(
     for row in rows:
         sample.add(row)
     overall = [("Random sample", sample.random), ("Least certain", sample.least)]
+    if sample.strange:
+        overall.append(("Unlike the training images", sample.strange))
     classes: list[tuple[PredictedClass, list[_Gallery]]] = [(of, []) for of in sample.classes]
     if sample.read <= _MAX_SHOWN_AT_ONCE:
         overall = [("All images", sample.least)]

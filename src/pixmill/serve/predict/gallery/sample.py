@@ -110,6 +110,7 @@ class Sample:
         unread: Files without a prediction by reason.
         random: Random sample.
         least: Images with the lowest confidence, lowest first.
+        strange: Images that are unlike the training images, lowest confidence first.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -120,6 +121,8 @@ class Sample:
         self._classes: dict[str, PredictedClass] = {}
         self._random = _Lowest()
         self._least = _Lowest()
+        self._strange = _Lowest()
+        self.strange = self._strange.guesses
         self.random = self._random.guesses
         self.least = self._least.guesses
 
@@ -157,6 +160,7 @@ class Sample:
         limit = self.limit
         places = (
             (self._least, least, _SAMPLE_SIZE),
+            (self._strange, least, _SAMPLE_SIZE if row["unlike"] else 0),
             (self._random, (0.0, name), _SAMPLE_SIZE),
             (of_class._least, least, limit),
             (of_class._most, most, limit),

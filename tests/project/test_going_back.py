@@ -81,7 +81,7 @@ def test_back_and_forth_gives_the_same_files(root):
     one, two = git(root, "rev-parse", "HEAD~1", "HEAD").splitlines()
     after = files(root)
     plan = make_plan(root, one)
-    assert (plan.images, plan.decisions) == ((2, 1), 1)
+    assert (plan.files, plan.decisions) == ((2, 1), 1)
     go_back(root, plan, take_back=False)
     assert (root / "metrics/1.json").exists()
     assert not (root / "metrics/2.json").exists()

@@ -41,13 +41,13 @@ class Plan:
     Args:
         commit: Hash of the earlier commit.
         title: Its subject and short hash.
-        images: Number of files in ``data/`` now and then; ``None`` if unknown.
+        files: Number of files in ``data/`` now and then.
         decisions: Number of images that people decided about since.
     """
 
     commit: str
     title: str
-    images: tuple[int | None, int | None]
+    files: tuple[int, int]
     decisions: int
 
 
@@ -69,15 +69,10 @@ def make_plan(root: Path, commit: str) -> Plan:
         raise PixmillError("images or decisions are not committed yet", next="commit them first")
     subject = (git(root, "log", "-1", "--format=%s", commit) or "").strip()
     title = f"{subject} ({commit[:7]})"
-    record = git(root, "show", f"{commit}:./data.dvc")
-    then = read_record(root, record) if record else None
-    outputs = outputs_of(stages_of(git(root, "show", f"{commit}:./dvc.lock")))
-    needed = {path: md5 for path, md5 in outputs.items() if not path.startswith(IN_GIT)}
-    if not are_cached(root, needed | ({"data": then["md5"]} if then else {})):
-        fetch = "dvc fetch --all-commits" if has_remote(root) else "choose another commit"
-        raise PixmillError(f"DVC's cache lacks images or results of {title}", next=fetch)
-    images = (_count_images(read_record(root)), _count_images(then))
-    return Plan(commit, title, images, _count_decided(root, commit))
+    then = _read_data(root, commit)
+    _require_cached(root, commit, then.get("md5"), title)
+    files = (_read_data(root, "HEAD").get("nfiles", 0), then.get("nfiles", 0))
+    return Plan(commit, title, files, _count_decided(root, commit))
 
 
 def go_back(root: Path, plan: Plan, *, take_back: bool) -> None:
@@ -93,14 +88,15 @@ def go_back(root: Path, plan: Plan, *, take_back: bool) -> None:
     Raises:
         PixmillError: Everything is as in that commit, or Git refuses; nothing was changed.
     """
+    take_back = take_back and plan.decisions > 0
     paths = [*_FILES, *([DECISIONS] if take_back else [])]
     head = change(root, "rev-parse", "HEAD")
     (root / _SCRATCH).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".index-", dir=root / _SCRATCH) as folder:
         index = Path(folder, "index")
         change(root, "read-tree", "HEAD", index=index)
-        known = [name for name in _FILES if (root / name).exists() or _has(root, head, name)]
-        change(root, "add", "--all", "--", *known, index=index)
+        here = [name for name in _FILES if (root / name).exists()]
+        change(root, "add", "--all", "--", *{*here, *_names(root, head)}, index=index)
         kept = _commit(root, index, head, "Keep what was not committed")
         change(root, "reset", "--quiet", plan.commit, "--", *paths, index=index)
         made = _commit(root, index, kept, f"Go back to {plan.title}")
@@ -108,7 +104,7 @@ def go_back(root: Path, plan: Plan, *, take_back: bool) -> None:
         raise PixmillError(f"all is as in {plan.title}", next="choose another commit")
     if take_back:
         DecisionTable(root).release()  # else the review would offer to restore them
-    marker = {"commit": made, "before": kept, "paths": paths, "title": plan.title}
+    marker = {"commit": made, "before": kept, "take_back": take_back, "title": plan.title}
     write_text(root / _MARKER, json.dumps(marker))
     change(root, "update-ref", "-m", f"go back to {plan.commit}", "HEAD", made, head)
     check_out(root)
@@ -128,10 +124,10 @@ def check_out(root: Path) -> None:
         raise PixmillError("nothing is left to finish", next="reload the page")
     made = found["commit"]
     before = found["before"]
-    paths = [each for each in found["paths"] if _has(root, made, each) or _has(root, before, each)]
+    paths = {*_names(root, made), *_names(root, before)}
     # Decisions made in this second stay, uncommitted.
-    if DECISIONS in paths and git(root, "diff", "--quiet", before, "--", DECISIONS) is None:
-        paths.remove(DECISIONS)
+    if found["take_back"] and git(root, "diff", "--quiet", before, "--", DECISIONS) is not None:
+        paths.add(DECISIONS)
     # The index has files that only the commit before has, so that they are deleted.
     change(root, "reset", "--quiet", before, "--", *paths)
     change(root, "checkout", "--quiet", "--no-overlay", made, "--", *paths)
@@ -168,8 +164,21 @@ def find_day_before(root: Path) -> dict[str, Any] | None:
     return {"commit": commit, "commits": int(since)}
 
 
-def _count_images(record: Mapping[str, Any] | None) -> int | None:
-    return record.get("nfiles") if record else None
+def _read_data(root: Path, commit: str) -> Mapping[str, Any]:
+    """Return what ``data.dvc`` of a commit records; empty without the file."""
+    text = git(root, "show", f"{commit}:./data.dvc")
+    return (text and read_record(root, text)) or {}
+
+
+def _require_cached(root: Path, commit: str, data: str | None, title: str) -> None:
+    """Raise an error if DVC's cache lacks results of a commit, or images."""
+    outputs = outputs_of(stages_of(git(root, "show", f"{commit}:./dvc.lock")))
+    needed = {path: md5 for path, md5 in outputs.items() if not path.startswith(IN_GIT)}
+    if data:
+        needed["data"] = data
+    if needed and not are_cached(root, needed):
+        fetch = "dvc fetch --all-commits" if has_remote(root) else "choose another commit"
+        raise PixmillError(f"DVC's cache lacks images or results of {title}", next=fetch)
 
 
 def _count_decided(root: Path, commit: str) -> int:
@@ -179,8 +188,9 @@ def _count_decided(root: Path, commit: str) -> int:
     return len({row.image for row in {*before} ^ {*after}})
 
 
-def _has(root: Path, commit: str, name: str) -> bool:
-    return bool(git(root, "ls-tree", commit, "--", name))
+def _names(root: Path, commit: str) -> list[str]:
+    """Return which of the files that go back a commit has."""
+    return (git(root, "ls-tree", "--name-only", commit, "--", *_FILES) or "").splitlines()
 
 
 def _commit(root: Path, index: Path, parent: str, message: str) -> str:

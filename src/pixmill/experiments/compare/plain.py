@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,23 +13,23 @@ from pixmill.experiments.compare.answers import MAX_CLASSES
 from pixmill.experiments.compare.comparison import Comparison, Verdict
 from pixmill.metrics.significance import mcnemar
 
-_WORDS: dict[Verdict, str] = {
+_WORDS = {
     "better": "Better",
     "worse": "Worse",
     "same": "About the same",
     "undecided": "No clear difference",
     "not_comparable": "Not comparable",
 }
+"""Beginning of the sentence by verdict."""
 
 _SIGNIFICANT = 0.05
 
 _DEVIATIONS = 1.96
-"""Standard errors beyond which the accuracies of two groups of images differ."""
+"""Standard errors beyond which images are harder or easier than others."""
 
 
-@dataclass(frozen=True)
-class Group:
-    """Images, and how many of them a model classifies correctly."""
+class Group(NamedTuple):
+    """Number of images, and of those that a model classifies correctly."""
 
     n: int
     right: int
@@ -38,89 +39,77 @@ class Group:
         """Share of correct predictions; 0 without images."""
         return self.right / max(1, self.n)
 
-    def differs(self, other: Group) -> bool:
-        """Return whether the accuracies differ by more than chance."""
-        n = self.n + other.n
-        share = (self.right + other.right) / max(1, n)
-        error = math.sqrt(share * (1 - share) * n / max(1, self.n * other.n))
-        return abs(self.accuracy - other.accuracy) > _DEVIATIONS * error
-
 
 @dataclass(frozen=True)
 class Shift:
     """Why the accuracies of two revisions on their own test images differ.
 
     Args:
-        before: Base on the images of both, with the head's labels.
-        after: Head on the same images.
-        lost: Number of them on which only the base is right.
+        same: Head on the images of both.
+        lost: Number of them on which only the base is right, by the head's labels.
         gained: Number of them on which only the head is right.
-        word: Verdict on the same images.
-        image: Name of an image of both, such as ``test image``.
+        word: Verdict on them.
+        image: Name of one of them, such as ``test image``.
         corrected: Number of them whose label changed.
-        correction: Change of the base's accuracy by these labels.
+        correction: Number of them on which the base became right by that, less those on which it
+            became wrong.
         new: Head on the test images that only it has.
         gone: Base on the test images that only it has.
         new_classes: Classes that only the head knows.
         gone_classes: Classes that only the base knows.
     """
 
-    before: Group
-    after: Group
+    same: Group
     lost: int
     gained: int
     word: Verdict
     image: str
     corrected: int
-    correction: float
+    correction: int
     new: Group
     gone: Group
-    new_classes: tuple[str, ...]
-    gone_classes: tuple[str, ...]
+    new_classes: list[str]
+    gone_classes: list[str]
 
     @property
     def sentence(self) -> str:
         """What moved; empty if nothing did."""
-        causes = [*self._other_images(), *self._other_labels()]
-        if not (self.lost or self.gained or causes):
-            return ""
-        return f"{'; '.join([self._same_images(), *causes])}."
-
-    def _same_images(self) -> str:
-        if not self.after.n:
-            return f"No {self.image} is in both"
-        images = f"on the same {count(self.after.n, self.image)}"
-        if not (self.lost or self.gained):
-            return f"No difference {images}"
-        moved = _points(self.after.accuracy - self.before.accuracy)
-        return f"{_WORDS[self.word]} {images}: {self.lost} worse, {self.gained} better ({moved})"
-
-    def _other_images(self) -> list[str]:
-        found = []
-        for group, same, noun in (
-            (self.new, self.after, "new test image"),
-            (self.gone, self.before, "earlier test image"),
-        ):
-            if group.n:
-                is_new = group is self.new
-                verb = "is" if group.n == 1 else "are"
-                hard = "harder" if group.accuracy < same.accuracy else "easier"
-                text = count(group.n, noun) + ("" if is_new else f" {verb} gone")
-                if is_new and same.n and group.differs(same):
-                    text += f" {verb} {hard}"
-                found.append(f"{text} ({100 * group.accuracy:.0f} % right)")
-        return found
-
-    def _other_labels(self) -> list[str]:
-        found = []
+        causes = []
+        if self.new.n:
+            causes.append(f"{count(self.new.n, 'new test image')}{self._hardness()}")
+        if self.gone.n:
+            gone = f"{100 * self.gone.accuracy:.0f} % right"
+            causes.append(f"without {count(self.gone.n, 'earlier test image')} ({gone})")
         if self.corrected:
             labels = count(self.corrected, "label")
-            found.append(f"{labels} of test images changed ({_points(self.correction)})")
+            causes.append(f"{labels} of test images changed ({self._points(self.correction)})")
         for names, word in ((self.new_classes, "new"), (self.gone_classes, "gone")):
             if names:
                 verb = "is" if len(names) == 1 else "are"
-                found.append(f"{join_names(names, MAX_CLASSES)} {verb} {word}")
-        return found
+                causes.append(f"{join_names(names, MAX_CLASSES)} {verb} {word}")
+        if not (self.lost or self.gained or causes):
+            return ""
+        return f"{'; '.join([self._model(), *causes])}."
+
+    def _model(self) -> str:
+        images = f"on the same {count(self.same.n, self.image)}"
+        if not (self.lost or self.gained):
+            return f"No difference {images}"
+        moved = self._points(self.gained - self.lost)
+        return f"{_WORDS[self.word]} {images}: {self.lost} worse, {self.gained} better ({moved})"
+
+    def _hardness(self) -> str:
+        usual = self.same.accuracy
+        gap = self.new.accuracy - usual
+        word = ""
+        if abs(gap) > _DEVIATIONS * math.sqrt(usual * (1 - usual) / self.new.n):
+            verb = "is" if self.new.n == 1 else "are"
+            word = f" {verb} {'harder' if gap < 0 else 'easier'}"
+        return f"{word} ({100 * self.new.accuracy:.0f} % right)"
+
+    def _points(self, images: int) -> str:
+        points = f"{100 * images / max(1, self.same.n):+.1f} points"
+        return points.replace("-", "\N{MINUS SIGN}")
 
 
 def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
@@ -144,18 +133,17 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     if test.p < _SIGNIFICANT:
         word = "better" if test.gained > test.lost else "worse"
     return Shift(
-        before=Group(len(same), int(was.sum())),
-        after=Group(len(same), int(now.sum())),
+        same=Group(len(same), int(now.sum())),
         lost=test.lost,
         gained=test.gained,
         word=word,
         image="test image",
         corrected=int((same["label_base"] != same["label_head"]).sum()),
-        correction=float(was.sum() - as_labelled.sum()) / max(1, len(same)),
+        correction=int(was.sum() - as_labelled.sum()),
         new=_rest(after, same.index),
         gone=_rest(before, same.index),
-        new_classes=tuple(name for name in ours if name not in theirs),
-        gone_classes=tuple(name for name in theirs if name not in ours),
+        new_classes=[name for name in ours if name not in theirs],
+        gone_classes=[name for name in theirs if name not in ours],
     )
 
 
@@ -170,11 +158,10 @@ def headline(comparison: Comparison) -> str:
     head = comparison.head
     if numbers is None or base is None or base.predictions is None or head.predictions is None:
         return _WORDS[comparison.verdict]
-    accuracy = numbers.metrics["accuracy"]
+    right = round(numbers.metrics["accuracy"].second * numbers.n)
     shift = replace(
         find_shift(base.predictions, head.predictions),
-        before=Group(numbers.n, round(accuracy.first * numbers.n)),
-        after=Group(numbers.n, round(accuracy.second * numbers.n)),
+        same=Group(numbers.n, right),
         lost=numbers.mcnemar.lost,
         gained=numbers.mcnemar.gained,
         word=comparison.verdict,
@@ -198,7 +185,3 @@ def _rest(tested: pd.DataFrame, shared: pd.Index) -> Group:
     """Return the images that are not shared."""
     own = tested[~tested.index.isin(shared)]
     return Group(len(own), int((own["label"] == own["predicted"]).sum()))
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f} points".replace("-", "\N{MINUS SIGN}")

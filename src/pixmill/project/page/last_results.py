@@ -48,9 +48,7 @@ def keep_results(root: Path) -> None:
         ParamsError: ``dvc.lock`` is malformed.
         OSError: The disk is full, or files changed meanwhile.
     """
-    if not (_is_evaluated(root) and (root / TRAINED / "labels.json").is_file()):
-        return
-    if first_outdated(workspace_stages(root)) == "evaluate":
+    if not _belong_together(root):
         return
     digest = hashlib.sha256()
     for name in _EVALUATION:
@@ -60,14 +58,21 @@ def keep_results(root: Path) -> None:
         os.utime(kept)
         return
     kept.parent.mkdir(parents=True, exist_ok=True)
+    trained = [path for path in (root / TRAINED).iterdir() if path.is_file()]
     with tempfile.TemporaryDirectory(prefix=".new-", dir=kept.parent) as folder:
-        for path in (*(root / name for name in _EVALUATION), *(root / TRAINED).iterdir()):
-            if path.is_file():
-                _keep(path, Path(folder) / path.relative_to(root))
+        for path in (*(root / name for name in _EVALUATION), *trained):
+            _keep(path, Path(folder) / path.relative_to(root))
         Path(folder).rename(kept)
     for old in kept.parent.iterdir():
         if old != kept:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _belong_together(root: Path) -> bool:
+    has_model = (root / TRAINED / "labels.json").is_file()
+    return (
+        _is_evaluated(root) and has_model and first_outdated(workspace_stages(root)) != "evaluate"
+    )
 
 
 def _is_evaluated(place: Path) -> bool:

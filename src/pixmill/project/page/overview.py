@@ -205,10 +205,11 @@ def read_history(root: Path, place: Path | None = None) -> list[dict[str, Any]]:
         for commit, at, subject in commits
         if (scores := _committed(root, commit)) is not None
     ]
-    now = _read_scores(place or root)
+    place = place or root
+    now = _read_scores(place)
     if now is not None and (not found or any(now[key] != found[-1][key] for key in now)):
-        at = ((place or root) / METRICS).stat().st_mtime
-        found.append({"commit": None, "at": int(at), "subject": "", **now})
+        at = int((place / METRICS).stat().st_mtime)
+        found.append({"commit": None, "at": at, "subject": "", **now})
     return found
 
 

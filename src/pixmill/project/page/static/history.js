@@ -77,12 +77,12 @@ async function plan(commit) {
     const way = $("commit-part").childElementCount ? [make("a", { className: "button", href: "#commit-part", textContent: "Commit first" })] : [];
     return show(make("p", { className: "actions" }, ...way, close));
   }
-  const [now, then] = found.images;
+  const [now, then] = found.files;
   const take = make("input", { type: "checkbox" });
   show(
     make("strong", { textContent: `Go back to ${found.title}?` }),
     make("ul", {},
-      ...(then !== null && now !== then ? [make("li", { textContent: `${some(then, "file")} in data/, now ${now ?? 0}` })] : []),
+      ...(now !== then ? [make("li", { textContent: `${some(then, "image file")} instead of ${now.toLocaleString("en")}` })] : []),
       make("li", { textContent: "Params, model and results are as they were" }),
       make("li", { textContent: "All that was made since stays in the history: go back to a later point to get it again" })),
     ...(found.decisions ? [make("p", {}, make("label", {}, take, ` Also take back the ${some(found.decisions, "decision")} made since`))] : []),

@@ -94,6 +94,7 @@ class Map:
         file = self._folder / f"{_key(session, rows)}.npy"
         if rows and not file.exists():
             self._wait(session, stamp, "featured")
+            self._tell(stamp, "layout", 0, ITERATIONS)
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lay_out(session, rows, stamp, file)
             keep_newest(self._folder.glob("[!.]*.npy"), _MAX_KEPT_BYTES)

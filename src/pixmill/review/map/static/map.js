@@ -49,12 +49,13 @@ let begun = {}; // the step that is being done
 
 function tell({ doing, done, total }) {
   const now = performance.now() / 1000;
-  if (begun.doing !== doing) begun = { doing, done, now };
-  const seconds = ((now - begun.now) / (done - begun.done)) * (total - done);
+  if (begun.doing !== doing) begun = { doing, done, now, last: done };
+  if (done > begun.last) Object.assign(begun, { last: done, seconds: ((now - begun.now) / (done - begun.done)) * (total - done) });
+  const { seconds } = begun;
   const long = seconds > 90 ? `${Math.round(seconds / 60)} min` : `${5 * Math.ceil(seconds / 5)} s`;
   const share = doing === 'layout' ? `${Math.round((100 * done) / total)} %` : `${done.toLocaleString('en')} of ${some(total, 'image')}`;
   if (!total) return;
-  part('doing').textContent = `${STEPS[doing]}: ${share}${done > begun.done ? `, about ${long} left` : ''}`;
+  part('doing').textContent = `${STEPS[doing]}: ${share}${seconds ? `, about ${long} left` : ''}`;
   Object.assign(part('progress'), { hidden: false, max: total, value: done });
 }
 
@@ -169,7 +170,7 @@ function save() {
   const picture = make('canvas', { width: 2 * plot.width, height: 2 * height });
   const context = picture.getContext('2d');
   plot.draw(context, 2);
-  context.globalCompositeOperation = 'destination-over';
+  Object.assign(context, { globalCompositeOperation: 'destination-over', fillStyle: plot.paper });
   context.fillRect(0, 0, plot.width, height);
   Object.assign(context, { globalCompositeOperation: 'source-over', font: '14px system-ui, sans-serif' });
   entries.forEach((button, at) => {

@@ -44,7 +44,13 @@ export class Plot {
     this.paint();
   }
 
-  zoom(factor, x = this.width / 2, y = this.height / 2) {
+  // Keep a place where it is. Default: the image at the focus, or the one nearest to the middle.
+  zoom(factor, x, y) {
+    const middle = [this.width / 2, this.height / 2];
+    if (x === undefined) {
+      const kept = this.focus >= 0 ? this.focus : this.#nearest((a, b) => Math.hypot(a - middle[0], b - middle[1]));
+      return this.zoom(factor, ...(kept < 0 ? middle : this.place(kept)));
+    }
     const grown = Math.max(this.least / this.scale, Math.min((MAX_ZOOM * this.least) / this.scale, factor));
     this.scale *= grown;
     this.#move((1 - grown) * (x - this.left), (1 - grown) * (y - this.top));

@@ -105,7 +105,7 @@ def _home(driver: "WebDriver", project: Path) -> Image.Image:
     """Capture the project's page."""
     with _running(project, "open", "--no-open") as address:
         wait = _open(driver, address, 1280, 900)
-        wait.until(lambda _: "label issues" in driver.find_element(By.ID, "next").text)
+        wait.until(lambda _: "doubtful labels" in driver.find_element(By.ID, "next").text)
         wait.until(lambda _: "Reading" not in driver.find_element(By.TAG_NAME, "main").text)
         wait.until(lambda _: driver.execute_script(_LOADED))
         return _shot(driver)

@@ -13,7 +13,7 @@ from pixmill.dataset.uncommitted import commit_first, find_uncommitted, read_dat
 from pixmill.project.doctor import run_check
 from tests.version_control import commit, git, start_repository
 
-DISCARD = "commit before dvc exp apply, dvc pull or a checkout, which may discard it"
+DISCARD = "commit first, else a checkout or pull may discard it"
 
 
 COMMIT = 'git commit -m "Add images and decisions"'

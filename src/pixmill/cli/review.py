@@ -1,7 +1,7 @@
 """Review images in your browser by key press, or label many in a grid.
 
 Shows corrections from users of `pixmill serve`, labels that people dispute, label
-conflicts, images that the model gets wrong and the base got right, label issues,
+conflicts, images that the model gets wrong and the base got right, doubtful labels,
 confident errors, near-duplicates, uncertain predictions, outliers and dropped
 images. Each decision is written to decisions.csv at once, and the next `dvc repro`
 applies it; accepted new images go into data/, and stay in inbox/ until they are
@@ -15,7 +15,7 @@ import argparse
 from pixmill.cli.parser import inbox, port, project_workspace
 
 EXAMPLES = (
-    ("pixmill review", "review label issues, duplicates, outliers and errors"),
+    ("pixmill review", "review doubtful labels, duplicates, outliers and errors"),
     ("pixmill review --only feedback", "only the corrections from users"),
     ("pixmill review data/coat/0012.png", "start with this image"),
     ("pixmill review --grid", "label the images of data/unlabelled, many at once"),

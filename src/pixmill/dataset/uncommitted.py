@@ -126,7 +126,7 @@ class Uncommitted:
             verb = "is" if len(self.deleted) == 1 else "are"
             parts.append(f"{' and '.join(self.deleted)} {verb} deleted")
         if parts:
-            risk = "commit before dvc exp apply, dvc pull or a checkout, which may discard it"
+            risk = "commit first, else a checkout or pull may discard it"
             return f"{', and '.join(parts)}: {risk}{self.removal}"
         return self.removal
 

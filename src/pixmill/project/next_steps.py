@@ -338,14 +338,14 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
         waits = count(state.corrections, "user correction waits", "user corrections wait")
         yield NextStep("corrections", f"{waits} for review.", "pixmill review --only feedback")
     if state.is_fresh and state.doubtful_labels:
-        issues = count(state.doubtful_labels, "label issue")
+        issues = count(state.doubtful_labels, "doubtful label")
         yield NextStep(
             "labels", f"{issues} to review: the model prefers another class.", "pixmill review"
         )
 
 
 def _unlabelled(state: ProjectState) -> Iterator[NextStep]:
-    if state.is_fresh and state.unlabelled:
+    if state.unlabelled:
         wait = count(state.unlabelled, "image waits", "images wait")
         yield NextStep("unlabelled", f"{wait} for a label: label them in a grid.", "pixmill review")
 

@@ -28,7 +28,7 @@ function drawCommit(found) {
   const button = make("button", { type: "submit", className: "good", textContent: "Commit" });
   const form = make("form", {},
     ...listAll(found),
-    make("p", { className: "faint", textContent: found.about?.replace(/: commit before .* discard it/, "") }),
+    make("p", { className: "faint", textContent: found.about }),
     make("div", { className: "field whole" }, make("label", { htmlFor: "commit-message", textContent: "Message" }), message),
     make("p", { className: "actions" }, button));
   message.addEventListener("input", () => { written = message.value === found.message ? "" : message.value; });

@@ -165,8 +165,8 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
   setText("images", images ? parts.filter(Boolean).join(", ") || "No images yet." : "Reading …");
   // Before the first run, the counts stand beside the images above.
   $("counts").replaceChildren(...(hasModel ? classes : []).slice(0, 40).map(({ name, count }) => make("li", {}, `${name} `, make("span", { className: "faint", textContent: count.toLocaleString("en") }))));
-  const open = [issues && some(issues, "label issue"), corrections && some(corrections, "correction")].filter(Boolean);
-  setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "No label issues to review." : "");
+  const open = [issues && some(issues, "doubtful label"), corrections && some(corrections, "correction")].filter(Boolean);
+  setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "No doubtful labels to review." : "");
   $("review").hidden = !hasModel && !corrections;
   $("grid").hidden = !total && !unlabelled;
   const sizes = Object.entries(disk).filter(([, bytes]) => bytes).sort(([, one], [, other]) => other - one);

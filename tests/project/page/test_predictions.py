@@ -118,18 +118,17 @@ def test_a_killed_page_goes_on(root, monkeypatch):
         assert answers(visitor, name, 2)["1"]["id"] == IDS[1]
 
 
-def test_the_oldest_galleries_make_room(root, monkeypatch):
+def test_a_new_gallery_takes_the_place_of_the_oldest(root, monkeypatch):
     monkeypatch.setattr(predictions, "_MAX_BYTES", len(CONTENTS[0]) + 50)
     monkeypatch.setattr(predictions.Predictions, "_start", lambda _: None)
     with opened(root) as visitor:
-        first, second = (visitor.post("predictions", {"files": 1})[1]["name"] for _ in "ab")
-        assert send(visitor, first, "a", CONTENTS[0]) == 200
-        assert send(visitor, second, "a", CONTENTS[0]) == 200
-        assert visitor.get_json("predictions") == {
-            "galleries": [{"name": second, "files": 1, "expected": 1}],
-            "removed": 1,
-        }
-        assert send(visitor, second, "b", CONTENTS[1]) == 409
+        names = []
+        for _ in "abc":
+            names.append(visitor.post("predictions", {"files": 1})[1]["name"])
+            send(visitor, names[-1], "a", CONTENTS[0])
+        found = visitor.get_json("predictions")
+        assert [each["name"] for each in found["galleries"]] == [names[2], names[1]]
+        assert found["removed"] == 1
 
 
 @pytest.mark.browser

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, replacing, storage_errors, write_json
 from pixmill.core.install.pyproject import project_name
 from pixmill.dataset.inbox import Inbox
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pixmill.project.page.home import Home
 
 _MAX_BYTES = 10 << 30
-"""Maximum size of the images of all galleries; the oldest galleries go first."""
+"""Size of all images from which a new gallery takes the place of the oldest."""
 
 _MAX_FILES = 100_000
 _MAX_ANSWERS = 5000
@@ -76,7 +76,6 @@ class Gallery:
     Attributes:
         expected: Number of files that the browser announced.
         files: The id of each file by path.
-        size: Bytes of the images.
         model: The model that answers; ``None`` before the first answer.
         answers: What the page shows of each answer by path, in order of arrival.
         waiting: Paths that no worker has taken, in order of arrival.
@@ -87,7 +86,6 @@ class Gallery:
         self.images = folder / "images"
         self.journal = Journal(folder / "rows", [])
         self.files: dict[str, str] = {row["path"]: row["id"] for row in self.journal.rows()}
-        self.size = sum(path.stat().st_size for path in self.images.iterdir())
         about = read_json(folder / _ABOUT, stage="")
         self.expected: int = about["expected"]
         model = about["model"]
@@ -175,6 +173,7 @@ class Predictions:
         (folder / "images").mkdir(parents=True)
         write_json(folder / _ABOUT, {"expected": files, "model": None})
         with self._lock:
+            self._make_room()
             self._galleries[name] = Gallery(folder)
         return {"name": name}
 
@@ -182,7 +181,6 @@ class Predictions:
         """Store the body of a request as an image. The query has its ``path``, which is only text.
 
         Raises:
-            DataError: It takes too much room.
             ProblemError: There is no such gallery, or it has too many files.
             StorageError: The disk is full.
         """
@@ -190,7 +188,6 @@ class Predictions:
         path = request.query_params.get("path", "")
         if not path or len(gallery.files) >= _MAX_FILES:
             raise ProblemError(400, f"A file needs a name; {_MAX_FILES:,} files are the most.")
-        self._make_room(gallery, int(request.headers.get("content-length", 0)))
         digest = hashlib.sha256()
         place = gallery.images / secrets.token_hex(8)
         with storage_errors(then="add the images again"):
@@ -198,11 +195,9 @@ class Predictions:
                 async for part in request.stream():
                     digest.update(part)
                     file.write(part)
-                size = file.tell()
             place.replace(gallery.images / digest.hexdigest())
             with self._lock:
                 self._get(gallery.folder.name).add(path, digest.hexdigest())
-                gallery.size += size
         self._start()
 
     def state(self, name: str, since: int) -> Row:
@@ -287,16 +282,14 @@ class Predictions:
             raise ProblemError(404, "These images are not here any more.")
         return self._galleries[name]
 
-    def _make_room(self, gallery: Gallery, size: int) -> None:
-        with self._lock:
-            while sum(each.size for each in self._galleries.values()) + size > _MAX_BYTES:
-                oldest = next(iter(self._galleries))
-                if self._galleries[oldest] is gallery:
-                    raise DataError(
-                        f"the images take more than {_MAX_BYTES >> 30} GB",
-                        next="choose fewer at a time",
-                    )
-                self.delete(oldest)
+    def _make_room(self) -> None:
+        """Delete the oldest galleries until the images of all take at most the limit."""
+        files = {name: [*each.images.iterdir()] for name, each in self._galleries.items()}
+        size = sum(path.stat().st_size for paths in files.values() for path in paths)
+        for name, paths in files.items():
+            if size > _MAX_BYTES:
+                size -= sum(path.stat().st_size for path in paths)
+                self.delete(name)
                 self._removed += 1
 
     def _start(self) -> None:

@@ -26,25 +26,24 @@ export class Gallery {
   // place: the element to fill; root: address of the project's page; close: leads back to it.
   constructor(place, root, name, close) {
     Object.assign(this, { place, root, name, address: `${root}predictions/${name}`, rows: [], shown: [], labels: [], kind: "", label: "", copying: null, fault: null, isBusy: false });
-    const part = (tag, options, ...children) => make(tag, options, ...children);
-    this.alert = part("p", { className: "alert", hidden: true, attributes: { role: "alert" } });
-    this.title = part("h1", { textContent: "Predictions" });
-    this.by = part("span", { className: "faint" });
-    this.bar = part("progress", { hidden: true, attributes: { "aria-label": "Images answered" } });
-    this.text = part("span", { textContent: "Reading …" });
-    this.done = part("span", { className: "unseen", attributes: { role: "status" } });
-    this.table = part("a", { className: "button", href: `${this.address}/table.csv`, textContent: "Download CSV", attributes: { download: "" } });
-    this.filters = part("nav", { className: "filters", attributes: { "aria-label": "Filters" } });
-    this.canvas = part("div", { className: "canvas", attributes: { role: "presentation" } });
-    this.tiles = part("div", { className: "scroller", tabIndex: 0, attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } }, this.canvas);
-    this.status = part("p", { attributes: { role: "status" } });
-    this.choices = part("p", { className: "labels" });
-    const back = part("a", { className: "button", href: root || "./", textContent: "Back to the project" });
+    this.alert = make("p", { className: "alert", hidden: true, attributes: { role: "alert" } });
+    this.title = make("h1", { textContent: "Predictions" });
+    this.by = make("span", { className: "faint" });
+    this.bar = make("progress", { hidden: true, attributes: { "aria-label": "Images answered" } });
+    this.text = make("span", { textContent: "Reading …" });
+    this.done = make("span", { className: "unseen", attributes: { role: "status" } });
+    this.table = make("a", { className: "button", href: `${this.address}/table.csv`, textContent: "Download CSV", attributes: { download: "" } });
+    this.filters = make("nav", { className: "filters", attributes: { "aria-label": "Filters" } });
+    this.canvas = make("div", { className: "canvas", attributes: { role: "presentation" } });
+    this.tiles = make("div", { className: "scroller", tabIndex: 0, attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } }, this.canvas);
+    this.status = make("p", { attributes: { role: "status" } });
+    this.choices = make("p", { className: "labels" });
+    const back = make("a", { className: "button", href: root || "./", textContent: "Back to the project" });
     if (close) back.addEventListener("click", (event) => { event.preventDefault(); close(); });
     const more = [...picker("Add images …", {}, (source) => this.add(source)), ...picker("Add a folder …", { webkitdirectory: "" }, (source) => this.add(source))];
     place.replaceChildren(this.alert,
-      part("div", { className: "top" }, part("div", { className: "far" }, this.title, this.by), part("div", { className: "far" }, this.bar, this.text, this.done), part("p", { className: "actions" }, this.table, ...more, ...(close ? [back] : []))),
-      this.filters, this.tiles, part("div", { className: "act" }, this.status, this.choices));
+      make("div", { className: "top" }, make("div", { className: "far" }, this.title, this.by), make("div", { className: "far" }, this.bar, this.text, this.done), make("p", { className: "actions" }, this.table, ...more, ...(close ? [back] : []))),
+      this.filters, this.tiles, make("div", { className: "act" }, this.status, this.choices));
     this.scroller = new Scroller(this.tiles, this.canvas, (cell, index, section) => this.fill(cell, index, section));
     this.scroller.side = parseInt(getComputedStyle(place).getPropertyValue("--side"), 10);
     this.selection = new Selection(this.scroller, { rowAt: (index) => this.shown[index], count: () => this.shown.length, changed: () => this.changed() });

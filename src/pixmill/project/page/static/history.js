@@ -60,7 +60,7 @@ function choose(point, history) {
   const isLast = point === history[history.length - 1];
   const name = point.commit ?? "workspace";
   show(
-    make("strong", { textContent: point.subject || "Not committed" }),
+    make("strong", { textContent: point.commit ? `${point.subject} (${point.commit.slice(0, 7)})` : "Not committed" }),
     make("p", { className: "actions" },
       button(isLast ? "Compare with the one before" : "Compare with it", () => compare(`history/${name}/compare`)),
       ...(point.commit ? [button("Go back to it …", () => plan(point.commit))] : []),

@@ -143,6 +143,12 @@ def test_images_before_the_first_run(tmp_path):
     (tmp_path / "decisions.csv").write_text(f"image,label,answer,split,by,why\n{pile},cat,yes,,,\n")
     found, _ = read_images(tmp_path)
     assert (found["unlabelled"], found["classes"][0]["count"]) == (0, 21)
+    known = [{"id": name, "label": "cat", "path": ""} for name in cats]
+    write_rows(tmp_path / "artifacts/scrape/manifest.parquet", known)
+    with (tmp_path / "decisions.csv").open("a") as file:
+        file.write(f"{cats[0]},wild dog,yes,,,\n{cats[1]},,drop,,,\n")
+    found, _ = read_images(tmp_path)
+    assert [each["count"] for each in found["classes"]] == [19, 3]
 
 
 def test_images_of_other_sources_are_those_that_validate_kept(tmp_path):

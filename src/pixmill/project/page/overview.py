@@ -246,17 +246,38 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     reading = _read_reading(root)
     local, waiting = _read_local(root, reading)
     found = {} if reading.is_local else _read_kept(root)
+    counts = Counter({label: len(images) for label, images in (found or local).items()})
+    if not found:
+        counts.update(_decided(root, reading.decided))
     found = found or local
     shown: dict[str, Path] = {}
     classes: list[dict[str, Any]] = []
-    for label, images in sorted(found.items()):
+    for label, number in sorted(counts.items()):
         ids: dict[str, Path] = {}
-        if with_files and len(classes) < _MAX_CLASSES:
-            ids = _choose(root, images, _per_class(len(found)))
+        if with_files and label in found and len(classes) < _MAX_CLASSES:
+            ids = _choose(root, found[label], _per_class(len(counts)))
         shown |= ids
-        classes.append({"name": label, "count": len(images), "images": list(ids)})
-    omitted = max(0, len(found) - _MAX_CLASSES)
+        classes.append({"name": label, "count": number, "images": list(ids)})
+    omitted = max(0, len(counts) - _MAX_CLASSES)
     return {"classes": classes, "omitted": omitted, "unlabelled": waiting}, shown
+
+
+def _decided(root: Path, decided: Mapping[str, Decided]) -> Counter[str]:
+    """Return how many images more or less each class has by relabels and drops."""
+    changes: Counter[str] = Counter()
+    rows = read_rows(
+        root / "artifacts/scrape/manifest.parquet", "id", "label", where=("id", {*decided})
+    )
+    for row in rows:
+        given = decided[row["id"]]
+        if not row["label"]:
+            continue  # one without a label, which is counted by its file
+        if given.fate == "drop":
+            changes[row["label"]] -= 1
+        elif given.label:
+            changes[row["label"]] -= 1
+            changes[given.label] += 1
+    return changes
 
 
 def _read_kept(root: Path) -> _Images:

@@ -21,6 +21,7 @@ from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.process.account import complete_account
+from pixmill.core.process.lifetime import end_with_parent
 from pixmill.core.process.progress import announce, encode_any_text
 from pixmill.core.words import printable_lines
 
@@ -102,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     encode_any_text()
     complete_account()
+    end_with_parent()
     try:
         try:
             _run(argv)

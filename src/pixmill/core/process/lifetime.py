@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -33,6 +34,26 @@ def die_with_parent() -> None:
     if os.getppid() != parent:
         # The parent died before the call, so the kernel would not send the signal.
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+PARENT = "PIXMILL_PARENT"
+"""Variable with the process that a command ends with, also if that is killed."""
+
+_LOOK_SECONDS = 1.0
+
+
+def end_with_parent() -> None:
+    """Stop this process by SIGTERM when the one that :data:`PARENT` names has ended."""
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while str(os.getppid()) == parent:
+            time.sleep(_LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 def die_with_dvc() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.process.lifetime import PARENT
 from pixmill.core.repository.dvc import running_dvc
 
 TERMINATE_SECONDS = 30.0
@@ -98,9 +99,11 @@ class Job:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 self._log.touch(0o600)  # The key of a served page is not for other accounts.
                 with self._log.open("wb") as log:
+                    ends = {PARENT: str(os.getpid())} if self.at_end else {}
                     self._child = subprocess.Popen(  # noqa: S603 (the program is fixed)
                         [*self._command, *arguments],
                         cwd=self._root,
+                        env={**os.environ, **ends},
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,

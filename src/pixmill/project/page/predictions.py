@@ -29,6 +29,7 @@ from starlette.routing import BaseRoute, Route
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, replacing, storage_errors, write_json
 from pixmill.core.install.pyproject import project_name
+from pixmill.core.process.progress import announce
 from pixmill.dataset.inbox import Inbox
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.local.private_server import answer_json, expect_file, page_answer
@@ -150,7 +151,13 @@ class Predictions:
         self._fault: str | None = None
         self._removed = 0
         found = sorted(path.parent for path in self._folder.glob(f"*/{_ABOUT}"))
-        self._galleries = {folder.name: Gallery(folder) for folder in found}
+        self._galleries: dict[str, Gallery] = {}
+        for folder in found:
+            try:
+                self._galleries[folder.name] = Gallery(folder)
+            except (PixmillError, OSError, LookupError, TypeError) as error:
+                # Of another version of Pixmill, or damaged: the page works without it.
+                announce(f"note: the predictions in {folder} cannot be shown: {error}")
 
     def find(self, name: str) -> Path | None:
         """Return the file of an image by its id, or ``None``."""
@@ -268,6 +275,7 @@ class Predictions:
             gallery = self._get(name)
             del self._galleries[name]
             gallery.journal.close()
+        (gallery.folder / _ABOUT).unlink()  # first, so that no half of it is left to be shown
         shutil.rmtree(gallery.folder, ignore_errors=True)
 
     def close(self) -> None:
@@ -304,7 +312,6 @@ class Predictions:
             with storage_errors(then="load the page again"):
                 while (gallery := self._next()) is not None:
                     self._answer(gallery)
-            self._fault = None
         except PixmillError as error:
             self._fault = f"{error.message}. {error.next or ''}"
         finally:
@@ -317,6 +324,7 @@ class Predictions:
 
     def _answer(self, gallery: Gallery) -> None:
         model = find_model(None, self._root)
+        self._fault = None
         with self._lock:
             gallery.begin(model)
         for row in predict(model, self._arriving(gallery)):
@@ -351,7 +359,7 @@ def routes(home: Home) -> list[BaseRoute]:
         name = request.path_params["name"]
         path = predictions.table(name)
         done = BackgroundTask(shutil.rmtree, path.parent)
-        return FileResponse(path, filename=f"predictions-{name[:8]}.csv", background=done)
+        return FileResponse(path, filename=f"predictions-{name[:15]}.csv", background=done)
 
     async def receive(request: Request) -> Response:
         expect_file(request)

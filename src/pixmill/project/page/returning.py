@@ -17,8 +17,9 @@ from pixmill.project.going_back import (
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import ProjectState
 
-_RESULTS = ("--force", "--allow-missing")
-"""Replace what a killed run left; the commit may be older than the first results."""
+_RESULTS = ("dvc.yaml", "--force", "--allow-missing")
+"""Replace what a killed run left; the commit may be older than the first results. Never by force:
+``data/``, which may have images that no cache has."""
 
 
 class Return:

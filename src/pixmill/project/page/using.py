@@ -44,7 +44,7 @@ class Using:
     def document(self) -> dict[str, Any]:
         """Return the jobs, the exported formats, and the QR code of a link with a key."""
         serve = self.serve.document()
-        link = re.search(r"^http://\S+#\S+", serve["log"])
+        link = re.search(r"^http://\S+#\S+", serve["log"], re.MULTILINE)
         return {
             "export": self.export.document(),
             "exported": [card.parent.name for card in self.folder.glob("*/README.md")],

@@ -65,11 +65,14 @@ class Map:
         """
         stamp = (session.number, len(session.images))
         with self._lock:
-            if self._stamp != stamp or "problem" in self._state:
+            if self._stamp != stamp:
                 self._stamp = stamp
                 self._state = {"doing": "hashed", "done": 0, "total": 0}
                 threading.Thread(target=self._run, args=(session, stamp), daemon=True).start()
-            return {"number": session.number, **self._state}
+            state = {"number": session.number, **self._state}
+            if "problem" in state:
+                self._stamp = (0, 0)  # The next page tries again.
+            return state
 
     def _run(self, session: Session, stamp: _Stamp) -> None:
         try:

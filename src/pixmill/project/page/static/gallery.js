@@ -158,7 +158,7 @@ export class Gallery {
     const { answered, files, expected, fault, model } = this.state;
     const total = Math.max(files, this.copying?.found ?? 0, expected);
     this.title.textContent = `${some(total, "image")}, ${begun(this.name)}`;
-    document.title = `${this.title.textContent} · Pixmill`;
+    if (this.root) document.title = `${this.title.textContent} · Pixmill`;
     const title = model?.in_production ? model.title : "the model that was trained last then";
     this.by.textContent = model ? `Answered by ${title}.${model.threshold === null ? " It has no threshold, so no answer is called sure." : ""}` : "";
     this.bar.hidden = answered === total;

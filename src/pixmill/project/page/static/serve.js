@@ -24,7 +24,7 @@ export function setUp() {
 function say({ running, stopped, status, code, log }, link) {
   if (running && stopped) return "Stopping …";
   if (running && !link) return "Loading the model …";
-  if (running) return code ? "Scan this with the phone's camera; phone and computer must be in one network." : "The model has a page on this computer, until you press Stop or close Pixmill.";
+  if (running) return link.includes("#") ? "Scan this with the phone's camera; phone and computer must be in one network." : "The model has a page on this computer, until you press Stop or close Pixmill.";
   if (status && !stopped) return plain(log).trim().replace(/^pixmill: /, "").split("\n").slice(-4).join("\n");
   return status === null ? "" : "The page was stopped. Its links no longer work.";
 }

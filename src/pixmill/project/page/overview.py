@@ -247,7 +247,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     local, waiting = _read_local(root, reading)
     found = {} if reading.is_local else _read_kept(root)
     counts = Counter({label: len(images) for label, images in (found or local).items()})
-    if not found:
+    if not found and reading.decided:
         counts.update(_decided(root, reading.decided))
     found = found or local
     shown: dict[str, Path] = {}

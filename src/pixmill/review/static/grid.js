@@ -115,19 +115,19 @@ function fill(cell, index, section) {
   const text = caption(index, section, given);
   scroller.want(cell, `thumb/${row}?${state.number}`);
   cell.text.textContent = text;
-  cell.box.title = text.replace(/(.*) → /, 'labelled $1, the model says ');
+  cell.box.title = text.replace(/(.*), not (.*)/, 'labelled $2, the model says $1');
   cell.box.setAttribute('aria-label', `Image ${index + 1}, ${section.title.split(' · ')[0]}${text ? `: ${text}` : ''}`);
   const isChosen = selection.rows.has(row);
   cell.box.setAttribute('aria-selected', String(isChosen));
   cell.box.classList.toggle('focused', index === selection.focus);
-  cell.box.classList.toggle('given', given >= 0);
+  cell.box.classList.toggle('given', given >= 0 && !state.said);
   if (index === selection.focus) part('scroller').setAttribute('aria-activedescendant', cell.box.id);
 }
 
 function caption(index, { kind }, given) {
   const label = given < 0 ? '' : state.classes[given].name;
   const said = state.said?.[index];
-  if (said) return said.startsWith(`${label} `) ? said : `${label || 'unlabelled'} → ${said}`;
+  if (said) return said.startsWith(`${label} `) ? said : `${said}${label && `, not ${label}`}`;
   if (label || ['cluster', 'sample', 'again'].includes(kind)) return label;
   const guess = state.guess[index];
   return guess < 0 || kind === 'unsure' ? state.words[state.word[index]] ?? '' : `${state.classes[guess].name} ${state.belief[index]} %`;

@@ -62,7 +62,9 @@ def list_images(
         listed: Rows of a scope that is a list of images, in its order; ``None`` for others.
     """
     found = _scope(view.scope, labels, queries, listed)
-    parts = _sections(view, advice, labels, found)
+    # Before the first advice, nothing is shown in an order that depends on it.
+    is_known = advice.number > 0 or view.sort == "files"
+    parts = _sections(view, advice, labels, found) if is_known else []
     proposal = advice.proposal
     places = {name: place for place, name in enumerate(classes)}
     rows = np.concatenate([np.zeros(0, np.int64), *(part.rows for part in parts)])
@@ -103,12 +105,7 @@ def _scope(
 
 
 def _sections(view: View, advice: Advice, labels: Labels, found: Rows) -> list[_Part]:
-    """Return the sections of a view of these rows.
-
-    Before the first advice there are none, unless they do not depend on it.
-    """
-    if not advice.number and view.sort != "files":
-        return []
+    """Return the sections of a view of these rows."""
     inside = np.zeros(len(labels), bool)
     inside[found] = True
     if view.sort == "next":

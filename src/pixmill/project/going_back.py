@@ -128,6 +128,17 @@ def check_out(root: Path) -> None:
     # Decisions made in this second stay, uncommitted.
     if found["take_back"] and git(root, "diff", "--quiet", before, "--", DECISIONS) is not None:
         paths.add(DECISIONS)
+    sides = [
+        (git(root, "diff", "--name-only", commit, "--", *paths) or "").splitlines()
+        for commit in (made, before)
+    ]
+    if edited := sorted({*sides[0]} & {*sides[1]}):
+        names = " ".join(edited)
+        raise PixmillError(
+            f"{names} changed meanwhile",
+            next=f"git add {names} && git commit, or to drop the change: git checkout HEAD -- "
+            f"{names}",
+        )
     # The index has files that only the commit before has, so that they are deleted.
     change(root, "reset", "--quiet", before, "--", *paths)
     change(root, "checkout", "--quiet", "--no-overlay", made, "--", *paths)

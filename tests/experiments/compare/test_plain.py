@@ -28,7 +28,7 @@ def test_same_images_and_new_ones_are_told_apart():
     base = predict(0, 1)
     head = predict(1, 2, 3, *range(60, 70), truth=np.concatenate([TRUTH, [0] * 15]))
     shift = find_shift(base, head)
-    assert (shift.lost, shift.gained, shift.word) == (2, 1, "undecided")
+    assert (shift.lost, shift.gained, shift.word) == (2, 1, "No clear difference")
     assert (shift.same, shift.new, shift.gone) == (Group(60, 57), Group(15, 5), Group(0, 0))
     assert "15 new test images are harder (33 % right)" in shift.sentence
     assert find_shift(head, base).gone == Group(15, 5)
@@ -57,6 +57,6 @@ def test_a_comparison_is_told_by_its_own_verdict_and_images():
     numbers = compare_numbers(base, head, CompareParams(), EvaluateParams())
     verdict, sentence = give_verdict(numbers)
     found = Comparison(base, head, verdict, sentence, numbers, None, None, Gate("pass", ()), ())
-    assert headline(found).startswith("Worse on the same 60 test images: 12 worse, 2 better")
+    assert headline(found).startswith("Worse by macro-F1 on the same 60 test images: 12 worse, 2 better")
     alone = Comparison(None, head, "not_comparable", "Alone.", None, None, None, found.gate, ())
     assert headline(alone) == "Not comparable"

@@ -11,6 +11,7 @@ import pandas as pd
 from pixmill.core.words import count, join_names
 from pixmill.experiments.compare.answers import MAX_CLASSES
 from pixmill.experiments.compare.comparison import Comparison, Verdict
+from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.metrics.significance import mcnemar
 
 _WORDS = {
@@ -25,7 +26,8 @@ _WORDS = {
 _SIGNIFICANT = 0.05
 
 _DEVIATIONS = 1.96
-"""Standard errors beyond which images are harder or easier than others."""
+_MIN_IMAGES = 10
+"""Standard errors beyond which images are harder or easier than others, and how many it takes."""
 
 
 class Group(NamedTuple):
@@ -48,7 +50,7 @@ class Shift:
         same: Head on the images of both.
         lost: Number of them on which only the base is right, by the head's labels.
         gained: Number of them on which only the head is right.
-        word: Verdict on them.
+        word: Verdict on them in words, with the metric that decided if it is not the accuracy.
         image: Name of one of them, such as ``test image``.
         corrected: Number of them whose label changed.
         correction: Number of them on which the base became right by that, less those on which it
@@ -62,7 +64,7 @@ class Shift:
     same: Group
     lost: int
     gained: int
-    word: Verdict
+    word: str
     image: str
     corrected: int
     correction: int
@@ -93,16 +95,21 @@ class Shift:
 
     def _model(self) -> str:
         images = f"on the same {count(self.same.n, self.image)}"
+        if not self.same.n:
+            return f"No {self.image} is in both"
         if not (self.lost or self.gained):
-            return f"No difference {images}"
+            return f"The same answers {images}"
         moved = self._points(self.gained - self.lost)
-        return f"{_WORDS[self.word]} {images}: {self.lost} worse, {self.gained} better ({moved})"
+        return f"{self.word} {images}: {self.lost} worse, {self.gained} better ({moved})"
 
     def _hardness(self) -> str:
-        usual = self.same.accuracy
-        gap = self.new.accuracy - usual
+        gap = self.new.accuracy - self.same.accuracy
+        images = self.new.n + self.same.n
+        share = (self.new.right + self.same.right) / images
+        error = math.sqrt(share * (1 - share) * images / (self.new.n * max(1, self.same.n)))
         word = ""
-        if abs(gap) > _DEVIATIONS * math.sqrt(usual * (1 - usual) / self.new.n):
+        is_enough = min(self.new.n, self.same.n) >= _MIN_IMAGES
+        if is_enough and abs(gap) > _DEVIATIONS * error:
             verb = "is" if self.new.n == 1 else "are"
             word = f" {verb} {'harder' if gap < 0 else 'easier'}"
         return f"{word} ({100 * self.new.accuracy:.0f} % right)"
@@ -129,14 +136,14 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     now = same["predicted_head"] == same["label_head"]
     as_labelled = same["predicted_base"] == same["label_base"]
     test = mcnemar(was.to_numpy(), now.to_numpy())
-    word: Verdict = "undecided"
+    verdict: Verdict = "undecided"
     if test.p < _SIGNIFICANT:
-        word = "better" if test.gained > test.lost else "worse"
+        verdict = "better" if test.gained > test.lost else "worse"
     return Shift(
         same=Group(len(same), int(now.sum())),
         lost=test.lost,
         gained=test.gained,
-        word=word,
+        word=_WORDS[verdict],
         image="test image",
         corrected=int((same["label_base"] != same["label_head"]).sum()),
         correction=int(was.sum() - as_labelled.sum()),
@@ -159,12 +166,15 @@ def headline(comparison: Comparison) -> str:
     if numbers is None or base is None or base.predictions is None or head.predictions is None:
         return _WORDS[comparison.verdict]
     right = round(numbers.metrics["accuracy"].second * numbers.n)
+    word = _WORDS[comparison.verdict]
+    if numbers.metric != "accuracy":
+        word += f" by {METRIC_NAMES[numbers.metric]}"
     shift = replace(
         find_shift(base.predictions, head.predictions),
         same=Group(numbers.n, right),
         lost=numbers.mcnemar.lost,
         gained=numbers.mcnemar.gained,
-        word=comparison.verdict,
+        word=word,
         image=numbers.image,
     )
     return shift.sentence or _WORDS[comparison.verdict]

@@ -314,6 +314,9 @@ class Predictions:
                     self._answer(gallery)
         except PixmillError as error:
             self._fault = f"{error.message}. {error.next or ''}"
+        except Exception as error:
+            self._fault = f"{type(error).__name__}: {error}"
+            raise
         finally:
             self._worker = None
 
@@ -338,6 +341,8 @@ class Predictions:
         since = time.monotonic()
         while time.monotonic() - since < _IDLE_SECONDS:
             with self._lock:
+                if gallery not in self._galleries.values():
+                    return  # It was deleted.
                 row = gallery.journal.get(gallery.waiting.popleft()) if gallery.waiting else None
             if row is None:
                 time.sleep(_POLL_SECONDS)

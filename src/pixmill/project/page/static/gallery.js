@@ -25,7 +25,7 @@ const send = (address, content) => read(address, { method: "POST", headers: { "C
 export class Gallery {
   // place: the element to fill; root: address of the project's page; close: leads back to it.
   constructor(place, root, name, close) {
-    Object.assign(this, { place, root, name, address: `${root}predictions/${name}`, rows: [], shown: [], labels: [], kind: "", label: "", copying: null, fault: null, isBusy: false });
+    Object.assign(this, { place, root, name, address: `${root}predictions/${name}`, rows: [], shown: [], labels: [], kind: "", label: "", copying: null, fault: null, ordered: 0, isBusy: false });
     this.alert = make("p", { className: "alert", hidden: true, attributes: { role: "alert" } });
     this.title = make("h1", { textContent: "Predictions" });
     this.by = make("span", { className: "faint" });
@@ -91,7 +91,9 @@ export class Gallery {
   take(answers) {
     for (const answer of answers) this.rows.push({ ...answer, kind: kindOf(answer) });
     if (answers.length) this.isDue = true;
-    if (this.isDue && !this.selection.rows.size) this.order();
+    // The more there are, the rarer images move and load again.
+    const isCalm = Date.now() > this.ordered + Math.min(5000, 5 * this.rows.length) || this.state.answered === this.state.files;
+    if (this.isDue && isCalm && !this.selection.rows.size) this.order();
   }
 
   // Show the rows that pass the filters, by class and confidence. The first one in view stays there.
@@ -111,6 +113,7 @@ export class Gallery {
     }
     for (const section of sections) section.title = `${section.label ?? "Unreadable"} · ${section.count.toLocaleString("en")}`;
     this.isDue = false;
+    this.ordered = Date.now();
     this.scroller.show(sections);
     const moved = top ? this.shown.indexOf(top) : -1;
     if (moved >= 0) this.tiles.scrollTop = this.scroller.position(moved).y + offset;

@@ -13,6 +13,9 @@ TEXT = """\
 classes: [cat, dog]     # two
 
 scrape: {snapshot: '2026-11-20', source: folder}
+validate:
+  min_per_class:
+    count: 30
 train:
   model: features  # the quick one
   learning_rate: 0.001
@@ -83,6 +86,12 @@ def test_saved_values_keep_comments_and_are_undone(root: Path) -> None:
     assert not form.can_undo
     with pytest.raises(ParamsError):
         form.undo()
+
+
+def test_a_section_whose_name_is_taken_in_python_is_saved(root: Path) -> None:
+    save(ParamsForm(root), validate__min_per_class__count="10")
+    assert load_params(root).validate.min_per_class.count == 10
+    assert "  min_per_class:\r\n    count: 10\r\n" in text(root)
 
 
 def test_recipes_are_taken_and_undone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -256,7 +256,10 @@ def edit_params(text: str, wanted: Params, *, otherwise: str) -> str:
 
 def _differences(was: BaseModel, now: BaseModel) -> dict[str, Any]:
     """Return the values that differ, as in a params file."""
-    pairs = {name: (getattr(was, name), getattr(now, name)) for name in type(now).model_fields}
+    pairs = {
+        field.alias or name: (getattr(was, name), getattr(now, name))
+        for name, field in type(now).model_fields.items()
+    }
     return {
         name: _differences(old, new)
         if isinstance(old, BaseModel) and type(old) is type(new)

@@ -115,9 +115,8 @@ def check_clean(workspace: Workspace) -> None:
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(
-            f"the working tree differs from its commit in {named}, so no commit has the promoted "
-            "state",
-            next="git stash; or dvc repro, if its results are not there yet, and git commit -a",
+            f"{named} changed since the last commit, so no commit has this model",
+            next="dvc repro, if results are not there yet, then commit: git commit -a",
         )
 
 

@@ -57,6 +57,8 @@ def test_a_comparison_is_told_by_its_own_verdict_and_images():
     numbers = compare_numbers(base, head, CompareParams(), EvaluateParams())
     verdict, sentence = give_verdict(numbers)
     found = Comparison(base, head, verdict, sentence, numbers, None, None, Gate("pass", ()), ())
-    assert headline(found).startswith("Worse by macro-F1 on the same 60 test images: 12 worse, 2 better")
+    assert headline(found).startswith(
+        "Worse by macro-F1 on the same 60 test images: 12 worse, 2 better"
+    )
     alone = Comparison(None, head, "not_comparable", "Alone.", None, None, None, found.gate, ())
     assert headline(alone) == "Not comparable"

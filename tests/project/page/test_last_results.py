@@ -11,6 +11,12 @@ from pixmill.project.page.overview import Overview
 from tests.project.page.conftest import evaluate, record, write
 
 
+LOCK = """stages:
+  train: {outs: [{path: artifacts/train, md5: ab}]}
+  evaluate: {deps: [{path: artifacts/train, md5: ab}]}
+"""
+
+
 @pytest.fixture
 def root(tmp_path):
     """A project with an evaluated model."""
@@ -23,6 +29,7 @@ def finish(root, predicted, accuracy):
     evaluate(root, [("a", "test", "cat", predicted, 0.1)])
     record(root, accuracy)
     write(root / TRAINED / "labels.json", [predicted])
+    (root / "dvc.lock").write_text(LOCK)
 
 
 def start(root):
@@ -48,18 +55,21 @@ def test_a_run_changes_nothing_on_the_page_until_it_has_new_results(root):
     shown.update(0)
     assert shown.content["model"]["accuracy"]["accuracy"] == 0.6
     assert find_results(root) == root
-    assert len(list(find_kept(root).parent.iterdir())) == 1
+    (kept,) = find_kept(root).parent.iterdir()
+    assert (kept / TRAINED / "labels.json").read_text() == '["cat"]'
 
 
 def test_results_of_two_runs_are_not_kept_as_one(root):
-    lock = """stages:
-  train: {outs: [{path: artifacts/train, md5: ab}]}
-  evaluate: {deps: [{path: artifacts/train, md5: cd}]}
+    # Another stage that is outdated first hides nothing.
+    before = """  split: {outs: [{path: artifacts/split, md5: ee}]}
+  tune: {deps: [{path: artifacts/split, md5: ff}]}
 """
-    (root / "dvc.lock").write_text(lock)
-    keep_results(root)
-    assert find_kept(root) is None
-    (root / "dvc.lock").write_text(lock.replace("ab", "cd"))
+    torn = LOCK.replace("ab}]}\n  eval", "cd}]}\n  eval")
+    for lock in (torn, torn + before):
+        (root / "dvc.lock").write_text(lock)
+        keep_results(root)
+        assert find_kept(root) is None
+    (root / "dvc.lock").write_text(LOCK)
     keep_results(root)
     assert find_kept(root)
 

@@ -51,6 +51,13 @@ def outputs_of(stages: Stages) -> dict[str, str | None]:
     return {path: md5 for stage in stages.values() for path, md5 in hashes_of(stage).items()}
 
 
+def evaluates_trained(stages: Stages) -> bool:
+    """Return whether the last evaluation is of the model that was trained last."""
+    trained = hashes_of(stages.get("train", {})).get("artifacts/train")
+    evaluated = hashes_of(stages.get("evaluate", {}), "deps").get("artifacts/train")
+    return trained is not None and trained == evaluated
+
+
 def first_outdated(stages: Stages) -> str | None:
     """Return the first stage that last ran on outdated outputs of earlier stages."""
     made = outputs_of(stages)

@@ -5,13 +5,13 @@ failed or was killed, the page reads the kept ones.
 """
 
 import contextlib
-import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from pixmill.core.repository.stage_inputs import first_outdated, workspace_stages
+from pixmill.core.repository.stage_inputs import evaluates_trained, workspace_stages
+from pixmill.serve.predict.model import TRAINED
 
 _EVALUATION = (
     "metrics/evaluate.json",
@@ -19,10 +19,8 @@ _EVALUATION = (
     "artifacts/evaluate/predictions.parquet",
 )
 
-TRAINED = Path("artifacts", "train")
-
 _KEPT = Path(".pixmill", "open", "last")
-"""Holds one folder per evaluation, named by its content, with the paths of the project."""
+"""Holds the kept files by their paths in the project."""
 
 
 def find_results(root: Path) -> Path:
@@ -31,9 +29,8 @@ def find_results(root: Path) -> Path:
 
 
 def find_kept(root: Path) -> Path | None:
-    """Return the folder with the results kept last; ``None`` if there are none."""
-    folders = (root / _KEPT).glob("[!.]*")
-    return max(folders, key=lambda each: each.stat().st_mtime_ns, default=None)
+    """Return the folder with the kept results; ``None`` if there are none."""
+    return root / _KEPT if _is_evaluated(root / _KEPT) else None
 
 
 def keep_results(root: Path) -> None:
@@ -48,31 +45,19 @@ def keep_results(root: Path) -> None:
         ParamsError: ``dvc.lock`` is malformed.
         OSError: The disk is full, or files changed meanwhile.
     """
-    if not _belong_together(root):
+    has_model = (root / TRAINED / "labels.json").is_file()
+    if not (has_model and _is_evaluated(root) and evaluates_trained(workspace_stages(root))):
         return
-    digest = hashlib.sha256()
-    for name in _EVALUATION:
-        digest.update((root / name).read_bytes())
-    kept = root / _KEPT / digest.hexdigest()[:16]
-    if kept.exists():
-        os.utime(kept)
-        return
+    kept = root / _KEPT
     kept.parent.mkdir(parents=True, exist_ok=True)
     trained = [path for path in (root / TRAINED).iterdir() if path.is_file()]
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=kept.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="last-", dir=kept.parent) as folder:
+        new = Path(folder, "new")
         for path in (*(root / name for name in _EVALUATION), *trained):
-            _keep(path, Path(folder) / path.relative_to(root))
-        Path(folder).rename(kept)
-    for old in kept.parent.iterdir():
-        if old != kept:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _belong_together(root: Path) -> bool:
-    has_model = (root / TRAINED / "labels.json").is_file()
-    return (
-        _is_evaluated(root) and has_model and first_outdated(workspace_stages(root)) != "evaluate"
-    )
+            _keep(path, new / path.relative_to(root))
+        if kept.exists():
+            kept.rename(Path(folder, "old"))
+        new.rename(kept)
 
 
 def _is_evaluated(place: Path) -> bool:

@@ -18,7 +18,7 @@ from pixmill.core.files.writing import file_digest, read_json
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import GitError, git
-from pixmill.core.repository.stage_inputs import hashes_of, is_committed, workspace_stages
+from pixmill.core.repository.stage_inputs import evaluates_trained, is_committed, workspace_stages
 from pixmill.core.words import printable
 from pixmill.dataset.uncommitted import commit_first
 from pixmill.metrics.calibration import calibration_verdict, min_answers
@@ -307,9 +307,6 @@ def _metrics(project: Path) -> dict[str, float]:
         metrics = json.loads((project / "metrics" / "evaluate.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, ParamsError):
         return {}
-    place = TRAINED.as_posix()
-    trained = hashes_of(stages.get("train", {}))
-    evaluated = hashes_of(stages.get("evaluate", {}), "deps")
-    if trained.get(place) is None or trained[place] != evaluated.get(place):
+    if not evaluates_trained(stages):
         return {}
     return {name: value for name, value in metrics.items() if isinstance(value, int | float)}

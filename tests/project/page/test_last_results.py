@@ -10,7 +10,6 @@ from pixmill.project.page.last_results import TRAINED, find_kept, find_results, 
 from pixmill.project.page.overview import Overview
 from tests.project.page.conftest import evaluate, record, write
 
-
 LOCK = """stages:
   train: {outs: [{path: artifacts/train, md5: ab}]}
   evaluate: {deps: [{path: artifacts/train, md5: ab}]}

@@ -1,14 +1,19 @@
 """The map is made once, kept, and has what the tables say about its images."""
 
+import threading
 import time
 
 import pytest
 
+from pixmill.core.errors import PixmillError
 from pixmill.local.private_server import PrivateServer, make_app
-from pixmill.review.map.making import Map
+from pixmill.review.map.making import Map, Maps
 from pixmill.review.serving import ReviewSite
 from tests.review.conftest import fill
 from tests.visitor import Visitor
+from tests.waiting import until
+
+WORK = {"hashed", "featured", "layout"}
 
 
 def read(workspace):
@@ -28,21 +33,22 @@ def read(workspace):
 def test_the_map_is_made_once_and_has_what_is_known(project, monkeypatch):
     coat, dress = project.add("coat"), project.add("dress", snapshot="2026-11-21")
     hidden = project.add("coat", reason="too_small")
+    project.fill("shirt", 7)
     workspace = project.write()
     project.predict({dress: [0.9, 0.1, 0.0]})
     project.suspect({dress: "coat"})
     fill(project.root, "unlabelled/a.jpg")
     state, points = read(workspace)
     assert state["doing"] == "ready"
-    ids = [points["ids"][start : start + 64] for start in range(0, 64 * 3, 64)]
-    assert (ids == sorted(ids), hidden in ids, len(points["ids"])) == (True, False, 192)
+    ids = [points["ids"][start : start + 64] for start in range(0, 64 * 10, 64)]
+    assert (ids == sorted(ids), hidden in ids, len(points["ids"])) == (True, False, 640)
     colours = {each["name"]: each for each in points["colours"]}
 
     def shown(name):
         values = colours[name]["values"] + [None]
         return [values[colours[name]["of"][ids.index(image)]] for image in (coat, dress, new)]
 
-    (new,) = {*ids} - {coat, dress}
+    new = ids[points["colours"][0]["of"].index(-1)]
     assert shown("Label") == ["coat", "dress", None]
     assert shown("Prediction") == ["coat", "coat", None]
     assert shown("Right or wrong") == ["right", "wrong", None]
@@ -50,4 +56,61 @@ def test_the_map_is_made_once_and_has_what_is_known(project, monkeypatch):
     assert shown("Collected") == ["2026-11-20", "2026-11-21", None]
     assert points["issues"] == [ids.index(dress)]
     monkeypatch.setattr(Map, "_lay_out", None)
-    assert read(workspace)[1] == points
+    again = read(workspace)[1]
+    assert again == points | {"number": again["number"]}
+
+
+def ended(maps, session):
+    """Return the first state of the map of a session that is not one of work."""
+    found = []
+    until(lambda: found.append(maps.state(session)) or found[-1].get("doing") not in WORK)
+    return found[-1]
+
+
+@pytest.mark.usefixtures("features")
+def test_few_images_have_no_map(project, tmp_path):
+    project.add("coat")
+    with ReviewSite(project.write(), by="mk") as site:
+        state = ended(Maps(tmp_path / "maps"), site.load())
+    assert "10 images" in state["problem"]
+
+
+@pytest.mark.usefixtures("features")
+def test_the_map_of_a_project_that_changed_is_not_shown(project, tmp_path, monkeypatch):
+    """A map is of the images of its session, whenever it is ready; a failure is shown once."""
+    project.fill("coat", 12)
+    maps = Maps(tmp_path / "maps")
+    lay_out = Map._lay_out
+    may_end = threading.Event()
+
+    def wait(made, file):
+        assert may_end.wait(10)
+        lay_out(made, file)
+
+    monkeypatch.setattr(Map, "_lay_out", wait)
+    with ReviewSite(project.write(), by="mk") as site:
+        first = site.load()
+        maps.state(first)
+        with pytest.raises(PixmillError):
+            maps.ready()
+        project.add("coat")
+        project.write()
+        second = site.load()
+        assert second is not first
+        assert maps.state(second)["doing"] in WORK
+        may_end.set()
+        assert ended(maps, second) == {
+            "number": second.number,
+            "doing": "ready",
+            "done": 0,
+            "total": 0,
+        }
+        assert (maps.ready().session, len(maps.ready().rows)) == (second, 13)
+
+        def fail(made, file):
+            raise OSError("full")
+
+        monkeypatch.setattr(Map, "_lay_out", fail)
+        failing = Maps(tmp_path / "other")
+        assert ended(failing, second)["problem"] == "full"
+        monkeypatch.undo()

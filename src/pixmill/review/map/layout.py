@@ -1,4 +1,4 @@
-"""Positions of images on a map by their features; a process of its own for few seconds to minutes.
+"""Positions of images on a map by their features, computed in a process of its own.
 
 t-SNE of at most :data:`DRAWN` images (van der Maaten and Hinton, "Visualizing Data using t-SNE",
 JMLR 9, 2008), all others beside the one that is most like them. Without threads and with fixed
@@ -24,8 +24,9 @@ ITERATIONS = 500
 
 _COMPONENTS = 50
 _PERPLEXITY = 30.0
-_MIN_IMAGES = 10
-"""Fewer images lie along the two strongest principal components."""
+
+MIN_IMAGES = 10
+"""Minimum number of images with features; fewer have no neighbourhoods."""
 
 
 def lay_out(features: npt.NDArray[np.floating]) -> Floats:
@@ -33,28 +34,26 @@ def lay_out(features: npt.NDArray[np.floating]) -> Floats:
 
     Args:
         features: Shape (n, width), in order of the ids: they are hashes, so the first images are an
-            even sample, which no label changes. A row of NaN for an image without features.
+            even sample, which no label changes. A row of NaN for an image without features;
+            :data:`MIN_IMAGES` have some.
     """
     vectors = reduce(features)[:, -_COMPONENTS:]
-    ready = np.flatnonzero(np.isfinite(vectors[:, 0]))
+    ready = np.isfinite(vectors[:, 0])
     vectors = vectors[ready]
-    vectors = np.pad(vectors, ((0, 0), (max(0, 2 - vectors.shape[1]), 0)))
+    drawn = _embed(vectors[:DRAWN])
+    found = np.vstack([drawn, _beside(vectors, drawn)])
+    found -= found.min(axis=0)
     places = np.full((len(features), 2), np.nan, np.float32)
-    if len(ready):
-        drawn = _embed(vectors[:DRAWN])
-        places[ready] = np.vstack([drawn, _beside(vectors, drawn)])
-        places -= places[ready].min(axis=0)
-        places /= max(float(places[ready].max()), 1e-9)
+    places[ready] = found / max(float(found.max()), 1e-9)
     return places
 
 
 def _embed(vectors: Floats) -> Floats:
     """Return positions by t-SNE."""
-    start = vectors[:, :-3:-1] / max(float(vectors[:, -1].std()), 1e-9)
     # Images with equal features would stay on one another.
-    start = start + np.random.default_rng(0).normal(scale=1e-2, size=start.shape)
-    if len(vectors) < _MIN_IMAGES:
-        return np.asarray(start, np.float32)
+    start = np.random.default_rng(0).normal(scale=1e-2, size=(len(vectors), 2))
+    strongest = vectors[:, :-3:-1]
+    start[:, : strongest.shape[1]] += strongest / max(float(vectors[:, -1].std()), 1e-9)
     from sklearn.manifold import TSNE
 
     tsne = TSNE(
@@ -69,7 +68,10 @@ def _embed(vectors: Floats) -> Floats:
 
 
 def _beside(vectors: Floats, drawn: Floats) -> npt.NDArray[np.float64]:
-    """Return the positions of the other images: nearer to the drawn one than the next one is."""
+    """Return the positions of the other images, each at its nearest drawn one.
+
+    They are moved by less than half the gap to the next drawn one, so as not to cover each other.
+    """
     from scipy.spatial import KDTree
     from sklearn.metrics import pairwise_distances_argmin
 
@@ -84,15 +86,14 @@ def _beside(vectors: Floats, drawn: Floats) -> npt.NDArray[np.float64]:
 
 
 def main() -> None:
-    """Read features from standard input, ``float16`` of the shape in the arguments; write a file.
+    """Read features from the first file, and write the positions to the second one.
 
     scikit-learn tells of its progress by printing.
     """
     die_with_parent()
     os.nice(10)  # the page stays quick
-    (count, width, path) = sys.argv[1:]
-    shape = (int(count), int(width))
-    np.save(path, lay_out(np.memmap(sys.stdin.buffer, np.float16, "r", shape=shape)))
+    (source, target) = sys.argv[1:]
+    np.save(target, lay_out(np.load(source, mmap_mode="r")))
 
 
 if __name__ == "__main__":

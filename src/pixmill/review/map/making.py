@@ -17,9 +17,9 @@ import numpy as np
 
 from pixmill import __version__
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import keep_newest, replacing
+from pixmill.core.files.writing import keep_newest
 from pixmill.review.grid.suggesting import Floats
-from pixmill.review.map.layout import ITERATIONS
+from pixmill.review.map.layout import ITERATIONS, MIN_IMAGES
 from pixmill.review.review_session import Session
 
 _MAX_KEPT_BYTES = 50 << 20
@@ -33,15 +33,123 @@ _PAUSE_SECONDS = 0.5
 
 _ITERATION = re.compile(rb"Iteration (\d+)")
 
-_Stamp = tuple[int, int]
-"""Number of a session, and of its images: of others, the map is another one."""
-
-
-class _OutdatedError(Exception):
-    """The map of other images is asked for meanwhile."""
-
 
 class Map:
+    """The map of a session with the images that it has now.
+
+    Args:
+        session: The session.
+        folder: Where maps are kept.
+
+    Attributes:
+        session: As given.
+        size: Number of images of the session.
+        state: How far it is: ``doing`` is ``hashed``, ``featured``, ``layout`` or, at the end,
+            ``ready``; ``done`` of a ``total``; or why it failed, ``problem``.
+        is_wanted: Whether to go on; a thread sets it to ``False`` to end another one's :meth:`run`.
+        rows: Rows of the images on the map, when it is ready.
+        places: Their positions, shape (n, 2), from 0 to 1; NaN without features.
+    """
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        self.session = session
+        self.size = len(session.images)
+        self.state: dict[str, Any] = {"doing": "hashed", "done": 0, "total": 0}
+        self.is_wanted = True
+        self.rows = list[int]()
+        self.places: Floats = np.zeros((0, 2), np.float32)
+        self._folder = folder
+
+    def run(self) -> None:
+        """Make it."""
+        try:
+            self._make()
+        except Exception as error:
+            self.state = {"problem": str(error) or type(error).__name__}
+            if not isinstance(error, PixmillError | OSError):
+                raise
+
+    def _tell(self, doing: str, done: int = 0, total: int = 0) -> None:
+        if not self.is_wanted:
+            raise PixmillError("the project has changed", next="load the page again")
+        self.state = {"doing": doing, "done": done, "total": total}
+
+    def _make(self) -> None:
+        images = self.session.images
+        images.begin()
+        self._wait("hashed", "hashed")
+        named = [(name, row) for row, name in enumerate([*images.ids]) if name is not None]
+        self.rows = [row for _, row in sorted(named) if row not in images.hidden]
+        file = self._folder / f"{self._key()}.npy"
+        if not file.exists():
+            self._wait("featured", "featured", "broken")
+            self._lay_out(file)
+            keep_newest(self._folder.glob("[!.]*.npy"), _MAX_KEPT_BYTES)
+        self.places = np.load(file)
+        self._tell("ready")
+
+    def _wait(self, doing: str, *finished: str) -> None:
+        """Wait until all images are in one of these numbers of the session's progress."""
+        while True:
+            now = self.session.images.progress()
+            done = sum(now[name] for name in finished)
+            if done >= now["files"]:
+                return
+            if doing == "featured" and now["problem"]:
+                raise PixmillError(now["problem"])
+            self._tell(doing, done, now["files"])
+            time.sleep(_PAUSE_SECONDS)
+
+    def _lay_out(self, file: Path) -> None:
+        """Write the positions, computed in another process: sums of threads are not repeatable."""
+        images = self.session.images
+        featured = [row for row in self.rows if images.featured[row]]
+        if len(featured) < MIN_IMAGES:
+            raise PixmillError(
+                f"a map needs {MIN_IMAGES} images, and only {len(featured)} can be on it",
+                next="add images on the project's page",
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        shape = (len(self.rows), images.features(featured[:1]).shape[1])
+        with tempfile.TemporaryDirectory(prefix=".", dir=self._folder) as scratch:
+            source = Path(scratch, "features.npy")
+            features = np.lib.format.open_memmap(source, "w+", np.float16, shape)
+            for start in range(0, len(self.rows), _CHUNK_ROWS):
+                chunk = slice(start, start + _CHUNK_ROWS)
+                features[chunk] = images.features(self.rows[chunk])
+            features.flush()
+            target = Path(scratch, "places.npy")
+            self._follow([str(source), str(target)])
+            target.replace(file)
+
+    def _follow(self, arguments: list[str]) -> None:
+        self._tell("layout", 0, ITERATIONS)
+        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        process = subprocess.Popen(  # noqa: S603 (the program is fixed)
+            [sys.executable, "-u", "-m", "pixmill.review.map.layout", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **one},
+        )
+        line = b""
+        with process:
+            for line in process.stdout or ():
+                if found := _ITERATION.search(line):
+                    self._tell("layout", int(found[1]), ITERATIONS)
+        if process.returncode:
+            raise PixmillError(f"the map failed: {line.decode(errors='replace').strip()}")
+
+    def _key(self) -> str:
+        """Return a digest of all that the map depends on: images, and how features are computed."""
+        params = self.session.params
+        settings = [__version__, params.train.model, params.train.backbone, params.split]
+        digest = hashlib.sha256(repr(settings).encode())
+        digest.update("".join(str(self.session.images.ids[row]) for row in self.rows).encode())
+        return digest.hexdigest()[:32]
+
+
+class Maps:
     """The map of the session that asked last.
 
     Args:
@@ -51,105 +159,33 @@ class Map:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._stamp: _Stamp = (0, 0)
-        self._state: dict[str, Any] = {}
-        self.rows = list[int]()
-        self.places: Floats = np.zeros((0, 2), np.float32)
+        self._last: Map | None = None
 
     def state(self, session: Session) -> dict[str, Any]:
         """Return how far the map of a session is; begin to make it unless that has begun.
 
         Returns:
-            ``doing``: ``hashed``, ``featured``, ``layout`` or, at the end, ``ready``; ``done`` of a
-            ``total``; or why it failed, ``problem``.
+            ``number`` of the session, and the content of :attr:`Map.state`.
         """
-        stamp = (session.number, len(session.images))
         with self._lock:
-            if self._stamp != stamp:
-                self._stamp = stamp
-                self._state = {"doing": "hashed", "done": 0, "total": 0}
-                threading.Thread(target=self._run, args=(session, stamp), daemon=True).start()
-            state = {"number": session.number, **self._state}
+            last = self._last
+            if last is None or (last.session, last.size) != (session, len(session.images)):
+                if last is not None:
+                    last.is_wanted = False
+                last = self._last = Map(session, self._folder)
+                threading.Thread(target=last.run, daemon=True).start()
+            state = last.state
             if "problem" in state:
-                self._stamp = (0, 0)  # The next page tries again.
-            return state
+                self._last = None  # The next page tries again.
+            return {"number": session.number, **state}
 
-    def _run(self, session: Session, stamp: _Stamp) -> None:
-        try:
-            self._make(session, stamp)
-        except (PixmillError, OSError, ValueError) as error:
-            self._state = {"problem": str(error)}
-        except _OutdatedError:
-            pass
+    def ready(self) -> Map:
+        """Return the map.
 
-    def _tell(self, stamp: _Stamp, doing: str, done: int = 0, total: int = 0) -> None:
-        with self._lock:
-            if self._stamp != stamp:
-                raise _OutdatedError
-            self._state = {"doing": doing, "done": done, "total": total}
-
-    def _make(self, session: Session, stamp: _Stamp) -> None:
-        images = session.images
-        images.begin()
-        self._wait(session, stamp, "hashed")
-        named = [(name, row) for row, name in enumerate([*images.ids]) if name is not None]
-        rows = [row for _, row in sorted(named) if row not in images.hidden]
-        file = self._folder / f"{_key(session, rows)}.npy"
-        if rows and not file.exists():
-            self._wait(session, stamp, "featured")
-            self._tell(stamp, "layout", 0, ITERATIONS)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lay_out(session, rows, stamp, file)
-            keep_newest(self._folder.glob("[!.]*.npy"), _MAX_KEPT_BYTES)
-        places = np.load(file) if rows else self.places[:0]
-        with self._lock:
-            self.rows = rows
-            self.places = places
-        self._tell(stamp, "ready")
-
-    def _wait(self, session: Session, stamp: _Stamp, what: str) -> None:
-        """Wait until all images have an id or features."""
-        while True:
-            now = session.images.progress()
-            done = now["hashed"] if what == "hashed" else now["featured"] + now["broken"]
-            if done >= now["files"]:
-                return
-            if what == "featured" and now["problem"]:
-                raise PixmillError(now["problem"])
-            self._tell(stamp, what, done, now["files"])
-            time.sleep(_PAUSE_SECONDS)
-
-    def _lay_out(self, session: Session, rows: list[int], stamp: _Stamp, file: Path) -> None:
-        """Write the positions, computed in another process: sums of threads are not repeatable."""
-        featured = [row for row in rows if session.images.featured[row]]
-        width = session.images.features(featured[:1]).shape[1] if featured else 1
-        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        with tempfile.TemporaryFile(dir=self._folder) as features, replacing(file) as part:
-            for start in range(0, len(rows), _CHUNK_ROWS):
-                found = session.images.features(rows[start : start + _CHUNK_ROWS])
-                features.write(np.broadcast_to(found, (len(found), width)).tobytes())
-            features.seek(0)
-            command = [sys.executable, "-u", "-m", "pixmill.review.map.layout"]
-            process = subprocess.Popen(  # noqa: S603 (the program is fixed)
-                [*command, str(len(rows)), str(width), str(part)],
-                stdin=features,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **one},
-            )
-            line = b""
-            with process:
-                for line in process.stdout or ():
-                    if found_iteration := _ITERATION.search(line):
-                        self._tell(stamp, "layout", int(found_iteration[1]), ITERATIONS)
-            if process.returncode:
-                raise PixmillError(f"the map failed: {line.decode(errors='replace').strip()}")
-
-
-def _key(session: Session, rows: list[int]) -> str:
-    """Return a digest of all that the map depends on: the images, and how features are computed."""
-    params = session.params
-    settings = [__version__, params.train.model, params.train.backbone, params.split]
-    digest = hashlib.sha256(repr(settings).encode())
-    digest.update("".join(str(session.images.ids[row]) for row in rows).encode())
-    return digest.hexdigest()[:32]
+        Raises:
+            PixmillError: It is not ready, since the project has changed.
+        """
+        last = self._last
+        if last is None or last.state.get("doing") != "ready":
+            raise PixmillError("the project has changed", next="load the page again")
+        return last

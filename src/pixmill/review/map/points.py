@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pixmill.evaluate.predictions import held_out
-from pixmill.review.grid.suggesting import DROPPED, Floats
+from pixmill.review.grid.suggesting import DROPPED
+from pixmill.review.map.making import Map
 from pixmill.review.review_session import Session
 
 _STEPS = 10_000
@@ -27,18 +27,20 @@ _COLOURS = {
 """Name on the page of each column, and of a missing value."""
 
 
-def list_points(session: Session, rows: Sequence[int], places: Floats) -> dict[str, Any]:
+def list_points(made: Map) -> dict[str, Any]:
     """Return the images on the map, without those that were dropped.
 
-    All lists have one item per image: ``rows`` of the session; ``x`` and ``y`` from 0 to 10,000;
-    ``ids`` in one text. ``issues``: numbers of the images whose label may be wrong. ``colours``:
-    ``name``, ``values`` and the number ``of`` the value of each image, -1 for ``none``.
+    ``number`` of the session. All lists have one item per image: ``rows`` of the session; ``x`` and
+    ``y`` from 0 to 10,000; ``ids`` in one text. ``issues``: numbers of the images whose label may
+    be wrong. ``colours``: ``name``, ``values`` and the number ``of`` the value of each image, -1
+    for ``none``.
 
     Args:
-        session: The session.
-        rows: Rows of the images.
-        places: Their positions from 0 to 1, NaN without one.
+        made: The map when it is ready.
     """
+    session = made.session
+    rows = made.rows
+    places = made.places
     labels = [*session.labels]
     is_shown = np.isfinite(places[:, 0])
     is_shown &= np.array([labels[row] != DROPPED for row in rows], bool)
@@ -48,6 +50,7 @@ def list_points(session: Session, rows: Sequence[int], places: Floats) -> dict[s
     steps = np.round(_STEPS * places[is_shown]).astype(int)
     doubtful = {row for case in session.cases if case.kind == "labels" for row in case.members}
     return {
+        "number": session.number,
         "rows": shown,
         "ids": "".join(ids),
         "x": steps[:, 0].tolist(),

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from pixmill.local.private_server import answer_json, page_routes
 from pixmill.pages import page_head
-from pixmill.review.map.making import Map
+from pixmill.review.map.making import Maps
 
 if TYPE_CHECKING:
     from pixmill.review.serving import ReviewSite
@@ -22,15 +22,15 @@ def routes(site: "ReviewSite", folder: Path) -> list[BaseRoute]:
         site: The review of the project.
         folder: Where maps are kept, such as ``.pixmill/map``.
     """
-    made = Map(folder)
+    maps = Maps(folder)
 
     def state(_: Request) -> Response:
-        return answer_json(lambda: made.state(site.load()))
+        return answer_json(lambda: maps.state(site.load()))
 
     def points(_: Request) -> Response:
         from pixmill.review.map.points import list_points  # imports pandas
 
-        return answer_json(lambda: list_points(site.current(), made.rows, made.places))
+        return answer_json(lambda: list_points(maps.ready()))
 
     head = page_head(site.name, "map", home="../../")
     return [

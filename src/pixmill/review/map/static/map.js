@@ -36,7 +36,7 @@ async function follow() {
   try {
     const state = await ask('state');
     if (state.problem) throw new Error(state.problem);
-    if (state.doing === 'ready') return begin(state, await ask('points'));
+    if (state.doing === 'ready') return begin(await ask('points'));
     tell(state);
     setTimeout(follow, POLL);
   } catch (error) {
@@ -62,9 +62,9 @@ function tell({ doing, done, total }) {
 const id = (i) => points.ids.slice(64 * i, 64 * i + 64);
 const thumbnail = (i) => `../thumb/${points.rows[i]}?${number}`;
 
-function begin(state, answer) {
+function begin(answer) {
   points = answer;
-  ({ number } = state);
+  ({ number } = points);
   document.querySelector('main').ariaBusy = 'false';
   if (!points.rows.length) throw new Error('There are no images yet: add some on the project’s page.');
   part('making').hidden = true;

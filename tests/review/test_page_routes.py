@@ -158,8 +158,10 @@ def test_refuses_malformed_requests(client, project, body):
 
 def test_a_selection_is_shown_before_any_advice(client, names):
     wanted = [names[1], "0" * 64, names[0]]
-    assert client.post("selection", {"ids": wanted, "where": "on the map"})[0] == 200
-    state = client.get_json("state?scope=selection&sort=files")
+    for window, ids in (("one", wanted), ("two", [names[1]])):
+        asked = {"ids": ids, "where": "on the map", "window": window}
+        assert client.post("selection", asked)[0] == 200
+    state = client.get_json("state?scope=selection&sort=files&window=one")
     assert state["rows"] == [client.rows[names[1]], client.rows[names[0]]]
     assert state["selected"] == {"count": 3, "where": "on the map"}
     assert client.post("selection", {"ids": ["1" * 65]})[0] == 400

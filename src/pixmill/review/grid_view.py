@@ -15,10 +15,14 @@ _WAIT_SECONDS = 0.25
 
 
 class Selection(BaseModel):
-    """Images by id that a person selected on another page, and where, such as ``on the map``."""
+    """Images by id that a person selected on another page, and where, such as ``on the map``.
+
+    ``window`` identifies the browser's tab, which alone shows it.
+    """
 
     ids: list[Annotated[str, Field(max_length=64)]]
     where: Annotated[str, Field(max_length=40)] = ""
+    window: Annotated[str, Field(max_length=40)] = ""
 
 
 def grid_state(

@@ -83,7 +83,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         read = site.current if known else site.load
         window = asked.get("window", "")
         return answer_json(
-            lambda: grid_state(read(), _view(asked), window, known, site.selection),
+            lambda: grid_state(read(), _view(asked), window, known, site.selections.get(window)),
         )
 
     def preview(side: int) -> Callable[[Request], Awaitable[Response]]:
@@ -105,8 +105,9 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         return RedirectResponse(f"../../image/{name}", 303)
 
     async def select(request: Request) -> Response:
-        site.selection = await _read_body(request, Selection)
-        return answer_json(lambda: {"count": len(site.selection.ids)})
+        selection = await _read_body(request, Selection)
+        site.select(selection)
+        return answer_json(lambda: {"count": len(selection.ids)})
 
     async def decide(request: Request) -> Response:
         asked = await _read_body(request, _Decision)

@@ -17,6 +17,7 @@ const make = (tag, properties, ...children) => {
 };
 const some = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 
+const window_ = (sessionStorage.window ??= Math.random().toString(36).slice(2)); // shared with the grid, which shows this tab's selection
 let points = null; // the answer of the server
 let plot = null;
 let number = 0; // of the session, which numbers the rows
@@ -147,7 +148,7 @@ function hover(i) {
 
 async function openGrid() {
   try {
-    await ask('../selection', { ids: selected.map(id), where: 'on the map' });
+    await ask('../selection', { ids: selected.map(id), where: 'on the map', window: window_ });
     location.assign('../grid/#scope=selection');
   } catch (error) {
     part('said').textContent = error.message;

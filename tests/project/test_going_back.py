@@ -2,25 +2,16 @@
 
 import contextlib
 import itertools
-import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.project import going_back
-from pixmill.project.going_back import (
-    check_out,
-    find_day_before,
-    go_back,
-    make_plan,
-    set_finished,
-    unfinished,
-)
-from pixmill.project.page.returning import Return
+from pixmill.project.going_back import find_day_before, go_back, make_plan
+from pixmill.project.page.actions import Actions
 from pixmill.project.state import ProjectState
 from tests.experiments.compare.projects import begin
 from tests.version_control import PERSON, commit, dvc_repo, git, start_repository
@@ -92,7 +83,6 @@ def test_back_and_forth_gives_the_same_files(root):
     with dvc_repo(root) as repo:
         repo.checkout(["data.dvc"])
     assert [path.name for path in (root / "data/coat").iterdir()] == ["1.png"]
-    set_finished(root)
     go_back(root, make_plan(root, two), take_back=False)
     assert files(root) == after
     assert (root / "notes.txt").read_text() == "mine"
@@ -116,8 +106,6 @@ def test_uncommitted_results_are_kept_in_a_commit(root):
 
 def test_refuses_what_would_lose_something(root):
     one, two = git(root, "rev-parse", "HEAD~1", "HEAD").splitlines()
-    with pytest.raises(PixmillError, match="all is as in Result 2"):
-        go_back(root, make_plan(root, two), take_back=False)
     for name in ("0" * 40, "--help", "HEAD~1"):
         with pytest.raises(PixmillError, match="no such commit"):
             make_plan(root, name)
@@ -133,56 +121,61 @@ def test_refuses_what_would_lose_something(root):
     with pytest.raises(PixmillError, match="cache lacks"):
         make_plan(root, one)
     assert git(root, "rev-parse", "HEAD") == two
-    assert unfinished(root) is None
 
 
 class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-def test_killed_at_any_moment_it_is_undone_or_can_be_finished(root, tmp_path, monkeypatch):
+def test_killed_at_any_moment_it_is_completed_by_going_back_again(root, tmp_path, monkeypatch):
+    (root / "params.yaml").write_text("train: {epochs: 3}\n")  # in no commit
     one, two = git(root, "rev-parse", "HEAD~1", "HEAD").splitlines()
-    before = files(root)
     change = going_back.change
-    outcomes = []
     for moment in itertools.count(1):
         copy = tmp_path / str(moment)
         shutil.copytree(root, copy, symlinks=True)
         calls = itertools.count(1)
 
-        def dying(*words, moment=moment, calls=calls, **options):
+        def dying(*words, moment=moment, calls=calls):
             if next(calls) == moment:
                 raise Killed
-            return change(*words, **options)
+            change(*words)
 
         with monkeypatch.context() as patch, contextlib.suppress(Killed):
             patch.setattr(going_back, "change", dying)
             go_back(copy, make_plan(copy, one), take_back=True)
-        outcomes.append(unfinished(copy) is not None)
-        if outcomes[-1]:
-            check_out(copy)
-            assert git(copy, "diff", one, "--stat") == ""
-            assert git(copy, "status", "--porcelain", "--untracked-files=no") == ""
-        else:
-            assert git(copy, "rev-parse", "HEAD") == two
-            assert files(copy) == before
+        go_back(copy, make_plan(copy, one), take_back=True)
+        assert git(copy, "diff", one, "--stat") == ""
+        assert git(copy, "status", "--porcelain", "--untracked-files=no") == ""
+        assert git(copy, "show", "HEAD~1:params.yaml") == "train: {epochs: 3}\n".strip()
+        assert git(copy, "rev-parse", "HEAD~2") == two
         if next(calls) <= moment:  # it was not killed
             break
-    assert outcomes.count(False) > 8
-    assert outcomes.count(True) > 2
+    assert moment > 4
 
 
-def test_the_page_brings_images_and_says_what_is_unfinished(root):
+def test_the_page_brings_images_again_but_loses_none(root):
     one = git(root, "rev-parse", "HEAD~1")
-    page = Return(root, (sys.executable, "-c", "import sys; sys.exit(1)"))
-    page.start(ProjectState(root), one, take_back=False)
-    until(lambda: page.job.pid is None)
-    assert page.document()["title"] == f"Result 1 ({one[:7]})"
-    again = Return(root)  # the page was killed
-    again.finish()
-    until(lambda: again.document()["title"] is None)
+    page = Actions(root)
+    late = root / "data/coat/late.png"
+    start = page.checkout.start
+
+    def arrive(*targets):
+        late.write_text("in no cache")
+        start(*targets)
+
+    page.checkout.start = arrive
+    page.go_back(ProjectState(root), one, take_back=False)
+    until(lambda: page.checkout.pid is None)
+    assert page.checkout.document()["status"] != 0
+    assert late.exists()
+    late.unlink()
+    again = Actions(root)
+    again.go_back(ProjectState(root), one, take_back=False)
+    until(lambda: again.checkout.pid is None)
+    assert again.checkout.document()["status"] == 0
     assert [path.name for path in (root / "data/coat").iterdir()] == ["1.png"]
-    json.dumps(again.plan(one))
+    assert git(root, "rev-list", "--count", f"{one}..HEAD") == "2"
 
 
 def test_the_day_before(root):

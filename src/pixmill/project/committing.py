@@ -92,6 +92,12 @@ def _results(git: Repository, images: Sequence[str]) -> Commit:
     return Commit("results", tuple(paths), command, message)
 
 
+def require_no_operation(state: ProjectState) -> None:
+    """Raise an error during a merge or another operation of Git."""
+    if operation := state.repository.operation:
+        raise PixmillError(f"a {operation} is in progress", next=f"git {operation} --continue")
+
+
 def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None:
     """Commit what :func:`find_commit` has found.
 
@@ -104,8 +110,7 @@ def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None
         PixmillError: Others have changed since, an operation of Git is in progress, or Git refuses.
     """
     found = find_commit(state)
-    if operation := state.repository.operation:
-        raise PixmillError(f"a {operation} is in progress", next=f"git {operation} --continue")
+    require_no_operation(state)
     if found is None:
         raise PixmillError("nothing is left to commit", next="look at the new list")
     if found.paths != tuple(paths):

@@ -1,14 +1,11 @@
 """Go back to an earlier commit: its images, params, model and results, in a new commit.
 
-The commit is made from tree objects, without index and files. A kill leaves nothing, or a commit
-whose files are not here yet: :func:`unfinished` finds it, and :func:`check_out` brings them.
+A kill leaves staged changes or the commit; going back again completes it.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +13,6 @@ from typing import Any
 
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import write_text
 from pixmill.core.repository.dvc import has_remote, read_record
 from pixmill.core.repository.git import change, git
 from pixmill.core.repository.stage_inputs import are_cached, outputs_of, stages_of
@@ -28,10 +24,21 @@ from pixmill.project.stage_states import IN_GIT
 _FILES = ("params.yaml", "dvc.yaml", "dvc.lock", "data.dvc", "metrics", "plots")
 """What goes back. Code and installed versions stay: the person has them now."""
 
-_SCRATCH = Path(".pixmill", "open")
+RESTORE = """
+import sys
+from dvc.cli import main
+status = 0
+if "data.dvc" in sys.argv:
+    status = main(["checkout", "data.dvc"])
+if not status and "dvc.yaml" in sys.argv:
+    status = main(["checkout", "dvc.yaml", "--force", "--allow-missing"])
+sys.exit(status)
+"""
+"""Program that brings the files of DVC that its arguments name, after :func:`go_back`.
 
-_MARKER = _SCRATCH / "going_back.json"
-"""The new commit whose files are not here yet."""
+Results replace what a killed run left; the commit may be older than the first ones. Images are never
+replaced by force: DVC deletes none that its cache does not have.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,14 @@ class Plan:
         title: Its subject and short hash.
         files: Number of files in ``data/`` now and then.
         decisions: Number of images that people decided about since.
+        is_begun: Whether going back was begun and killed.
     """
 
     commit: str
     title: str
     files: tuple[int, int]
     decisions: int
+    is_begun: bool
 
 
 def make_plan(root: Path, commit: str) -> Plan:
@@ -64,19 +73,19 @@ def make_plan(root: Path, commit: str) -> Plan:
     """
     if not commit.isalnum() or git(root, "merge-base", "--is-ancestor", commit, "HEAD") is None:
         raise PixmillError("the history has no such commit", next="reload the page")
+    title = f"{_subject(root, commit)} ({commit[:7]})"
+    is_begun = _is_begun(root, commit, title)
     uncommitted = find_uncommitted(root)
-    if uncommitted.changed or uncommitted.deleted or uncommitted.unadded:
+    if not is_begun and (uncommitted.changed or uncommitted.deleted or uncommitted.unadded):
         raise PixmillError("images or decisions are not committed yet", next="commit them first")
-    subject = (git(root, "log", "-1", "--format=%s", commit) or "").strip()
-    title = f"{subject} ({commit[:7]})"
     then = _read_data(root, commit)
     _require_cached(root, commit, then.get("md5"), title)
     files = (_read_data(root, "HEAD").get("nfiles", 0), then.get("nfiles", 0))
-    return Plan(commit, title, files, _count_decided(root, commit))
+    return Plan(commit, title, files, _count_decided(root, commit), is_begun)
 
 
 def go_back(root: Path, plan: Plan, *, take_back: bool) -> None:
-    """Make the commit, and bring its files in Git; ``dvc checkout`` brings the others.
+    """Make the commit and bring its files in Git; :data:`RESTORE` brings the others.
 
     Changed params and results that no commit has are committed before.
 
@@ -86,76 +95,20 @@ def go_back(root: Path, plan: Plan, *, take_back: bool) -> None:
         take_back: Whether to take back the decisions made since.
 
     Raises:
-        PixmillError: Everything is as in that commit, or Git refuses; nothing was changed.
+        GitError: Git refuses.
     """
-    take_back = take_back and plan.decisions > 0
-    paths = [*_FILES, *([DECISIONS] if take_back else [])]
-    head = change(root, "rev-parse", "HEAD")
-    (root / _SCRATCH).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".index-", dir=root / _SCRATCH) as folder:
-        index = Path(folder, "index")
-        change(root, "read-tree", "HEAD", index=index)
+    decisions = [DECISIONS] if take_back and plan.decisions else []
+    paths = [*_FILES, *decisions]
+    if not plan.is_begun:
         here = [name for name in _FILES if (root / name).exists()]
-        change(root, "add", "--all", "--", *{*here, *_names(root, head)}, index=index)
-        kept = _commit(root, index, head, "Keep what was not committed")
-        change(root, "reset", "--quiet", plan.commit, "--", *paths, index=index)
-        made = _commit(root, index, kept, f"Go back to {plan.title}")
-    if made == head:
-        raise PixmillError(f"all is as in {plan.title}", next="choose another commit")
-    if take_back:
-        DecisionTable(root).release()  # else the review would offer to restore them
-    marker = {"commit": made, "before": kept, "take_back": take_back, "title": plan.title}
-    write_text(root / _MARKER, json.dumps(marker))
-    change(root, "update-ref", "-m", f"go back to {plan.commit}", "HEAD", made, head)
-    check_out(root)
-
-
-def check_out(root: Path) -> None:
-    """Bring the files in Git of the commit that :func:`unfinished` returns; may be repeated.
-
-    Args:
-        root: Project folder.
-
-    Raises:
-        PixmillError: Nothing is unfinished, or Git refuses.
-    """
-    found = unfinished(root)
-    if found is None:
-        raise PixmillError("nothing is left to finish", next="reload the page")
-    made = found["commit"]
-    before = found["before"]
-    paths = {*_names(root, made), *_names(root, before)}
-    # Decisions made in this second stay, uncommitted.
-    if found["take_back"] and git(root, "diff", "--quiet", before, "--", DECISIONS) is not None:
-        paths.add(DECISIONS)
-    sides = [
-        (git(root, "diff", "--name-only", commit, "--", *paths) or "").splitlines()
-        for commit in (made, before)
-    ]
-    if edited := sorted({*sides[0]} & {*sides[1]}):
-        names = " ".join(edited)
-        raise PixmillError(
-            f"{names} changed meanwhile",
-            next=f"git add {names} && git commit, or to drop the change: git checkout HEAD -- "
-            f"{names}",
-        )
-    # The index has files that only the commit before has, so that they are deleted.
-    change(root, "reset", "--quiet", before, "--", *paths)
-    change(root, "checkout", "--quiet", "--no-overlay", made, "--", *paths)
-
-
-def unfinished(root: Path) -> dict[str, Any] | None:
-    """Return ``title`` and more of the last commit if its files are not here yet, else ``None``."""
-    path = root / _MARKER
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return found if (git(root, "rev-parse", "HEAD") or "").strip() == found["commit"] else None
-
-
-def set_finished(root: Path) -> None:
-    """Record that all files of the commit are here."""
-    (root / _MARKER).unlink(missing_ok=True)
+        change(root, "add", "--all", "--", *{*here, *_staged(root)})
+        _commit(root, _FILES, "Keep what was not committed")
+        if decisions:
+            DecisionTable(root).release()  # else the review would offer to restore them
+        then = (git(root, "ls-tree", "--name-only", plan.commit, "--", *paths) or "").splitlines()
+        names = {*then, *_staged(root), *decisions}
+        change(root, "checkout", "--quiet", "--no-overlay", plan.commit, "--", *names)
+    _commit(root, paths, f"Go back to {plan.title}")
 
 
 def find_day_before(root: Path) -> dict[str, Any] | None:
@@ -199,14 +152,27 @@ def _count_decided(root: Path, commit: str) -> int:
     return len({row.image for row in {*before} ^ {*after}})
 
 
-def _names(root: Path, commit: str) -> list[str]:
-    """Return which of the files that go back a commit has."""
-    return (git(root, "ls-tree", "--name-only", commit, "--", *_FILES) or "").splitlines()
+def _subject(root: Path, commit: str) -> str:
+    return (git(root, "log", "-1", "--format=%s", commit) or "").strip()
 
 
-def _commit(root: Path, index: Path, parent: str, message: str) -> str:
-    """Return a commit of an index; the parent itself if it has the same files."""
-    tree = change(root, "write-tree", index=index)
-    if tree == change(root, "rev-parse", f"{parent}^{{tree}}"):
-        return parent
-    return change(root, "commit-tree", "-p", parent, "-m", message, tree)
+def _is_begun(root: Path, commit: str, title: str) -> bool:
+    """Return whether going back to a commit has staged its files, or has made the new commit."""
+    if git(root, "diff", "--cached", "--quiet", commit, "--", *_FILES) is None:
+        return False
+    is_only_staged = git(root, "diff", "--quiet", commit, "HEAD", "--", *_FILES) is None
+    return is_only_staged or _subject(root, "HEAD") == f"Go back to {title}"
+
+
+def _staged(root: Path) -> set[str]:
+    """Return which of the files that go back are in the index."""
+    names = (git(root, "ls-files", "--", *_FILES) or "").splitlines()
+    return {name.partition("/")[0] for name in names}
+
+
+def _commit(root: Path, paths: Sequence[str], message: str) -> None:
+    """Commit what is staged of some files, if anything is."""
+    options = ("--cached", "--name-only", "--no-renames", "--relative", "-z")
+    staged = git(root, "diff", *options, "--", *paths) or ""
+    if files := [f":(literal){path}" for path in staged.split("\0") if path]:
+        change(root, "commit", f"--message={message}", "--", *files)

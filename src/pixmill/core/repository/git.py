@@ -46,19 +46,18 @@ def git(root: Path, *words: str) -> str | None:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def change(root: Path, *words: str, index: Path | None = None) -> str:
-    """Run a Git command that writes, and return its output without spaces around it.
+def change(root: Path, *words: str) -> None:
+    """Run a Git command that writes.
 
     Args:
         root: The project's folder.
         words: The command, such as ``add data.dvc``.
-        index: Another index file, which is created if needed; default: that of the repository.
 
     Raises:
         GitError: It failed; the message is Git's, or that of a hook.
     """
     try:
-        done = _run(root, words, _CHANGE_TIMEOUT_SECONDS, index)
+        done = _run(root, words, _CHANGE_TIMEOUT_SECONDS)
     except (OSError, ValueError) as error:  # ValueError: a null byte
         raise GitError(f"git {words[0]} failed: {error}", next="git status") from None
     if done.returncode:
@@ -71,13 +70,9 @@ def change(root: Path, *words: str, index: Path | None = None) -> str:
         raise GitError(
             f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next=advice
         )
-    return done.stdout.decode("utf-8", "surrogateescape").strip()
 
 
-def _run(
-    root: Path, words: Sequence[str], timeout: float, index: Path | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    other = {"GIT_INDEX_FILE": str(index.resolve())} if index else {}
+def _run(root: Path, words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(  # noqa: S603 (no untrusted input)
             ["git", *words],  # noqa: S607 (the user's Git)
@@ -85,7 +80,7 @@ def _run(
             # Refreshing the index would make a concurrent `git commit` of the user fail. Messages
             # are matched in English, by LANGUAGE: LC_ALL would change how hooks read file names,
             # too.
-            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0", "LANGUAGE": "C"} | other,
+            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0", "LANGUAGE": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,8 @@ from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import running_dvc
 from pixmill.local.private_server import answer_json, expect_file, expect_json
 from pixmill.local.problems import ProblemError
-from pixmill.project.committing import find_commit, make_commit
+from pixmill.project.committing import find_commit, make_commit, require_no_operation
+from pixmill.project.going_back import RESTORE, go_back, make_plan
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.params_form import ParamsForm
@@ -41,6 +44,7 @@ class Actions:
         promotion: Job of ``pixmill promote``.
         rollback: Job of ``pixmill rollback``.
         sweep: Job of ``pixmill sweep``.
+        checkout: Job of ``dvc checkout``, after going back.
     """
 
     def __init__(self, root: Path) -> None:
@@ -50,11 +54,12 @@ class Actions:
         self.promotion = Job(root, "pixmill promote")
         self.rollback = Job(root, "pixmill rollback")
         self.sweep = Job(root, "pixmill sweep")
+        self.checkout = Job(root, "dvc checkout", (sys.executable, "-c", RESTORE))
 
     @property
     def jobs(self) -> list[Job]:
         """The jobs."""
-        return [self.adding.job, self.promotion, self.rollback, self.sweep]
+        return [self.adding.job, self.promotion, self.rollback, self.sweep, self.checkout]
 
     def document(self, state: ProjectState | None) -> dict[str, Any]:
         """Return what the page shows.
@@ -64,25 +69,35 @@ class Actions:
         """
         path = self._root / "params.yaml"
         found = find_commit(state) if state else None
-        commit = (
-            {
-                "kind": found.kind,
-                "paths": found.paths,
-                "message": found.message,
-                "command": found.command,
-            }
-            if found
-            else None
-        )
         return {
             "classes": _read_classes(path, path.stat().st_mtime_ns) if path.exists() else (),
-            "commit": commit,
+            "commit": found and asdict(found),
             "can_undo_params": self.form.can_undo,
             "import": self.adding.job.document(),
             "promotion": self.promotion.document(),
             "rollback": self.rollback.document(),
             "sweep": self.sweep.document(),
+            "going_back": self.checkout.document(),
         }
+
+    def go_back(self, state: ProjectState, commit: str, *, take_back: bool) -> None:
+        """Go back to a commit; images and model follow in the background.
+
+        Args:
+            state: The current state of the project.
+            commit: Its hash.
+            take_back: Whether to take back the decisions made since.
+
+        Raises:
+            PixmillError: An operation of Git is in progress, or as for :func:`.make_plan` and
+                :func:`.go_back`.
+        """
+        require_no_operation(state)
+        if self.adding.job.pid:
+            raise LockedError("images are being added", next="wait for it, or stop it")
+        go_back(self._root, make_plan(self._root, commit), take_back=take_back)
+        here = [name for name in ("data.dvc", "dvc.yaml") if (self._root / name).exists()]
+        self.checkout.start(*here)
 
 
 @lru_cache(maxsize=1)
@@ -126,14 +141,13 @@ def routes(home: Home) -> list[BaseRoute]:
         post("/sweep/stop", actions.sweep.stop),
         post("/comparison/start", home.comparison.start),
         post("/history/{commit}/compare", home.compare),
-        post("/history/{commit}/plan", home.going_back.plan),
+        post("/history/{commit}/plan", lambda commit: asdict(make_plan(home.root, commit))),
         post(
             "/history/{commit}/return",
-            lambda **them: home.going_back.start(home.read_now(), **them),
+            lambda **them: actions.go_back(home.read_now(), **them),
             alone=True,
             take_back=bool,
         ),
-        post("/return/finish", home.going_back.finish, alone=True),
         Route("/params", params),
         post("/params", form.save, alone=True, digest=str, values=dict[str, str]),
         post("/params/check", lambda values: {"errors": form.check(values)}, values=dict[str, str]),
@@ -167,6 +181,8 @@ def post_route(
 ) -> Route:
     """Return a route that calls a function with the fields of a JSON object and of the path.
 
+    While files of an earlier commit are restored, it only stops what runs.
+
     Args:
         home: The page, whose next request reads the state again.
         path: Path of the route.
@@ -187,6 +203,8 @@ def post_route(
 
         def perform() -> dict[str, Any]:
             try:
+                if home.actions.checkout.pid and not path.endswith("/stop"):
+                    raise LockedError("images and model are being restored", next="wait for it")
                 # Between the stages of a run, no command holds DVC's lock.
                 if alone and (
                     home.pipeline.pid or any(each.writes for each in running_dvc(home.root))

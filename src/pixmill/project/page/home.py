@@ -38,7 +38,6 @@ from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.moving import Moved
 from pixmill.project.page.overview import Overview
-from pixmill.project.page.returning import Return
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
 from pixmill.tracking.relocation import follow_move
@@ -92,7 +91,6 @@ class Home:
         self._mtimes: list[int] = []
         self.overview = Overview(root)
         self.moved = Moved(root)
-        self.going_back = Return(root)
         self.images = images.Images(root)
         self.images.finders.append(lambda name: self.overview.files.get(name))
         self.predictions = predictions.Predictions(root)
@@ -116,7 +114,6 @@ class Home:
             "state": self._state and self._state.document(),
             "overview": self.overview.content,
             "moved": self.moved.content,
-            "going_back": self.going_back.document(),
             "fault": self._fault,
             "pipeline": pipeline,
             "comparison": self.comparison.document(),
@@ -348,7 +345,7 @@ def open_project(
     except KeyboardInterrupt:
         home.images.close()
         home.predictions.close()
-        used = (home.going_back.job, home.using.export, home.using.serve)
+        used = (home.using.export, home.using.serve)
         for job in (home.pipeline, home.comparison, *home.actions.jobs, *used):
             if (pid := job.pid) is not None and job.at_end:
                 job.stop()

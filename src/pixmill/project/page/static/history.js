@@ -13,7 +13,7 @@ function svg(tag, attributes, ...children) {
 }
 
 const sayPoint = ({ commit, at, subject, accuracy, low, high }) =>
-  `${commit ? commit.slice(0, 7) : "Not committed"}, ${day(1000 * at)}: ${percent(accuracy)} (${points(low)} to ${points(high)})${subject ? `, ${subject}` : ""}`;
+  `${commit ? `${subject} (${commit.slice(0, 7)})` : "Not committed"}, ${day(1000 * at)}: ${percent(accuracy)} (${points(low)} to ${points(high)})`;
 
 function drawChart(history) {
   const bottom = Math.min(...history.map(({ low }) => low));
@@ -91,11 +91,9 @@ async function plan(commit) {
   close.focus();
 }
 
-function drawReturn({ running, status, log, title }) {
-  const isLeft = title && !running;
+function drawReturn({ running, status, log }) {
   setText("returning", running ? "Going back: restoring images and model …"
-    : isLeft ? `Going back to ${title} was not finished${status ? `: ${plain(log).trim().split("\n").pop()}` : "."}` : "");
-  if (isLeft) $("returning").append(" ", button("Finish", () => post("return/finish"), { className: "good" }));
+    : status ? `Images and model are not restored: ${plain(log).trim().split("\n").pop()}. Go back to the same point again.` : "");
 }
 
 export function draw({ overview: { history, day_before: before }, state, going_back: going }) {

@@ -19,6 +19,7 @@ from pixmill.core.words import count
 if TYPE_CHECKING:
     from pixmill.core.files.workspace import Workspace
     from pixmill.experiments.sweep.planning import Plan
+    from pixmill.experiments.sweep.trial_store import SweepTrial
 
 EXAMPLES = (
     ("pixmill sweep", "try 50 models, and rank them on validation"),
@@ -58,19 +59,19 @@ def run(arguments: argparse.Namespace) -> None:
     import optuna  # noqa: F401 (fail first if it is missing)
 
     from pixmill.core.params import load_params
-    from pixmill.experiments.sweep.planning import lock_sweep, open_trials, plan_sweep
+    from pixmill.experiments.sweep.planning import load_trial, lock_sweep, open_trials, plan_sweep
 
-    applying = arguments.apply is not None
     workspace = project_workspace()
     params = load_params(workspace.root)
+    if arguments.apply is not None:
+        number = None if arguments.apply < 0 else arguments.apply
+        _apply(workspace, load_trial(workspace, params, number, arguments.folds))
+        return
     plan = plan_sweep(workspace, params, trials=arguments.trials, folds=arguments.folds)
     if arguments.show:
         from pixmill.experiments.sweep.report import describe_plan
 
         print(describe_plan(plan, len(open_trials(workspace, plan).load())))
-        return
-    if applying:
-        _apply(workspace, plan, arguments.apply)
         return
     again = plan.command + (f" --trials {arguments.trials}" if arguments.trials else "")
     with (
@@ -115,12 +116,9 @@ def _search(workspace: Workspace, plan: Plan, again: str, *, as_json: bool) -> N
         record(workspace, found, page)
 
 
-def _apply(workspace: Workspace, plan: Plan, trial_number: int) -> None:
-    from pixmill.experiments.sweep.planning import open_trials
-    from pixmill.experiments.sweep.space import apply_trial, find_trial
+def _apply(workspace: Workspace, trial: SweepTrial) -> None:
+    from pixmill.experiments.sweep.space import apply_trial
 
-    trials = plan.best(open_trials(workspace, plan).load())
-    trial = find_trial(trials, None if trial_number < 0 else trial_number, command=plan.command)
     with storage_errors(then="the same command"):
         changes = apply_trial(workspace, trial)
     if not changes:

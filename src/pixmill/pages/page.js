@@ -61,6 +61,7 @@ const listImages = () => {
 const PARTS = [
   [/^dvc repro$/, '#start', 'Start'], [/^pixmill review\b/, 'review/', 'Review'], [/^pixmill compare$/, '#compare', 'Compare'],
   [/^pixmill serve\b/, '#try-part', 'Try an image'], [/^pixmill promote$/, '#production-part', 'Promote'],
+  [/^pixmill sweep --apply &&/, '#sweep-apply', 'Use these params'],
   [/^(params\.yaml|(scrape|validate|split|train|evaluate)\.[a-z_.]+)$/, '#params-part'], [/^reports\/[a-z]+\.html$/, ''],
 ];
 const leadToPart = (code) => {

@@ -6,8 +6,9 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params
 from pixmill.experiments.sweep.planning import open_trials
-from pixmill.experiments.sweep.space import apply_trial, find_trial
+from pixmill.experiments.sweep.space import find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial
+from pixmill.project.page.actions import Actions
 from tests.experiments.sweep.swept import add, make_plan
 
 TEXT = """\
@@ -79,8 +80,11 @@ def found(workspace, plan, number=None):
 
 def test_applies_values_and_keeps_the_rest(workspace) -> None:
     plan = fill(workspace, VALUES)
-    changes = apply_trial(workspace, found(workspace, plan))
-    assert changes == [
+    page = Actions(workspace.root)
+    best = page.find_best_trial()
+    page.use_trial(best["number"])
+    assert page.find_best_trial()["changes"] == []
+    assert best["changes"] == [
         "train.learning_rate: 0.003 → 0.01",
         "train.cnn.blocks.1.filters: 8 → 16",
         "train.momentum: 0.9 → 0.5",

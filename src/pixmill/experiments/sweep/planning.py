@@ -24,7 +24,7 @@ from pixmill.core.repository.stage_inputs import (
     workspace_stages,
 )
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
-from pixmill.experiments.sweep.space import check_searched, combinations, current_values
+from pixmill.experiments.sweep.space import check_searched, combinations, current_values, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.images.parts import load_parts
 from pixmill.train.training_key import deciding_params, sweep_digest
@@ -193,6 +193,25 @@ def _packed_folder(root: Path, split: SplitParams) -> Path:
 def open_trials(workspace: Workspace, plan: Plan) -> TrialStore:
     """Return the store of a sweep's finished trials; create no files."""
     return TrialStore(workspace.scratch("sweep") / plan.key, lower_is_better=plan.lower_is_better)
+
+
+def load_trial(
+    workspace: Workspace, params: Params, number: int | None = None, folds: int | None = None
+) -> SweepTrial:
+    """Return a complete trial of a sweep.
+
+    Args:
+        workspace: Workspace of the project.
+        params: Params of the project.
+        number: Its number; default: that of the best.
+        folds: As for :func:`plan_sweep`.
+
+    Raises:
+        PixmillError: There is no such trial, or as for :func:`plan_sweep`.
+    """
+    plan = plan_sweep(workspace, params, folds=folds)
+    trials = plan.best(open_trials(workspace, plan).load())
+    return find_trial(trials, number, command=plan.command)
 
 
 def lock_sweep(workspace: Workspace) -> AbstractContextManager[None]:

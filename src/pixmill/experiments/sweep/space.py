@@ -184,11 +184,20 @@ def apply_trial(workspace: Workspace, trial: SweepTrial) -> list[str]:
     path = workspace.root / "params.yaml"
     text = read_text(path)
     params = parse_params(text)
-    now = current_values(params, trial.values)
-    changes = {name: value for name, value in trial.values.items() if value != now[name]}
+    changes = describe_changes(params, trial)
     wanted = params.model_copy(update={"train": params.changed(trial.values).train})
     changed = edit_params(text, wanted, otherwise="set the values yourself") if changes else text
     pin(workspace.scratch("train") / "checkpoints", "applied", [trial.key])
     if changes:
         write_text(path, changed)
-    return [f"{name}: {plain(now[name])} → {plain(value)}" for name, value in changes.items()]
+    return changes
+
+
+def describe_changes(params: Params, trial: SweepTrial) -> list[str]:
+    """Return what :func:`apply_trial` changes, one line for each param."""
+    now = current_values(params, trial.values)
+    return [
+        f"{name}: {plain(now[name])} → {plain(value)}"
+        for name, value in trial.values.items()
+        if value != now[name]
+    ]

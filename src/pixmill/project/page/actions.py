@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import running_dvc
 from pixmill.local.private_server import answer_json, expect_file, expect_json
@@ -80,6 +81,24 @@ class Actions:
             "going_back": self.checkout.document(),
         }
 
+    def find_best_trial(self) -> dict[str, Any]:
+        """Return the ``number`` of the best trial of the sweep, and the ``changes`` by using it."""
+        from pixmill.experiments.sweep.planning import load_trial
+        from pixmill.experiments.sweep.space import describe_changes
+
+        params = load_params(self._root)
+        trial = load_trial(Workspace(self._root, self._root), params)
+        return {"number": trial.number, "changes": describe_changes(params, trial)}
+
+    def use_trial(self, number: int) -> None:
+        """Write the params of a trial of the sweep; the form can undo it."""
+        from pixmill.experiments.sweep.planning import load_trial
+        from pixmill.experiments.sweep.space import apply_trial
+
+        workspace = Workspace(self._root, self._root)
+        with self.form.changing():
+            apply_trial(workspace, load_trial(workspace, load_params(self._root), number))
+
     def go_back(self, state: ProjectState, commit: str, *, take_back: bool) -> None:
         """Go back to a commit; images and model follow in the background.
 
@@ -139,6 +158,8 @@ def routes(home: Home) -> list[BaseRoute]:
             trials=int,
         ),
         post("/sweep/stop", actions.sweep.stop),
+        post("/sweep/best", actions.find_best_trial),
+        post("/sweep/use", actions.use_trial, alone=True, number=int),
         post("/comparison/start", home.comparison.start),
         post("/history/{commit}/compare", home.compare),
         post("/history/{commit}/plan", lambda commit: asdict(make_plan(home.root, commit))),

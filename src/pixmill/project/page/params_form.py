@@ -1,10 +1,11 @@
 """The params as a form: read, checked, saved with their comments, and restored."""
 
+import contextlib
 import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,20 @@ class ParamsForm:
         Raises:
             PixmillError: The file has changed since, or a package or a download is missing.
         """
-        with self._lock:
+        with self.changing():
             _expect(read_text(self._path), digest, "reload the form, and repeat the change")
-            before = self._path.read_bytes()
             chosen, _ = pin_preset(self._root, find_recipe(self._root, recipe))
-            if use(self._root, chosen).rewritten:
-                self._saved.append((_digest(read_text(self._path).encode()), before))
+            use(self._root, chosen)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let :meth:`undo` restore the file as it was before the block."""
+        with self._lock:
+            before = self._path.read_bytes()
+            yield
+            after = read_text(self._path).encode()
+            if after != before:
+                self._saved.append((_digest(after), before))
 
     def undo(self) -> None:
         """Restore the file before the last change.

@@ -1,6 +1,6 @@
 // The history: accuracy over the last commits. A point opens what can be done with it.
 import { compare } from "./compare.js";
-import { $, day, make, part, percent, plain, points, post, setText, some } from "./tools.js";
+import { $, button, day, make, part, percent, plain, points, post, setText, some } from "./tools.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT] = [300, 110, 34];
@@ -44,12 +44,6 @@ function drawChart(history) {
       make("div", { className: "points", attributes: { role: "group", "aria-label": "Accuracy over the last commits" } }, ...buttons)),
     said);
 }
-
-const button = (text, act, options = {}) => {
-  const made = make("button", { type: "button", textContent: text, ...options });
-  made.addEventListener("click", act);
-  return made;
-};
 
 const show = (...children) => {
   $("point").replaceChildren(...children);

@@ -1,5 +1,5 @@
 // Try other settings: how many models, and about how long it takes.
-import { $, make, part, plain, post } from "./tools.js";
+import { $, button, make, part, plain, post } from "./tools.js";
 
 let job = { running: false };
 
@@ -25,7 +25,29 @@ export function setUp() {
   trials.addEventListener("input", () => { $("sweep-cost").textContent = sayCost(trials.valueAsNumber || 0, Number(trials.dataset.seconds)); });
   $("sweep-part").replaceChildren(
     make("details", {}, make("summary", { textContent: "Find better params" }), form),
-    make("p", { id: "swept", className: "said-last", attributes: { role: "status" } }));
+    make("p", { id: "swept", className: "said-last", attributes: { role: "status" } }),
+    make("div", { id: "sweep-apply", hidden: true }));
+  offer();
+}
+
+const show = (...parts) => {
+  $("sweep-apply").replaceChildren(...parts);
+  $("sweep-apply").querySelector("button").focus();
+};
+
+function offer(said = "") {
+  $("sweep-apply").replaceChildren(make("p", { className: "actions" }, button("Use the best params …", preview), make("span", { className: "faint", textContent: said })));
+}
+
+// Show what using the best trial changes, before anything is changed.
+async function preview({ target }) {
+  target.disabled = true;
+  const found = await post("sweep/best");
+  if (!found) return offer();
+  if (!found.changes.length) return offer("You use them already.");
+  const use = async () => offer(await post("sweep/use", { number: found.number }) ? "They are in use. Train with them." : "");
+  show(make("ul", {}, ...found.changes.map((text) => make("li", { textContent: text }))),
+    make("p", { className: "actions" }, button("Use these params", use, { className: "good" }), button("Cancel", () => offer())));
 }
 
 export function draw(all) {
@@ -36,6 +58,7 @@ export function draw(all) {
   part("sweep", { job, isBusy, seconds: train?.seconds, isReady: train?.status === "fresh", hasReport: reports.includes("sweep.html") }, ({ isReady, seconds, hasReport }) => {
     $("sweep-part").firstChild.hidden = !seconds && !isReady; // nothing to search yet
     $("sweep").disabled = isBusy;
+    $("sweep-apply").hidden = isBusy || !hasReport;
     $("trials").dataset.seconds = seconds ?? "";
     $("trials").dispatchEvent(new Event("input"));
     const log = job.running || job.status === null ? "" : plain(job.log).trim();

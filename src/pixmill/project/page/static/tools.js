@@ -11,6 +11,12 @@ export function make(tag, options = {}, ...children) {
   return element;
 }
 
+export function button(text, act, options = {}) {
+  const made = make("button", { type: "button", textContent: text, ...options });
+  made.addEventListener("click", act);
+  return made;
+}
+
 // Redraw a part only if its content changed, to keep focus and selections.
 export function part(name, content, draw) {
   const text = JSON.stringify(content);

@@ -7,6 +7,8 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.dataset.inbox import Inbox
@@ -40,9 +42,11 @@ def _without_features():
 def reviewed(project, by="mk"):
     """Serve the review of a project, and set its ``running``."""
     site = ReviewSite(Workspace(project.root, project.root), by=by)
-    app = make_app(site.routes())
+    started = []
+    start = Route("/pipeline/start", lambda _: JSONResponse(started.append(1)), methods=["POST"])
+    app = make_app([*site.routes(), start])
     with site, PrivateServer(app, command="pixmill review", start="review/") as server:
-        project.running = SimpleNamespace(address=server.new_address())
+        project.running = SimpleNamespace(address=server.new_address(), started=started)
         yield project
 
 
@@ -325,6 +329,9 @@ def test_labels_are_given_by_keys_and_kept(grid):
     grid.press("3")
     assert grid.project.said() == said
     assert grid.browser.get_log("browser") == []
+    grid.press(Keys.ENTER)
+    grid.until(lambda _: grid.browser.current_url.endswith("/#start"))
+    assert grid.project.running.started == [1]
 
 
 def test_selections(grid):

@@ -196,7 +196,7 @@ function between(kind) {
   const { done, total } = shown.kinds.find((each) => each.kind === kind);
   const next = shown.kinds.find((each) => each.kind === shown.kind);
   part('between').hidden = false;
-  part('between-text').textContent = `${done} of ${total} ${KINDS[kind]} done. Next: ${next.total - next.done} ${KINDS[shown.kind]}. Or `;
+  part('between-text').textContent = `${done} of ${total} ${KINDS[kind]} done. Next: ${next.total - next.done} ${KINDS[shown.kind]}. `;
 }
 
 // ---- actions

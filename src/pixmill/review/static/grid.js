@@ -211,9 +211,9 @@ function drawNothing(place, content) {
   const [text, buttons = {}, isDone] = content || [''];
   place.hidden = !content;
   place.replaceChildren(make('p', { textContent: text }),
-    ...(isDone ? [make('a', { className: 'button', href: '../#start', textContent: 'Train' })] : []),
+    ...(isDone ? [make('button', { type: 'button', className: 'primary', data: { act: 'train' }, textContent: 'Train' })] : []),
     ...Object.entries(buttons).map(([name, changes]) => press(name, () => go(changes))));
-  place.querySelector('a, button')?.focus();
+  place.querySelector('button')?.focus();
 }
 
 // The images that were labelled twice: the labels are compared once both are known.

@@ -33,6 +33,12 @@ export async function ask(path, body) {
 export const decide = (body) => ask('decide', { ...body, window: window_ });
 export const undo = () => ask(`undo?window=${window_}`, {});
 
+// Start a run, and show the project's page: if one is on, it shows that; else a start that failed can be repeated there.
+export async function train() {
+  await ask('../pipeline/start', {}).catch(() => null);
+  location.assign('../#start');
+}
+
 // Kinds of cases, in words.
 export const KINDS = {
   feedback: 'corrections by users', disputed: 'disputed labels', conflicts: 'conflicting labels', labels: 'doubtful labels', flips: 'newly wrong',

@@ -1,6 +1,6 @@
 // The review page: one large image of a case, or many images in a grid. The address has the view: `#scope=…` is the grid.
 
-import { close, dialogKey, part } from './page.js';
+import { close, dialogKey, part, train } from './page.js';
 import { cases } from './cases.js';
 import { grid } from './grid.js';
 
@@ -16,7 +16,7 @@ function show() {
   view.begin();
 }
 
-const ACTS = { help: () => part('help').showModal(), close };
+const ACTS = { help: () => part('help').showModal(), close, train };
 
 function act(name) {
   (view.acts[name] ?? ACTS[name])?.();

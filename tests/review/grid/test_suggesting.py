@@ -168,7 +168,7 @@ def test_unsure_images_are_named_and_unlike_one_another() -> None:
     assert {row // 30 for row in unsure[:2]} == {4, 5}
     strange = {"new region"}
     assert {proposal.words[place] for place in proposal.word[unsure]} - strange <= {
-        f"between {one} and {two}" for one in CLASSES for two in CLASSES
+        f"{one} / {two}" for one in CLASSES for two in CLASSES
     }
 
 

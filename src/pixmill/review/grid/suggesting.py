@@ -103,7 +103,7 @@ class Proposal(NamedTuple):
             are only in ``sample``, if at all.
         guess: For each row the position of the guessed class among the classes; -1 without a guess.
         belief: For each row the probability of the guessed class; 0 without a guess.
-        words: Reasons why an image is shown, such as ``between frog and toad``.
+        words: Reasons why an image is shown, such as ``frog / toad``.
         word: For each row the position of its reason in ``words``; -1 if it is not shown.
     """
 
@@ -391,7 +391,7 @@ def _suggest(
             return "new region"
         one = head.names[first[place]]
         two = head.names[second[place]]
-        return f"probably {one}" if margin[place] >= _SURE_MARGIN else f"between {one} and {two}"
+        return f"probably {one}" if margin[place] >= _SURE_MARGIN else f"{one} / {two}"
 
     rest = ~np.isin(each, unsure)
     for number, name in enumerate(head.names):

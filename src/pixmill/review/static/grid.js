@@ -10,11 +10,12 @@ const POLL = 2000; // milliseconds between questions for the state
 const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
 const LISTS = /^(doubt:|query:|errors$|selection$)/; // scopes that show images in their own order, whatever their label
+const UNRANKED = new Set(['sample', 'again']); // sections whose order means nothing
 const STAGES = [
   '',
   'Label these first: they measure the accuracy honestly. They are a random sample, without suggestions: look at each image, select those of a class, and press its key.',
   'Name the clusters: select what is alike, and press the key of its class.',
-  'Confirm the suggestions: select all above the line, click the wrong ones away, and press the key. Look at each of the unsure ones.',
+  'Confirm the suggestions: select all above the dashed line, which follows the pointer, click the wrong ones away, and press the key. Look at each of the unsure ones.',
 ];
 
 const view = {};
@@ -29,7 +30,7 @@ let sampling = false; // the random sample is shown, or its end
 const seconds = new Map(); // first and second label of the images that were labelled once more, by row
 
 const scroller = new Scroller(part('scroller'), part('canvas'), fill);
-const selection = new Selection(scroller, { rowAt: (index) => state.rows[index], count: () => state?.rows.length ?? 0, changed });
+const selection = new Selection(scroller, { rowAt: (index) => state.rows[index], count: () => state?.rows.length ?? 0, changed, isRanked: (index) => !UNRANKED.has(scroller.sectionOf(index)?.kind) });
 
 const some = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 const percent = (share) => `${Math.round(100 * share)} %`;
@@ -163,6 +164,7 @@ function around() {
   part('interval').textContent = accuracy
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
+  document.querySelector('footer [data-act=above]').hidden = Boolean(state?.sections.length) && state.sections.every(({ kind }) => UNRANKED.has(kind));
   part('grow').hidden = !accuracy?.more || sample.left > 0 || !sample.grows;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton({ name, key: LABEL_KEYS[at], count }, (label) => act('label', label)))));
   document.querySelector('#labelling [data-act=undo]').disabled = !facts.undoable;

@@ -3,10 +3,11 @@
 const SLACK = 6; // pixels after which a press becomes a frame
 
 export class Selection {
-  // rowAt(index): the row of an image; count(): their number; changed(): called after each change.
+  // rowAt(index): the row of an image; count(): their number; changed(): called after each change;
+  // isRanked(index): whether its section has an order, so that all above a line can be selected.
   // left: rows that were selected and then were not.
-  constructor(scroller, { rowAt, count, changed }) {
-    Object.assign(this, { scroller, rowAt, count, changed, rows: new Set(), left: new Set(), focus: 0, anchor: 0, hovered: null });
+  constructor(scroller, { rowAt, count, changed, isRanked = () => true }) {
+    Object.assign(this, { scroller, rowAt, count, changed, isRanked, rows: new Set(), left: new Set(), focus: 0, anchor: 0, hovered: null });
     const { place, canvas } = scroller;
     this.frame = document.createElement('div');
     this.frame.className = 'frame';
@@ -49,8 +50,8 @@ export class Selection {
 
   // Select the images of the section above the line.
   above() {
-    const index = this.hovered ?? this.focus;
-    if (index >= this.count()) return;
+    const index = this.lined();
+    if (index === null) return;
     const end = this.scroller.rowEnd(index);
     for (let at = this.scroller.sectionOf(index).start; at <= end; at += 1) this.rows.add(this.rowAt(at));
     this.changed();
@@ -77,10 +78,16 @@ export class Selection {
     this.mark();
   }
 
+  // Return the image above the line; null without a line.
+  lined() {
+    const index = this.hovered ?? this.focus;
+    return index < this.count() && this.isRanked(index) ? index : null;
+  }
+
   // Draw the line below the row of the pointer, else of the focus.
   mark() {
-    const index = this.hovered ?? this.focus;
-    this.line.hidden = index >= this.count();
+    const index = this.lined();
+    this.line.hidden = index === null;
     if (this.line.hidden) return;
     const { y } = this.scroller.position(index);
     this.line.style.transform = `translateY(${y + this.scroller.height - 4}px)`;

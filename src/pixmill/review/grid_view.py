@@ -95,6 +95,7 @@ def _facts(session: Session) -> dict[str, Any]:
         "sample": {
             "size": len(sample),
             "left": sum(session.labels[row] is None for row in sample),
+            "before": sum(row in session.held and bool(session.labels[row]) for row in sample),
             "grows": len(sample) + SAMPLE // 2 <= len(session.labels) // 3,
         },
         # Before the sample is drawn, what to label next is not known.

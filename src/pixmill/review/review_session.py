@@ -110,6 +110,7 @@ class Session:
         counts: Number of images by label.
         advisor: Advice to those who label.
         lock: Lock of all of these.
+        held: Rows of validation and test in the last run.
         previews: Previews by row and longer side in pixels.
 
     Raises:
@@ -164,8 +165,8 @@ class Session:
         self.lock = threading.RLock()
         self.refresh()
         self._looks.update(row for row, label in enumerate(self.labels) if label)
-        self._held = held_out(self.images)
-        self._held.update(row for row, split in self._given.items() if split != "train")
+        self.held = held_out(self.images)
+        self.held.update(row for row, split in self._given.items() if split != "train")
         self.advisor = Advisor(self.images)
         self._seen: tuple[object, ...] = ()
         limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
@@ -475,7 +476,7 @@ class Session:
                 return
             self._seen = seen
             looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(self.labels)]
-            held = {*self._held}
+            held = {*self.held}
             for name, of in self.table.decided.items():
                 if of.split in ("val", "test"):
                     held.update(self.images.rows_of(name))

@@ -66,8 +66,9 @@ function take(answer) {
 }
 
 // The random sample is shown apart, and so is its end; before it is drawn, nothing is. Finished images are shown only to those who ask.
-function alone(answer) {
-  if (view.sort !== 'next') return answer;
+function alone(all) {
+  if (view.sort !== 'next') return all;
+  const answer = without(all, looked(all));
   const [first] = answer.sections;
   const hasSample = first?.kind === 'sample' && !view.sample;
   sampling = hasSample || (sampling && answer.left > 0);
@@ -75,6 +76,15 @@ function alone(answer) {
   const again = answer.sections.find(({ kind }) => kind === 'again')?.count ?? 0;
   const isDone = view.scope === 'unlabelled' && !answer.left && !view.again;
   return sampling || answer.waits || isDone ? { ...answer, sections: [], rows: [], again } : answer;
+}
+
+// The images that were labelled once more: they are done if both labels are equal, else they come again after all others.
+function looked({ sections, rows }) {
+  const { start = 0, count = 0 } = sections.find(({ kind }) => kind === 'again') ?? {};
+  const again = rows.slice(start, start + count);
+  const done = again.filter((row) => seconds.has(row));
+  const isFirst = done.length < again.length;
+  return new Set(done.filter((row) => isFirst || seconds.get(row)[0] === seconds.get(row)[1]));
 }
 
 // Show images. The place in the section at the top of the view stays, unless other images are now the first ones to label.
@@ -162,9 +172,9 @@ function around() {
   const { accuracy, classes, progress, sample } = facts;
   part('accuracy').textContent = accuracy ? percent(accuracy.value) : '–';
   part('interval').textContent = accuracy
-    ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
+    ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${measured()}. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
-  document.querySelector('footer [data-act=above]').hidden = Boolean(state?.sections.length) && state.sections.every(({ kind }) => UNRANKED.has(kind));
+  document.querySelector('footer [data-act=above]').hidden = (state?.sections ?? []).every(({ kind }) => UNRANKED.has(kind));
   part('grow').hidden = !accuracy?.more || sample.left > 0 || !sample.grows;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton({ name, key: LABEL_KEYS[at], count }, (label) => act('label', label)))));
   document.querySelector('#labelling [data-act=undo]').disabled = !facts.undoable;
@@ -188,6 +198,14 @@ function around() {
   });
   part('belief-in').hidden = facts.view.sort !== 'belief';
   redraw('label', [facts.view.label, classes.map(({ name }) => name)], (place) => place.replaceChildren(...classes.map(({ name }) => make('option', { value: name, textContent: name, selected: name === facts.view.label }))));
+}
+
+// What the live accuracy is of.
+function measured() {
+  const { accuracy: { n }, progress, sample } = facts;
+  const [read, all] = [progress.featured + progress.broken, progress.files];
+  const of = sample.before >= n ? `${some(n, 'validation and test image')} of the last training` : `${some(n, 'image')} of the random sample${sample.before ? `, ${sample.before.toLocaleString('en')} of them from the last training` : ''}`;
+  return `${of}${read < all ? `, so far: ${(all - read).toLocaleString('en')} images are still being read` : ''}`;
 }
 
 // What to do with the images shown, and whether they are the sample.
@@ -307,20 +325,26 @@ function lookTwice(rows, label) {
 // Whether images stay in view with that label.
 const stays = (label) => label && (view.scope === 'all' || view.scope === `class:${label}` || LISTS.test(view.scope));
 
-// Remove rows from the images shown.
-function leave(rows) {
-  const kept = state.rows.map((row) => !rows.has(row));
+// Return an answer without some rows.
+function without(answer, rows) {
+  const kept = answer.rows.map((row) => !rows.has(row));
   const pick = (values) => values.filter((_, index) => kept[index]);
   let start = 0;
-  const sections = state.sections.map((section) => {
+  const sections = answer.sections.map((section) => {
     let count = 0;
     for (let at = section.start; at < section.start + section.count; at += 1) count += kept[at];
     start += count;
     return { ...section, start: start - count, count };
   }).filter(({ count }) => count);
-  selection.focus -= kept.slice(0, selection.focus).filter((stay) => !stay).length;
+  const { guess, belief, word, given, said } = answer;
+  return { ...answer, sections, rows: pick(answer.rows), guess: pick(guess), belief: pick(belief), word: pick(word), given: pick(given), said: said && pick(said) };
+}
+
+// Remove rows from the images shown.
+function leave(rows) {
+  selection.focus -= state.rows.slice(0, selection.focus).filter((row) => rows.has(row)).length;
   selection.forget();
-  show({ ...state, sections, order: '', rows: pick(state.rows), guess: pick(state.guess), belief: pick(state.belief), word: pick(state.word), given: pick(state.given), said: state.said && pick(state.said) });
+  show({ ...without(state, rows), order: '' });
 }
 
 function undo() {

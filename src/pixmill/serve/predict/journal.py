@@ -38,12 +38,12 @@ class Journal:
         self._places: dict[str, tuple[Mark, int]] = {}
         place = 0
         for line in self._reader:
-            # Of a killed process, the last line may be torn.
-            with contextlib.suppress(ValueError):
+            # Of a killed process or a full disk, a line may be torn.
+            with contextlib.suppress(ValueError, TypeError, KeyError):
                 mark, row = json.loads(line)
                 self._places[row["path"]] = (tuple(mark), place)
             place += len(line)
-        self._append(b"\n")  # It ends a torn line, and makes this journal the newest.
+        self._path.touch()  # the newest one
         keep_newest(folder.glob("*.jsonl"), _MAX_BYTES)
 
     def __len__(self) -> int:
@@ -77,7 +77,12 @@ class Journal:
         Raises:
             OSError: The disk is full.
         """
-        self._places[row["path"]] = (mark, self._append(f"{json.dumps([mark, row])}\n".encode()))
+        # The line feed is first, so that it ends a torn line.
+        line = f"\n{json.dumps([mark, row])}".encode()
+        if self._writer.write(line) < len(line):
+            raise OSError(errno.ENOSPC, None, str(self._path))
+        # Another process may have added rows before this one.
+        self._places[row["path"]] = (mark, self._writer.tell() - len(line) + 1)
 
     def discard(self) -> None:
         """Delete the rows, which are needed no more."""
@@ -88,9 +93,3 @@ class Journal:
         """Close the file; the rows stay."""
         self._writer.close()
         self._reader.close()
-
-    def _append(self, line: bytes) -> int:
-        """Return the place of the line, which may follow one of another process."""
-        if self._writer.write(line) < len(line):
-            raise OSError(errno.ENOSPC, None, str(self._path))
-        return self._writer.tell() - len(line)

@@ -1,8 +1,11 @@
-// All answers as a table, with the columns of `pixmill predict`.
+// All answers as a table, for spreadsheets: no text begins like a formula, and a mark says that it is UTF-8.
 
 import { make } from './elements.js';
 
-const cell = (value) => `"${String(value ?? '').replaceAll('"', '""')}"`;
+const cell = (value) => {
+  const guard = typeof value === 'string' && /^[=+\-@\t\r\n]/.test(value) ? "'" : '';
+  return `"${guard}${String(value ?? '').replaceAll('"', '""')}"`;
+};
 
 function rowOf({ name, answer = {}, error }, classes) {
   const { label, confidence, sure, unlike, probabilities, message } = answer;
@@ -12,7 +15,7 @@ function rowOf({ name, answer = {}, error }, classes) {
 export function download(items, classes) {
   const head = ['name', 'predicted', 'confidence', 'sure', 'unlike', ...classes.map((each) => `p_${each}`), 'reason'];
   const lines = [head, ...items.map((item) => rowOf(item, classes))].map((row) => row.map(cell).join(','));
-  const url = URL.createObjectURL(new Blob([`${lines.join('\r\n')}\r\n`], { type: 'text/csv' }));
+  const url = URL.createObjectURL(new Blob([`\uFEFF${lines.join('\r\n')}\r\n`], { type: 'text/csv' }));
   make('a', { href: url, download: 'predictions.csv' }).click();
   URL.revokeObjectURL(url);
 }

@@ -105,10 +105,7 @@ def test_dirty_tree_is_refused(give, project, registry):
         (project / "params.yaml").read_text() + "compare: {metric: accuracy}\n",
     )
     error = refusal(give, "better")
-    assert error.message == (
-        "the working tree differs from its commit in params.yaml, so no commit has the promoted "
-        "state"
-    )
+    assert error.message == "params.yaml changed since the last commit, so no commit has this model"
     assert state(registry) == {}
 
 

@@ -6,13 +6,21 @@ origins into data/metadata.csv. An image that data/ has already is skipped; if i
 label there, the given one becomes a row of decisions.csv.
 """
 
+from __future__ import annotations
+
 import argparse
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import add_reading_options, project_root, reading_options
 from pixmill.core.process.progress import announce
 from pixmill.core.words import printable_lines
+
+if TYPE_CHECKING:
+    from pixmill.core.params import Params
+    from pixmill.dataset.detected import Detected
 
 EXAMPLES = (
     ("pixmill import ~/photos.zip --dry-run", "list images and labels of an archive"),
@@ -38,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
     from pixmill.core.names import to_slug
+    from pixmill.core.params import load_params
     from pixmill.dataset.deciding import default_name
     from pixmill.dataset.detection import introduce, recognise, refuse_overlap
     from pixmill.dataset.importing import import_into, scratch_of
@@ -48,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         found = recognise(arguments.source, scratch, options)
         if not arguments.dry_run:
             announce(introduce(found))
+        known = load_params(root)
         lines = import_into(
             root,
             found,
@@ -62,8 +72,20 @@ def run(arguments: argparse.Namespace) -> None:
             lines = [
                 *found.remarks,
                 *lines,
+                *_small_classes(known, found),
                 "Next:",
                 *label,
                 "  pixmill doctor --quick && dvc repro",
             ]
     print(printable_lines("\n".join(lines)))
+
+
+def _small_classes(params: Params, found: Detected) -> list[str]:
+    """Return a line for each new class with too few images to pass the checks."""
+    least = params.validate.min_per_class.count
+    counts = Counter(item.facts.label for item in found.items if item.facts.label)
+    return [
+        f"{label} has {number} of the {least} images that a class needs: add more"
+        for label, number in counts.items()
+        if label not in params.classes and number < least
+    ]

@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         FORMATS,
         Output,
         check_outputs,
+        keeps_rows,
         predict_to_files,
     )
     from pixmill.serve.predict.showing import MAX_TABLE_ROWS, Summary, table
@@ -67,10 +68,10 @@ def run(arguments: argparse.Namespace) -> None:
     root = find_project(Path.cwd())
     model = find_model(arguments.model, root)
     summary = Summary()
-    kept = "the rows until now are kept: the same command goes on"
-    with interruptible(
-        f"pixmill predict: interrupted; nothing was written{f', and {kept}' if root else ''}"
-    ):
+    said = "pixmill predict: interrupted; nothing was written"
+    if keeps_rows(root):
+        said += ", and the rows until now are kept: the same command goes on"
+    with interruptible(said):
         for row in predict_to_files(model, images, outputs, root=root):
             summary.add(row)
     if outputs:

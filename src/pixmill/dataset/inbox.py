@@ -174,9 +174,9 @@ class Inbox:
         )
         with self.lock(then="send the feedback again"):
             # The same statement about the same image replaces the earlier one.
-            key = hashlib.sha256(f"{correction.id} {label}".encode()).hexdigest()[:16]
+            key = _key(correction.id, label)
             names = self._names("corrections")
-            earlier = [name for name in names if name.endswith(f"-{key}")]
+            earlier = [name for name in names if name.endswith(key)]
             sizes = [(self._path / name).stat().st_size for name in names if name not in earlier]
             body = f"{correction.model_dump_json()}\n".encode() + content
             if len(sizes) >= self._max_entries or sum(sizes) + len(body) > self._max_bytes:
@@ -187,10 +187,21 @@ class Inbox:
                 )
             if charge and not earlier:
                 charge(max(len(content) / self._max_bytes, 1 / self._max_entries))
-            name = f"corrections/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{key}"
+            name = f"corrections/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{key}"
             write_durably(self._path / name, body)
             self._delete(each for each in earlier if each != name)
         return correction.id
+
+    def withdraw(self, name: str, label: str | None) -> None:
+        """Delete the correction of an image with this label, if it is there.
+
+        Args:
+            name: Id of the image.
+            label: The label of :meth:`add`.
+        """
+        with self.lock(then="send the feedback again"):
+            names = self._names("corrections")
+            self._delete(each for each in names if each.endswith(_key(name, label)))
 
     def entries(self) -> tuple[list[Entry], int]:
         """Return images with corrections, last corrected first, and the number of malformed files.
@@ -306,3 +317,8 @@ class Inbox:
         for name in names:
             (self._path / name).unlink(missing_ok=True)
             sync_folder((self._path / name).parent)
+
+
+def _key(name: str, label: str | None) -> str:
+    """Return the end of the name of a correction's file."""
+    return f"-{hashlib.sha256(f'{name} {label}'.encode()).hexdigest()[:16]}"

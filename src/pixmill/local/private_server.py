@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import storage_errors
+from pixmill.core.files.writing import replacing, storage_errors
 from pixmill.local.bounded_request import Application, Receive, Scope, Send, check_size, run_bounded
 from pixmill.local.loopback import LoopbackServer, wait_for_interrupt
 from pixmill.local.problems import ProblemError
@@ -291,6 +291,13 @@ def expect_file(request: Request) -> None:
     """
     if request.headers.get("content-type") != "application/octet-stream":
         raise ProblemError(415, "Expected a body of application/octet-stream.")
+
+
+async def store_body(request: Request, target: Path) -> None:
+    """Write the body of a request to a file, which is there only when it is whole."""
+    with replacing(target) as temporary, temporary.open("wb") as file:
+        async for part in request.stream():
+            file.write(part)
 
 
 def answer_json(act: Callable[[], dict[str, Any]]) -> Response:

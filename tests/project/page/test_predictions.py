@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import shutil
+import time
 from urllib.parse import quote
 
 import pytest
@@ -88,19 +89,24 @@ def test_uploads_are_answered_and_corrected(root):
         assert visitor.post(place, {"paths": paths, "label": "coat"})[0] == 200
         (entry,) = Inbox(root / "inbox").entries()[0]
         assert (entry.id, entry.corrections[0].label) == (IDS[1], "coat")
+        assert visitor.post(place, {"paths": paths, "label": ""})[0] == 200  # instead
+        assert [each.label for each in Inbox(root / "inbox").entries()[0][0].corrections] == [None]
+        assert visitor.post(place, {"paths": paths, "label": None})[0] == 200
+        assert Inbox(root / "inbox").entries()[0] == []
+        assert visitor.post(place, {"paths": paths, "label": "coat"})[0] == 200
         assert visitor.get_json(f"image/{IDS[0]}/facts")["known"] is False
         assert visitor.ask(f"thumbnail/{IDS[0]}")[2][:2] == b"\xff\xd8"
 
     with opened(root) as visitor:  # also after a restart
-        assert visitor.get_json("predictions")["galleries"] == [
-            {"name": name, "files": 5, "expected": 4}
-        ]
+        assert visitor.get_json("predictions")["galleries"] == [{"name": name, "files": 5}]
         rows = answers(visitor, name, 5)
         assert [path for path, row in rows.items() if row["corrected"] == "coat"] == [HOSTILE]
         table = visitor.ask(f"predictions/{name}/table.csv")[2].decode("utf-8-sig")
-        assert {row["path"] for row in csv.DictReader(io.StringIO(table))} == {*found}
+        rows = {row["path"]: row["corrected"] for row in csv.DictReader(io.StringIO(table))}
+        assert rows == dict.fromkeys(found, "") | {HOSTILE: "coat"}
         assert visitor.post(f"predictions/{name}/delete", {})[0] == 200
         assert visitor.ask(f"predictions/{name}/state")[0] == 404
+    predictions.Predictions(root)
     assert list((root / ".pixmill/open/predictions").iterdir()) == []
 
 
@@ -118,17 +124,35 @@ def test_a_killed_page_goes_on(root, monkeypatch):
         assert answers(visitor, name, 2)["1"]["id"] == IDS[1]
 
 
-def test_a_new_gallery_takes_the_place_of_the_oldest(root, monkeypatch):
-    monkeypatch.setattr(predictions, "_MAX_BYTES", len(CONTENTS[0]) + 50)
+def test_limits(root, monkeypatch):
+    monkeypatch.setattr(predictions, "_MAX_BYTES", 50)
+    monkeypatch.setattr(predictions, "_MAX_FILES", 2)
     monkeypatch.setattr(predictions.Predictions, "_start", lambda _: None)
     with opened(root) as visitor:
-        names = []
-        for _ in "abc":
-            names.append(visitor.post("predictions", {"files": 1})[1]["name"])
-            send(visitor, names[-1], "a", CONTENTS[0])
-        found = visitor.get_json("predictions")
-        assert [each["name"] for each in found["galleries"]] == [names[2], names[1]]
-        assert found["removed"] == 1
+        name = visitor.post("predictions", {"files": 1})[1]["name"]
+        assert [send(visitor, name, path, CONTENTS[0]) for path in "abc"] == [200, 200, 400]
+        assert visitor.get_json(f"predictions/{name}/state?since={'9' * 40}")["files"] == 2
+        assert visitor.post("predictions", {"files": 1})[0] == 409  # until one is deleted
+        assert visitor.post(f"predictions/{name}/delete", {})[0] == 200
+        assert visitor.post("predictions", {"files": 1})[0] == 200
+
+
+def test_another_model_answers_again(root):
+    with opened(root) as visitor:
+        name = visitor.post("predictions", {"files": 2})[1]["name"]
+        send(visitor, name, "a", CONTENTS[0])
+        answers(visitor, name, 1)
+        time.sleep(2)  # until the worker has ended
+        first = visitor.get_json(f"predictions/{name}/state")["model"]["digest"]
+        calibration = root / "artifacts/train/calibration.json"
+        calibration.write_text(calibration.read_text() + " ")
+        send(visitor, name, "b", CONTENTS[1])
+        assert {*answers(visitor, name, 2)} == {"a", "b"}
+        digest = visitor.get_json(f"predictions/{name}/state")["model"]["digest"]
+        assert digest != first
+    with opened(root) as visitor:
+        assert {*answers(visitor, name, 2)} == {"a", "b"}
+        assert visitor.get_json(f"predictions/{name}/state")["model"]["digest"] == digest
 
 
 @pytest.mark.browser
@@ -156,6 +180,11 @@ def test_gallery_in_a_browser(root, tmp_path):
         cells = browser.find_elements(By.CSS_SELECTOR, ".cell:not([hidden])")
         assert len(cells) == 5
         tiles.send_keys(" ", Keys.SHIFT + Keys.ARROW_RIGHT)
+        tiles.send_keys("2")
+        shows("2 images sent as kurtā")
+        tiles.send_keys("z")
+        shows("2 corrections taken back")
+        tiles.send_keys(Keys.HOME, " ", Keys.SHIFT + Keys.ARROW_RIGHT)
         tiles.send_keys("2")
         shows("2 images sent as kurtā")
         (unreadable,) = (

@@ -12,7 +12,6 @@ import pytest
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer, answers_schema
 from pixmill.serve.predict.predicting import write_csv, write_jsonl, write_parquet
-from tests.serve.gallery import made
 
 LABELS = ("coat", "hat")
 WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
@@ -29,7 +28,7 @@ ROWS = [
 @pytest.mark.parametrize("kind", WRITERS)
 def test_tables_have_all_values(tmp_path, kind):
     path = tmp_path / f"answers.{kind}"
-    WRITERS[kind](path, lambda: ROWS, made.model(LABELS))
+    WRITERS[kind](path, lambda: ROWS, LABELS)
     readers: dict[str, Callable[..., pd.DataFrame]] = {
         "csv": pd.read_csv,
         "jsonl": lambda path: pd.read_json(path, lines=True),
@@ -50,22 +49,22 @@ def test_tables_have_all_values(tmp_path, kind):
 
 
 def test_json_is_exact_and_parquet_has_the_schema(tmp_path):
-    write_jsonl(tmp_path / "a.jsonl", lambda: ROWS, made.model(LABELS))
+    write_jsonl(tmp_path / "a.jsonl", lambda: ROWS, LABELS)
     lines = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == ROWS
-    write_parquet(tmp_path / "a.parquet", lambda: ROWS, made.model(LABELS))
+    write_parquet(tmp_path / "a.parquet", lambda: ROWS, LABELS)
     assert pq.read_schema(tmp_path / "a.parquet").equals(answers_schema(LABELS))
 
 
 def test_csv_has_a_byte_order_mark_if_needed(tmp_path):
     path = tmp_path / "a.csv"
-    write_csv(path, lambda: ROWS, made.model(LABELS))
+    write_csv(path, lambda: ROWS, LABELS)
     assert path.read_bytes().startswith(b"path,id,")
     for rows, labels in (
         ([SURE.as_row("ä.jpg", LABELS)], LABELS),
         ([SURE.as_row("a.jpg", ("coat", "kurtā"))], ("coat", "kurtā")),
     ):
-        write_csv(path, lambda rows=rows: rows, made.model(labels))
+        write_csv(path, lambda rows=rows: rows, labels)
         assert path.read_bytes().startswith(b"\xef\xbb\xbfpath,id,")
         assert pd.read_csv(path)["path"][0] == rows[0]["path"]
 
@@ -73,7 +72,7 @@ def test_csv_has_a_byte_order_mark_if_needed(tmp_path):
 def test_csv_has_no_formulas(tmp_path):
     labels = ("=1+1", "-x")
     row = SURE.as_row("a\r=1.jpg", labels) | {"predicted": "=1+1"}
-    write_csv(tmp_path / "a.csv", lambda: [row], made.model(labels))
+    write_csv(tmp_path / "a.csv", lambda: [row], labels)
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         cells = [
             cell

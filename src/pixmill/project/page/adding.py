@@ -8,9 +8,10 @@ from pathlib import Path
 from starlette.requests import Request
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import replacing, storage_errors
+from pixmill.core.files.writing import storage_errors
 from pixmill.dataset.table_files import SUFFIXES
 from pixmill.images.read_errors import reason_of
+from pixmill.local.private_server import store_body
 from pixmill.local.problems import ProblemError
 from pixmill.project.page.jobs import Job
 
@@ -54,17 +55,13 @@ class Adding:
         if _UNSAFE.search(path):
             raise ProblemError(400, "The file's name cannot be kept: rename it.")
         with storage_errors(then="drop the images again"):
-            if target.is_dir() or self._arrived & {
-                target,
-                *target.parents,
-            }:  # as from the results of a search
+            # Files of one name come from the results of a search.
+            if target.is_dir() or self._arrived & {target, *target.parents}:
                 raise ProblemError(
                     409, "Another file of this name has arrived: add this one alone."
                 )
             self._arrived.add(target)
-            with replacing(target) as temporary, temporary.open("wb") as file:
-                async for part in request.stream():
-                    file.write(part)
+            await store_body(request, target)
 
     def start(self, batch: str, label: str | None) -> None:
         """Take in the files of a batch, which is removed when the import ends.

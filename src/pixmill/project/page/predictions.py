@@ -6,64 +6,61 @@ loses nothing that has arrived.
 
 from __future__ import annotations
 
-import hashlib
+import re
 import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import read_json, replacing, storage_errors, write_json
+from pixmill.core.files.writing import file_digest, read_json, storage_errors, write_json
 from pixmill.core.install.pyproject import project_name
-from pixmill.core.process.progress import announce
 from pixmill.dataset.inbox import Inbox
 from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.local.private_server import answer_json, expect_file, page_answer
+from pixmill.local.private_server import answer_json, expect_file, page_answer, store_body
 from pixmill.local.problems import ProblemError
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import page_head
 from pixmill.project.page.actions import post_route
+from pixmill.project.page.last_results import find_page_model
 from pixmill.serve.predict.inputs import Input
 from pixmill.serve.predict.journal import Journal
-from pixmill.serve.predict.model import Model, find_model
+from pixmill.serve.predict.model import Model
 from pixmill.serve.predict.predicting import predict, write_csv
 
 if TYPE_CHECKING:
     from pixmill.project.page.home import Home
 
 _MAX_BYTES = 10 << 30
-"""Size of all images from which a new gallery takes the place of the oldest."""
+"""Size of all images from which no other gallery begins."""
 
 _MAX_FILES = 100_000
 _MAX_ANSWERS = 5000
 """Maximum numbers of files of a gallery, and of answers in a response."""
 
 _IDLE_SECONDS = 1.0
-"""Time for which the workers wait for another file. Until then, the last answers wait, too."""
+"""Seconds without a new file after which the batch is closed; its last answers come only then."""
 
 _POLL_SECONDS = 0.05
 
-_ABOUT = "about.json"
+_NAME = re.compile(r"\d{8}T\d{6}-(\d{1,6})-[0-9a-f]{8}")
+"""Name of a gallery: its time, the number of files that were announced, and something random."""
+
+_MODEL = "model.json"
 
 _SHOWN = ("path", "id", "predicted", "confidence", "sure", "unlike", "corrected")
 """Columns of a row that the page shows; ``corrected`` is the right label, or empty: none."""
-
-_ARRIVED = (0,)
-"""Mark of the row of a file without an answer. Rows of answers have the mark of their model."""
 
 Row = dict[str, Any]
 
@@ -75,33 +72,43 @@ class Gallery:
         folder: Its folder.
 
     Attributes:
-        expected: Number of files that the browser announced.
         files: The id of each file by path.
-        model: The model that answers; ``None`` before the first answer.
-        answers: What the page shows of each answer by path, in order of arrival.
-        waiting: Paths that no worker has taken, in order of arrival.
+        model: What the page shows of the model that answers; ``None`` before the first answer.
+        answered: Paths that it has answered, in order.
+        waiting: Paths that the worker has not taken, in order of arrival.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.images = folder / "images"
+        path = folder / _MODEL
+        self.model: Row | None = read_json(path, stage="") if path.exists() else None
         self.journal = Journal(folder / "rows", [])
-        self.files: dict[str, str] = {row["path"]: row["id"] for row in self.journal.rows()}
-        about = read_json(folder / _ABOUT, stage="")
-        self.expected: int = about["expected"]
-        model = about["model"]
-        self._choose(model and Model(**{**model, "path": Path(model["path"])}))
+        self.files: dict[str, str] = {}
+        self.answered: dict[str, None] = {}
+        self.waiting = deque[str]()
+        for row in self.journal.rows():
+            self.files[row["path"]] = row["id"]
+            self._note(row)
 
     @property
     def is_complete(self) -> bool:
         """Whether all files that have arrived are answered."""
-        return len(self.answers) == len(self.files)
+        return len(self.answered) == len(self.files)
 
     def begin(self, model: Model) -> None:
         """Let a model answer all files that it has not answered."""
-        about = {**asdict(model), "path": str(model.path)}
-        write_json(self.folder / _ABOUT, {"expected": self.expected, "model": about})
-        self._choose(model)
+        if self.model is None or self.model["digest"] != model.digest:
+            title = model.title if model.in_production else "the model that was trained last then"
+            self.model = {
+                **model.identity,
+                "title": title,
+                "labels": model.labels,
+                "threshold": model.threshold,
+            }
+            write_json(self.folder / _MODEL, self.model)
+            self.answered.clear()
+        self.waiting = deque(path for path in self.files if path not in self.answered)
 
     def add(self, path: str, name: str) -> None:
         """Add the image with this id; another one of the same path gets a longer path."""
@@ -109,26 +116,24 @@ class Gallery:
             path = f"{path} ({name[:8]})"
         if path not in self.files:
             self.files[path] = name
-            self.journal.add({"path": path, "id": name}, _ARRIVED)
+            self.journal.add({"path": path, "id": name}, ())
             self.waiting.append(path)
 
     def answer(self, row: Row) -> None:
-        """Keep the answer to a file: a row of ``pixmill predict``."""
+        """Keep the answer to a file: a row of ``pixmill predict``, or a changed one from here."""
         known = self.journal.get(row["path"])
-        row = {**known, **row, "id": known["id"]}  # A crashed worker knows no id.
-        self.journal.add(row, self._mark)
-        self.answers[row["path"]] = _shown(row)
+        by = self.model and self.model["digest"]
+        row = {**known, "by": by, **row, "id": known["id"]}  # A crashed worker knows no id.
+        self.journal.add(row, ())
+        self._note(row)
 
-    def _choose(self, model: Model | None) -> None:
-        self.model = model
-        self._mark = (int(model.digest[:15], 16) if model else -1,)
-        self.answers: dict[str, Row] = {}
-        self.waiting = deque[str]()
-        for row in self.journal.rows():
-            if self.journal.has(row["path"], self._mark):
-                self.answers[row["path"]] = _shown(row)
-            else:
-                self.waiting.append(row["path"])
+    def rows(self, paths: Sequence[str]) -> list[Row]:
+        """Return the rows of these files that are answered."""
+        return [self.journal.get(path) for path in paths if path in self.answered]
+
+    def _note(self, row: Row) -> None:
+        if self.model and row.get("by") == self.model["digest"]:
+            self.answered[row["path"]] = None
 
 
 def _shown(row: Row) -> Row:
@@ -149,63 +154,55 @@ class Predictions:
         self._lock = threading.RLock()
         self._worker: threading.Thread | None = None
         self._fault: str | None = None
-        self._removed = 0
-        found = sorted(path.parent for path in self._folder.glob(f"*/{_ABOUT}"))
-        self._galleries: dict[str, Gallery] = {}
-        for folder in found:
-            try:
-                self._galleries[folder.name] = Gallery(folder)
-            except (PixmillError, OSError, LookupError, TypeError) as error:
-                # Of another version of Pixmill, or damaged: the page works without it.
-                announce(f"note: the predictions in {folder} cannot be shown: {error}")
+        self._open: dict[str, Gallery] = {}
+        for folder in self._folder.glob("*"):
+            # Those with a dot were left by a killed process.
+            if folder.name.startswith(".") or not any(folder.glob("images/*")):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def find(self, name: str) -> Path | None:
         """Return the file of an image by its id, or ``None``."""
-        paths = (gallery.images / name for gallery in [*self._galleries.values()])
+        paths = (self._folder / gallery / "images" / name for gallery in self._names())
         return next((path for path in paths if path.is_file()), None)
 
     def document(self) -> Row:
-        """Return the galleries, newest first, and how many were removed for room."""
-        with self._lock:
-            found = [
-                {"name": name, "files": len(gallery.files), "expected": gallery.expected}
-                for name, gallery in reversed(self._galleries.items())
-            ]
-        return {"galleries": found, "removed": self._removed}
+        """Return the galleries with their numbers of images, newest first."""
+        found = {name: [*(self._folder / name / "images").iterdir()] for name in self._names()}
+        return {"galleries": [{"name": name, "files": len(each)} for name, each in found.items()]}
 
     def create(self, files: int) -> Row:
-        """Begin a gallery for a number of files, and return its ``name``."""
-        name = f"{datetime.now().astimezone():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        folder = self._folder / name
-        (folder / "images").mkdir(parents=True)
-        write_json(folder / _ABOUT, {"expected": files, "model": None})
-        with self._lock:
-            self._make_room()
-            self._galleries[name] = Gallery(folder)
+        """Begin a gallery for a number of files, and return its ``name``.
+
+        Raises:
+            PixmillError: The others take too much room.
+        """
+        if sum(path.stat().st_size for path in self._folder.glob("*/images/*")) > _MAX_BYTES:
+            raise PixmillError(
+                f"the galleries take more than {_MAX_BYTES >> 30} GB",
+                next="delete one in the list below",
+            )
+        now = datetime.now().astimezone()
+        name = f"{now:%Y%m%dT%H%M%S}-{files}-{secrets.token_hex(4)}"
+        (self._folder / name / "images").mkdir(parents=True)
         return {"name": name}
 
-    async def receive(self, request: Request) -> None:
+    async def receive(self, request: Request) -> Response:
         """Store the body of a request as an image. The query has its ``path``, which is only text.
 
         Raises:
             ProblemError: There is no such gallery, or it has too many files.
             StorageError: The disk is full.
         """
-        gallery = self._get(request.path_params["name"])
-        path = request.query_params.get("path", "")
-        if not path or len(gallery.files) >= _MAX_FILES:
-            raise ProblemError(400, f"A file needs a name; {_MAX_FILES:,} files are the most.")
-        digest = hashlib.sha256()
-        place = gallery.images / secrets.token_hex(8)
+        expect_file(request)
+        path = request.query_params.get("path") or "unnamed"
+        arriving = self._folder / ".arriving" / secrets.token_hex(8)
         with storage_errors(then="add the images again"):
-            with replacing(place) as temporary, temporary.open("wb") as file:
-                async for part in request.stream():
-                    digest.update(part)
-                    file.write(part)
-            place.replace(gallery.images / digest.hexdigest())
-            with self._lock:
-                self._get(gallery.folder.name).add(path, digest.hexdigest())
-        self._start()
+            try:
+                await store_body(request, arriving)
+                await run_in_threadpool(self._add, request.path_params["name"], path, arriving)
+            finally:
+                arriving.unlink(missing_ok=True)
+        return answer_json(dict)
 
     def state(self, name: str, since: int) -> Row:
         """Return what the page shows: the answers after the first ``since``, and how far it is."""
@@ -213,34 +210,37 @@ class Predictions:
             gallery = self._get(name)
             if not gallery.is_complete:
                 self._start()
-            model = gallery.model
+            new = islice(gallery.answered, since, since + _MAX_ANSWERS)
             return {
-                "answers": [*islice(gallery.answers.values(), since, since + _MAX_ANSWERS)],
-                "answered": len(gallery.answers),
+                "answers": [_shown(row) for row in gallery.rows([*new])],
+                "answered": len(gallery.answered),
                 "files": len(gallery.files),
-                "expected": gallery.expected,
                 "fault": self._fault,
-                "model": model and {**asdict(model), "path": None, "title": model.title},
+                "model": gallery.model,
             }
 
     def table(self, name: str) -> Path:
-        """Write the answers as CSV, as ``pixmill predict`` does, into a temporary folder."""
+        """Write the answers as CSV, as ``pixmill predict`` does, with a column ``corrected``."""
         with self._lock:
             gallery = self._get(name)
-            rows = [gallery.journal.get(path) for path in sorted(gallery.answers)]
+            rows = gallery.rows(sorted(gallery.answered))
         if gallery.model is None:
             raise ProblemError(409, "There are no answers yet.")
-        path = Path(tempfile.mkdtemp(prefix="pixmill-"), "predictions.csv")
-        write_csv(path, lambda: rows, gallery.model)
+        for row in rows:
+            label = row.get("corrected")
+            row["corrected"] = "none of these" if label == "" else label
+        path = gallery.folder / "predictions.csv"
+        write_csv(path, lambda: rows, gallery.model["labels"], ["corrected"])
         return path
 
     def correct(self, name: str, paths: list[str], label: str | None) -> None:
-        """File images in the inbox with the right label.
+        """File images in the inbox with the right label, in place of the label given before.
 
         Args:
             name: Name of the gallery.
             paths: Their paths; those without a prediction are left out.
-            label: The label; ``None``: none of the classes, or unknown.
+            label: The label; empty: none of the classes, or unknown. ``None`` takes back the label
+                given before, unless it has been reviewed.
 
         Raises:
             InboxFullError: The inbox is full.
@@ -248,57 +248,70 @@ class Predictions:
         inbox = Inbox(self._root / "inbox")
         with self._lock:
             gallery = self._get(name)
-            rows = [gallery.journal.get(path) for path in paths if path in gallery.answers]
+            rows = gallery.rows(paths)
+            model = gallery.model or {}
         for row in rows:
-            if gallery.model is None or row["predicted"] is None:
+            if row["predicted"] is None:
                 continue
+            if row.get("corrected") is not None:
+                inbox.withdraw(row["id"], row["corrected"] or None)
             content = (gallery.images / row["id"]).read_bytes()
-            inbox.add(
-                content,
-                extension=EXTENSIONS[sniff(content)],
-                prediction={
-                    "label": row["predicted"],
-                    "confidence": row["confidence"],
-                    "sure": row["sure"],
-                    "unlike": row["unlike"],
-                    "probabilities": {each: row[f"p_{each}"] for each in gallery.model.labels},
-                },
-                label=label,
-                model=gallery.model.identity,
-            )
+            if label is not None:
+                inbox.add(
+                    content,
+                    extension=EXTENSIONS[sniff(content)],
+                    prediction={
+                        "label": row["predicted"],
+                        "confidence": row["confidence"],
+                        "sure": row["sure"],
+                        "unlike": row["unlike"],
+                        "probabilities": {each: row[f"p_{each}"] for each in model["labels"]},
+                    },
+                    label=label or None,
+                    model={each: model[each] for each in ("name", "version", "digest")},
+                )
             with self._lock:
-                gallery.answer({**row, "corrected": label or ""})
+                gallery.answer({**row, "corrected": label})
 
     def delete(self, name: str) -> None:
         """Delete a gallery."""
         with self._lock:
             gallery = self._get(name)
-            del self._galleries[name]
+            del self._open[name]
+            gallery.waiting.clear()
             gallery.journal.close()
-        (gallery.folder / _ABOUT).unlink()  # first, so that no half of it is left to be shown
-        shutil.rmtree(gallery.folder, ignore_errors=True)
+            # At once, so that no half of it is left to be shown.
+            left = gallery.folder.rename(self._folder / f".{name}")
+        shutil.rmtree(left, ignore_errors=True)
 
     def close(self) -> None:
         """Close the journals."""
         with self._lock:
-            for gallery in self._galleries.values():
+            for gallery in self._open.values():
                 gallery.journal.close()
-            self._galleries.clear()
+            self._open.clear()
+
+    def _names(self) -> list[str]:
+        """Return the names of the galleries, newest first."""
+        names = (path.name for path in self._folder.glob("*"))
+        return sorted(filter(_NAME.fullmatch, names), reverse=True)
 
     def _get(self, name: str) -> Gallery:
-        if name not in self._galleries:
-            raise ProblemError(404, "These images are not here any more.")
-        return self._galleries[name]
+        if name not in self._open:
+            if name not in self._names():
+                raise ProblemError(404, "These images are not here any more.")
+            self._open[name] = Gallery(self._folder / name)
+        return self._open[name]
 
-    def _make_room(self) -> None:
-        """Delete the oldest galleries until the images of all take at most the limit."""
-        files = {name: [*each.images.iterdir()] for name, each in self._galleries.items()}
-        size = sum(path.stat().st_size for paths in files.values() for path in paths)
-        for name, paths in files.items():
-            if size > _MAX_BYTES:
-                size -= sum(path.stat().st_size for path in paths)
-                self.delete(name)
-                self._removed += 1
+    def _add(self, name: str, path: str, file: Path) -> None:
+        digest = file_digest(file)
+        with self._lock:
+            gallery = self._get(name)
+            if len(gallery.files) >= _MAX_FILES:
+                raise ProblemError(400, f"A gallery takes {_MAX_FILES:,} files.")
+            file.replace(gallery.images / digest)
+            gallery.add(path, digest)
+        self._start()
 
     def _start(self) -> None:
         with self._lock:
@@ -307,11 +320,10 @@ class Predictions:
                 self._worker.start()
 
     def _work(self) -> None:
-        """Answer the files that wait, those of the newest gallery first."""
         try:
             with storage_errors(then="load the page again"):
-                while (gallery := self._next()) is not None:
-                    self._answer(gallery)
+                while self._answer(find_page_model(self._root)):
+                    pass
         except PixmillError as error:
             self._fault = f"{error.message}. {error.next or ''}"
         except Exception as error:
@@ -320,34 +332,32 @@ class Predictions:
         finally:
             self._worker = None
 
-    def _next(self) -> Gallery | None:
-        with self._lock:
-            found = [each for each in self._galleries.values() if not each.is_complete]
-        return found[-1] if found else None
-
-    def _answer(self, gallery: Gallery) -> None:
-        model = find_model(None, self._root)
+    def _answer(self, model: Model) -> bool:
+        """Answer the files of the newest gallery that lacks answers; return whether there is one."""
         self._fault = None
         with self._lock:
+            lacking = [name for name, each in self._open.items() if not each.is_complete]
+            if not lacking:
+                return False
+            gallery = self._open[max(lacking)]
             gallery.begin(model)
         for row in predict(model, self._arriving(gallery)):
             with self._lock:
-                if gallery not in self._galleries.values():
-                    return  # It was deleted.
+                if gallery not in self._open.values():
+                    break  # It was deleted.
                 gallery.answer(row)
+        return True
 
     def _arriving(self, gallery: Gallery) -> Iterator[Input]:
         """Yield files that wait, until none has arrived for a while."""
         since = time.monotonic()
         while time.monotonic() - since < _IDLE_SECONDS:
             with self._lock:
-                if gallery not in self._galleries.values():
-                    return  # It was deleted.
-                row = gallery.journal.get(gallery.waiting.popleft()) if gallery.waiting else None
-            if row is None:
+                path = gallery.waiting.popleft() if gallery.waiting else None
+            if path is None:
                 time.sleep(_POLL_SECONDS)
             else:
-                yield Input(row["path"], gallery.images / row["id"])
+                yield Input(path, gallery.images / gallery.files[path])
                 since = time.monotonic()
 
 
@@ -357,30 +367,22 @@ def routes(home: Home) -> list[BaseRoute]:
 
     def state(request: Request) -> Response:
         since = request.query_params.get("since", "")
-        number = int(since) if since.isdecimal() else 0
+        number = int(since[:9]) if since.isdecimal() else 0
         return answer_json(lambda: predictions.state(request.path_params["name"], number))
 
     def table(request: Request) -> Response:
         name = request.path_params["name"]
-        path = predictions.table(name)
-        done = BackgroundTask(shutil.rmtree, path.parent)
-        return FileResponse(path, filename=f"predictions-{name[:15]}.csv", background=done)
-
-    async def receive(request: Request) -> Response:
-        expect_file(request)
-        await predictions.receive(request)
-        return answer_json(dict)
+        return FileResponse(predictions.table(name), filename=f"predictions-{name[:15]}.csv")
 
     place = "/predictions/{name}"
     head = page_head(project_name(home.root), "predictions")
-    number = Annotated[int, Field(ge=1, le=_MAX_FILES)]
     return [
         Route("/predictions", lambda _: answer_json(predictions.document)),
-        post_route(home, "/predictions", predictions.create, files=number),
+        post_route(home, "/predictions", predictions.create, files=int),
         Route(place, page_answer("pixmill.project.page", "gallery.html", head=head)),
         Route(f"{place}/state", state),
         Route(f"{place}/table.csv", table),
-        Route(f"{place}/images", receive, methods=["POST"]),
+        Route(f"{place}/images", predictions.receive, methods=["POST"]),
         post_route(
             home, f"{place}/correct", predictions.correct, paths=list[str], label=str | None
         ),

@@ -7,7 +7,7 @@ import csv
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _MAX_GROUP_VALUES = 1_000_000
 """Maximum number of values in a row group of Parquet, which is in memory; at least 1,000 rows."""
 
 _NO_MARK = (-1,)
-"""Mark of no image."""
+"""Matches no file, so the row is predicted again."""
 
 T = TypeVar("T")
 
@@ -155,6 +155,11 @@ async def _fetch(urls: Iterable[str], network: Network | None) -> list[Image]:
     ]
 
 
+def keeps_rows(root: Path | None) -> bool:
+    """Return whether the rows of a stopped prediction are kept: in a project that is writable."""
+    return root is not None and os.access(root, os.W_OK)
+
+
 def predict_to_files(
     model: Model,
     images: InputStream,
@@ -165,7 +170,7 @@ def predict_to_files(
 ) -> Iterator[Row]:
     """Predict images and write the outputs.
 
-    In a project, the rows are kept until then: the same call goes on where a killed one stopped.
+    If :func:`keeps_rows`, they are kept until then: the same call goes on where a killed one stopped.
     An image that changed since, or had no prediction, is predicted again.
 
     Args:
@@ -180,7 +185,7 @@ def predict_to_files(
     """
     with TemporaryDirectory(prefix="pixmill-") as temporary:
         folder = Path(temporary)
-        if root is not None and os.access(root, os.W_OK):
+        if root is not None and keeps_rows(root):
             folder = Workspace(root, root).scratch("predict") / "journals"
         key = [__version__, model.digest, str(Path.cwd()), *images.words]
         with closing(Journal(folder, key)) as journal:
@@ -190,7 +195,10 @@ def predict_to_files(
                 return (journal.get(each.name) for each in images if journal.has(each.name))
 
             for output in outputs:
-                _WRITERS[output.format](output.path, rows, model)
+                if output.format == "html":
+                    _write_html(output.path, rows, model)
+                else:
+                    _WRITERS[output.format](output.path, rows, model.labels)
             yield from rows()
             journal.discard()
 
@@ -216,10 +224,11 @@ def _fill(journal: Journal, model: Model, images: InputStream, options: Any) -> 
 
 
 def _mark(image: Input) -> Mark:
-    return file_mark(Path(image.name))  # empty for a URL, which is kept
+    place = getattr(image.source, "path", image.source)
+    return file_mark(place) if isinstance(place, Path) else ()  # of a URL, which is kept
 
 
-def write_csv(path: Path, rows: Rows, model: Model) -> None:
+def write_csv(path: Path, rows: Rows, labels: Sequence[str], more: Sequence[str] = ()) -> None:
     """Write a table for spreadsheets atomically.
 
     The encoding is UTF-8, with a byte order mark if anything is not ASCII, since Excel needs the
@@ -229,10 +238,11 @@ def write_csv(path: Path, rows: Rows, model: Model) -> None:
     Args:
         path: Target file.
         rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
-        model: The model.
+        labels: Classes of the model.
+        more: Further columns.
     """
-    names = _columns(model)
-    plain = all(map(str.isascii, model.labels)) and all(row["path"].isascii() for row in rows())
+    names = [*_columns(labels), *more]
+    plain = all(map(str.isascii, labels)) and all(row["path"].isascii() for row in rows())
     with (
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8" if plain else "utf-8-sig", newline="") as file,
@@ -242,15 +252,15 @@ def write_csv(path: Path, rows: Rows, model: Model) -> None:
         table.writerows([spreadsheet_cell(row[name]) for name in names] for row in rows())
 
 
-def write_jsonl(path: Path, rows: Rows, model: Model) -> None:
+def write_jsonl(path: Path, rows: Rows, labels: Sequence[str]) -> None:
     """Write one JSON object per line in UTF-8 atomically.
 
     Args:
         path: Target file.
         rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
-        model: The model.
+        labels: Classes of the model.
     """
-    names = _columns(model)
+    names = _columns(labels)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for row in rows():
             file.write(
@@ -259,18 +269,18 @@ def write_jsonl(path: Path, rows: Rows, model: Model) -> None:
             )
 
 
-def write_parquet(path: Path, rows: Rows, model: Model) -> None:
+def write_parquet(path: Path, rows: Rows, labels: Sequence[str]) -> None:
     """Write Parquet atomically.
 
     Args:
         path: Target file.
         rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
-        model: The model.
+        labels: Classes of the model.
     """
     from pixmill.core.manifest import table_writer
     from pixmill.models.inference import answers_schema
 
-    schema = answers_schema(model.labels)
+    schema = answers_schema(labels)
     stream = iter(rows())
     with table_writer(path, schema) as add:
         while group := list(islice(stream, max(1000, _MAX_GROUP_VALUES // len(schema)))):
@@ -295,10 +305,9 @@ _WRITERS = {
     "csv": write_csv,
     "jsonl": write_jsonl,
     "parquet": write_parquet,
-    "html": _write_html,
 }
 
 
-def _columns(model: Model) -> list[str]:
-    probabilities = [f"p_{label}" for label in model.labels]
+def _columns(labels: Sequence[str]) -> list[str]:
+    probabilities = [f"p_{label}" for label in labels]
     return ["path", "id", "predicted", "confidence", "sure", "unlike", *probabilities, "reason"]

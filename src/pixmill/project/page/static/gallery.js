@@ -6,6 +6,7 @@ import { read } from "./answer.js";
 import { begun, make, percent, some } from "./tools.js";
 import { dropped, lost, picker, upload } from "./uploads.js";
 
+const THRESHOLD = " It calls no answer sure: that takes more labelled images, or a lower target accuracy in the project's settings.";
 const KINDS = { sure: "sure", unsure: "not sure", unlike: "unlike the training images", unreadable: "unreadable" };
 const NONE = "none of these, or not sure which";
 const MAX_BUTTONS = 9; // classes with a button and a key
@@ -25,7 +26,7 @@ const send = (address, content) => read(address, { method: "POST", headers: { "C
 export class Gallery {
   // place: the element to fill; root: address of the project's page; close: leads back to it.
   constructor(place, root, name, close) {
-    Object.assign(this, { place, root, name, address: `${root}predictions/${name}`, rows: [], shown: [], labels: [], kind: "", label: "", copying: null, fault: null, ordered: 0, isBusy: false });
+    Object.assign(this, { place, root, name, address: `${root}predictions/${name}`, rows: [], shown: [], labels: [], kind: "", label: "", sent: [], expected: Number(name.split("-")[1]), copying: null, fault: null, ordered: 0, isBusy: false });
     this.alert = make("p", { className: "alert", hidden: true, attributes: { role: "alert" } });
     this.title = make("h1", { textContent: "Predictions" });
     this.by = make("span", { className: "faint" });
@@ -85,7 +86,7 @@ export class Gallery {
     this.around();
     if (this.rows.length < state.answered) this.poll();
     else if (this.copying || state.answered < state.files) this.timer = setTimeout(() => this.poll(), POLL);
-    else if (state.files < state.expected) this.timer = setTimeout(() => this.poll(), 5 * POLL);
+    else if (state.files < this.expected) this.timer = setTimeout(() => this.poll(), 5 * POLL);
   }
 
   take(answers) {
@@ -141,7 +142,9 @@ export class Gallery {
       cell.box.dataset.why = why;
     } else this.scroller.want(cell, `${this.root}thumbnail/${row.id}`);
     const right = row.corrected === null ? "" : `→ ${row.corrected || "none of these"}`;
-    cell.text.textContent = right || `${predicted === null ? "" : `${percent(confidence)} `}${path.split("/").at(-1)}`;
+    const name = path.split("/").at(-1).replace(/\.\w{3,4}$/, "");
+    const most = Math.floor(this.scroller.side / 7) - 5; // The ends of names differ more than their beginnings.
+    cell.text.textContent = right || `${predicted === null ? "" : `${percent(confidence)} `}${name.length > most ? `…${name.slice(1 - most)}` : name}`;
     cell.box.title = [path, why ?? `${predicted} ${percent(confidence)}`, KINDS[kind] ?? "", right].filter(Boolean).join("\n");
     cell.box.setAttribute("aria-label", `Image ${index + 1}, ${section.title.split(" · ")[0]}: ${cell.box.title.replaceAll("\n", ", ")}`);
     cell.box.dataset.kind = kind;
@@ -158,12 +161,11 @@ export class Gallery {
 
   // Show all that is around the images.
   around() {
-    const { answered, files, expected, fault, model } = this.state;
-    const total = Math.max(files, this.copying?.found ?? 0, expected);
+    const { answered, files, fault, model } = this.state;
+    const total = Math.max(files, this.copying?.found ?? 0, this.expected);
     this.title.textContent = `${some(total, "image")}, ${begun(this.name)}`;
     if (this.root) document.title = `${this.title.textContent} · Pixmill`;
-    const title = model?.in_production ? model.title : "the model that was trained last then";
-    this.by.textContent = model ? `Answered by ${title}.${model.threshold === null ? " It has no threshold, so no answer is called sure." : ""}` : "";
+    this.by.textContent = model ? `Answered by ${model.title}.${model.threshold === null ? THRESHOLD : ""}` : "";
     this.bar.hidden = answered === total;
     Object.assign(this.bar, { max: total, value: answered });
     this.text.textContent = this.far(total);
@@ -196,6 +198,7 @@ export class Gallery {
     const button = (text, number, changes, isOn, bars = []) => {
       const made = make("button", { type: "button", attributes: { "aria-pressed": String(isOn) } }, make("span", { textContent: text }), make("span", { className: "faint", textContent: number.toLocaleString("en") }), ...bars);
       made.dataset.key = JSON.stringify(changes);
+      made.disabled = !number && !isOn;
       made.addEventListener("click", () => this.filter(changes));
       return made;
     };
@@ -208,7 +211,7 @@ export class Gallery {
     const focused = document.activeElement?.dataset.key;
     this.filters.replaceChildren(
       button("all", this.rows.length, { kind: "", label: "" }, !this.kind && !this.label),
-      ...Object.entries(KINDS).filter(([kind]) => kinds.get(kind) || this.kind === kind).map(([kind, text]) => button(text, kinds.get(kind) ?? 0, { kind: this.kind === kind ? "" : kind }, this.kind === kind)),
+      ...Object.entries(KINDS).map(([kind, text]) => button(text, kinds.get(kind) ?? 0, { kind: this.kind === kind ? "" : kind }, this.kind === kind)),
       make("h2", { textContent: "Classes" }),
       ...this.labels.filter((name) => classes.get(name) || this.label === name).slice(0, 200).map((name) => button(name, classes.get(name) ?? 0, { label: this.label === name ? "" : name }, this.label === name, classes.get(name) ? bars(name) : [])));
     if (focused) [...this.filters.children].find(({ dataset }) => dataset.key === focused)?.focus();
@@ -225,7 +228,7 @@ export class Gallery {
     const open = make("button", { type: "button" }, "Open ", make("kbd", { textContent: "Enter" }));
     open.addEventListener("click", () => this.open());
     this.choices.replaceChildren(make("span", { className: "hint", textContent: "Wrong? Select them, then choose the right class:" }), ...this.labels.slice(0, MAX_BUTTONS).map((label, at) => button(label, String(at + 1), label)),
-      ...(this.labels.length > MAX_BUTTONS ? [rest] : []), button(NONE, "0", null), open);
+      ...(this.labels.length > MAX_BUTTONS ? [rest] : []), button(NONE, "0", ""), open);
     this.changed();
   }
 
@@ -256,15 +259,34 @@ export class Gallery {
         this.status.textContent = `Sending ${at.toLocaleString("en")} of ${some(rows.length, "image")} …`;
         const part = rows.slice(at, at + SENT);
         await send(`${this.address}/correct`, { paths: part.map(({ path }) => path), label });
-        for (const row of part) row.corrected = label ?? "";
+        for (const row of part) row.corrected = label;
       }
-      this.status.replaceChildren(`${some(rows.length, "image")} sent as ${label ?? NONE}. They wait in `, make("a", { href: `${this.root}review/`, textContent: "Review" }), ".");
+      this.sent = rows;
+      const undo = make("button", { type: "button" }, "Undo ", make("kbd", { textContent: "z" }));
+      undo.addEventListener("click", () => this.takeBack());
+      this.status.replaceChildren(`${some(rows.length, "image")} sent as ${label || NONE}. They wait in `, make("a", { href: `${this.root}review/`, textContent: "Review" }), ", and the table has them in the column “corrected”. ", undo);
       this.selection.clear();
     } catch (error) {
       this.warn(error.message);
     } finally {
       this.isBusy = false;
       this.scroller.refresh();
+    }
+  }
+
+  // Of those that are selected, or else those that were sent last.
+  async takeBack() {
+    const rows = this.selection.rows.size ? [...this.selection.rows] : this.sent;
+    if (!rows.length || this.isBusy) return;
+    this.warn("");
+    try {
+      await send(`${this.address}/correct`, { paths: rows.map(({ path }) => path), label: null });
+      for (const row of rows) row.corrected = null;
+      this.sent = [];
+      this.status.textContent = `${some(rows.length, "correction")} taken back.`;
+      this.scroller.refresh();
+    } catch (error) {
+      this.warn(error.message);
     }
   }
 
@@ -277,7 +299,8 @@ export class Gallery {
     else if (event.key === "Enter") this.open();
     else if (event.key === "Escape") this.selection.clear();
     else if (event.repeat) return;
-    else if (digit === 0) this.correct(null);
+    else if (event.key === "z") this.takeBack();
+    else if (digit === 0) this.correct("");
     else if (digit > 0 && this.labels[digit - 1]) this.correct(this.labels[digit - 1]);
     else return;
     event.preventDefault();

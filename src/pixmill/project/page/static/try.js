@@ -4,6 +4,7 @@ import { begun, make, post, some } from "./tools.js";
 import { chosen, dropped, picker } from "./uploads.js";
 
 const view = (id) => `image/${id}`;
+const MOST = 100_000; // files of a gallery
 
 async function attempt(list, file) {
   const [picture, said, more] = [make("div"), make("div", { attributes: { role: "status" } }), make("div")];
@@ -33,16 +34,16 @@ const earlier = make("ul", { id: "galleries" });
 // List the galleries that are kept.
 async function drawEarlier() {
   try {
-    const { galleries, removed } = await read("predictions");
-    earlier.replaceChildren(...galleries.map(({ name, files, expected }) => {
-      const title = `${files < expected ? `${files.toLocaleString("en")} of ` : ""}${some(Math.max(files, expected), "image")}, ${begun(name)}`;
+    const { galleries } = await read("predictions");
+    earlier.replaceChildren(...galleries.map(({ name, files }) => {
+      const title = `${some(Math.max(files, name.split("-")[1]), "image")}, ${begun(name)}`;
       const remove = make("button", { type: "button", textContent: "Delete", attributes: { "aria-label": `Delete ${title}` } });
       remove.addEventListener("click", async () => {
         if (confirm(`Delete the answers to ${title}, and the copies of the images? Your own files stay.`)) await post(`predictions/${name}/delete`);
         drawEarlier();
       });
       return make("li", {}, make("a", { href: `predictions/${name}`, textContent: title }), remove);
-    }), ...(removed ? [make("li", { className: "faint", textContent: `The oldest ${some(removed, "gallery", "galleries")} went for room.` })] : []));
+    }));
   } catch { /* The page says elsewhere that the server does not answer. */ }
 }
 
@@ -72,7 +73,8 @@ async function take(trials, source) {
     const files = [];
     for await (const [path, file] of source) if (!/(^|\/)\./.test(path)) files.push([path, file]);
     said.textContent = files.length ? "" : "There are no files in it.";
-    if (files.length === 1) await attempt(trials, files[0][1]);
+    if (files.length > MOST) said.textContent = `These are ${files.length.toLocaleString("en")} files, and a gallery takes ${MOST.toLocaleString("en")}: choose one folder after another.`;
+    else if (files.length === 1) await attempt(trials, files[0][1]);
     else if (files.length) await openGallery(files);
   } catch (error) {
     said.textContent = error.message;
@@ -100,7 +102,7 @@ export function setUp() {
   place.replaceChildren(zone, said, earlier);
   place.closest("section").append(trials);
   // Reloaded while a gallery was shown.
-  if (/^#\d{8}T\d{6}-[0-9a-f]{8}$/.test(location.hash)) location.replace(`predictions/${location.hash.slice(1)}`);
+  if (/^#\d{8}T\d{6}-\d+-[0-9a-f]{8}$/.test(location.hash)) location.replace(`predictions/${location.hash.slice(1)}`);
   else drawEarlier();
 }
 

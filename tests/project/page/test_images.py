@@ -19,6 +19,7 @@ from pixmill.models.classifier import Classifier
 from pixmill.project.page import explaining
 from pixmill.project.page.images import Images, routes
 from pixmill.serve.predict.model import find_model
+from pixmill.tracking.model_versions import Registry
 from tests.browsing import open_chrome
 from tests.experiments.compare.projects import table
 from tests.images.samples import encoded, shapes
@@ -212,18 +213,28 @@ def test_answers_are_those_of_the_latest_model(root, explainer):
     assert explainer.answer(CONTENTS[0])["confidence"] > first
 
 
-def test_equal_models_are_loaded_once(root, explainer, monkeypatch):
-    promoted = replace(find_model(None, root), version="3", in_production=True)
-    find = {None: promoted, str(promoted.path): find_model(str(promoted.path), root)}
-    monkeypatch.setattr(explaining, "find_model", lambda spec, _: find[spec])
+def test_the_model_in_production_answers_while_mlflow_responds(root, explainer, monkeypatch):
+    own = find_model(None, root)
+    promoted = replace(own, version="3", in_production=True)
+    monkeypatch.setattr(explaining, "find_model", lambda spec, _: promoted if spec is None else own)
+    monkeypatch.setattr(Registry, "champion", lambda _: 3)
     answers = [explainer.answer(CONTENTS[0], own=own) for own in (False, True)]
     assert "version 3, in production" in answers[0].pop("model")
     assert "version" not in answers[1].pop("model")
     assert answers[0] == answers[1]
     assert explainer._choices[False].loaded is explainer._choices[True].loaded
 
+    def fail(_):
+        raise PixmillError("MLflow is away")
+
+    monkeypatch.setattr(Registry, "champion", fail)
+    assert "version 3, in production" in explainer.answer(CONTENTS[0])["model"]
+    with contextlib.closing(explaining.Explainer(root)) as another:
+        assert "since MLflow is away" in another.answer(CONTENTS[0])["model"]
+
 
 def test_without_a_model_the_next_command_is_named(tmp_path):
+    (tmp_path / "dvc.yaml").touch()
     with pytest.raises(PixmillError) as refusal:
         explaining.Explainer(tmp_path).answer(CONTENTS[0])
     assert "dvc repro" in refusal.value.next

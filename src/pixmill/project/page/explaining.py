@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
 from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
@@ -18,13 +19,15 @@ from pixmill.serve.http.examples import nearest_finder
 from pixmill.serve.http.models import LoadedModel, answer_row
 from pixmill.serve.http.worker import UNEXPLAINED
 from pixmill.serve.predict.model import TRAINED, Model, current_version, find_model
+from pixmill.tracking.model_versions import Registry
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """A model that answers, and its version when it was chosen."""
+    """A model that answers, the result of :func:`name_model` for it, and which one it is in words."""
 
-    version: str
+    named: tuple[str | None, str, str]
+    title: str
     model: Model
     loaded: LoadedModel
 
@@ -69,9 +72,7 @@ class Explainer:
         nearest = find(vector) if find and isinstance(vector, bytes) else []
         return {
             **answer_row(answer, loaded.model.labels),
-            "model": choice.model.title
-            if choice.model.in_production
-            else "the model that was trained last",
+            "model": choice.title,
             "threshold": loaded.model.threshold,
             "explains": loaded.explains,
             "nearest": [each for each in nearest if each["id"] != name],
@@ -106,11 +107,17 @@ class Explainer:
         with self._lock:
             former = self._choices.get(own)
             try:
-                spec = self._choose_spec(own)
-                version = current_version(spec, self._root)
-                if former is None or former.version != version:
+                named = name_model(self._root, own=own)
+                (spec, _, fault) = named
+                # While MLflow does not respond, the model in production goes on answering.
+                is_production = former is not None and former.model.in_production
+                if former is None or (former.named != named and not (fault and is_production)):
                     model = find_model(spec, self._root)
-                    self._choices[own] = _Choice(version, model, self._load(model))
+                    title = (
+                        model.title if model.in_production else "the model that was trained last"
+                    )
+                    why = f", since {fault}" if fault else ""
+                    self._choices[own] = _Choice(named, title + why, model, self._load(model))
             except Exception:
                 if former is None:
                     raise
@@ -118,22 +125,38 @@ class Explainer:
                 former.loaded.close()
             return self._choices[own]
 
-    def _choose_spec(self, own: bool) -> str | None:
-        """Return the name of the model, or that of the one before while a run replaces it."""
-        spec = str(self._root / TRAINED) if own else None
-        try:
-            current_version(spec, self._root)
-        except PixmillError:
-            kept = find_kept(self._root)
-            if kept is None or (self._root / TRAINED / "labels.json").exists():
-                raise
-            return str(kept / TRAINED)
-        return spec
-
     def _load(self, model: Model) -> LoadedModel:
         loaded = (each.loaded for each in self._choices.values())
         same = (each for each in loaded if each.model.digest == model.digest)
         return next(same, None) or LoadedModel(model, workers=1)
+
+
+def name_model(root: Path, *, own: bool = False) -> tuple[str | None, str, str]:
+    """Return which model answers on the page: its name for ``find_model``, its version, a fault.
+
+    While MLflow does not respond, that is the fault, and the model that was trained last answers;
+    otherwise the fault is empty. While a run replaces that model, the one before it answers.
+
+    Args:
+        root: Project folder.
+        own: Whether to take the model that was trained last; default: the default one.
+
+    Raises:
+        PixmillError: There is no model.
+    """
+    fault = ""
+    if not own:
+        try:
+            number = Registry(Workspace(root, root)).champion()
+        except PixmillError as error:
+            fault = error.message
+        else:
+            if number is not None:
+                return None, str(number), ""
+    is_here = (root / TRAINED / "labels.json").exists()
+    place = None if is_here else find_kept(root)
+    spec = str((place or root) / TRAINED)
+    return spec, current_version(spec, root), fault
 
 
 def _result(submit: Callable[[], Future[Any]]) -> Any:

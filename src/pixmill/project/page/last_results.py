@@ -8,13 +8,10 @@ import contextlib
 import os
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
-from pixmill.core.errors import PixmillError
-from pixmill.core.install.pyproject import project_name
 from pixmill.core.repository.stage_inputs import evaluates_trained, workspace_stages
-from pixmill.serve.predict.model import TRAINED, Model, find_model
+from pixmill.serve.predict.model import TRAINED
 
 _EVALUATION = (
     "metrics/evaluate.json",
@@ -34,21 +31,6 @@ def find_results(root: Path) -> Path:
 def find_kept(root: Path) -> Path | None:
     """Return the folder with the kept results; ``None`` if there are none."""
     return root / _KEPT if _is_evaluated(root / _KEPT) else None
-
-
-def find_page_model(root: Path) -> Model:
-    """Return the default model, or the one before while a run replaces it.
-
-    Raises:
-        PixmillError: As for :func:`find_model`.
-    """
-    try:
-        return find_model(None, root)
-    except PixmillError:
-        kept = find_kept(root)
-        if kept is None or (root / TRAINED / "labels.json").exists():
-            raise
-        return replace(find_model(str(kept / TRAINED), root), name=project_name(root))
 
 
 def keep_results(root: Path) -> None:

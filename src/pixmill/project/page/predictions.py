@@ -33,10 +33,10 @@ from pixmill.local.problems import ProblemError
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import page_head
 from pixmill.project.page.actions import post_route
-from pixmill.project.page.last_results import find_page_model
+from pixmill.project.page.explaining import name_model
 from pixmill.serve.predict.inputs import Input
 from pixmill.serve.predict.journal import Journal
-from pixmill.serve.predict.model import Model
+from pixmill.serve.predict.model import Model, find_model
 from pixmill.serve.predict.predicting import predict, write_csv
 
 if TYPE_CHECKING:
@@ -322,7 +322,7 @@ class Predictions:
     def _work(self) -> None:
         try:
             with storage_errors(then="load the page again"):
-                while self._answer(find_page_model(self._root)):
+                while self._answer():
                     pass
         except PixmillError as error:
             self._fault = f"{error.message}. {error.next or ''}"
@@ -332,9 +332,11 @@ class Predictions:
         finally:
             self._worker = None
 
-    def _answer(self, model: Model) -> bool:
+    def _answer(self) -> bool:
         """Answer the files of the newest gallery that lacks answers; return whether there is one."""
-        self._fault = None
+        spec, _, fault = name_model(self._root)
+        model = find_model(spec, self._root)
+        self._fault = fault and f"The model that was trained last answers, since {fault}."
         with self._lock:
             lacking = [name for name, each in self._open.items() if not each.is_complete]
             if not lacking:

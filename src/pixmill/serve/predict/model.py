@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -156,8 +157,14 @@ def _find_default(root: Path) -> Model:
         if own.digest == found.digest:
             # This folder has what MLflow lacks: the weights, and what similar images are found by.
             return replace(promoted, path=own.path, metrics=own.metrics)
-    announce(f"Model: {promoted.title}. To take {other}")
+    _announce_once(f"Model: {promoted.title}. To take {other}")
     return promoted
+
+
+@cache
+def _announce_once(line: str) -> None:
+    """Print a line; the page asks for the model again and again."""
+    announce(line)
 
 
 def _find_in_folder(path: Path, *, is_own: bool) -> Model:

@@ -10,15 +10,17 @@ import pandas as pd
 
 from pixmill.core.words import count, join_names
 from pixmill.experiments.compare.answers import MAX_CLASSES
-from pixmill.experiments.compare.comparison import Comparison, Verdict
+from pixmill.experiments.compare.comparison import Comparison
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.metrics.significance import mcnemar
+
+_UNDECIDED = "No clear difference"
 
 _WORDS = {
     "better": "Better",
     "worse": "Worse",
     "same": "About the same",
-    "undecided": "No clear difference",
+    "undecided": _UNDECIDED,
     "not_comparable": "Not comparable",
 }
 """Beginning of the sentence by verdict."""
@@ -36,10 +38,25 @@ class Group(NamedTuple):
     n: int
     right: int
 
-    @property
-    def accuracy(self) -> float:
-        """Share of correct predictions; 0 without images."""
-        return self.right / max(1, self.n)
+
+class Shared(NamedTuple):
+    """The images of both revisions.
+
+    Args:
+        n: Their number.
+        right: Number of them that the head classifies correctly.
+        lost: Number of them on which only the base is right, by the head's labels.
+        gained: Number of them on which only the head is right.
+        word: Verdict on them in words, with the metric that decided if it is not the accuracy.
+        image: Name of one of them.
+    """
+
+    n: int
+    right: int
+    lost: int
+    gained: int
+    word: str
+    image: str = "test image"
 
 
 @dataclass(frozen=True)
@@ -47,76 +64,63 @@ class Shift:
     """Why the accuracies of two revisions on their own test images differ.
 
     Args:
-        same: Head on the images of both.
-        lost: Number of them on which only the base is right, by the head's labels.
-        gained: Number of them on which only the head is right.
-        word: Verdict on them in words, with the metric that decided if it is not the accuracy.
-        image: Name of one of them, such as ``test image``.
+        same: Both on the images of both.
         corrected: Number of them whose label changed.
-        correction: Number of them on which the base became right by that, less those on which it
-            became wrong.
         new: Head on the test images that only it has.
         gone: Base on the test images that only it has.
         new_classes: Classes that only the head knows.
-        gone_classes: Classes that only the base knows.
     """
 
-    same: Group
-    lost: int
-    gained: int
-    word: str
-    image: str
+    same: Shared
     corrected: int
-    correction: int
     new: Group
     gone: Group
     new_classes: list[str]
-    gone_classes: list[str]
 
     @property
     def sentence(self) -> str:
         """What moved; empty if nothing did."""
         causes = []
         if self.new.n:
-            causes.append(f"{count(self.new.n, 'new test image')}{self._hardness()}")
+            new = count(self.new.n, "new test image")
+            causes.append(f"{new}{_hardness(self.new, self.same)} ({_share(self.new)})")
         if self.gone.n:
-            gone = f"{100 * self.gone.accuracy:.0f} % right"
-            causes.append(f"without {count(self.gone.n, 'earlier test image')} ({gone})")
+            gone = count(self.gone.n, "earlier test image")
+            causes.append(f"without {gone} ({_share(self.gone)})")
         if self.corrected:
-            labels = count(self.corrected, "label")
-            causes.append(f"{labels} of test images changed ({self._points(self.correction)})")
-        for names, word in ((self.new_classes, "new"), (self.gone_classes, "gone")):
-            if names:
-                verb = "is" if len(names) == 1 else "are"
-                causes.append(f"{join_names(names, MAX_CLASSES)} {verb} {word}")
-        if not (self.lost or self.gained or causes):
+            causes.append(f"{count(self.corrected, 'label')} of test images changed")
+        if self.new_classes:
+            verb = "is" if len(self.new_classes) == 1 else "are"
+            causes.append(f"{join_names(self.new_classes, MAX_CLASSES)} {verb} new")
+        if not (self.same.lost or self.same.gained or causes):
             return ""
-        return f"{'; '.join([self._model(), *causes])}."
+        return f"{'; '.join([_model(self.same), *causes])}."
 
-    def _model(self) -> str:
-        images = f"on the same {count(self.same.n, self.image)}"
-        if not self.same.n:
-            return f"No {self.image} is in both"
-        if not (self.lost or self.gained):
-            return f"The same answers {images}"
-        moved = self._points(self.gained - self.lost)
-        return f"{self.word} {images}: {self.lost} worse, {self.gained} better ({moved})"
 
-    def _hardness(self) -> str:
-        gap = self.new.accuracy - self.same.accuracy
-        images = self.new.n + self.same.n
-        share = (self.new.right + self.same.right) / images
-        error = math.sqrt(share * (1 - share) * images / (self.new.n * max(1, self.same.n)))
-        word = ""
-        is_enough = min(self.new.n, self.same.n) >= _MIN_IMAGES
-        if is_enough and abs(gap) > _DEVIATIONS * error:
-            verb = "is" if self.new.n == 1 else "are"
-            word = f" {verb} {'harder' if gap < 0 else 'easier'}"
-        return f"{word} ({100 * self.new.accuracy:.0f} % right)"
+def _model(same: Shared) -> str:
+    images = f"on the same {count(same.n, same.image)}"
+    if not same.n:
+        return f"No {same.image} is in both"
+    if not (same.lost or same.gained):
+        return f"The same answers {images}"
+    points = f"{100 * (same.gained - same.lost) / same.n:+.1f} points"
+    points = points.replace("-", "\N{MINUS SIGN}")
+    return f"{same.word} {images}: {same.lost} worse, {same.gained} better ({points})"
 
-    def _points(self, images: int) -> str:
-        points = f"{100 * images / max(1, self.same.n):+.1f} points"
-        return points.replace("-", "\N{MINUS SIGN}")
+
+def _hardness(new: Group, same: Shared) -> str:
+    if min(new.n, same.n) < _MIN_IMAGES:
+        return ""
+    share = (new.right + same.right) / (new.n + same.n)
+    error = math.sqrt(share * (1 - share) * (1 / new.n + 1 / same.n))
+    gap = new.right / new.n - same.right / same.n
+    if abs(gap) <= _DEVIATIONS * error:
+        return ""
+    return " are harder" if gap < 0 else " are easier"
+
+
+def _share(images: Group) -> str:
+    return f"{100 * images.right / images.n:.0f} % right"
 
 
 def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
@@ -134,23 +138,16 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     same = same[same["label_head"].isin({*theirs} & {*ours})]
     was = same["predicted_base"] == same["label_head"]
     now = same["predicted_head"] == same["label_head"]
-    as_labelled = same["predicted_base"] == same["label_base"]
     test = mcnemar(was.to_numpy(), now.to_numpy())
-    verdict: Verdict = "undecided"
+    word = _UNDECIDED
     if test.p < _SIGNIFICANT:
-        verdict = "better" if test.gained > test.lost else "worse"
+        word = _WORDS["better" if test.gained > test.lost else "worse"]
     return Shift(
-        same=Group(len(same), int(now.sum())),
-        lost=test.lost,
-        gained=test.gained,
-        word=_WORDS[verdict],
-        image="test image",
+        same=Shared(len(same), int(now.sum()), test.lost, test.gained, word),
         corrected=int((same["label_base"] != same["label_head"]).sum()),
-        correction=int(was.sum() - as_labelled.sum()),
         new=_rest(after, same.index),
         gone=_rest(before, same.index),
         new_classes=[name for name in ours if name not in theirs],
-        gone_classes=[name for name in theirs if name not in ours],
     )
 
 
@@ -160,24 +157,18 @@ def headline(comparison: Comparison) -> str:
     Args:
         comparison: The comparison, whose verdict and images decide.
     """
+    word = _WORDS[comparison.verdict]
     numbers = comparison.numbers
     base = comparison.base
     head = comparison.head
     if numbers is None or base is None or base.predictions is None or head.predictions is None:
-        return _WORDS[comparison.verdict]
+        return word
+    shift = find_shift(base.predictions, head.predictions)
+    by = "" if numbers.metric == "accuracy" else f" by {METRIC_NAMES[numbers.metric]}"
     right = round(numbers.metrics["accuracy"].second * numbers.n)
-    word = _WORDS[comparison.verdict]
-    if numbers.metric != "accuracy":
-        word += f" by {METRIC_NAMES[numbers.metric]}"
-    shift = replace(
-        find_shift(base.predictions, head.predictions),
-        same=Group(numbers.n, right),
-        lost=numbers.mcnemar.lost,
-        gained=numbers.mcnemar.gained,
-        word=word,
-        image=numbers.image,
-    )
-    return shift.sentence or _WORDS[comparison.verdict]
+    test = numbers.mcnemar
+    same = Shared(numbers.n, right, test.lost, test.gained, word + by, numbers.image)
+    return replace(shift, same=same).sentence or word
 
 
 def _classes(predictions: pd.DataFrame) -> list[str]:

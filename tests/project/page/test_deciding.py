@@ -41,7 +41,7 @@ def address(project):
     root = project.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     with ReviewSite(project.workspace, by="mk") as site:
-        app = make_app([*routes(home), *deciding.routes(site), *site.routes()])
+        app = make_app([*routes(home), *deciding.routes(home, site), *site.routes()])
         with PrivateServer(app, command="pixmill open") as server:
             yield server.new_address()
     home.images.close()

@@ -209,7 +209,7 @@ def post_route(
         path: Path of the route.
         act: Returns a JSON object or ``None``; may raise a :class:`PixmillError`.
         alone: Refuse the call while a run is in progress.
-        kinds: Types of the fields by name.
+        kinds: Types of the fields by name, or pairs of a type and a default.
     """
     model = create_model("Body", __config__=ConfigDict(extra="forbid", strict=True), **kinds)
 

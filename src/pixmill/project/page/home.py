@@ -325,7 +325,7 @@ def open_project(
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     site = review or ReviewSite(workspace)
     home.images.finders.append(site.find)
-    app = make_app([*routes(home), *deciding.routes(site), *site.routes()])
+    app = make_app([*routes(home), *deciding.routes(home, site), *site.routes()])
     command = "pixmill review" if review else "pixmill open"
     server = PrivateServer(
         app, command=command, port=port, start=site.start, max_bytes=MAX_FILE_BYTES

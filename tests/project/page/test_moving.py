@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from pixmill.experiments.compare import comparing
 from pixmill.experiments.compare.comparison import NotComparableError
-from pixmill.project.page.moving import Moved
+from pixmill.project.page.moving import find_moved
 from tests.waiting import until
 
 HISTORY = [{"commit": "a", "subject": "First"}, {"commit": None, "subject": ""}]
@@ -23,15 +23,14 @@ def test_the_reason_is_read_beside_the_page(tmp_path, monkeypatch):
         return SimpleNamespace(sentence="" if names[0] == "same" else "Worse.")
 
     monkeypatch.setattr(comparing, "read_shift", read)
-    moved = Moved(tmp_path)
-    moved.update(HISTORY[:1])
-    moved.update(HISTORY)
-    moved.update(HISTORY)
-    assert moved.content is None
+    assert find_moved(tmp_path, HISTORY[:1]) is None
+    assert find_moved(tmp_path, HISTORY) is None
     may_answer.set()
-    until(lambda: moved.content == {"since": "First", "sentence": "Worse."})
+    moved = until(lambda: find_moved(tmp_path, HISTORY))
+    assert moved == {"since": "First", "sentence": "Worse."}
     assert asked == [("a", None)]
     for name in ("same", "lost"):
-        moved.update([{"commit": name, "subject": ""}, HISTORY[1]])
+        history = [{"commit": name, "subject": ""}, HISTORY[1]]
+        assert find_moved(tmp_path, history) is None
         until(lambda name=name: asked[-1][0] == name)
-        assert moved.content is None
+        assert find_moved(tmp_path, history) is None

@@ -36,7 +36,7 @@ from pixmill.local.problems import ProblemError
 from pixmill.project.page import actions, deciding, images, predictions, using
 from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
-from pixmill.project.page.moving import Moved
+from pixmill.project.page.moving import find_moved
 from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
@@ -90,7 +90,7 @@ class Home:
         self._whole_at = 0.0
         self._mtimes: list[int] = []
         self.overview = Overview(root)
-        self.moved = Moved(root)
+        self._moved: dict[str, str] | None = None
         self.images = images.Images(root)
         self.images.finders.append(lambda name: self.overview.files.get(name))
         self.predictions = predictions.Predictions(root)
@@ -113,7 +113,7 @@ class Home:
             "project": project_name(self.root),
             "state": self._state and self._state.document(),
             "overview": self.overview.content,
-            "moved": self.moved.content,
+            "moved": self._moved,
             "fault": self._fault,
             "pipeline": pipeline,
             "comparison": self.comparison.document(),
@@ -161,7 +161,7 @@ class Home:
             self._state = self._read_state()
             self._fault = None
             self.overview.update(self._state.data)
-            self.moved.update(self.overview.content["history"])
+            self._moved = find_moved(self.root, self.overview.content["history"])
         except Exception as error:  # noqa: BLE001 (the page shows it, and the next read may succeed)
             self._fault = str(error) or type(error).__name__
 

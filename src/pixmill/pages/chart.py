@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
@@ -140,34 +140,21 @@ def lines_svg(
 
 
 def scatter_svg(
-    values: Sequence[float] | Sequence[str],
-    heights: Sequence[float],
-    *,
-    name: str,
-    marked: int | None = None,
+    values: Sequence[Any], heights: Sequence[float], *, name: str, marked: int | None = None
 ) -> Markup:
     """Return an ``<svg>`` element with a dot for each pair; one dot may be large.
 
     Args:
-        values: Positions on the x axis: numbers, or names, which stand side by side. Numbers above
-            0 that span more than a factor of ten have a logarithmic axis.
+        values: What stands side by side on the x axis, ascending: numbers, or texts.
         heights: Positions on the y axis.
         name: Title for screen readers.
         marked: Index of the large dot; default: none is.
     """
-    names = sorted({str(value) for value in values})
-    if any(isinstance(value, str) for value in values):
-        places = [float(names.index(str(value))) for value in values]
-        x_axis = _Axis("", range(len(names)), lambda place: names[int(place)])
-    else:
-        places = [float(value) for value in values]
-        low = min(places)
-        high = max(places)
-        x_axis = _Axis("", _ticks(places), _number)
-        if 0 < 10 * low < high:
-            x_axis = _Axis("", [low, math.sqrt(low * high), high], _number, logarithmic=True)
+    places = sorted(set(values))
+    words = [value if isinstance(value, str) else _number(value) for value in places]
+    x_axis = _Axis("", range(len(places)), lambda place: words[int(place)])
     chart = _LineChart(x_axis, _Axis("", _ticks(heights), _number))
-    points = list(zip(places, heights, strict=True))
+    points = [(places.index(value), y) for value, y in zip(values, heights, strict=True)]
     chart.draw_dots(points)
     marks = {} if marked is None else {"": points[marked]}
     return chart.finish(name, {"": []}, marks=marks)

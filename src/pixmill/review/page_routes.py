@@ -106,7 +106,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
 
     async def select(request: Request) -> Response:
         selection = await _read_body(request, Selection)
-        site.select(selection)
+        site.selections[selection.window] = selection
         return answer_json(lambda: {"count": len(selection.ids)})
 
     async def decide(request: Request) -> Response:

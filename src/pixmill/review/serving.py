@@ -28,9 +28,6 @@ from pixmill.review.review_tables import load_tables
 _TABLES = ("artifacts/validate/manifest.parquet", "artifacts/evaluate/predictions.parquet")
 """Files after whose change a page that is loaded shows new cases; also after a correction."""
 
-_MAX_SELECTIONS = 20
-"""Maximum number of selections, of 1 MiB each."""
-
 
 class ReviewSite:
     """The review of a project, read when its page is first loaded, and again after a run.
@@ -161,13 +158,6 @@ class ReviewSite:
         files = (self._root / "inbox" / "corrections").glob("[!.]*")
         last = max(files, default=None)
         return file_mark(last) if last else ()
-
-    def select(self, selection: Selection) -> None:
-        """Keep a selection for its tab, in place of the oldest of many."""
-        self.selections.pop(selection.window, None)
-        self.selections[selection.window] = selection
-        while len(self.selections) > _MAX_SELECTIONS:
-            self.selections.pop(next(iter(self.selections)))
 
     def current(self) -> Session:
         """Return the session of the page that was loaded last."""

@@ -7,10 +7,10 @@ API keys can also be given in PIXMILL_API_KEYS, separated by commas.
 """
 
 import argparse
+import contextlib
 import ipaddress
 import os
 import secrets
-import webbrowser
 from pathlib import Path
 
 from pixmill.cli.parser import inbox, number, port
@@ -73,6 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     from pixmill.images.compute import default_workers
+    from pixmill.local.private_server import opened
     from pixmill.serve.http.server import LOOPBACK, Settings
     from pixmill.serve.http.server import run as serve
     from pixmill.serve.http.sharing import SHARED, print_code
@@ -100,9 +101,10 @@ def run(arguments: argparse.Namespace) -> None:
             print_code(address)
             announce(SHARED)
         if arguments.open:
-            webbrowser.open(address)
+            ended.enter_context(opened(address))
 
-    serve(settings, host=host, port=arguments.port, ready=ready)
+    with contextlib.ExitStack() as ended:
+        serve(settings, host=host, port=arguments.port, ready=ready)
 
 
 def _access(arguments: argparse.Namespace) -> tuple[str, str, tuple[str, ...]]:

@@ -95,23 +95,32 @@ class PrivateServer(LoopbackServer):
 
     @contextlib.contextmanager
     def opened(self, folder: Path) -> Iterator[None]:
-        """Open the page in the default browser, whose command line other accounts can read.
-
-        So it opens a file, readable for this account only, that forwards with a token for one use.
-
-        Args:
-            folder: Folder of the file, which is removed at the end of the block.
-        """
+        """Open the page in the default browser with a token for one use; see :func:`opened`."""
         token = secrets.token_urlsafe(32)
         self._gate.single_tokens.add(token)
-        with tempfile.NamedTemporaryFile("w", suffix=".html", dir=folder) as file:  # with mode 0600
-            file.write(
-                '<!doctype html><title>Pixmill</title><meta http-equiv="refresh" content="0; '
-                f'url={self.origin}/?token={token}">'
-            )
-            file.flush()
-            webbrowser.open(Path(file.name).as_uri())
+        with opened(f"{self.origin}/?token={token}", folder):
             yield
+
+
+@contextlib.contextmanager
+def opened(address: str, folder: Path | None = None) -> Iterator[None]:
+    """Open a secret address in the default browser, whose command line other accounts can read.
+
+    So it opens a file, readable for this account only, that forwards to the address.
+
+    Args:
+        address: The address; without quotes.
+        folder: Folder of the file, which is removed at the end of the block; default: that of
+            temporary files.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".html", dir=folder) as file:  # with mode 0600
+        file.write(
+            '<!doctype html><title>Pixmill</title><meta http-equiv="refresh" content="0; '
+            f'url={address}">'
+        )
+        file.flush()
+        webbrowser.open(Path(file.name).as_uri())
+        yield
 
 
 def wait_for_end() -> NoReturn:

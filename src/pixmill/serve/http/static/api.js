@@ -14,9 +14,13 @@ export class Refusal extends Error {
 // The key is stored for this tab only.
 export const keep = (key) => sessionStorage.setItem(KEY, key);
 
-// A shared link has the key after its #, which browsers send to no server.
+// A shared link has the key after its #, which browsers send to no server. It leaves the address bar, whose content is
+// copied and synchronised.
 const given = new URLSearchParams(location.hash.slice(1)).get('key');
-if (given) keep(given);
+if (given) {
+  keep(given);
+  history.replaceState(null, '', location.pathname);
+}
 
 // Return the response. A busy server is asked once more after its Retry-After; `onWait` gets the seconds.
 export async function ask(path, { onWait = () => {}, signal, ...request } = {}) {

@@ -97,7 +97,8 @@ class Job:
                 raise LockedError(f"{self.name} is already running", next="wait for it, or stop it")
             try:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
-                self._log.touch(0o600)  # The key of a served page is not for other accounts.
+                self._log.touch()
+                self._log.chmod(0o600)  # The key of a served page is not for other accounts.
                 with self._log.open("wb") as log:
                     ends = {PARENT: str(os.getpid())} if self.at_end else {}
                     self._child = subprocess.Popen(  # noqa: S603 (the program is fixed)

@@ -220,13 +220,13 @@ def test_a_run_of_known_durations_has_a_time_left() -> None:
     ]
     run = read_run(stages, now=120.0)
     assert run is not None
-    assert (run.number, run.stages, run.left, run.share) == (2, 3, 60.0, 1 / 3)
-    assert run.text == "Train, stage 2 of 3, about 60 s left"
+    assert run.share == 1 / 3
+    assert run.text.startswith("Train, stage 2 of 3, about 60 s left. ")
     # The work is slower than last time: ten images took 40 s.
     late = read_run(stages, now=150.0)
     assert late is not None
-    assert late.left == 3 * 40 + 20
+    assert "about 2 min left" in late.text
     first = read_run([replace(stage, seconds=None) for stage in stages], now=120.0)
     assert first is not None
-    assert first.left is None
+    assert "left" not in first.text
     assert read_run(stages[:1], now=120.0) is None

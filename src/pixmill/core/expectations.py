@@ -165,7 +165,7 @@ def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Out
         RuntimeError: An expectation could not be computed, which Great Expectations reports as a
             failure.
     """
-    begin("Load and run Great Expectations")  # whose import takes seconds
+    begin("Check the table of images")  # the import of Great Expectations takes seconds
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")

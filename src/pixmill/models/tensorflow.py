@@ -44,7 +44,7 @@ def load_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
-    begin("Load TensorFlow")
+    begin("Load the neural network library")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet():
         import keras

@@ -136,8 +136,7 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
 def _running(state: ProjectState) -> Iterator[NextStep]:
     run = read_run(state.stages, time.time())
     if run is not None:
-        doing = f". {run.doing}" if run.doing else ""
-        yield NextStep("running", f"{run.text}{doing}.", None)
+        yield NextStep("running", f"{run.text}.", None)
     if state.sweep is not None:
         yield NextStep("running", f"{state.sweep.describe() or 'A sweep is running'}.", None)
     if any(command.writes for command in state.commands):

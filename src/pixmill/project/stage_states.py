@@ -115,26 +115,12 @@ class RunProgress:
     """How far a run of the pipeline is.
 
     Args:
-        title: Title of the running stage.
-        number: Its number, from 1.
-        stages: Number of stages.
-        doing: Progress of the stage; empty if unknown.
+        text: Such as ``Train, stage 4 of 5, about 40 s left. Decode: 120 of 1,250 images``.
         share: Share of the work that is done, by the durations of the last runs.
-        left: Seconds until the last stage ends; ``None`` if one was never complete.
     """
 
-    title: str
-    number: int
-    stages: int
-    doing: str
+    text: str
     share: float
-    left: float | None
-
-    @property
-    def text(self) -> str:
-        """The progress, such as ``Train, stage 4 of 5, about 40 s left``."""
-        text = f"{self.title}, stage {self.number} of {self.stages}"
-        return f"{text}, about {describe_seconds(self.left)} left" if self.left else text
 
 
 def read_run(stages: Sequence[StageState], now: float) -> RunProgress | None:
@@ -149,22 +135,19 @@ def read_run(stages: Sequence[StageState], now: float) -> RunProgress | None:
         return None
     running = stages[number]
     later = [stage for stage in stages[number + 1 :] if stage.status != "fresh"]
+    text = f"{running.title}, stage {number + 1} of {len(stages)}"
     progress = running.progress
-    elapsed = now - progress.started if progress else 0.0
-    # With more images than last time, the rate of the current work knows better.
-    work_left = progress.work_left(now) if progress else 0.0
-    left = max(0.0, _expected([running]) - elapsed, work_left) + _expected(later)
+    if progress is None:  # Before and after the stage's process, DVC reads and stores files.
+        return RunProgress(text, 0.0)
+    elapsed = now - progress.started
+    # Use the longer estimate: the last duration, or the rate of the current work.
+    left = max(0.0, _expected([running]) - elapsed, progress.work_left(now)) + _expected(later)
     done = _expected(stages[:number]) + elapsed
-    # Before and after the stage's process, DVC reads and stores files.
-    is_known = progress is not None and all(stage.seconds for stage in (running, *later))
-    return RunProgress(
-        title=running.title,
-        number=number + 1,
-        stages=len(stages),
-        doing=progress.describe() if progress else "",
-        share=done / (done + left) if done else 0.0,
-        left=left if is_known else None,
-    )
+    if left and all(stage.seconds for stage in (running, *later)):
+        text += f", about {describe_seconds(left)} left"
+    if doing := progress.describe():
+        text += f". {doing}"
+    return RunProgress(text, done / (done + left))
 
 
 def _expected(stages: Sequence[StageState]) -> float:

@@ -74,12 +74,7 @@ class StageProgress:
         """Return the progress, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
         if not self.unit:
             return self.what
-        done = "" if self.total is None else f"{self.count:,} of "
-        note = f" ({self.note})" if self.note else ""
-        return (
-            f"{self.what}: "
-            f"{done}{count(self.count if self.total is None else self.total, self.unit)}{note}"
-        )
+        return _describe(self.what, self.count, self.total, self.unit, self.note)
 
     def work_left(self, now: float) -> float:
         """Return the seconds until the current work ends, by its rate; 0 if unknown.
@@ -88,6 +83,11 @@ class StageProgress:
             now: The time in seconds since 1970.
         """
         return _work_left(now - self.begun, self.count, self.total)
+
+
+def _describe(what: str, done: int, total: int | None, unit: str, note: str) -> str:
+    units = count(done, unit) if total is None else f"{done:,} of {count(total, unit)}"
+    return f"{what}: {units}" + (f" ({note})" if note else "")
 
 
 def _work_left(elapsed: float, done: int, total: int | None) -> float:
@@ -103,12 +103,12 @@ class _Report:
         self._last = 0.0
 
     def update(self, what: str, count: int, total: int | None, unit: str, note: str) -> None:
-        is_new = not count
+        is_new = not count or what != self.progress.what
         begun = time.time() if is_new else self.progress.begun
         self.progress = replace(
             self.progress, what=what, count=count, total=total, unit=unit, note=note, begun=begun
         )
-        # A write between these may be the last one for long.
+        # Write the first and the last unit at once, since none may follow soon.
         if is_new or count == total or time.monotonic() - self._last >= _WRITE_SECONDS:
             self.write()
 
@@ -190,7 +190,7 @@ def begin(step: str) -> None:
     """Name a step without units that the stage of this process begins; do nothing elsewhere.
 
     Args:
-        step: The step, such as ``Load TensorFlow``.
+        step: The step, such as ``Load the neural network library``.
     """
     if _current is not None and _current.progress.pid == os.getpid() and not _quiet:
         announce(f"{_current.progress.stage}: {step[:1].lower()}{step[1:]} …")
@@ -207,7 +207,7 @@ def report_progress(what: str, count: int, total: int | None, unit: str, note: s
         unit: The unit, in the singular.
         note: Short text after the count.
     """
-    # Of a quiet part, such as a trial of a sweep, the whole shows the progress.
+    # Trials of a sweep are quiet: the sweep reports itself.
     if _current is not None and _current.progress.pid == os.getpid() and not _quiet:
         _current.update(what, count, total, unit, note)
 
@@ -275,6 +275,7 @@ class Progress:
         what: Short name of the work (``"Decode"``).
         total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular (``"image"``).
+        done: Number of units that an earlier process has finished.
         stream: Output stream; default: standard error.
     """
 
@@ -284,6 +285,7 @@ class Progress:
         total: int | None = None,
         *,
         unit: str = "image",
+        done: int = 0,
         stream: TextIO | None = None,
     ) -> None:
         from tqdm import tqdm
@@ -292,7 +294,7 @@ class Progress:
         self.what = what
         self.total = total
         self.unit = unit
-        self.done = 0
+        self.done = self._first = done
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._begun = self._last = time.monotonic()
@@ -300,6 +302,7 @@ class Progress:
         self._note = ""
         self._bar = tqdm(
             total=total,
+            initial=done,
             desc=what,
             unit=f" {unit}",
             file=self._stream,
@@ -308,7 +311,7 @@ class Progress:
             dynamic_ncols=True,
             leave=False,
         )
-        report_progress(what, 0, total, unit)
+        report_progress(what, done, total, unit)
 
     def __enter__(self) -> Self:
         return self
@@ -348,14 +351,12 @@ class Progress:
     def _line(self) -> None:
         self._last = time.monotonic()
         self._printed = True
-        total = "" if self.total is None else f" of {self.total:,}"
-        note = f" ({self._note})" if self._note else ""
-        left = _work_left(self._last - self._begun, self.done, self.total)
+        line = _describe(self.what, self.done, self.total, self.unit, self._note)
+        total = self.total and self.total - self._first
+        left = _work_left(self._last - self._begun, self.done - self._first, total)
         if left >= 1:
-            note += f", about {describe_seconds(left)} left"
-        print(
-            f"{self.what}: {self.done:,}{total} {self.unit}s{note}", file=self._stream, flush=True
-        )
+            line += f", about {describe_seconds(left)} left"
+        print(line, file=self._stream, flush=True)
 
 
 def track(

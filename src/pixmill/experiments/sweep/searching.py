@@ -97,8 +97,7 @@ class _Search:
         if len(self._trials) >= wanted:
             return self._trials
         self._queue()
-        with Progress("Sweep", wanted, unit="trial") as progress:
-            progress.advance(len(self._trials))
+        with Progress("Sweep", wanted, unit="trial", done=len(self._trials)) as progress:
 
             def on_trial_end(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
                 if (finished := self._store.read(trial, len(self._trials))) is not None:

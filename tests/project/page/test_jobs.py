@@ -62,6 +62,18 @@ def test_stop_interrupts_the_process_group(tmp_path):
         job.stop()
 
 
+def test_the_next_page_stops_the_run_of_a_killed_one(tmp_path):
+    job = repro(tmp_path, _PARENT, _CHILD)
+    job.start()
+    until(lambda: "begun" in job.document()["log"])
+    again = repro(tmp_path, _CHILD)
+    assert again.document()["running"]
+    again.stop()
+    ended(job)
+    assert ended(again)["stopped"]
+    assert not repro(tmp_path).document()["running"]
+
+
 def test_stop_terminates_after_patience(tmp_path):
     job = repro(
         tmp_path,

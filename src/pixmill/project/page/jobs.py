@@ -1,4 +1,4 @@
-"""Processes that the page starts, such as ``dvc repro``; most outlive the page."""
+"""Processes that the page starts, such as ``dvc repro``; most outlive it until the next one."""
 
 import contextlib
 import os
@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.process.lifetime import PARENT
+from pixmill.core.process.progress import is_same_process
 from pixmill.core.repository.dvc import running_dvc
 
 TERMINATE_SECONDS = 30.0
@@ -52,15 +55,26 @@ class Job:
         self._patience = patience
         self._command = [*command] or [sys.executable, "-m", program, verb]
         self._log = root / ".pixmill" / "open" / f"{verb}.log"
+        self._mark = self._log.with_suffix(".pid")
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
+        self._found = None if at_end else self._find()
+
+    def _find(self) -> tuple[int, float] | None:
+        """Return the process that an earlier page started last, and when it began."""
+        with contextlib.suppress(OSError, ValueError):
+            pid, began = self._mark.read_text().split()
+            return int(pid), float(began)
+        return None
 
     @property
     def pid(self) -> int | None:
         """The ID of the running process, which leads a group; ``None`` if none runs."""
         child = self._child
-        return child.pid if child is not None and child.poll() is None else None
+        if child is not None:
+            return child.pid if child.poll() is None else None
+        return self._found[0] if self._found and is_same_process(*self._found) else None
 
     def document(self) -> dict[str, Any]:
         """Return whether it runs, the last exit status, if any, and the end of the output."""
@@ -69,7 +83,7 @@ class Job:
             "running": self.pid is not None,
             "status": child and child.poll(),
             "stopped": self._is_stopped,
-            "log": self._output() if child else "",
+            "log": self._output() if child or self.pid else "",
         }
 
     def _output(self) -> str:
@@ -111,6 +125,8 @@ class Job:
                         # Ctrl-C in the terminal of the page must not reach it.
                         start_new_session=True,
                     )
+                began = psutil.Process(self._child.pid).create_time()
+                self._mark.write_text(f"{self._child.pid} {began}")
             except (OSError, ValueError) as error:  # ValueError: an argument has a null byte
                 why = getattr(error, "strerror", error)
                 raise PixmillError(
@@ -126,20 +142,18 @@ class Job:
         Raises:
             PixmillError: No run was started here.
         """
-        child = self._child
-        if child is None or child.poll() is not None:
+        if self.pid is None:
             raise PixmillError("no run was started on this page", next="press Ctrl-C where it runs")
         self._is_stopped = True
-        _signal(child, signal.SIGINT)
-        timer = threading.Timer(self._patience, _signal, [child, signal.SIGTERM])
+        self._signal(signal.SIGINT)
+        timer = threading.Timer(self._patience, self._signal, [signal.SIGTERM])
         timer.daemon = True
         timer.start()
 
-
-def _signal(child: subprocess.Popen[bytes], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # It has just ended.
-        if child.poll() is None:
-            os.killpg(child.pid, number)
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # It has just ended.
+            if (pid := self.pid) is not None:
+                os.killpg(pid, number)
 
 
 def _call_after(child: subprocess.Popen[bytes], act: Callable[[], object]) -> None:

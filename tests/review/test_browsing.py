@@ -234,7 +234,7 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
         for _ in range(3):
             page.press("p")
             badges.append(browser.find_element(By.CSS_SELECTOR, ".badge").text)
-        assert sorted(badges) == ["moved to data, as shoe · mk"] * 2 + ["relabel to dress · mk"]
+        assert sorted(badges) == ["added to the images, as shoe · mk"] * 2 + ["labelled dress · mk"]
         page.press("u", "u", "u")
         assert (page.said(), [*(tmp_path / "data/shoe").iterdir()]) == ({}, [])
         assert browser.title == "Review · Pixmill"

@@ -87,11 +87,13 @@ def test_shows_the_prediction_and_all_corrections_of_a_new_image(project, send, 
     cases = [case_content(session, number) for number in range(2)]
     case = next(case for case in cases if case["images"][0]["id"] == name)
     assert (case["kind"], case["settled"]) == ("feedback", False)
-    assert "garments 3 predicted 'coat' (87%, not sure); users say 'dress', 'shoe'" in case["why"]
+    assert (
+        "garments 3 said 'coat' (87%, not sure); it was corrected to 'dress', 'shoe'" in case["why"]
+    )
     [image] = case["images"]
     assert (image["label"], image["came_as"]) == ("dress", ["dress", "shoe"])
     assert (image["verdict"], image["bytes"]) == ("new", len(jpeg(900)))
-    assert image["places"][0]["url"].startswith("inbox/corrections/")
+    assert image["places"][0]["title"].startswith("received ")
 
 
 def test_an_accepted_image_is_copied_to_its_class_and_stays_in_the_inbox(
@@ -206,7 +208,7 @@ def test_a_known_image_is_relabelled_and_not_copied(project, send, start, data, 
     send(jpeg(900), "dress")
     desk = start()
     case = case_content(desk.session, 0)
-    assert (case["title"], case["suggestion"]) == ("Feedback: known image", "dress")
+    assert (case["title"], case["suggestion"]) == ("Correction: an image of the project", "dress")
     desk.decide("relabel", name, label="dress", why="seen")
     assert project.said() == {(name, "yes", "dress", ""), (name, "keep", "", "")}
     desk.undo()

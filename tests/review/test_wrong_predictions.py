@@ -49,7 +49,9 @@ def test_errors_are_sorted_by_confidence(project, coats):
     project.predict({coats[3]: WRONG, coats[5]: WORSE}, split="val")
     (_, first, why, suggestion), (_, second, _, _) = shown(project, only="errors")
     assert (first, second) == (coats[5], coats[3])
-    assert why == "Labelled 'coat' (1%), but the model predicts 'dress' (98%). Split: val."
+    assert why == (
+        "Labelled 'coat', but the model, which was not trained on this image, says 'dress' (98%)."
+    )
     assert suggestion == "dress"
 
 

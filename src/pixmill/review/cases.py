@@ -293,8 +293,8 @@ def _label_questions(
         found = _with_second(tables.still_labelled(tables.predictions))
         is_wrong = found["other"] == found["predicted"]
         why = (
-            "Labelled '{label}' ({label_p:.0%}), but the model predicts '{other}' ({p:.0%}). "
-            "Split: {split}."
+            "Labelled '{label}', but the model, which was not trained on this image, says "
+            "'{other}' ({p:.0%})."
         )
         wrong = found[is_wrong & held_out(found)].sort_values(["p", "id"], ascending=[False, True])
         yield "errors", "Wrong prediction", why, wrong
@@ -311,9 +311,9 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
     """Add the second most probable class, and probabilities, to a table of predictions.
 
     Returns:
-        Also ``second``; ``p``, ``second_p`` and ``label_p``, the probabilities of the predicted
-        class, the second and the label; ``margin``, which is ``p - second_p``; ``other``, the most
-        probable class that is not the label.
+        Also ``second``; ``p`` and ``second_p``, the probabilities of the predicted class and the
+        second; ``margin``, which is ``p - second_p``; ``other``, the most probable class that is
+        not the label.
     """
     labels = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
     shares = probabilities_of(predictions, labels)
@@ -327,7 +327,6 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
         second=names[second],
         p=p,
         second_p=second_p,
-        label_p=shares[rows, targets],
         margin=p - second_p,
         other=names[np.where(first == targets, second, first)],
     )

@@ -121,11 +121,11 @@ class Corrections:
             "reason": None,
             "places": [
                 {
-                    "source": "feedback",
+                    "source": "correction",
                     "label": newest.label or _NONE,
                     "query": None,
                     "title": f"received {newest.received:%Y-%m-%d %H:%M} UTC",
-                    "url": f"inbox/{entry.names[0]}",
+                    "url": None,
                 }
             ],
             "more_places": 0,
@@ -143,18 +143,18 @@ class Corrections:
             label = entry.corrections[0].label
             description = _describe(entry.corrections)
             if entry.id in self.new:
-                why = "Accept it to put it into data/, or drop it for good."
+                why = "Accept it to add it to the images, or drop it for good."
                 if label is not None and self.label(entry.id) is None:
                     why = f"'{label}' is not one of the classes: choose one, or drop it."
                 row = rows[entry.id]
-                yield Case("feedback", "Feedback: new image", f"{description} {why}", (row,))
+                yield Case("feedback", "Correction: a new image", f"{description} {why}", (row,))
                 continue
             known = self._tables.row(entry.original)
             assert known is not None
-            why = f"The manifest has it as '{self._tables.labels[known] or 'conflicting'}'."
+            why = f"The project has it as '{self._tables.labels[known] or 'conflicting'}'."
             yield Case(
                 "feedback",
-                "Feedback: known image",
+                "Correction: an image of the project",
                 f"{description} {why}",
                 (known,),
                 suggestion=label,
@@ -292,6 +292,6 @@ def _describe(corrections: Sequence[Correction]) -> str:
         dict.fromkeys(f"'{item.label}'" if item.label else _NONE for item in corrections)
     )
     return (
-        f"The model{model and f' {model}'} predicted '{prediction.get('label')}'{share}; users "
-        f"say {labels}."
+        f"The model{model and f' {model}'} said '{prediction.get('label')}'{share}; it was "
+        f"corrected to {labels}."
     )

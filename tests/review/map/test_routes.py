@@ -58,6 +58,9 @@ def test_the_map_is_made_once_and_has_what_is_known(project, monkeypatch):
     monkeypatch.setattr(Map, "_lay_out", None)
     again = read(workspace)[1]
     assert again == points | {"number": again["number"]}
+    header = "image,label,answer,split,by,why"
+    project.decisions.write_text(f"{header}\n{dress},,keep,,mk,\n")
+    assert read(workspace)[1]["issues"] == []
 
 
 def ended(maps, session):

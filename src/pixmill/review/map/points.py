@@ -48,7 +48,13 @@ def list_points(made: Map) -> dict[str, Any]:
     ids = [str(session.images.ids[row]) for row in shown]
     facts = _facts(session, pd.DataFrame({"label": [labels[row] for row in shown]}, index=ids))
     steps = np.round(_STEPS * places[is_shown]).astype(int)
-    doubtful = {row for case in session.cases if case.kind == "labels" for row in case.members}
+    doubtful = {
+        row
+        for case in session.cases
+        if case.kind == "labels"
+        for row in case.members
+        if session.decided(row) is None
+    }
     return {
         "number": session.number,
         "rows": shown,

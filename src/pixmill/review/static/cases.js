@@ -34,7 +34,6 @@ function empty() {
   part('case-actions').hidden = true;
 }
 
-const short = (id) => id.slice(0, 12);
 const listed = (names) => names.join(' or ');
 
 // ---- display
@@ -45,12 +44,17 @@ function labelOf(image) {
 
 const isNew = (image) => image.verdict === 'new'; // from the inbox; accepting it moves it to data/
 
+// What was decided about an image.
+function outcome(image) {
+  const { decision } = image;
+  if (isNew(image) && decision.verb === 'relabel') return `added to the images, as ${decision.label}`;
+  return { relabel: `labelled ${decision.label}`, disputed: `disputed: ${decision.label}`, keep: 'kept', drop: 'dropped' }[decision.verb] ?? decision.verb;
+}
+
 function describe(image) {
   const { decision } = image;
-  const what = isNew(image) && decision.verb === 'relabel' ? `moved to data, as ${decision.label}`
-    : { relabel: `relabel to ${decision.label}`, disputed: `disputed: ${decision.label}` }[decision.verb] ?? decision.verb;
   const by = decision.by ? ` · ${decision.by}` : '';
-  return what + by + (decision.why ? ` · ${decision.why}` : '');
+  return outcome(image) + by + (decision.why ? ` · ${decision.why}` : '');
 }
 
 function frame(image, name, tag, properties) {
@@ -86,13 +90,13 @@ function card(image, number) {
   const box = frame(image, name, 'button', { type: 'button', aria: { pressed: 'false', label: name } });
   box.append(make('span', { className: 'number', aria: { hidden: 'true' } }, String(number + 1)));
   box.addEventListener('click', () => choose(number));
-  const rule = isNew(image) ? 'new' : image.verdict === 'keep' ? 'kept' : `dropped: ${image.reason}`;
+  const rule = isNew(image) || image.verdict === 'keep' ? null : make('span', { className: 'badge rule' }, `dropped by a rule: ${image.reason}`);
   const decision = image.decision;
   const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
   const facts = make('div', { className: 'facts' },
     make('div', { className: 'head' }, make('span', {}, labelOf(image)),
-      decision ? make('span', { className: `badge ${decision.verb}` }, describe(image)) : make('span', { className: 'badge rule' }, rule)),
-    make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
+      decision ? make('span', { className: `badge ${decision.verb}` }, describe(image)) : rule),
+    make('div', {}, size),
     ...image.places.map((item) => place(item, image.label === null)),
     image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more URLs`) : null);
   return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: image.id } }, box, facts);
@@ -155,7 +159,7 @@ function overview() {
   part('done').textContent = `${shown.done} of ${shown.total} decided${session.by ? `, by ${session.by}` : ''}`;
   const held = part('kinds').contains(document.activeElement);
   part('kinds').replaceChildren(...shown.kinds.map((kind) => {
-    const to = make('button', { type: 'button' }, `${KINDS[kind.kind]} ${kind.done}/${kind.total}`);
+    const to = make('button', { type: 'button' }, `${KINDS[kind.kind]}: ${kind.done < kind.total ? `${kind.total - kind.done} of ${kind.total} left` : 'done'}`);
     if (kind.kind === shown.kind) to.setAttribute('aria-current', 'true');
     to.addEventListener('click', () => exclusively(() => go(kind.first)));
     return to;
@@ -226,7 +230,7 @@ async function decide(choices) {
   const cleared = first.verb === 'clear';
   const made = after.images.find(({ row }) => row === first.rows[0]);
   const count = choices.reduce((sum, { rows }) => sum + rows.length, 0);
-  const what = count > 1 ? `${count} decisions` : `${made.decision ? describe(made) : first.verb} ${short(made.id)}`;
+  const what = count > 1 ? `${count} decisions` : made.decision && outcome(made);
   if (after.settled && !cleared) {
     if (after.next === null) end();
     else {
@@ -237,7 +241,7 @@ async function decide(choices) {
     const open = after.images.findIndex((one) => !one.decision);
     if (open >= 0 && after.images[chosen].decision) choose(open);
   }
-  say(`${cleared ? 'Cleared' : 'Saved'}: ${what}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'All cases are decided.'}`);
+  say(`${cleared ? 'Cleared' : `Saved: ${what}`}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'All cases are decided.'}`);
 }
 
 const image = () => shown.images[chosen];

@@ -41,7 +41,7 @@ export async function train() {
 
 // Kinds of cases, in words.
 export const KINDS = {
-  feedback: 'corrections by users', disputed: 'disputed labels', conflicts: 'conflicting labels', labels: 'doubtful labels', flips: 'newly wrong',
+  feedback: 'corrections', disputed: 'disputed labels', conflicts: 'conflicting labels', labels: 'doubtful labels', flips: 'newly wrong',
   errors: 'wrong predictions', 'near-duplicates': 'near-duplicates', uncertain: 'unsure predictions', outliers: 'unlike their class', dropped: 'dropped by a rule', named: 'the image you named',
 };
 

@@ -11,6 +11,7 @@ const listed = JSON.parse(sessionStorage[`list ${from}`] ?? null);
 const tab = (sessionStorage.window ??= Math.random().toString(36).slice(2)); // shared with the review
 const KEYED = 9;
 let facts = null;
+let said = null; // the prediction on the page
 const view = (other) => `${other}${location.search}`;
 const short = (name) => name.slice(0, 12);
 
@@ -32,39 +33,63 @@ function sighting({ source, label, query, title, price, image_url: from, page_ur
   return [what, ...[from, page].filter((each, place, all) => each && all.indexOf(each) === place).flatMap((each) => [make("br"), address(each)])];
 }
 
-function drawFacts({ known, manifest, why, other, prediction, sightings, near_duplicates: twins, decisions, corrections }) {
+// Return the label, and what was decided since.
+function heading() {
+  if (!facts.known) return "An image that this project does not have";
+  const { label, verdict, reason } = facts.manifest;
+  const before = label ?? (verdict && reason !== "unlabelled" ? "Conflicting labels" : "Without a label");
+  const waiting = waitingFor(facts);
+  return waiting ? `${before} → ${waiting}, not trained yet` : before;
+}
+
+// Return decisions as sentences. Whoever gives a label keeps the image, too.
+function sentences(decisions, label) {
+  const isLabelled = decisions.some(({ answer }) => answer === "yes");
+  return decisions.filter(({ answer }) => answer !== "keep" || !isLabelled).map(({ answer, label: other, by, why }) => {
+    const words = { yes: `said ${other}${label && label !== other ? `, not ${label}` : ""}`, no: `said not ${other}`, keep: "kept it", drop: "dropped it" };
+    return [`${by || "Someone"} ${words[answer]}${why && `: ${why}`}`];
+  });
+}
+
+function drawFacts() {
+  const { known, manifest, why, other, prediction, sightings, near_duplicates: twins, decisions, corrections } = facts;
   const { label, split, verdict, reason, source, licence, author, snapshot, width, height, format, bytes } = manifest;
   const dropped = verdict === "drop" && (reason === "unlabelled" ? "not used yet" : "dropped");
-  setText("title", !known ? "An image that this project does not have" : label ?? (verdict && reason !== "unlabelled" ? "Conflicting labels" : "Without a label"));
+  setText("title", heading());
   setText("lead", known ? [split && `${split} split`, dropped, format, width && `${width} × ${height} pixels`, bytes && size(bytes)].filter(Boolean).join(" · ") : "It was chosen to be tried, and is kept until the page ends.");
   $("facts").replaceChildren(
-    ...row("Id", make("code", { className: "id", textContent: id })),
     ...(dropped ? row(dropped[0].toUpperCase() + dropped.slice(1), why, ...(other ? [": ", image(other)] : [])) : []),
     ...row("Found", ...lines(sightings.map(sighting))),
     ...row("Licence", licence && address(licence)), ...row("Author", author), ...row("Snapshot", source === "folder" ? null : snapshot),
     ...row("Near-duplicates", ...lines(twins.map((twin) => [image(twin.id), ` similarity ${twin.similarity.toFixed(2)}`]))),
-    ...row("Decisions", ...lines(decisions.map((each) => [[each.answer, each.label].filter(Boolean).join(" "), each.by && ` by ${each.by}`, each.why && `: ${each.why}`].filter(Boolean)))),
+    ...row("Decisions", ...lines(sentences(decisions, label))),
     ...row("Corrections", ...lines(corrections.map((each) => [each.label ?? "none of the classes", ` instead of ${each.prediction.label}, received ${each.received.slice(0, 10)}`]))),
   );
+  const { loss = null, held_out: isHeldOut } = prediction ?? {};
+  $("details").replaceChildren(...row("Id", make("code", { className: "id", textContent: id })), ...row("Loss", loss?.toFixed(2)));
   $("history").hidden = !known;
-  if (!prediction) return;
-  drawPrediction($("said"), id, $("picture").firstChild, prediction, label);
-  setText("of", [prediction.loss !== null && `Loss ${prediction.loss.toFixed(2)}.`,
-    prediction.held_out === false ? "The model was trained on this image." : prediction.held_out ? "By a model that was not trained on this image." : ""].filter(Boolean).join(" "));
+  setText("of", isHeldOut === false ? "The model was trained on this image." : isHeldOut ? "By a model that was not trained on this image." : "");
+}
+
+// Show what the model says, and whether that is right by the label of now.
+function drawSaid(prediction) {
+  said = prediction;
+  const waiting = waitingFor(facts);
+  drawPrediction($("said"), id, $("picture").firstChild, said, facts.classes.includes(waiting) ? waiting : facts.manifest.label);
 }
 
 // Return what is decided that the last run did not know.
-function waitingFor({ label, verdict }, decisions) {
+function waitingFor({ manifest: { label, verdict }, decisions }) {
   const answers = decisions.map(({ answer }) => answer);
   const labels = decisions.filter(({ answer }) => answer === "yes").map((row) => row.label);
-  if (answers.includes("drop")) return verdict === "drop" ? null : "drop";
+  if (answers.includes("drop")) return verdict === "drop" ? null : "dropped";
   if (labels.length === 1 && labels[0] !== label) return labels[0];
-  return answers.includes("keep") && verdict === "drop" ? "keep" : null;
+  return answers.includes("keep") && verdict === "drop" ? "kept" : null;
 }
 
 function drawDeciding({ known, classes, manifest, decisions }) {
   const { label } = manifest;
-  const waiting = waitingFor(manifest, decisions);
+  const waiting = waitingFor(facts);
   $("deciding").hidden = !known;
   setText("deciding-title", label ? "Is the label right?" : "Which label is right?");
   const now = classes.includes(waiting) ? waiting : label;
@@ -103,9 +128,11 @@ function drawSteps({ neighbours, manifest, prediction }) {
 async function redraw() {
   const before = facts.decisions;
   facts = await read(`${id}/facts`);
-  drawFacts({ ...facts, prediction: null });
+  drawFacts();
   drawDeciding(facts);
-  return JSON.stringify(before) !== JSON.stringify(facts.decisions);
+  const isChanged = JSON.stringify(before) !== JSON.stringify(facts.decisions);
+  if (isChanged && said) drawSaid(said);
+  return isChanged;
 }
 
 async function decide(verb, label = "") {
@@ -147,14 +174,14 @@ async function drawHistory() {
 }
 
 // Ask the model now: an evaluation has no training images like it, and no prediction of new images.
-async function ask(prediction, actual) {
+async function ask(prediction) {
   setText("asking", "Asking the model …");
   try {
     const answer = await read(`${id}/answer`);
     setText("asking", "");
     const { threshold, explains } = answer;
     const sure = prediction && threshold !== null ? !prediction.unlike && prediction.probabilities[prediction.label] >= threshold : null;
-    if (!prediction || answer.label) drawPrediction($("said"), id, $("picture").firstChild, prediction ? { ...prediction, sure, explains } : answer, actual);
+    if (!prediction || answer.label) drawSaid(prediction ? { ...prediction, sure, explains } : answer);
     $("near").hidden = !answer.nearest.length;
     $("nearest").replaceChildren(similar(answer.nearest, view));
   } catch (error) {
@@ -168,7 +195,8 @@ async function start() {
   $("picture").addEventListener("click", ({ target }) => { if (target.matches("img")) showFull(); });
   try {
     facts = await read(`${id}/facts`);
-    drawFacts(facts);
+    drawFacts();
+    if (facts.prediction) drawSaid(facts.prediction);
     drawDeciding(facts);
     drawSteps(facts);
     document.title = `${$("title").textContent} ${short(id)} · Pixmill`;
@@ -180,7 +208,7 @@ async function start() {
   } finally {
     document.querySelector("main").setAttribute("aria-busy", "false");
   }
-  await ask(facts.prediction, facts.manifest.label);
+  await ask(facts.prediction);
 }
 
 const KEYS = { ArrowLeft: "previous", ArrowRight: "next", k: "keep", d: "drop", z: "undo", i: "enlarge" };

@@ -28,7 +28,6 @@ class _Choice:
 
     named: tuple[str | None, str, str]
     title: str
-    model: Model
     loaded: LoadedModel
 
 
@@ -110,14 +109,12 @@ class Explainer:
                 named = name_model(self._root, own=own)
                 (spec, _, fault) = named
                 # While MLflow does not respond, the model in production goes on answering.
-                is_production = former is not None and former.model.in_production
-                if former is None or (former.named != named and not (fault and is_production)):
+                is_away = former is not None and former.named[0] is None and fault
+                if former is None or not (former.named == named or is_away):
                     model = find_model(spec, self._root)
-                    title = (
-                        model.title if model.in_production else "the model that was trained last"
-                    )
+                    title = model.title if spec is None else "the model that was trained last"
                     why = f", since {fault}" if fault else ""
-                    self._choices[own] = _Choice(named, title + why, model, self._load(model))
+                    self._choices[own] = _Choice(named, title + why, self._load(model))
             except Exception:
                 if former is None:
                     raise
@@ -134,8 +131,9 @@ class Explainer:
 def name_model(root: Path, *, own: bool = False) -> tuple[str | None, str, str]:
     """Return which model answers on the page: its name for ``find_model``, its version, a fault.
 
-    While MLflow does not respond, that is the fault, and the model that was trained last answers;
-    otherwise the fault is empty. While a run replaces that model, the one before it answers.
+    The name is ``None`` for the model in production. While MLflow does not respond, that is the
+    fault, and the model that was trained last answers; otherwise the fault is empty. While a run
+    replaces that model, the one before it answers.
 
     Args:
         root: Project folder.

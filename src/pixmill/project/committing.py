@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import PixmillError
@@ -28,8 +29,10 @@ OWN = (
 )
 """Path prefixes that belong into a commit of results, tracked or not."""
 
-_EXPORTS = (".csv", ".html")
-"""Ends of untracked files that `pixmill predict` may have written for someone."""
+_PREDICTIONS = {".csv": b"path,id,predicted,", ".html": b"<title>Predictions"}
+"""What files that `pixmill predict` has written for someone begin with, by the end of their names."""
+
+_HEAD_BYTES = 1000
 
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
@@ -61,7 +64,7 @@ def find_commit(state: ProjectState) -> Commit | None:
     git = state.repository
     uncommitted = git.uncommitted
     images = ["data.dvc"] if uncommitted.unadded else []
-    left_out = {*git.large, *(path for path in git.untracked if _is_export(path))}
+    left_out = {*git.large, *(path for path in git.untracked if _is_export(state.root / path))}
     changed = [path for path in git.changed if path not in left_out]
     if not git.has_git or git.conflicts:
         return None
@@ -78,8 +81,12 @@ def find_commit(state: ProjectState) -> Commit | None:
     return None
 
 
-def _is_export(path: str) -> bool:
-    return "/" not in path and path.endswith(_EXPORTS) and not path.startswith(OWN)
+def _is_export(path: Path) -> bool:
+    mark = _PREDICTIONS.get(path.suffix)
+    if mark is None or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return mark in file.read(_HEAD_BYTES)
 
 
 def _results(git: Repository, images: Sequence[str]) -> Commit:

@@ -186,9 +186,9 @@ def test_layout_and_labels_at_each_width(page, browser):
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         lefts = {
             browser.find_element(By.ID, f"{name}-title").rect["x"]
-            for name in ("data", "experiments", "production")
+            for name in ("data", "experiments")
         }
-        assert len(lefts) == (3 if width == 1600 else 1)
+        assert len(lefts) == (2 if width == 1600 else 1)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert browser.execute_script(UNNAMED) == []

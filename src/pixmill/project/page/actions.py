@@ -25,6 +25,7 @@ from pixmill.project.committing import find_commit, make_commit, require_no_oper
 from pixmill.project.going_back import RESTORE, go_back, make_plan
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
+from pixmill.project.page.overview import read_committed
 from pixmill.project.page.params_form import ParamsForm
 from pixmill.project.page.using import Format
 from pixmill.project.state import ProjectState
@@ -70,9 +71,12 @@ class Actions:
         """
         path = self._root / "params.yaml"
         found = find_commit(state) if state else None
+        champion = state and state.champion
+        scores = champion and champion.commit and read_committed(self._root, champion.commit)
         return {
             "classes": _read_classes(path, path.stat().st_mtime_ns) if path.exists() else (),
             "commit": found and asdict(found),
+            "champion_accuracy": scores["accuracy"] if scores else None,
             "can_undo_params": self.form.can_undo,
             "import": self.adding.job.document(),
             "promotion": self.promotion.document(),

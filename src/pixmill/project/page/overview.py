@@ -203,7 +203,7 @@ def read_history(root: Path, place: Path | None = None) -> list[dict[str, Any]]:
     found = [
         {"commit": commit, "at": int(at), "subject": subject, **scores}
         for commit, at, subject in commits
-        if (scores := _committed(root, commit)) is not None
+        if (scores := read_committed(root, commit)) is not None
     ]
     place = place or root
     now = _read_scores(place)
@@ -219,7 +219,8 @@ def _read_scores(place: Path) -> dict[str, float] | None:
 
 
 @lru_cache(maxsize=10 * _MAX_COMMITS)
-def _committed(root: Path, commit: str) -> dict[str, float] | None:
+def read_committed(root: Path, commit: str) -> dict[str, float] | None:
+    """Return ``accuracy`` of a commit, its ``low`` and ``high`` limit; ``None`` without one."""
     return _scores(git(root, "show", f"{commit}:./{METRICS}"))
 
 

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from pixmill.core.files.workspace import Workspace
 from pixmill.local.private_server import answer_json
 from pixmill.project.page.jobs import Job
-from pixmill.serve.http.sharing import code_svg
+from pixmill.serve.http.sharing import SHARED, code_svg
 
 if TYPE_CHECKING:
     from pixmill.project.page.home import Home
@@ -42,13 +42,13 @@ class Using:
         self.serve = Job(root, "pixmill serve", at_end="its links no longer work")
 
     def document(self) -> dict[str, Any]:
-        """Return the jobs, the exported formats, and the QR code of a link with a key."""
+        """Return the jobs, the exported formats, the QR code of a link with a key, and who can use it."""
         serve = self.serve.document()
         link = re.search(r"^http://\S+#\S+", serve["log"], re.MULTILINE)
         return {
             "export": self.export.document(),
             "exported": [card.parent.name for card in self.folder.glob("*/README.md")],
-            "serve": serve | {"code": link and code_svg(link[0])},
+            "serve": serve | {"code": link and code_svg(link[0]), "who": SHARED},
         }
 
     def start_export(self, form: Format) -> None:

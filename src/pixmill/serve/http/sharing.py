@@ -10,7 +10,8 @@ from pixmill.core.errors import PixmillError
 
 SHARED = (
     "Anyone in this network who has this link can classify images, see a few test images and send "
-    "corrections, until you stop it. Images travel unencrypted, and are kept only if corrected."
+    "corrections, until you stop it or close Pixmill. Images travel unencrypted, and are kept only "
+    "if corrected."
 )
 """What a person who shares the service should know."""
 

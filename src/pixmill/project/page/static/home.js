@@ -10,7 +10,7 @@ import * as sweep from "./sweep.js";
 import * as tools from "./tools.js";
 import * as tryOut from "./try.js";
 import * as versions from "./versions.js";
-import { $, alert, command, day, folded, linked, make, part, plain, post, setText, shown, size, some } from "./tools.js";
+import { $, alert, command, day, folded, linked, make, part, percent, plain, post, setText, shown, size, some } from "./tools.js";
 
 const MODULES = [comparison, params, sweep, commit, serving, exporting, versions, add, tryOut];
 
@@ -114,7 +114,11 @@ function drawRun({ share, isAtWork }) {
   else bar.value = share;
 }
 
-function drawPipeline({ stages, pipeline, isSweeping, isAtWork, isOwn }) {
+// The error of a run that failed, without what DVC adds.
+const NOISE = /^(ERROR: failed to|Running stage|> |Use `dvc)|, skipping$|: stage \d of \d/;
+const sayFailure = (log) => ["The run failed.", ...plain(log).trim().split("\n").filter((line) => line.trim() && !NOISE.test(line)).slice(-3)].join("\n");
+
+function drawPipeline({ stages, pipeline, failure, isSweeping, isAtWork, isOwn }) {
   const due = stages.filter((stage) => !["fresh", "running"].includes(stage.status));
   START.hidden = isAtWork || !due.length;
   START.disabled = START.hidden;
@@ -125,7 +129,7 @@ function drawPipeline({ stages, pipeline, isSweeping, isAtWork, isOwn }) {
   const isUndone = due.length && (pipeline.stopped || pipeline.status);
   setText("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
     : isAtWork ? "" : pipeline.status === 0 && !due.length ? "The run finished." : !isUndone ? ""
-      : pipeline.stopped ? "The run was stopped." : "The run failed: see its output.");
+      : pipeline.stopped ? "The run was stopped." : failure);
 }
 
 let lastShare = null;
@@ -145,7 +149,7 @@ function drawWork({ state, pipeline, sweep: job }) {
   part("run", { share: lastShare, isAtWork }, drawRun);
   const { log, ...rest } = pipeline;
   const stages = state.stages.map(({ name, status }) => ({ name, status }));
-  part("pipeline", { stages, pipeline: rest, isSweeping: state.sweep !== null, isAtWork, isOwn: pipeline.running || job.running }, drawPipeline);
+  part("pipeline", { stages, pipeline: rest, failure: pipeline.status ? sayFailure(log) : "", isSweeping: state.sweep !== null, isAtWork, isOwn: pipeline.running || job.running }, drawPipeline);
   part("log", log, drawLog);
   // Keep the keyboard focus on the button that moves, or replaces the other.
   if (focused === START.id || focused === STOP.id) (STOP.hidden ? START : STOP).focus();
@@ -174,11 +178,11 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
   setText("disk", sizes.length ? `Disk: ${size(whole)} (${sizes.slice(0, 3).map(([name, bytes]) => `${name} ${size(bytes)}`).join(", ")})` : "Disk: measuring …");
 }
 
-function drawChampion({ champion, fault, registry, isRead, hasModel }) {
-  const since = champion && `In production: version ${champion.number}, since ${day(champion.at)}`;
+function drawChampion({ champion, accuracy, isLast, fault, registry, isRead }) {
+  const name = champion && `In production: version ${champion.number}${accuracy === null ? "" : ` (${percent(accuracy)})`}`;
   const none = isRead ? "No model is in production yet." : "Reading …";
-  setText("champion", champion ? `In production: version ${champion.number} since ${day(champion.at)}` : isRead && hasModel && !fault ? "Nothing is in production yet." : "");
-  setText("in-production", fault ? `Unknown: ${fault}` : champion ? `${since}${champion.by ? `, by ${champion.by.split(" <")[0]}` : ""}` : none);
+  setText("champion", champion && !isLast ? `Trained last, not in use yet. ${name}` : "");
+  setText("in-production", fault ? `Unknown: ${fault}` : champion ? `${name}, since ${day(champion.at)}${champion.by ? `, by ${champion.by.split(" <")[0]}` : ""}` : none);
   setText("registry", registry && `${registry[2].toUpperCase()}${registry.slice(3, -1)}.`); // without its parentheses
 }
 
@@ -197,7 +201,8 @@ function drawState(all) {
   drawWork(all);
   part("reports", { names: all.reports.map((name) => name.replace(".html", "")), stages: state.stages.map(({ name, title }) => [name, title]) }, drawReports);
   part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
-  part("champion", { champion: state.champion, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0, hasModel: overview.model !== null }, drawChampion);
+  const isLast = state.is_promoted && overview.history.at(-1)?.commit !== null; // no newer results
+  part("champion", { champion: state.champion, accuracy: all.champion_accuracy, isLast, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0 }, drawChampion);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
     $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent to MLflow. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));

@@ -55,7 +55,7 @@ export function draw(all) {
     const { accuracy, low, high } = model.accuracy;
     setText("accuracy", percent(accuracy));
     setText("interval", `${points(low)} to ${percent(high)} at 95 % confidence, on ${some(model.n, "test image")}`);
-    setText("moved", moved ? `Since ${moved.since}: ${moved.sentence}` : "");
+    setText("moved", moved ? `${moved.sentence} Compared with “${moved.since}”.` : "");
     setText("majority", model.majority ? `Always answering ${model.majority.label}: ${percent(model.majority.share)}` : "");
     setText("stale", sayAge(state, pipeline, model.is_kept));
   }

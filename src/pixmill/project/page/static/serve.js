@@ -1,8 +1,6 @@
 // A page on which others try the model: on this computer, or by a link with a key in its network.
 import { $, command, make, part, plain, post } from "./tools.js";
 
-const WHO = "Anyone in your network who gets the link can then classify images with this model, see a few of its test images and send corrections. Images travel unencrypted, and are kept only if they are corrected. It ends when you press Stop or close Pixmill.";
-
 function starter(id, text, share) {
   const button = make("button", { id, type: "button", className: share ? "good" : "primary", textContent: text });
   button.addEventListener("click", () => post("serve", { share }));
@@ -15,13 +13,13 @@ export function setUp() {
   $("serve-part").replaceChildren(
     make("div", { id: "serve-off", hidden: true },
       starter("serve-here", "Open its page on this computer", false),
-      make("details", {}, make("summary", { textContent: "On a phone or for a colleague" }), make("p", { textContent: WHO }), starter("serve-share", "Share it in my network", true))),
+      make("details", {}, make("summary", { textContent: "On a phone or for a colleague" }), make("p", { id: "serve-who" }), starter("serve-share", "Share it in my network", true))),
     make("p", { id: "serve-said", attributes: { role: "status" } }),
     make("div", { id: "serve-on", hidden: true }, make("div", { id: "serve-link" }),
       make("p", { className: "actions" }, make("a", { id: "serve-open", className: "button primary", target: "_blank", rel: "noopener noreferrer", textContent: "Open it" }), stop)));
 }
 
-function say({ running, stopped, status, code, log }, link) {
+function say({ running, stopped, status, log }, link) {
   if (running && stopped) return "Stopping …";
   if (running && !link) return "Loading the model …";
   if (running) return link.includes("#") ? "Scan this with the phone's camera; phone and computer must be in one network." : "The model has a page on this computer, until you press Stop or close Pixmill.";
@@ -32,6 +30,7 @@ function say({ running, stopped, status, code, log }, link) {
 export function draw({ serve, overview }) {
   part("serve", { serve, hasModel: overview.model !== null }, ({ hasModel }) => {
     const { running, code, log } = serve;
+    $("serve-who").textContent = serve.who;
     const link = running && log.match(/^http:\/\/\S+$/m)?.[0];
     const isFocused = $("serve-part").contains(document.activeElement);
     $("serve-off").hidden = running || !hasModel;

@@ -135,7 +135,7 @@ def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
         "per_class": per_class,
         "mcnemar": mcnemar(predicted[0] == actual, predicted[1] == actual),
         "steps": (
-            Step("base on its own test split", 110, 0.91),
+            Step("before, on its own test images", 110, 0.91),
             Step("common images", n, 0.9),
             Step("model", n, 0.8),
         ),

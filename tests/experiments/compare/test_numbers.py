@@ -174,10 +174,10 @@ def test_common_images_and_steps():
         for table in (base, base.iloc[50:], head.iloc[:150], head)
     ]
     assert [step.what for step in numbers.steps] == [
-        "main on its own test split",
+        "before, on its own test images",
         "on the 150 test images of both",
-        "head on the same images",
-        "head on its own test split",
+        "now, on the same images",
+        "now, on its own test images",
     ]
     assert [step.n for step in numbers.steps] == [200, 150, 150, 250]
     assert [step.value for step in numbers.steps] == pytest.approx(f1, abs=1e-9)
@@ -236,10 +236,10 @@ def test_scores_with_the_heads_labels():
     assert (numbers.decisive.low, numbers.decisive.high) == (0, 0)
     value = sklearn.f1_score(base["label"], base["predicted"], average="macro")
     assert [step.what for step in numbers.steps] == [
-        *("main on its own test split", "with 12 changed labels", "head on the same images")
+        *("before, on its own test images", "with 12 changed labels", "now, on the same images")
     ]
     assert numbers.steps[0] == Step(
-        "main on its own test split", 200, pytest.approx(value, abs=1e-9)
+        "before, on its own test images", 200, pytest.approx(value, abs=1e-9)
     )
     assert numbers.steps[1].value == numbers.steps[2].value == numbers.decisive.first
 

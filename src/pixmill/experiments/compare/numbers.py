@@ -153,7 +153,7 @@ def compare_numbers(
         metrics={**overall, **answered},
         per_class=_per_class(actual, *predicted, labels, of_class[:shared]),
         mcnemar=mcnemar(*right),
-        steps=_steps(base, head, found, settings.metric),
+        steps=_steps(found, settings.metric),
         confusion=(
             _confusion(actual, predicted[0], len(labels)),
             _confusion(actual, predicted[1], len(labels)),
@@ -322,25 +322,22 @@ def _per_class(
     }
 
 
-def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple[Step, ...]:
+def _steps(found: _Common, metric: str) -> tuple[Step, ...]:
     before = found.before
     after = found.after
     ids = found.ids
     own = before.at(ids)
     common = after.at(ids)
     changed = int(np.sum(own.actual != common.actual))
-    of_base = f"{name_of(base)} on its own"
-    of_head = f"{name_of(head)} on its own"
-    images = "held-out images" if found.crossed else "test split"
-    path = [(f"{of_base} {images}", before)]
+    path = [(f"before, on its own {found.image}s", before)]
     if len(before.ids) > len(ids):
         path.append((f"on the {count(len(ids), found.image)} of both", own))
     if changed:
         relabelled = SplitAnswers(ids, common.actual, own.values)
         path.append((f"with {count(changed, 'changed label')}", relabelled))
-    path.append((f"{name_of(head)} on the same images", common))
+    path.append(("now, on the same images", common))
     if len(after.ids) > len(ids):
-        path.append((f"{of_head} {images}", after))
+        path.append((f"now, on its own {found.image}s", after))
     if len(path) == 2:
         return ()
     steps = []

@@ -123,7 +123,7 @@ class SliceNumbers:
 
 @dataclass(frozen=True)
 class Step:
-    """One step from the base's own result to the head's.
+    """One step from the result before to the result now.
 
     Args:
         what: Change from the step before, such as ``corrected labels``.

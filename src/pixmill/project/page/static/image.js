@@ -87,7 +87,7 @@ function waitingFor({ manifest: { label, verdict }, decisions }) {
   return answers.includes("keep") && verdict === "drop" ? "kept" : null;
 }
 
-function drawDeciding({ known, classes, manifest, decisions }) {
+function drawDeciding({ known, classes, manifest }) {
   const { label } = manifest;
   const waiting = waitingFor(facts);
   $("deciding").hidden = !known;

@@ -6,16 +6,16 @@ loses nothing that has arrived.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shutil
 import threading
-import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -52,8 +52,6 @@ _MAX_ANSWERS = 5000
 _IDLE_SECONDS = 1.0
 """Seconds without a new file after which the batch is closed; its last answers come only then."""
 
-_POLL_SECONDS = 0.05
-
 _NAME = re.compile(r"\d{8}T\d{6}-(\d{1,6})-[0-9a-f]{8}")
 """Name of a gallery: its time, the number of files that were announced, and something random."""
 
@@ -86,7 +84,7 @@ class Gallery:
         self.journal = Journal(folder / "rows", [])
         self.files: dict[str, str] = {}
         self.answered: dict[str, None] = {}
-        self.waiting = deque[str]()
+        self.waiting = Queue[str]()
         for row in self.journal.rows():
             self.files[row["path"]] = row["id"]
             self._note(row)
@@ -108,7 +106,10 @@ class Gallery:
             }
             write_json(self.folder / _MODEL, self.model)
             self.answered.clear()
-        self.waiting = deque(path for path in self.files if path not in self.answered)
+        self.waiting = Queue()
+        for path in self.files:
+            if path not in self.answered:
+                self.waiting.put(path)
 
     def add(self, path: str, name: str) -> None:
         """Add the image with this id; another one of the same path gets a longer path."""
@@ -117,7 +118,7 @@ class Gallery:
         if path not in self.files:
             self.files[path] = name
             self.journal.add({"path": path, "id": name}, ())
-            self.waiting.append(path)
+            self.waiting.put(path)
 
     def answer(self, row: Row) -> None:
         """Keep the answer to a file: a row of ``pixmill predict``, or a changed one from here."""
@@ -167,6 +168,7 @@ class Predictions:
 
     def document(self) -> Row:
         """Return the galleries with their numbers of images, newest first."""
+        self._start()  # The first search for a model takes seconds: until files are chosen.
         found = {name: [*(self._folder / name / "images").iterdir()] for name in self._names()}
         return {"galleries": [{"name": name, "files": len(each)} for name, each in found.items()]}
 
@@ -278,7 +280,6 @@ class Predictions:
         with self._lock:
             gallery = self._get(name)
             del self._open[name]
-            gallery.waiting.clear()
             gallery.journal.close()
             # At once, so that no half of it is left to be shown.
             left = gallery.folder.rename(self._folder / f".{name}")
@@ -343,24 +344,20 @@ class Predictions:
                 return False
             gallery = self._open[max(lacking)]
             gallery.begin(model)
-        for row in predict(model, self._arriving(gallery)):
+        for row in predict(model, _arriving(gallery)):
             with self._lock:
                 if gallery not in self._open.values():
                     break  # It was deleted.
                 gallery.answer(row)
         return True
 
-    def _arriving(self, gallery: Gallery) -> Iterator[Input]:
-        """Yield files that wait, until none has arrived for a while."""
-        since = time.monotonic()
-        while time.monotonic() - since < _IDLE_SECONDS:
-            with self._lock:
-                path = gallery.waiting.popleft() if gallery.waiting else None
-            if path is None:
-                time.sleep(_POLL_SECONDS)
-            else:
-                yield Input(path, gallery.images / gallery.files[path])
-                since = time.monotonic()
+
+def _arriving(gallery: Gallery) -> Iterator[Input]:
+    """Yield files that wait, until none has arrived for a while."""
+    with contextlib.suppress(Empty):
+        while True:
+            path = gallery.waiting.get(timeout=_IDLE_SECONDS)
+            yield Input(path, gallery.images / gallery.files[path])
 
 
 def routes(home: Home) -> list[BaseRoute]:

@@ -144,7 +144,7 @@ export class Gallery {
     const right = row.corrected === null ? "" : `→ ${row.corrected || "none of these"}`;
     const name = path.split("/").at(-1).replace(/\.\w{3,4}$/, "");
     const most = Math.floor(this.scroller.side / 7) - 5; // The ends of names differ more than their beginnings.
-    cell.text.textContent = right || `${predicted === null ? "" : `${percent(confidence)} `}${name.length > most ? `…${name.slice(1 - most)}` : name}`;
+    cell.text.textContent = right || `${predicted === null ? "" : `${Math.floor(100 * confidence)} % `}${name.length > most ? `…${name.slice(1 - most)}` : name}`;
     cell.box.title = [path, why ?? `${predicted} ${percent(confidence)}`, KINDS[kind] ?? "", right].filter(Boolean).join("\n");
     cell.box.setAttribute("aria-label", `Image ${index + 1}, ${section.title.split(" · ")[0]}: ${cell.box.title.replaceAll("\n", ", ")}`);
     cell.box.dataset.kind = kind;

@@ -54,13 +54,15 @@ export function draw(all) {
   job = all.sweep;
   const { state, pipeline, reports } = all;
   const train = state.stages.find(({ name }) => name === "train");
+  const isDue = state.stages.some(({ name, status }) => ["scrape", "validate", "split"].includes(name) && status !== "fresh");
   const isBusy = pipeline.running || state.run !== null || state.sweep !== null || job.running;
-  part("sweep", { job, isBusy, seconds: train?.seconds, isReady: train?.status === "fresh", hasReport: reports.includes("sweep.html") }, ({ isReady, seconds, hasReport }) => {
+  part("sweep", { job, isBusy, isDue, seconds: train?.seconds, isReady: train?.status === "fresh", hasReport: reports.includes("sweep.html") }, ({ isReady, seconds, hasReport }) => {
     $("sweep-part").firstChild.hidden = !seconds && !isReady; // nothing to search yet
-    $("sweep").disabled = isBusy;
+    $("sweep").disabled = isBusy || isDue;
     $("sweep-apply").hidden = isBusy || !hasReport;
     $("trials").dataset.seconds = seconds ?? "";
     $("trials").dispatchEvent(new Event("input"));
+    if (isDue) $("sweep-cost").textContent = "Train first: the images have changed.";
     const log = job.running || job.status === null ? "" : plain(job.log).trim();
     const said = log && job.stopped ? "Stopped. Finished models are kept." : job.status ? log.split("\n").slice(-3).join("\n") : log.match(/^Of .*/m)?.[0];
     const report = make("a", { href: "reports/sweep.html", textContent: "See the trials" });

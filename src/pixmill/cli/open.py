@@ -1,9 +1,9 @@
 """Open the project in your browser: next steps, pipeline, results.
 
-The page shows the content of `pixmill summary`, updated live. It starts and stops
-`dvc repro`, compares the workspace with main, and shows reports; for everything else
-it offers commands to copy. It is served on this machine only; stop it with
-Ctrl-C. A run of the pipeline continues.
+The page shows the content of `pixmill summary`, updated live, and does what the
+commands do: run, label, compare, commit, promote, predict, export and serve. It is
+served on this machine only; stop it with Ctrl-C. A run continues, and the next page
+shows and stops it; imports and shared pages end.
 """
 
 import argparse

@@ -23,6 +23,7 @@ from pixmill.local.private_server import answer_json, expect_file, expect_json
 from pixmill.local.problems import ProblemError
 from pixmill.project.committing import find_commit, make_commit, require_no_operation
 from pixmill.project.going_back import RESTORE, go_back, make_plan
+from pixmill.project.new.upgrading import apply_upgrade, plan_upgrade
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import read_committed
@@ -173,6 +174,7 @@ def routes(home: Home) -> list[BaseRoute]:
             alone=True,
             take_back=bool,
         ),
+        post("/upgrade", lambda: apply_upgrade(home.root, plan_upgrade(home.root)), alone=True),
         Route("/params", params),
         post("/params", form.save, alone=True, digest=str, values=dict[str, str]),
         post("/params/check", lambda values: {"errors": form.check(values)}, values=dict[str, str]),

@@ -50,6 +50,7 @@ const ACTIONS = {
   commit: ["Commit", filled("commit-part"), leadTo("commit-part")],
   promote: ["Promote", filled("production-part"), leadTo("production-part")],
   "dvc repro": ["Start", always, () => START.click()],
+  "pixmill upgrade && dvc repro": ["Upgrade and start", always, async () => { if (await post("upgrade")) post("pipeline/start"); }],
   "pixmill compare": ["Compare", always, press("compare")],
   "pixmill serve --open": ["Try an image", filled("try-part"), leadTo("try-part")],
 };

@@ -101,6 +101,11 @@ def running_dvc(root: Path) -> list[RunningDvc]:
     ]
 
 
+def is_dvc_writing(root: Path) -> bool:
+    """Return whether a DVC command writes files of a project."""
+    return any(each.writes for each in running_dvc(root))
+
+
 def is_dvc_locked(root: Path) -> bool:
     """Return whether a running DVC command holds the lock of a project; does not take the lock."""
     try:

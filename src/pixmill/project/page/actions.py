@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
-from pixmill.core.repository.dvc import running_dvc
+from pixmill.core.repository.dvc import is_dvc_writing
 from pixmill.local.private_server import answer_json, expect_file, expect_json
 from pixmill.local.problems import ProblemError
 from pixmill.project.committing import find_commit, make_commit, require_no_operation
@@ -233,9 +233,7 @@ def post_route(
                 if home.actions.checkout.pid and not path.endswith("/stop"):
                     raise LockedError("images and model are being restored", next="wait for it")
                 # Between the stages of a run, no command holds DVC's lock.
-                if alone and (
-                    home.pipeline.pid or any(each.writes for each in running_dvc(home.root))
-                ):
+                if alone and (home.pipeline.pid or is_dvc_writing(home.root)):
                     raise LockedError("a run is in progress", next="wait for it, or stop it")
                 return act(**content, **request.path_params) or {}
             finally:

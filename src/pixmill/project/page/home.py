@@ -52,6 +52,9 @@ _WHOLE_SECONDS = 120.0
 _RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db")
 """Files that a commit, run or promotion writes; a change triggers a full read of the state."""
 
+_SLOW_PARTS = ("disk", "champion", "is_promoted", "is_judged", "is_rolled_back", "has_store")
+"""Parts of the state that are read only with the disk and MLflow."""
+
 _REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")
 
 _CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
@@ -179,18 +182,8 @@ class Home:
             self._mtimes = mtimes
         elif known is not None:
             faults = {PRODUCTION: known.faults[PRODUCTION]} if PRODUCTION in known.faults else {}
-            kept = {
-                name: getattr(known, name)
-                for name in (
-                    "disk",
-                    "champion",
-                    "is_promoted",
-                    "is_judged",
-                    "is_rolled_back",
-                    "has_store",
-                )
-            }
-            state = replace(state, **kept, faults={**state.faults, **faults})
+            slow = {name: getattr(known, name) for name in _SLOW_PARTS}
+            state = replace(state, **slow, faults={**state.faults, **faults})
         return state
 
 

@@ -15,7 +15,7 @@ import psutil
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.process.lifetime import PARENT
 from pixmill.core.process.progress import is_same_process
-from pixmill.core.repository.dvc import running_dvc
+from pixmill.core.repository.dvc import is_dvc_writing
 
 TERMINATE_SECONDS = 30.0
 """Time between SIGINT and SIGTERM, in which stages save their work: seconds on a busy machine."""
@@ -104,9 +104,7 @@ class Job:
             PixmillError: The program cannot be started.
         """
         with self._lock:
-            is_elsewhere = self.name == "dvc repro" and any(
-                each.writes for each in running_dvc(self._root)
-            )
+            is_elsewhere = self.name == "dvc repro" and is_dvc_writing(self._root)
             if self.pid or is_elsewhere:
                 raise LockedError(f"{self.name} is already running", next="wait for it, or stop it")
             try:

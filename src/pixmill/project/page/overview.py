@@ -19,7 +19,7 @@ from pixmill.core.files.writing import file_digest, file_mark
 from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import load_params
-from pixmill.core.repository.dvc import running_dvc
+from pixmill.core.repository.dvc import is_dvc_writing
 from pixmill.core.repository.git import git
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.images.read_errors import reason_of
@@ -83,7 +83,7 @@ class Overview:
         Args:
             data: Differs after a change of the files in ``data/``.
         """
-        is_running = any(each.writes for each in running_dvc(self._root))
+        is_running = is_dvc_writing(self._root)
         key = (
             data,
             is_running,

@@ -116,7 +116,7 @@ def test_a_killed_page_goes_on(root, monkeypatch):
         name = visitor.post("predictions", {"files": 3})[1]["name"]
         for number, content in enumerate(CONTENTS[:2]):
             send(visitor, name, str(number), content)
-    (journal,) = root.rglob("*.jsonl")
+    (journal,) = root.rglob("files/*.jsonl")
     journal.write_bytes(journal.read_bytes()[:-9])  # while it wrote the second row
     with opened(root) as visitor:
         assert [*answers(visitor, name, 1)] == ["0"]
@@ -125,7 +125,7 @@ def test_a_killed_page_goes_on(root, monkeypatch):
 
 
 def test_limits(root, monkeypatch):
-    monkeypatch.setattr(predictions, "_MAX_BYTES", 50)
+    monkeypatch.setattr(predictions, "_MAX_BYTES", 500)
     monkeypatch.setattr(predictions, "_MAX_FILES", 2)
     monkeypatch.setattr(predictions.Predictions, "_start", lambda _: None)
     with opened(root) as visitor:

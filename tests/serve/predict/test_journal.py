@@ -20,7 +20,7 @@ def test_keeps_rows_of_a_killed_process(tmp_path):
         file.write_bytes(b"1\n[[], {}]" + whole[:end])  # lines that are no rows are left out
         with closing(Journal(tmp_path, ["model", "photos"])) as kept:
             complete = (end >= whole.rindex(b"\n")) + (end == len(whole))
-            assert [each["path"] for each in kept.rows()] == ["a", "b"][:complete]
+            assert kept.names == ["a", "b"][:complete]
             kept.add(row("b", n=3), (1, 3))
         with closing(Journal(tmp_path, ["model", "photos"])) as kept:
             assert kept.get("b") == row("b", n=3)
@@ -39,8 +39,8 @@ def test_two_processes_share_a_journal(tmp_path):
         one.add(row("a"), ())
         two.add(row("long name"), ())
         one.add(row("b"), ())
-        assert list(one.rows()) == [row("a"), row("b")]
-        assert list(two.rows()) == [row("long name")]
+        assert [one.get(name) for name in one.names] == [row("a"), row("b")]
+        assert [two.get(name) for name in two.names] == [row("long name")]
 
 
 def test_journals_are_limited(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """Galleries: uploaded images with the model's answers, kept in ``.pixmill/open/``.
 
-A gallery is a folder with the bytes of its images by id, and a journal of rows. So a killed process
+A gallery is a folder with the bytes of its images by id, and journals of files and answers. So a killed process
 loses nothing that has arrived.
 """
 
@@ -11,9 +11,8 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from pixmill.local.private_server import answer_json, expect_file, page_answer, 
 from pixmill.local.problems import ProblemError
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import page_head
+from pixmill.project.disk.usage import size_of
 from pixmill.project.page.actions import post_route
 from pixmill.project.page.explaining import name_model
 from pixmill.serve.predict.inputs import Input
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pixmill.project.page.home import Home
 
 _MAX_BYTES = 10 << 30
-"""Size of all images from which no other gallery begins."""
+"""Size of all galleries from which no other gallery begins."""
 
 _MAX_FILES = 100_000
 _MAX_ANSWERS = 5000
@@ -70,71 +70,72 @@ class Gallery:
         folder: Its folder.
 
     Attributes:
-        files: The id of each file by path.
+        files: Rows of the files that have arrived: path, id, and ``corrected`` if it was.
         model: What the page shows of the model that answers; ``None`` before the first answer.
-        answered: Paths that it has answered, in order.
-        waiting: Paths that the worker has not taken, in order of arrival.
+        answers: Its rows, as from ``pixmill predict``.
+        waiting: Files that the worker has not taken, in order of arrival.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.images = folder / "images"
+        self.files = Journal(folder / "files", [])
+        self.waiting = Queue[Input]()
         path = folder / _MODEL
-        self.model: Row | None = read_json(path, stage="") if path.exists() else None
-        self.journal = Journal(folder / "rows", [])
-        self.files: dict[str, str] = {}
-        self.answered: dict[str, None] = {}
-        self.waiting = Queue[str]()
-        for row in self.journal.rows():
-            self.files[row["path"]] = row["id"]
-            self._note(row)
+        self._choose(read_json(path, stage="") if path.exists() else None)
 
     @property
     def is_complete(self) -> bool:
         """Whether all files that have arrived are answered."""
-        return len(self.answered) == len(self.files)
+        return len(self.answers) == len(self.files)
 
     def begin(self, model: Model) -> None:
         """Let a model answer all files that it has not answered."""
         if self.model is None or self.model["digest"] != model.digest:
             title = model.title if model.in_production else "the model that was trained last then"
-            self.model = {
+            about = {
                 **model.identity,
                 "title": title,
                 "labels": model.labels,
                 "threshold": model.threshold,
             }
-            write_json(self.folder / _MODEL, self.model)
-            self.answered.clear()
+            write_json(self.folder / _MODEL, about)
+            self.answers.close()
+            self._choose(about)
         self.waiting = Queue()
-        for path in self.files:
-            if path not in self.answered:
-                self.waiting.put(path)
+        for path in self.files.names:
+            if not self.answers.has(path):
+                self._wait(self.files.get(path))
 
     def add(self, path: str, name: str) -> None:
         """Add the image with this id; another one of the same path gets a longer path."""
-        if self.files.get(path, name) != name:
+        if self.files.has(path) and self.files.get(path)["id"] != name:
             path = f"{path} ({name[:8]})"
-        if path not in self.files:
-            self.files[path] = name
-            self.journal.add({"path": path, "id": name}, ())
-            self.waiting.put(path)
+        if not self.files.has(path):
+            row = {"path": path, "id": name}
+            self.files.add(row, ())
+            self._wait(row)
 
-    def answer(self, row: Row) -> None:
-        """Keep the answer to a file: a row of ``pixmill predict``, or a changed one from here."""
-        known = self.journal.get(row["path"])
-        by = self.model and self.model["digest"]
-        row = {**known, "by": by, **row, "id": known["id"]}  # A crashed worker knows no id.
-        self.journal.add(row, ())
-        self._note(row)
-
-    def rows(self, paths: Sequence[str]) -> list[Row]:
+    def rows(self, paths: Iterable[str]) -> list[Row]:
         """Return the rows of these files that are answered."""
-        return [self.journal.get(path) for path in paths if path in self.answered]
+        # A crashed worker knows no id.
+        return [
+            {**self.answers.get(path), **self.files.get(path)}
+            for path in paths
+            if self.answers.has(path)
+        ]
 
-    def _note(self, row: Row) -> None:
-        if self.model and row.get("by") == self.model["digest"]:
-            self.answered[row["path"]] = None
+    def close(self) -> None:
+        """Close the files; the rows stay."""
+        self.files.close()
+        self.answers.close()
+
+    def _choose(self, model: Row | None) -> None:
+        self.model = model
+        self.answers = Journal(self.folder / "answers", [model["digest"]] if model else [])
+
+    def _wait(self, row: Row) -> None:
+        self.waiting.put(Input(row["path"], self.images / row["id"]))
 
 
 def _shown(row: Row) -> Row:
@@ -178,7 +179,7 @@ class Predictions:
         Raises:
             PixmillError: The others take too much room.
         """
-        if sum(path.stat().st_size for path in self._folder.glob("*/images/*")) > _MAX_BYTES:
+        if size_of(self._folder) > _MAX_BYTES:
             raise PixmillError(
                 f"the galleries take more than {_MAX_BYTES >> 30} GB",
                 next="delete one in the list below",
@@ -212,10 +213,10 @@ class Predictions:
             gallery = self._get(name)
             if not gallery.is_complete:
                 self._start()
-            new = islice(gallery.answered, since, since + _MAX_ANSWERS)
+            new = gallery.answers.names[since : since + _MAX_ANSWERS]
             return {
-                "answers": [_shown(row) for row in gallery.rows([*new])],
-                "answered": len(gallery.answered),
+                "answers": [_shown(row) for row in gallery.rows(new)],
+                "answered": len(gallery.answers),
                 "files": len(gallery.files),
                 "fault": self._fault,
                 "model": gallery.model,
@@ -225,7 +226,7 @@ class Predictions:
         """Write the answers as CSV, as ``pixmill predict`` does, with a column ``corrected``."""
         with self._lock:
             gallery = self._get(name)
-            rows = gallery.rows(sorted(gallery.answered))
+            rows = gallery.rows(sorted(gallery.answers.names))
         if gallery.model is None:
             raise ProblemError(409, "There are no answers yet.")
         for row in rows:
@@ -273,14 +274,14 @@ class Predictions:
                     model={each: model[each] for each in ("name", "version", "digest")},
                 )
             with self._lock:
-                gallery.answer({**row, "corrected": label})
+                gallery.files.add({"path": row["path"], "id": row["id"], "corrected": label}, ())
 
     def delete(self, name: str) -> None:
         """Delete a gallery."""
         with self._lock:
             gallery = self._get(name)
             del self._open[name]
-            gallery.journal.close()
+            gallery.close()
             # At once, so that no half of it is left to be shown.
             left = gallery.folder.rename(self._folder / f".{name}")
         shutil.rmtree(left, ignore_errors=True)
@@ -289,7 +290,7 @@ class Predictions:
         """Close the journals."""
         with self._lock:
             for gallery in self._open.values():
-                gallery.journal.close()
+                gallery.close()
             self._open.clear()
 
     def _names(self) -> list[str]:
@@ -348,7 +349,7 @@ class Predictions:
             with self._lock:
                 if gallery not in self._open.values():
                     break  # It was deleted.
-                gallery.answer(row)
+                gallery.answers.add(row, ())
         return True
 
 
@@ -356,8 +357,7 @@ def _arriving(gallery: Gallery) -> Iterator[Input]:
     """Yield files that wait, until none has arrived for a while."""
     with contextlib.suppress(Empty):
         while True:
-            path = gallery.waiting.get(timeout=_IDLE_SECONDS)
-            yield Input(path, gallery.images / gallery.files[path])
+            yield gallery.waiting.get(timeout=_IDLE_SECONDS)
 
 
 def routes(home: Home) -> list[BaseRoute]:

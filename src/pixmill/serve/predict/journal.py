@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,10 @@ class Journal:
         row: dict[str, Any] = json.loads(self._reader.readline())[1]
         return row
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the last row of each image, in the order in which the images were first added."""
-        return map(self.get, self._places)
+    @property
+    def names(self) -> list[str]:
+        """Names of the images that have rows, in the order in which they were first added."""
+        return [*self._places]
 
     def add(self, row: Mapping[str, Any], mark: Mark) -> None:
         """Keep a row; its ``path`` is the image's name.

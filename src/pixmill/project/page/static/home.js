@@ -10,7 +10,7 @@ import * as sweep from "./sweep.js";
 import * as tools from "./tools.js";
 import * as tryOut from "./try.js";
 import * as versions from "./versions.js";
-import { $, alert, command, day, folded, linked, make, part, percent, plain, post, setText, shown, size, some } from "./tools.js";
+import { $, alert, button, command, day, folded, linked, make, part, percent, plain, post, setText, shown, size, some } from "./tools.js";
 
 const MODULES = [comparison, params, sweep, commit, serving, exporting, versions, add, tryOut];
 
@@ -39,6 +39,8 @@ function follow() {
 const filled = (id) => () => $(id).childElementCount > 0;
 const always = () => true;
 
+const upgrade = async () => { if (await post("upgrade")) post("pipeline/start"); };
+
 // What the page itself can do about a step, by kind or command: label, whether it can, action.
 const REVIEW = ["Review", always, () => location.assign("review/")];
 const ACTIONS = {
@@ -50,7 +52,7 @@ const ACTIONS = {
   commit: ["Commit", filled("commit-part"), leadTo("commit-part")],
   promote: ["Promote", filled("production-part"), leadTo("production-part")],
   "dvc repro": ["Start", always, () => START.click()],
-  "pixmill upgrade && dvc repro": ["Upgrade and start", always, async () => { if (await post("upgrade")) post("pipeline/start"); }],
+  "pixmill upgrade && dvc repro": ["Upgrade and start", always, upgrade],
   "pixmill compare": ["Compare", always, press("compare")],
   "pixmill serve --open": ["Try an image", filled("try-part"), leadTo("try-part")],
 };
@@ -131,6 +133,7 @@ function drawPipeline({ stages, pipeline, failure, isSweeping, isAtWork, isOwn }
   setText("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
     : isAtWork ? "" : pipeline.status === 0 && !due.length ? "The run finished." : !isUndone ? ""
       : pipeline.stopped ? "The run was stopped." : failure);
+  if ($("ended").textContent.includes("Next: pixmill upgrade")) $("ended").append("\n", button("Upgrade and start", upgrade));
 }
 
 let lastShare = null;

@@ -41,7 +41,9 @@ def main(workspace, params):
 
 run("split", main)
 """
-INTERRUPTED = "split: interrupted; finished work is kept. To resume: dvc repro\n"
+INTERRUPTED = (
+    "split: stage 3 of 5\nsplit: interrupted; finished work is kept. To resume: dvc repro\n"
+)
 KILL = "os.kill(os.getpid(), signal.{})"
 IN_ASYNCIO = """
         import asyncio

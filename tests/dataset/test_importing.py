@@ -342,8 +342,8 @@ def test_commands_import_into_new_and_existing_projects(
     source = str(put(tmp_path / "more", {"weed/1.png": "weed", "a/1.png": "1"}))
     assert run_pixmill("import", source, "--classes", "weed") == 0
     assert (
-        "Copied 1 image: 1 of weed\nNext:\n  pixmill doctor --quick && dvc repro\n"
-        in capsys.readouterr().out
+        "Copied 1 image: 1 of weed\nweed has 1 of the 30 images that a class needs: add more\n"
+        "Next:\n  pixmill doctor --quick && dvc repro\n" in capsys.readouterr().out
     )
     assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 11
     assert (

@@ -163,7 +163,7 @@ def test_base_installation_runs_light_commands(install, run, needs) -> None:
         ("compare", "pandas", "pipeline"),
         ("scrape --dry-run", "yarl", "pipeline"),
         ("demo", "dvc", "pipeline"),
-        ("serve", "uvicorn", "serve"),
+        ("serve", "starlette", "serve"),
     ):
         done = run(commands, "pixmill", *verb.split())
         command = f"pixmill {verb.partition(' ')[0]}"

@@ -395,7 +395,7 @@ def newest(corrected: Corrected) -> Run:
 
 
 def test_review_shows_wrong_labels_and_writes_decisions(corrected) -> None:
-    assert {"labels", "errors"} <= corrected.kinds
+    assert {"doubtful", "wrong"} <= corrected.kinds
     rows = read_rows(corrected.project.path / "decisions.csv")
     assert {
         row.image: row.label for row in rows if row.answer == "yes"

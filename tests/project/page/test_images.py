@@ -1,6 +1,7 @@
 """Images by id: where they are, what is known of them, and what the model says."""
 
 import contextlib
+import re
 import hashlib
 import json
 import shutil
@@ -204,8 +205,11 @@ def test_answers_are_those_of_the_latest_model(root, explainer):
     folder = root / "artifacts" / "train"
     first = explainer.answer(CONTENTS[0])["confidence"]
     folder.rename(root / "away")
-    assert explainer.answer(CONTENTS[0])["confidence"] == first  # a training replaces the files
+    kept = explainer.answer(CONTENTS[0])  # a training replaces the files
+    assert kept["confidence"] == first
+    assert "artifacts/train" in kept["model"]  # it is told that it is not the latest
     (root / "away").rename(folder)
+    assert "artifacts" not in explainer.answer(CONTENTS[0])["model"]
     write_json(
         folder / "calibration.json",
         {**read_json(folder / "calibration.json", stage="train"), "temperature": 0.1},
@@ -224,9 +228,14 @@ def test_the_model_in_production_answers_while_mlflow_responds(root, explainer, 
     assert answers[0] == answers[1]
     assert explainer._choices[False].loaded is explainer._choices[True].loaded
 
-    def fail(_):
+    def fail(*_):
         raise PixmillError("MLflow is away")
 
+    with monkeypatch.context() as rolled_back:
+        rolled_back.setattr(Registry, "champion", lambda _: 2)
+        rolled_back.setattr(explaining, "find_model", fail)
+        said = explainer.answer(CONTENTS[0])["model"]
+        assert re.search("version 3, in production.* since MLflow is away", said)
     monkeypatch.setattr(Registry, "champion", fail)
     assert "version 3, in production" in explainer.answer(CONTENTS[0])["model"]
     with contextlib.closing(explaining.Explainer(root)) as another:

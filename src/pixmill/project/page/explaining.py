@@ -4,7 +4,7 @@ import base64
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,27 @@ from pixmill.tracking.model_versions import Registry
 
 @dataclass(frozen=True)
 class _Choice:
-    """A model that answers, the result of :func:`name_model` for it, and which one it is in words."""
+    """A model that answers.
+
+    Args:
+        named: The result of :func:`name_model` for it.
+        title: Which one it is in words.
+        loaded: The loaded model.
+        fault: Why no newer one answers; empty if none should.
+    """
 
     named: tuple[str | None, str, str]
     title: str
     loaded: LoadedModel
+    fault: str = ""
 
 
 class Explainer:
     """The models that answer: the default one, and the project's own, which was trained last.
 
     Each is loaded by the first question after a training or promotion; equal ones are loaded once.
-    While a training replaces the files, and if the new model is broken, the previous one answers.
+    While a training replaces the files, and if the new model is broken, the previous one answers,
+    with a word on that.
 
     Args:
         root: Project folder.
@@ -71,7 +80,7 @@ class Explainer:
         nearest = find(vector) if find and isinstance(vector, bytes) else []
         return {
             **answer_row(answer, loaded.model.labels),
-            "model": choice.title,
+            "model": choice.title + (f", since {choice.fault}" if choice.fault else ""),
             "threshold": loaded.model.threshold,
             "explains": loaded.explains,
             "nearest": [each for each in nearest if each["id"] != name],
@@ -113,11 +122,13 @@ class Explainer:
                 if former is None or not (former.named == named or is_away):
                     model = find_model(spec, self._root)
                     title = model.title if spec is None else "the model that was trained last"
-                    why = f", since {fault}" if fault else ""
-                    self._choices[own] = _Choice(named, title + why, self._load(model))
-            except Exception:
+                    self._choices[own] = _Choice(named, title, self._load(model), fault)
+                else:
+                    self._choices[own] = replace(former, fault="" if is_away else fault)
+            except (PixmillError, OSError) as error:
                 if former is None:
                     raise
+                self._choices[own] = replace(former, fault=str(error))
             if former and all(each.loaded != former.loaded for each in self._choices.values()):
                 former.loaded.close()
             return self._choices[own]

@@ -1,9 +1,9 @@
 """Images by id: where they are, what is known of them, and what the model says."""
 
 import contextlib
-import re
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import replace
 

@@ -34,7 +34,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export SE_AVOID_STATS := true
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help repro data test test-slow test-services test-lowest release-rehearsal lint check stale docs ui shop screenshots reference requirements clean setup browser
+.PHONY: help repro data test test-slow test-services test-lowest release-rehearsal lint check stale docs ui shop screenshots reference requirements clean setup browser runtime
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -46,13 +46,13 @@ repro: data check browser ## set everything up and run the pipeline
 data: setup ## fill an empty data/ with the bundled images
 	@$(BIN)/pixmill demo
 
-test: browser data ## set everything up and run the tests
+test: browser data runtime ## set everything up and run the tests
 	@$(PYTEST) $(or $(WORKERS),3) -m "not slow and not services"
 
-test-slow: browser data ## run the slow tests, which take minutes each
+test-slow: browser data runtime ## run the slow tests, which take minutes each
 	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m "slow and not services"
 
-test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL, MLflow, a remote browser
+test-services: browser data runtime ## run the tests with services: Ray, S3, PostgreSQL, MLflow, a remote browser
 	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m services
 
 test-lowest: data ## run fast tests with the lowest versions that pyproject.toml promises, in build/lowest
@@ -121,3 +121,7 @@ setup:
 
 browser: setup
 	@$(BIN)/pixmill doctor --fix browser
+
+# LiteRT.js, which runs exported pages, into the user's cache.
+runtime: setup
+	@$(BIN)/python -c 'from pixmill.serve.export.html.runtime import install_command; print(install_command() or ":")' | sh

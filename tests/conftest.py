@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import contextlib
 import functools
 import gc
 import os
@@ -17,6 +18,7 @@ import hypothesis
 import pytest
 
 from pixmill.core.params import Params, parse_params
+from pixmill.serve.export.html.runtime import install_command, packed
 from tests.browsing import open_chrome
 from tests.left_out import leave_out
 from tests.made_once import make_once
@@ -86,6 +88,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (_uses("container"), lambda: _hides("-n"), "unshare -rmn is not permitted"),
         (_uses("remote_driver"), _has_remote_driver, "PIXMILL_BROWSER names no driver"),
         (_marked("qemu"), _has_qemu, "qemu-x86_64 (Debian: qemu-user) is not installed"),
+        (_uses("model_page"), lambda: not install_command(), "LiteRT.js is missing (make runtime)"),
         (_marked("firefox"), lambda: _has_browser("firefox"), "Firefox is not installed"),
     ]
     for which, is_met, lack in needs:
@@ -150,8 +153,15 @@ def _has_browser(kind: str) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Share converted backbones, 10 s each, between all test processes, and not with the user."""
+    """Share converted backbones, 10 s each, between all test processes, and not with the user.
+
+    The runtime of exported pages is that of the user.
+    """
+    runtime = packed()
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp().parent / "user-cache")
+    packed().parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        packed().symlink_to(runtime)
 
 
 @pytest.fixture(autouse=True)

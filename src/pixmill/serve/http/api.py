@@ -277,17 +277,9 @@ async def nearest(request: Request, endpoints: InjectedEndpoints) -> Response:
 async def model(endpoints: InjectedEndpoints) -> Response:
     """Return facts about the model, and the features of this server."""
     loaded = endpoints.loaded
-    facts = loaded.model
     return JSONResponse(
         {
-            **facts.identity,
-            "promoted": facts.promoted,
-            "commit": facts.commit,
-            "classes": facts.labels,
-            "threshold": facts.threshold,
-            "cautions": facts.cautions,
-            "image_size": facts.image_size,
-            "metrics": facts.metrics,
+            **loaded.model.facts,
             "explains": loaded.explains,
             "feedback": endpoints.inbox is not None,
             "urls": endpoints.urls is not None,

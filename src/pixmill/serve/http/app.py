@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import fastapi_offline
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
@@ -18,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from pixmill import __version__
 from pixmill.images.compute import ServiceFullError
 from pixmill.local.problems import ProblemError, answer
+from pixmill.pages.page import make_environment
 from pixmill.serve.http import api, schemas
 
 _FILES = Path(str(resources.files("pixmill.serve.http")))
@@ -98,7 +100,12 @@ async def metrics(endpoints: api.InjectedEndpoints) -> Response:
 @_open.get("/", include_in_schema=False)
 async def page() -> Response:
     """Return the page for people."""
-    return FileResponse(_FILES / "page.html", headers={"Cache-Control": "no-cache"})
+    return HTMLResponse(_page(), headers={"Cache-Control": "no-cache"})
+
+
+@cache
+def _page() -> str:
+    return make_environment("pixmill.serve.http").get_template("page.html").render(one_file=None)
 
 
 @_open.get("/docs", include_in_schema=False)

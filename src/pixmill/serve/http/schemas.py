@@ -124,6 +124,7 @@ class ModelInfo(Served):
         description="When its version was registered, in seconds since 1970."
     )
     commit: str | None
+    committed: float | None = Field(description="Time of this commit, in seconds since 1970.")
     classes: list[str]
     threshold: float | None = Field(description="Confidence from which a prediction is sure.")
     cautions: list[str] = Field(description="Warnings about the model's confidence, with remedies.")

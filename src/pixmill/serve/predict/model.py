@@ -52,6 +52,7 @@ class Model:
         image_size: Side to which images are resized, in pixels.
         threshold: Confidence from which predictions are sure; ``None`` if there is none.
         commit: Git commit that recorded the model; ``None`` if unknown.
+        committed: Time of this commit, in seconds since 1970; ``None`` if unknown.
         promoted: Time when its version was registered, in seconds since 1970; ``None`` elsewhere.
         metrics: Headline metrics on the test split, as in ``metrics/evaluate.json``; empty if
             unknown.
@@ -67,6 +68,7 @@ class Model:
     image_size: int
     threshold: float | None
     commit: str | None = None
+    committed: float | None = None
     promoted: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     target_accuracy: float = 0.95
@@ -108,6 +110,21 @@ class Model:
     def identity(self) -> dict[str, str | None]:
         """Name, version and digest."""
         return {"name": self.name, "version": self.version, "digest": self.digest}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What pages show of it, ready for JSON."""
+        return {
+            **self.identity,
+            "promoted": self.promoted,
+            "commit": self.commit,
+            "committed": self.committed,
+            "classes": self.labels,
+            "threshold": self.threshold,
+            "cautions": self.cautions,
+            "image_size": self.image_size,
+            "metrics": self.metrics,
+        }
 
 
 def find_model(spec: str | None, root: Path | None) -> Model:
@@ -174,7 +191,10 @@ def _find_in_folder(path: Path, *, is_own: bool) -> Model:
         if not is_trained:
             return _from_folder(path, name=path.resolve().name)
         name = read_project(project).name or project.name
-        return _from_folder(path, name, commit=_commit(project), metrics=_metrics(project))
+        commit, committed = _commit(project)
+        return _from_folder(
+            path, name, commit=commit, committed=committed, metrics=_metrics(project)
+        )
     if (path / _EXPORTED).exists():
         return _from_file(path / _EXPORTED)
     raise _missing(path, is_own=is_own or (is_trained and (project / "dvc.yaml").exists()))
@@ -292,19 +312,22 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _commit(project: Path) -> str | None:
-    """Return the commit that last changed ``dvc.lock``.
+def _commit(project: Path) -> tuple[str | None, float | None]:
+    """Return the commit that last changed ``dvc.lock``, and its time.
 
     ``None`` if the file has uncommitted changes, or Git fails.
     """
     try:
         if not is_committed(project, "dvc.lock"):
-            return None
-        commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock")
+            return None, None
+        found = git(project, "log", "-1", "--format=%H %ct", "--", "dvc.lock")
     except GitError as error:
         announce(f"note: the model's commit is unknown. {error}")
-        return None
-    return commit.strip() or None if commit else None
+        return None, None
+    if not found or not found.strip():
+        return None, None
+    commit, time = found.split()
+    return commit, float(time)
 
 
 def _metrics(project: Path) -> dict[str, float]:

@@ -1,0 +1,124 @@
+"""Build the file: the served page, whose server is replaced by the model and its runtime."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from pixmill import __version__
+from pixmill.images.read_errors import UNREADABLE
+from pixmill.models.classifier import Classifier
+from pixmill.pages.page import make_environment
+from pixmill.serve.export.html.networks import read_networks
+from pixmill.serve.export.html.runtime import load_runtime
+from pixmill.serve.predict.model import Model
+
+_SERVED = files("pixmill.serve.http")
+_OWN = files("pixmill.serve.export.html")
+
+_IMPORT = re.compile(r"\bfrom '\./(\w+)\.js'")
+
+_POLICY = (
+    "default-src 'none'; script-src {script} blob: 'wasm-unsafe-eval'; style-src {style}; "
+    "img-src blob: data:; media-src blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
+)
+"""The file fetches nothing: no ``connect-src``, and no source with a host."""
+
+
+def build_page(model: Model, *, small: bool = False) -> bytes:
+    """Return a self-contained HTML file that predicts images offline; equal models, equal bytes.
+
+    Args:
+        model: The model.
+        small: Whether weights are rounded to half precision, for a file of two thirds of the size.
+
+    Raises:
+        PixmillError: The runtime is missing, or cannot run the model.
+    """
+    runtime = load_runtime()
+    networks = read_networks(model.path, small=small)
+    classifier = Classifier.load(model.path)
+    modules = {**_sources(_SERVED), **_sources(_OWN)}
+    boot = modules.pop("boot")
+    modules |= {"litert": runtime.api, "glue": runtime.glue}
+    style = (_SERVED / "static" / "page.css").read_text(encoding="utf-8")
+    environment = make_environment("pixmill.serve.http", autoescape=True)
+    text = environment.get_template("page.html").render(
+        one_file={
+            "policy": _POLICY.format(script=_hash(boot), style=_hash(style)),
+            "title": model.name,
+            "style": style,
+            "boot": boot,
+            "modules": _in_order(modules),
+            "description": _describe(model, classifier, small=small),
+            "runtime": _pack(runtime.wasm),
+            "networks": [_pack(_planes(network)) for network in networks],
+        }
+    )
+    return text.encode()
+
+
+def _sources(package: Any) -> dict[str, str]:
+    """Return the modules of a package by name."""
+    return {
+        path.name.removesuffix(".js"): path.read_text(encoding="utf-8")
+        for path in (package / "static").iterdir()
+        if path.name.endswith(".js") and path.name != "docs.js"
+    }
+
+
+def _in_order(modules: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return modules after those that they import."""
+    imports = {name: set(_IMPORT.findall(source)) for name, source in modules.items()}
+    return [(name, modules[name]) for name in TopologicalSorter(imports).static_order()]
+
+
+def _describe(model: Model, classifier: Classifier, *, small: bool) -> str:
+    """Return what the page knows of the model, as JSON that cannot end its element."""
+    preprocessing = classifier.preprocessing
+    calibration = classifier.calibration
+    content = {
+        **model.facts,
+        "small": small,
+        "made_with": f"Pixmill {__version__}",
+        "preprocessing": {
+            "image_size": preprocessing.image_size,
+            "aspect": preprocessing.aspect,
+            "resize": preprocessing.resize,
+            "window": preprocessing.window,
+        },
+        "calibration": {
+            "temperature": calibration.temperature,
+            "threshold": calibration.threshold,
+            "novelty_limit": calibration.novelty_limit,
+        },
+        "reasons": UNREADABLE,
+    }
+    return json.dumps(content, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+
+
+def _hash(text: str) -> str:
+    """Return the source of an inline element in a content security policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _planes(network: bytes) -> bytes:
+    """Return the first bytes of all words, then the second ones, and so on.
+
+    The exponents of weights are similar, so that together they compress well.
+    """
+    words = np.frombuffer(network + bytes(-len(network) % 4), np.uint8).reshape(-1, 4)
+    return words.T.tobytes()
+
+
+def _pack(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()

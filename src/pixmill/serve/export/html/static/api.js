@@ -1,0 +1,59 @@
+// In place of the requests to a server: the model in this file, which a worker runs.
+
+
+const description = JSON.parse(embedded.text('description'));
+const worker = embedded.worker();
+const waiting = new Map();
+let number = 0;
+
+// What a reader of TIFF or HEIC needs to hear: the model reads them, browsers do not.
+const UNSHOWN = {
+  tiff: 'TIFF, which browsers do not read: save it as PNG',
+  heic: 'HEIC, which this browser does not read: save it as JPEG',
+  deep: 'A grey image of 16 bits, unlike the training images: save it with 8 bits',
+  too_many_pixels: 'More than 50 million pixels: save a smaller copy',
+};
+
+// A failed request; the message is shown to the user.
+export class Refusal extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+function ask(task, given) {
+  return new Promise((resolve, reject) => {
+    number += 1;
+    waiting.set(number, { resolve, reject });
+    worker.postMessage({ id: number, task, given });
+  });
+}
+
+function listen({ data: { id, found, error } }) {
+  const { resolve, reject } = waiting.get(id);
+  waiting.delete(id);
+  if (error) reject(new Refusal(0, error));
+  else resolve(found);
+}
+
+const opened = new Promise((resolve) => { worker.addEventListener('message', resolve, { once: true }); }).then(() => {
+  worker.addEventListener('message', listen);
+  const networks = [...document.querySelectorAll('script.network')].map(({ textContent }) => textContent);
+  return ask('open', { description, runtime: embedded.text('runtime'), networks });
+});
+
+export const model = async () => ({ ...description, explains: false, feedback: true, urls: false });
+
+export const examples = async () => [];
+
+export const nearest = async () => [];
+
+export async function predict(file, { signal } = {}) {
+  await opened;
+  signal?.throwIfAborted();
+  const found = await ask('predict', file);
+  const { reason } = found;
+  const message = reason && `${UNSHOWN[reason] ?? description.reasons[reason] ?? reason}.`;
+  return { ...found, message: message && message[0].toUpperCase() + message.slice(1), model: description };
+}

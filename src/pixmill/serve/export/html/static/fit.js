@@ -1,0 +1,134 @@
+// The model's square input, byte for byte as `pixmill.images.fit` and Pillow compute it. Pixels are RGBA; alpha is ignored.
+
+const BITS = 22; // of the fraction, as in Pillow's Resample.c
+
+const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
+
+// Half of a filter's width in pixels of the smaller image, and its weight at a distance from the centre.
+const FILTERS = {
+  box: [0.5, (x) => Number(x > -0.5 && x <= 0.5)],
+  bilinear: [1, (x) => Math.max(0, 1 - Math.abs(x))],
+  bicubic: [2, (signed) => {
+    const x = Math.abs(signed);
+    if (x < 1) return ((-0.5 + 2) * x - (-0.5 + 3)) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
+  }],
+  lanczos: [3, (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0)],
+};
+
+// Python's round and NumPy's rint: halves go to the even number.
+function round(value) {
+  const below = Math.floor(value);
+  if (value - below !== 0.5) return Math.round(value);
+  return below % 2 === 0 ? below : below + 1;
+}
+
+// For each output pixel: the first input pixel, and the weights in fixed point.
+function weights(length, size, [radius, filter]) {
+  const scale = length / size;
+  const stretch = Math.max(scale, 1);
+  return Array.from({ length: size }, (_, at) => {
+    const centre = (at + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - radius * stretch + 0.5));
+    const end = Math.min(length, Math.trunc(centre + radius * stretch + 0.5));
+    const exact = Array.from({ length: end - first }, (_, tap) => filter((tap + first - centre + 0.5) * (1 / stretch)));
+    const sum = exact.reduce((total, weight) => total + weight, 0);
+    const fixed = exact.map((weight) => {
+      const value = (sum === 0 ? weight : weight / sum) * 2 ** BITS;
+      return Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
+    });
+    return { first, fixed: Int32Array.from(fixed) };
+  });
+}
+
+// Resize along one axis: `along` and `across` are the distances between neighbours in the input and its lines.
+function pass(source, lines, taps, read, write) {
+  const half = 1 << (BITS - 1);
+  const target = new Uint8ClampedArray(4 * lines * taps.length);
+  taps.forEach(({ first, fixed }, at) => {
+    for (let line = 0; line < lines; line += 1) {
+      let red = half;
+      let green = half;
+      let blue = half;
+      let from = line * read.line + first * read.step;
+      for (let tap = 0; tap < fixed.length; tap += 1) {
+        const weight = fixed[tap];
+        red += source[from] * weight;
+        green += source[from + 1] * weight;
+        blue += source[from + 2] * weight;
+        from += read.step;
+      }
+      const to = line * write.line + at * write.step;
+      target[to] = red >> BITS;
+      target[to + 1] = green >> BITS;
+      target[to + 2] = blue >> BITS;
+    }
+  });
+  return target;
+}
+
+// Pillow's nearest neighbour adds up the steps, so that rounding errors add up, too.
+function nearest({ data, width, height }, columns, rows) {
+  const places = (length, size) => {
+    const step = length / size;
+    const found = [];
+    for (let at = 0, place = step * 0.5; at < size; at += 1, place += step) found.push(Math.trunc(place));
+    return found;
+  };
+  const across = places(width, columns);
+  const pixels = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const chosen = places(height, rows).flatMap((y) => across.map((x) => pixels[y * width + x]));
+  return new Uint8ClampedArray(Uint32Array.from(chosen).buffer);
+}
+
+function resize(image, columns, rows, name) {
+  if (name === 'nearest') return nearest(image, columns, rows);
+  const { width, height } = image;
+  let { data } = image;
+  const line = 4 * columns;
+  if (columns !== width) data = pass(data, height, weights(width, columns, FILTERS[name]), { line: 4 * width, step: 4 }, { line, step: 4 });
+  if (rows !== height) data = pass(data, columns, weights(height, rows, FILTERS[name]), { line: 4, step: line }, { line: 4, step: line });
+  return data;
+}
+
+function crop({ data, width }, left, top, side) {
+  const cut = new Uint8ClampedArray(4 * side * side);
+  for (let y = 0; y < side; y += 1) {
+    const from = 4 * ((top + y) * width + left);
+    cut.set(data.subarray(from, from + 4 * side), 4 * y * side);
+  }
+  return { data: cut, width: side, height: side };
+}
+
+// The mean of the first and last rows and columns.
+function edge({ data, width, height }) {
+  const sums = [0, 0, 0];
+  const add = (x, y) => sums.forEach((_, channel) => { sums[channel] += data[4 * (y * width + x) + channel]; });
+  for (let x = 0; x < width; x += 1) { add(x, 0); add(x, height - 1); }
+  for (let y = 0; y < height; y += 1) { add(0, y); add(width - 1, y); }
+  return sums.map((sum) => round(sum / (2 * (width + height))));
+}
+
+function pad(image, side, name) {
+  const { width, height } = image;
+  const longer = Math.max(width, height);
+  const columns = Math.max(1, round(width * side / longer));
+  const rows = Math.max(1, round(height * side / longer));
+  const inner = resize(image, columns, rows, name);
+  const canvas = new Uint8ClampedArray(4 * side * side);
+  const colour = edge(image);
+  for (let at = 0; at < canvas.length; at += 4) canvas.set(colour, at);
+  const left = Math.floor((side - columns) / 2);
+  const top = Math.floor((side - rows) / 2);
+  for (let y = 0; y < rows; y += 1) canvas.set(inner.subarray(4 * y * columns, 4 * (y + 1) * columns), 4 * ((top + y) * side + left));
+  return canvas;
+}
+
+// Return the pixels of the square input, RGBA. An image has `data` (RGBA), `width` and `height`.
+export function fit(image, { image_size: side, aspect, resize: name }) {
+  const { width, height } = image;
+  if (aspect === 'stretch' || width === height) return resize(image, side, side, name);
+  if (aspect === 'pad') return pad(image, side, name);
+  const shorter = Math.min(width, height);
+  return resize(crop(image, Math.floor((width - shorter) / 2), Math.floor((height - shorter) / 2), shorter), side, side, name);
+}

@@ -1,0 +1,112 @@
+// Decode images and run the networks, apart from the page, which stays responsive.
+
+import createRuntime from './glue.js';
+import { Tensor, loadAndCompile, loadLiteRt } from './litert.js';
+import { fit } from './fit.js';
+import { decode, Unreadable } from './pixels.js';
+import { embedded } from './wasm.js';
+
+let model;
+let networks;
+
+// Undo `pack` of building.py: base64 of gzip of the first bytes of all words, then the second ones, and so on.
+async function unpack(text, words) {
+  const binary = atob(text);
+  const packed = Uint8Array.from({ length: binary.length }, (_, at) => binary.charCodeAt(at));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+  const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  if (!words) return planes;
+  const quarter = planes.length / 4;
+  const bytes = new Uint8Array(planes.length);
+  for (let plane = 0; plane < 4; plane += 1) {
+    const source = planes.subarray(plane * quarter, (plane + 1) * quarter);
+    for (let at = 0, to = plane; at < quarter; at += 1, to += 4) bytes[to] = source[at];
+  }
+  return bytes;
+}
+
+async function open({ description, runtime, networks: texts }) {
+  model = description;
+  Object.assign(embedded, { create: createRuntime, binary: await unpack(runtime, false) });
+  await loadLiteRt('embedded.js');
+  networks = [];
+  for (const text of texts) networks.push(await loadAndCompile(await unpack(text, true), { accelerator: 'wasm' }));
+}
+
+// Return the outputs of a network by name.
+async function run(network, values) {
+  const [{ shape }] = network.getInputDetails();
+  const input = new Tensor(values, [1, ...shape.slice(1)]); // the first side may be open
+  const outputs = await network.run([input]);
+  input.delete();
+  const named = {};
+  for (const [at, { name }] of network.getOutputDetails().entries()) {
+    named[name] = outputs[at].toTypedArray().slice();
+    outputs[at].delete();
+  }
+  return named;
+}
+
+function softmax(values) {
+  const most = Math.max(...values);
+  const raised = values.map((value) => Math.exp(value - most));
+  const sum = raised.reduce((total, value) => total + value, 0);
+  return raised.map((value) => value / sum);
+}
+
+// As `Classifier` and `Calibration`: probabilities pass through 32 bits before the temperature.
+function calibrated(outputs) {
+  const { temperature } = model.calibration;
+  const tiny = 2 ** -126;
+  const raw = [...(outputs.logits ?? outputs.probabilities ?? Object.values(outputs)[0])];
+  const logits = outputs.probabilities ? raw.map((value) => Math.fround(Math.log(Math.max(value, tiny)))) : raw;
+  const rounded = softmax(logits).map(Math.fround);
+  const sum = rounded.reduce((total, value) => total + value, 0);
+  const even = rounded.map((value) => value / sum);
+  return temperature ? softmax(even.map((value) => Math.log(Math.max(value, Number.EPSILON)) / temperature)) : even;
+}
+
+function answer(outputs) {
+  const { threshold, novelty_limit: limit } = model.calibration;
+  const probabilities = calibrated(outputs);
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const confidence = probabilities[best];
+  const unlike = outputs.novelty && limit !== null ? outputs.novelty[0] > limit : null;
+  const sure = threshold === null ? null : confidence >= threshold;
+  return {
+    label: model.classes[best],
+    confidence,
+    sure: unlike ? false : sure,
+    unlike,
+    probabilities: Object.fromEntries(model.classes.map((name, at) => [name, probabilities[at]])),
+  };
+}
+
+async function predict(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const pixels = fit(await decode(bytes, model.preprocessing), model.preprocessing);
+  let values = new Float32Array(pixels.length / 4 * 3);
+  for (let from = 0, to = 0; from < pixels.length; from += 4) {
+    values[to++] = pixels[from];
+    values[to++] = pixels[from + 1];
+    values[to++] = pixels[from + 2];
+  }
+  let outputs;
+  for (const network of networks) {
+    outputs = await run(network, values);
+    values = outputs.features;
+  }
+  return answer(outputs);
+}
+
+postMessage({ ready: true });
+const tasks = { open, predict };
+let last = Promise.resolve();
+
+addEventListener('message', ({ data: { id, task, given } }) => {
+  const reply = (content) => postMessage({ id, ...content });
+  last = last.then(() => tasks[task](given)).then(
+    (found) => reply({ found }),
+    (error) => reply(error instanceof Unreadable ? { found: { reason: error.message } } : { error: String(error) }),
+  );
+});

@@ -1,9 +1,10 @@
 """Export the model for other runtimes, or the images as a data set.
 
-The files of the model (LiteRT, ONNX, Keras) return calibrated probabilities. Each is
-compared with the model on the test split; a file that differs too much is deleted,
-and the command exits 1. The folder also gets labels.txt and a model card, README.md,
-for model hubs. A previous export in the folder is replaced.
+The files of the model (LiteRT, ONNX, Keras) return calibrated probabilities; html is a
+page that predicts images in any browser, without a network. Each file is compared with
+the model on the test split; one that differs too much is deleted, and the command exits
+1. The folder also gets labels.txt and a model card, README.md, for model hubs. A
+previous export in the folder is replaced.
 
 With --data DIR the images are exported by split and class, with metadata, a card,
 attributions and croissant.json.
@@ -20,11 +21,12 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count, first_of
 
-_FORMATS = ("litert", "int8", "onnx", "keras")
+_FORMATS = ("litert", "int8", "onnx", "keras", "html")
 """Keys of ``pixmill.serve.export.conversion.FORMATS``, whose import is slow."""
 
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),
+    ("pixmill export html", "one file that anyone can open"),
     ("pixmill export litert int8", "for phones"),
     (
         "pixmill export --data to-share --licence cc-by,cc0",
@@ -47,7 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="folder to write to (default: exported)"
     )
     share = number("a number from 0 to 1", float, 0, 1)
-    drop = "largest drop of test accuracy allowed for int8 (default: 0.03, three points)"
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        help="html with weights of half precision: two thirds of the size, to model_small.html",
+    )
+    drop = "largest drop of test accuracy, for int8 and --small (default: 0.03, three points)"
     parser.add_argument("--max-drop", type=share, default=0.03, metavar="SHARE", help=drop)
     licence = (
         "of the model, such as cc-by-4.0; with --data: of the images, such as cc-by,cc0 "
@@ -76,15 +83,18 @@ def run(arguments: argparse.Namespace) -> None:
             "--format and --include-unknown are for the images", next="add --data DIR"
         )
     from pixmill.serve.export.card import agreement_rows
-    from pixmill.serve.export.conversion import FORMATS
+    from pixmill.serve.export.conversion import FORMATS, SMALL
     from pixmill.serve.export.exporting import export
 
+    formats = list(arguments.formats)
+    if arguments.small and formats != ["html"]:
+        raise PixmillError("--small is for pages", next="pixmill export html --small")
     root = project_root()
     folder = arguments.output or (Path() if root == Path.cwd() else root) / "exported"
     done = export(
         root,
         folder,
-        arguments.formats,
+        [SMALL] if arguments.small else formats,
         model=arguments.model,
         max_drop=arguments.max_drop,
         licence=arguments.licence,
@@ -100,6 +110,9 @@ def run(arguments: argparse.Namespace) -> None:
         announce(f"{name} was skipped: {command}, then pixmill export")
     for name, reason in done.refused.items():
         announce(f"{FORMATS[name]} was refused: {reason}")
+    for name in done.checked:
+        if name.startswith("html"):
+            announce(f"Open it in a browser: {done.folder / FORMATS[name]}")
     if "litert" in done.checked:
         announce(
             f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} "

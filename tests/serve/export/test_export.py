@@ -25,7 +25,7 @@ from pixmill.models.novelty import Novelty, save_novelty
 from pixmill.serve.export import exporting
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, render_card
-from pixmill.serve.export.conversion import FORMATS
+from pixmill.serve.export.conversion import FORMATS, SMALL
 from pixmill.serve.export.exporting import export
 from pixmill.serve.predict.model import find_model
 from tests.command import run_pixmill
@@ -104,10 +104,11 @@ def broken(project, tmp_path):
 
 def test_every_format_is_written_with_labels_and_card(exported):
     assert exported.refused == exported.missing == {}
+    files = {name: file for name, file in FORMATS.items() if name != SMALL}
     names = {path.name for path in exported.folder.iterdir()}
-    assert names == {*FORMATS.values(), "labels.txt", "README.md"}
+    assert names == {*files.values(), "labels.txt", "README.md"}
     assert {name: size for name, (_, size) in exported.checked.items()} == {
-        name: (exported.folder / file).stat().st_size for name, file in FORMATS.items()
+        name: (exported.folder / file).stat().st_size for name, file in files.items()
     }
 
 

@@ -11,11 +11,12 @@ from pixmill.core.process.progress import track
 from pixmill.images.parts import Part
 from pixmill.models.classifier import Classifier
 from pixmill.models.litert import PROBABILITIES
+from pixmill.serve.export.html.page import open_page
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float64]
 
-FLOAT_LIMITS = {"litert": 1e-5, "onnx": 1e-4, "keras": 1e-4}
+FLOAT_LIMITS = {"litert": 1e-5, "onnx": 1e-4, "keras": 1e-4, "html": 1e-5}
 """Maximum difference of a probability by format.
 
 The bundled model differs by 5e-8 in LiteRT, the runtime of the
@@ -23,7 +24,10 @@ original, and by 5e-6 in the others, which add in another order.
 """
 
 MIN_SAME = 0.9
-"""Minimum share of images with the same class in int8; 0.96 to 0.99 for the bundled model."""
+"""Minimum share of images with the same class in int8 and in a small page.
+
+It is 0.96 to 0.99 for the bundled model in int8.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Agreement:
         Args:
             name: The format. For ``float32`` formats only the probabilities are checked: if these
                 agree, only equally probable classes can change places.
-            max_drop: Maximum drop of the accuracy, for int8.
+            max_drop: Maximum drop of the accuracy, for int8 and small pages.
         """
         limit = FLOAT_LIMITS.get(name)
         if limit is not None:
@@ -97,15 +101,18 @@ def measure(
     )
 
 
-def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
+def open_exported(path: Path, original: Classifier) -> Callable[[Pixels], Probabilities]:
     """Return a function from the pixels of an image to the probability of each class.
 
     Args:
         path: The file; its extension decides on the runtime.
+        original: The exported classifier, whose calibration a page applies.
 
     Raises:
         Exception: Any exception of the runtime.
     """
+    if path.suffix == ".html":
+        return open_page(path, original)
     if path.suffix == ".tflite":
         classifier = Classifier.load(path)
         return lambda pixels: classifier.calibration.apply(

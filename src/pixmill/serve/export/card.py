@@ -25,6 +25,9 @@ from pixmill.tracking.lineage import data_hashes
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
 """A comment in the front matter, by which a later export recognizes the file."""
 
+_LIBRARIES = {"int8": "litert", "html": "litert", "html-small": "litert"}
+"""Library of the formats whose name is not its name."""
+
 _MAX_CLASSES = 5
 _MAX_ORIGINS = 20
 """Maximum number of rows of the tables."""
@@ -153,7 +156,7 @@ def render_card(
         sentences=sentences,
         version=__version__,
         mark=MARK,
-        libraries=list(dict.fromkeys("litert" if name == "int8" else name for name in checked)),
+        libraries=list(dict.fromkeys(_LIBRARIES.get(name, name) for name in checked)),
         facts=facts,
         description=description,
         labels=description.labels,

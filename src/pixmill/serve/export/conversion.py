@@ -16,6 +16,7 @@ from pixmill.models.exported import Exported, labels_text, write_exported
 from pixmill.models.layers import head_features
 from pixmill.models.litert import PROBABILITIES, quiet
 from pixmill.models.novelty import Novelty, add_novelty
+from pixmill.serve.export.html.runtime import install_command as runtime_command
 
 if TYPE_CHECKING:
     import keras
@@ -27,14 +28,21 @@ FORMATS = {
     "int8": "model_int8.tflite",
     "onnx": "model.onnx",
     "keras": "model.keras",
+    "html": "model.html",
+    "html-small": "model_small.html",
 }
 """File names by format."""
+
+SMALL = "html-small"
+"""A page whose weights are rounded; exported only if it is asked for."""
 
 _MODULES = {
     "litert": ("ai_edge_litert",),
     "int8": ("ai_edge_litert",),
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
     "keras": (),
+    "html": ("ai_edge_litert",),
+    SMALL: ("ai_edge_litert",),
 }
 """Python modules that each format needs."""
 
@@ -57,7 +65,7 @@ def install_missing(name: str) -> str | None:
         name: A key of :data:`FORMATS`.
     """
     if all(importlib.util.find_spec(module) for module in _MODULES[name]):
-        return None
+        return runtime_command() if name.startswith("html") else None
     return install_command("onnx") if name == "onnx" else "pip install ai-edge-litert"
 
 

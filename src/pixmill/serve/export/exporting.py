@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import remove_temporary, replacing, write_bytes, write_text
+from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.process.progress import announce, track
 from pixmill.experiments.compare.git_revisions import find
 from pixmill.experiments.compare.trees import DvcStore, Tree
@@ -24,14 +26,20 @@ from pixmill.models.model_folder import load_classifier
 from pixmill.models.novelty import load_novelty
 from pixmill.serve.export.agreement import Agreement, measure, open_exported
 from pixmill.serve.export.card import MARK, gather, render_card
-from pixmill.serve.export.conversion import FORMATS, calibrate, convert, install_missing
+from pixmill.serve.export.conversion import FORMATS, SMALL, calibrate, convert, install_missing
+from pixmill.serve.export.html.page import build_page
 from pixmill.serve.predict.model import TRAINED, Model, find_model
+
+if TYPE_CHECKING:
+    import keras
 
 CARD = "README.md"
 
 _MAX_IMAGES = 2000
 """Maximum number of test images for the comparison; it determines a share of 97 % to within a
 point."""
+
+_DEFAULT = [name for name in FORMATS if name != SMALL]
 
 _IN_GIT = ("dvc.lock", "plots/evaluate/full.json")
 _OUTPUTS = (TRAINED.as_posix(), "artifacts/split")
@@ -76,10 +84,10 @@ def export(
     Args:
         root: Project folder.
         output: Target folder.
-        formats: Keys of :data:`pixmill.serve.export.conversion.FORMATS`; default: all whose
-            packages are installed.
+        formats: Keys of :data:`pixmill.serve.export.conversion.FORMATS`; default: all but ``SMALL``
+            whose packages are installed.
         model: As for :func:`pixmill.serve.predict.model.find_model`.
-        max_drop: Maximum drop of the test accuracy for int8, 0 to 1.
+        max_drop: Maximum drop of the test accuracy for int8 and small pages, 0 to 1.
         licence: Licence of the model for the card; ``None`` if unknown.
 
     Raises:
@@ -103,20 +111,34 @@ def export(
         parts = load_parts(
             source / "artifacts" / "split", description.labels, image_size=description.image_size
         )
-        calibrated = calibrate(load_classifier(source / TRAINED)[0], description.temperature)
         rows, expected = _sample(classifier, parts["test"])
-        write = partial(
-            convert,
-            model=calibrated,
-            description=description,
-            training=parts["train"],
-            novelty=novelty,
-        )
-        check = partial(measure, part=parts["test"], rows=rows, expected=expected)
+
+        @cache
+        def network() -> keras.Model:
+            return calibrate(load_classifier(source / TRAINED)[0], description.temperature)
+
+        def write(name: str, path: Path) -> None:
+            if name.startswith("html"):
+                _check_formats(source)
+                at_source = replace(found, path=source / TRAINED)
+                path.write_bytes(build_page(at_source, small=name == SMALL))
+                return
+            convert(
+                name,
+                network(),
+                path,
+                description=description,
+                training=parts["train"],
+                novelty=novelty,
+            )
+
+        def check(path: Path) -> Agreement:
+            return measure(open_exported(path, classifier), parts["test"], rows, expected)
+
         result = ExportResult(output, missing=missing)
         _clear(output)
         write_text(output / LABELS, labels_text(description.labels))
-        for name in formats or FORMATS:
+        for name in formats or _DEFAULT:
             if name not in missing:
                 _export_format(name, write, check, result, max_drop)
         facts = gather(source, description)
@@ -127,7 +149,7 @@ def export(
 
 def _missing(formats: Sequence[str]) -> dict[str, str]:
     """Return the install command of each format whose packages are missing, unless it is named."""
-    commands = {name: install_missing(name) for name in formats or FORMATS}
+    commands = {name: install_missing(name) for name in formats or _DEFAULT}
     missing = {name: command for name, command in commands.items() if command}
     if formats and missing:
         raise PixmillError(
@@ -165,8 +187,8 @@ def _clear(output: Path) -> None:
 
 def _export_format(
     name: str,
-    write: Callable[..., None],
-    check: Callable[..., Agreement],
+    write: Callable[[str, Path], None],
+    check: Callable[[Path], Agreement],
     result: ExportResult,
     max_drop: float,
 ) -> None:
@@ -176,15 +198,15 @@ def _export_format(
     path = result.folder / FORMATS[name]
     try:
         with replacing(path) as temporary:
-            write(name, path=temporary)
-            found = check(open_exported(temporary))
+            write(name, temporary)
+            found = check(temporary)
             reason = found.refusal(name, max_drop=max_drop)
             if reason is not None:
                 raise _FormatError(reason)
         result.checked[name] = (found, path.stat().st_size)
     except OSError:
         raise
-    except _FormatError as error:
+    except (_FormatError, PixmillError) as error:
         result.refused[name] = str(error)
     except Exception as error:  # noqa: BLE001 (of converters and runtimes; the other formats follow)
         result.refused[name] = f"{type(error).__name__}: {first_line(error)[:300]}"
@@ -221,6 +243,21 @@ def _sample(
     return rows, classifier.calibration.apply(
         np.concatenate([classifier.predict_uncalibrated(batch) for batch in batches])
     )
+
+
+def _check_formats(root: Path) -> None:
+    """Raise :class:`PixmillError` if browsers cannot read most images of the project."""
+    columns = ["format"]
+    formats = read_table(
+        root / "artifacts" / "split" / "manifest.parquet", SPLIT, stage="split", columns=columns
+    )["format"]
+    unread = formats[formats.isin(["tiff", "heic"])]
+    if 2 * len(unread) > len(formats):
+        raise PixmillError(
+            f"most images of this project are {unread.mode()[0].upper()}, which browsers do not "
+            "read",
+            next="pixmill export litert",
+        )
 
 
 def _check(output: Path, root: Path) -> None:

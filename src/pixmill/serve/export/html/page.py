@@ -7,16 +7,21 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from graphlib import TopologicalSorter
+from importlib.metadata import distribution
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pixmill import __version__
 from pixmill.images.read_errors import UNREADABLE
-from pixmill.models.classifier import Classifier
+from pixmill.models.classifier import Classifier, Pixels
+from pixmill.models.litert import load_litert, load_scorer
 from pixmill.pages.page import make_environment
 from pixmill.serve.export.html.networks import read_networks
 from pixmill.serve.export.html.runtime import load_runtime
@@ -25,6 +30,7 @@ from pixmill.serve.predict.model import Model
 _SERVED = files("pixmill.serve.http")
 _OWN = files("pixmill.serve.export.html")
 
+_NETWORK = re.compile('<script type="text/plain" class="network">(.*?)</script>')
 _IMPORT = re.compile(r"\bfrom '\./(\w+)\.js'")
 
 _POLICY = (
@@ -59,6 +65,7 @@ def build_page(model: Model, *, small: bool = False) -> bytes:
             "style": style,
             "boot": boot,
             "modules": _in_order(modules),
+            "licences": _licences(),
             "description": _describe(model, classifier, small=small),
             "runtime": _pack(runtime.wasm),
             "networks": [_pack(_planes(network)) for network in networks],
@@ -106,6 +113,12 @@ def _describe(model: Model, classifier: Classifier, *, small: bool) -> str:
     return json.dumps(content, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
 
 
+def _licences() -> str:
+    """Return the licences of Pixmill and the runtime, which whoever passes the file on passes on."""
+    apache = distribution("pixmill").read_text("licenses/LICENSE") or ""
+    return (_OWN / "licences.txt").read_text(encoding="utf-8") + apache
+
+
 def _hash(text: str) -> str:
     """Return the source of an inline element in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
@@ -122,3 +135,31 @@ def _planes(network: bytes) -> bytes:
 
 def _pack(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+
+
+def _unpack(text: str) -> bytes:
+    """Undo :func:`_planes` and :func:`_pack`; up to three zeros follow the network."""
+    planes = np.frombuffer(gzip.decompress(base64.b64decode(text)), np.uint8)
+    return planes.reshape(4, -1).T.tobytes()
+
+
+def open_page(path: Path, original: Classifier) -> Callable[[Pixels], npt.NDArray[np.float64]]:
+    """Return a function from the input of a page's networks to the probability of each class.
+
+    The networks are read from the file, and run by LiteRT.
+
+    Args:
+        path: A page of a classifier that logits come from.
+        original: The classifier, for what is not in its networks.
+    """
+    networks = [_unpack(text) for text in _NETWORK.findall(path.read_text(encoding="utf-8"))]
+    network, scorer = load_scorer(networks[-1])
+    backbone = load_litert(networks[0]) if len(networks) > 1 else None
+    embedded = replace(original, network=network, scorer=scorer, backbone=backbone)
+
+    def predict(pixels: Pixels) -> npt.NDArray[np.float64]:
+        uncalibrated = embedded.predict_uncalibrated(pixels[None])
+        found: npt.NDArray[np.float64] = original.calibration.apply(uncalibrated)[0]
+        return found
+
+    return predict

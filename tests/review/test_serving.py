@@ -12,6 +12,7 @@ from pixmill.dataset.inbox import Inbox
 from pixmill.review.case_view import find_row
 from pixmill.review.review_session import Session
 from pixmill.review.serving import ReviewSite, end_session
+from tests.dataset.test_corrections_file import document, write
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.projects import record
 from tests.review.conftest import Desk, fill, jpeg
@@ -41,6 +42,18 @@ def test_a_correction_that_arrives_later_is_a_case(project):
         assert site.load() is before
         add_feedback(project, jpeg(900), "dress")
         assert len(site.load().cases) == len(before.cases) + 1
+
+
+def test_corrections_from_a_file_are_cases(project, tmp_path):
+    project.fill("coat", 3)
+    images = {"1": jpeg(900), "2": jpeg(901)}
+    file = write(tmp_path / "corrections.zip", images, document([*images]))
+    with ReviewSite(project.write()) as site:
+        assert site.begin(file)
+        cases = site.current().cases
+    assert [case.kind for case in cases] == ["feedback", "feedback"]
+    for case, label in zip(cases, ["none of the classes", "'dress'"], strict=True):
+        assert f"garments said 'coat' (75%); it was corrected to {label}" in case.why
 
 
 @pytest.mark.parametrize(

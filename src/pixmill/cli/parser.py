@@ -87,7 +87,7 @@ port = number("a port from 0 to 65535", int, 0, 65535)
 
 
 def inbox(text: str) -> Path:
-    """Parse a local folder outside of ``.pixmill/``."""
+    """Parse a local folder or file outside of ``.pixmill/``."""
     if "://" in text:
         raise argparse.ArgumentTypeError(
             f"expected a local folder, received '{text}'; copy its content into one"

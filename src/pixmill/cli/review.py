@@ -13,6 +13,7 @@ it with Ctrl-C.
 import argparse
 
 from pixmill.cli.parser import inbox, port, project_workspace
+from pixmill.core.errors import PixmillError
 
 EXAMPLES = (
     ("pixmill review", "review doubtful labels, duplicates, outliers and errors"),
@@ -55,10 +56,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inbox",
         type=inbox,
-        metavar="DIR",
+        metavar="DIR|ZIP",
         help=(
-            "folder with corrections of `pixmill serve`, which are first moved to inbox/ "
-            "(default: inbox/)"
+            "folder with corrections of `pixmill serve`, which are first moved to inbox/, or "
+            "corrections.zip from a model in one file, which are copied (default: inbox/)"
         ),
     )
     parser.add_argument(
@@ -90,6 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     from pixmill.core.params import load_params
 
+    if str(arguments.image).endswith(".zip"):
+        raise PixmillError("a zip is not an image", next="pixmill review --inbox ZIP")
     workspace = project_workspace()
     if arguments.restore:
         from pixmill.review.recovery import restore

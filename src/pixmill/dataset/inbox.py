@@ -264,7 +264,7 @@ class Inbox:
             StorageError: A folder may not be used; corrections that were not moved stay.
         """
         if not folder.is_dir():
-            raise DataError(f"{folder} is not a folder", next="pixmill review --inbox FOLDER")
+            raise DataError(f"{folder} does not exist", next="pixmill review --inbox FOLDER|ZIP")
         self.drop(Inbox(folder).dropped_ids())
         files = sorted((folder / "corrections").glob("[!.]*"))
         files = [path for path in files if path.is_file() and not path.is_symlink()]

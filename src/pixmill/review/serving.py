@@ -14,6 +14,7 @@ from pixmill.core.params import load_params, read_text
 from pixmill.core.process.progress import announce
 from pixmill.core.review_csv import require_converted
 from pixmill.core.words import count
+from pixmill.dataset.corrections_file import describe, take_in
 from pixmill.dataset.deciding import default_name
 from pixmill.dataset.inbox import Inbox
 from pixmill.dataset.uncommitted import commit_command
@@ -75,8 +76,8 @@ class ReviewSite:
         """Read the cases of ``pixmill review``, and return whether there is something to show.
 
         Args:
-            inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``;
-                default: none.
+            inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``,
+                or a file of corrections, whose content is copied; default: none.
             grid: Whether to begin with the grid. Default: if there are no cases, but unlabelled
                 images.
 
@@ -86,7 +87,9 @@ class ReviewSite:
                 has decisions of an earlier form.
         """
         own = Inbox(self._root / "inbox")
-        if inbox is not None and inbox.resolve() != Path(own.place).resolve():
+        if inbox is not None and inbox.is_file():
+            announce(describe(take_in(inbox, own)))
+        elif inbox is not None and inbox.resolve() != Path(own.place).resolve():
             announce(
                 f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}."
             )

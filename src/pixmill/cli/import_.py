@@ -3,7 +3,8 @@
 Reads folders, archives (.zip, .tar.gz), and tables of files or URLs (CSV, JSON Lines,
 Parquet, Label Studio). Images are copied into data/, their labels, splits, groups and
 origins into data/metadata.csv. An image that data/ has already is skipped; if it has no
-label there, the given one becomes a row of decisions.csv.
+label there, the given one becomes a row of decisions.csv. A zip of corrections, from a
+model in one HTML file, goes into inbox/, for `pixmill review`.
 """
 
 from __future__ import annotations
@@ -47,11 +48,19 @@ def run(arguments: argparse.Namespace) -> None:
 
     from pixmill.core.names import to_slug
     from pixmill.core.params import load_params
+    from pixmill.dataset.corrections_file import describe, has_corrections, take_in
     from pixmill.dataset.deciding import default_name
     from pixmill.dataset.detection import introduce, recognise, refuse_overlap
     from pixmill.dataset.importing import import_into, scratch_of
+    from pixmill.dataset.inbox import Inbox
 
     refuse_overlap(arguments.source, root / "data")
+    if has_corrections(arguments.source):
+        said = f"{arguments.source} has corrections, which go into inbox/."
+        if not arguments.dry_run:
+            said = describe(take_in(arguments.source, Inbox(root / "inbox")))
+        print(printable_lines(f"{said}\nNext: pixmill review --only feedback"))
+        return
     with scratch_of(root) as scratch:
         options = replace(reading_options(arguments), least=1, label=arguments.label)
         found = recognise(arguments.source, scratch, options)

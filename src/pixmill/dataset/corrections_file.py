@@ -61,6 +61,18 @@ class _List(BaseModel):
     corrections: list[_Item]
 
 
+def has_corrections(file: Path) -> bool:
+    """Return whether a file is a zip with ``corrections.json``.
+
+    Raises:
+        DataError: It is a damaged zip.
+    """
+    if not zipfile.is_zipfile(file):
+        return False
+    with _open(file) as archive:
+        return _LIST in archive.namelist()
+
+
 def take_in(file: Path, inbox: Inbox) -> list[str]:
     """Add the corrections of a file to an inbox; the file stays.
 

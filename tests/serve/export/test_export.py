@@ -201,9 +201,9 @@ def test_preprocessing_in_the_card(tmp_path, aspect, size):
 
 @pytest.mark.slow
 def test_exports_are_reproducible(project, tmp_path):
-    first = export(project, tmp_path / "first", ["litert", "onnx"], max_drop=1).folder
+    first = export(project, tmp_path / "first", ["litert", "onnx", "html"], max_drop=1).folder
     # In another process, sets have another order.
-    command = [sys.executable, "-m", "pixmill", "export", "litert", "onnx"]
+    command = [sys.executable, "-m", "pixmill", "export", "litert", "onnx", "html"]
     command += ["--output", tmp_path / "again"]
     printed = subprocess.run(
         command, cwd=project, check=True, timeout=300, stderr=subprocess.PIPE, text=True
@@ -211,7 +211,7 @@ def test_exports_are_reproducible(project, tmp_path):
     assert printed.endswith(
         f"\nNext: pixmill predict --model {tmp_path / 'again' / 'model.tflite'} photo.jpg\n"
     )
-    for name in ("model.tflite", "model.onnx", "labels.txt"):
+    for name in ("model.tflite", "model.onnx", "model.html", "labels.txt"):
         assert (tmp_path / "again" / name).read_bytes() == (first / name).read_bytes(), name
     assert not (tmp_path / "again" / "model.keras").exists()
 

@@ -153,7 +153,7 @@ def _missing(formats: Sequence[str]) -> dict[str, str]:
     missing = {name: command for name, command in commands.items() if command}
     if formats and missing:
         raise PixmillError(
-            f"{', '.join(missing)}: the packages for this format are not installed",
+            f"{', '.join(missing)}: what this format needs is not installed",
             next=" && ".join(dict.fromkeys(missing.values())),
         )
     return missing

@@ -85,7 +85,8 @@ def _sources(package: Any) -> dict[str, str]:
 
 def _in_order(modules: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return modules after those that they import."""
-    imports = {name: set(_IMPORT.findall(source)) for name, source in modules.items()}
+    # In the order of names, so that equal modules give equal bytes.
+    imports = {name: sorted(_IMPORT.findall(modules[name])) for name in sorted(modules)}
     return [(name, modules[name]) for name in TopologicalSorter(imports).static_order()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,5 +110,5 @@ def read_package(path: Path) -> Iterator[tuple[str, bytes]]:
                 if hashlib.sha256(content).hexdigest() != digest:
                     raise refusal
                 yield name, content
-    except (KeyError, EOFError, tarfile.TarError) as error:
+    except (KeyError, EOFError, tarfile.TarError, zlib.error) as error:
         raise refusal from error

@@ -21,6 +21,8 @@ import pytest
 
 from pixmill import __version__
 from pixmill.dataset.inbox import Inbox
+from pixmill.serve.export.html.page import build_page
+from pixmill.serve.predict.model import find_model
 from tests.serve.http.conftest import BOUNDARY, Client, b64, multipart, picture
 from tests.serve.http.load.server import Running
 
@@ -288,7 +290,7 @@ def test_openapi_lists_all_routes_and_their_security(client: Client, locked: Cli
     # Relative to the document, since a proxy may serve it below any path.
     assert document["servers"] == [{"url": "."}]
     paths = document["paths"]
-    assert len(paths) == 14
+    assert len(paths) == 15
     keyed = [
         path
         for path, methods in paths.items()
@@ -398,6 +400,15 @@ def test_refuses_disabled_features(locked: Client) -> None:
     assert locked.post("/v1/feedback", b"", "multipart/form-data", **key).is_problem(404)
     facts = locked.get("/v1/model", **key).json
     assert (facts["feedback"], facts["urls"]) == (False, False)
+
+
+def test_offers_the_model_as_one_file(client: Client, trained_folder: Path) -> None:
+    answer = client.get("/model.html")
+    assert answer.content == build_page(find_model(str(trained_folder), None))
+    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    again = client.get("/model.html", **{"If-None-Match": answer.headers["ETag"]})
+    assert (again.status, again.content) == (304, b"")
+    assert client.get("/v1/model").json["file"]
 
 
 def test_refuses_compressed_bodies(client: Client) -> None:

@@ -10,9 +10,14 @@ from typing import Any
 
 import psutil
 import pytest
+from fastapi import Request
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, write_json
+from pixmill.local.problems import ProblemError
+from pixmill.serve.export.html import runtime
+from pixmill.serve.http.api import Endpoints, page
+from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import Models
 from tests.serve.http.conftest import picture
 
@@ -75,6 +80,21 @@ def test_replaces_a_changed_model(
     assert models.refused is None
     assert "serving model " in caplog.text
     assert len(psutil.Process().children()) == processes
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_the_file_needs_its_runtime(
+    models: Models, monkeypatch: pytest.MonkeyPatch, is_local: bool
+) -> None:
+    endpoints = Endpoints(models, Metrics(models), None, None, None, (), is_local)
+    request = Request({"type": "http", "method": "GET", "headers": []})
+    monkeypatch.setattr(runtime, "install_command", lambda: "npm pack")
+    with pytest.raises(ProblemError) as raised:
+        asyncio.run(page(request, endpoints))
+    assert raised.value.status == 404
+    assert ("npm pack" in raised.value.detail) == is_local
+    monkeypatch.undo()
+    assert asyncio.run(page(request, endpoints)).status_code == 200
 
 
 @pytest.mark.parametrize(

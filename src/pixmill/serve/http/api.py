@@ -1,6 +1,6 @@
 """Routes of the API: predictions, heatmaps, the model, examples and feedback.
 
-And those of MLflow's client.
+And those outside of ``/v1``: the model as one file, and those of MLflow's client.
 """
 
 import asyncio
@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
+from fastapi.staticfiles import StaticFiles
 
 from pixmill import __version__
 from pixmill.core.errors import PixmillError
@@ -28,6 +30,7 @@ from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
+from pixmill.serve.export.html.runtime import install_command
 from pixmill.serve.http import schemas
 from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
 from pixmill.serve.http.examples import load_examples, nearest_finder
@@ -203,7 +206,7 @@ async def _require_key(
 
 _KEYED: dict[str, Any] = {"dependencies": [Depends(_require_key)], "responses": schemas.PROBLEMS}
 router = APIRouter(prefix="/v1", **_KEYED)
-mlflow_router = APIRouter()
+root_router = APIRouter()
 
 
 @router.post(
@@ -283,6 +286,7 @@ async def model(endpoints: InjectedEndpoints) -> Response:
             "explains": loaded.explains,
             "feedback": endpoints.inbox is not None,
             "urls": endpoints.urls is not None,
+            "file": install_command() is None,
             "limits": {"max_bytes": schemas.MAX_BYTES, "max_images": schemas.MAX_IMAGES},
         }
     )
@@ -357,7 +361,34 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     return JSONResponse({"id": name}, 201)
 
 
-@mlflow_router.post(
+@root_router.get(
+    "/model.html",
+    response_class=Response,
+    dependencies=_KEYED["dependencies"],
+    responses=schemas.PROBLEMS | schemas.binary_answer("text/html", "The page."),
+)
+async def page(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Return the model as one HTML file, which predicts images offline."""
+    loaded = endpoints.loaded
+    try:
+        path = await loaded.page()
+    except PixmillError as error:
+        # The command has a path of this machine.
+        detail = str(error) if endpoints.is_local else error.message
+        raise ProblemError(404, detail) from error
+    except OSError as error:
+        _LOG.error("%s", error)
+        raise _busy("The file cannot be written at the moment.", 10) from error
+    found = await StaticFiles(directory=path.parent).get_response(path.name, request.scope)
+    name = quote(f"{loaded.model.name}.html", safe="")
+    found.headers["Content-Disposition"] = f"inline; filename*=utf-8''{name}"
+    found.headers["Cache-Control"] = "no-cache"
+    # Its own policy, which is in the file, allows no requests.
+    found.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+    return found
+
+
+@root_router.post(
     "/invocations",
     response_model=schemas.Scores,
     openapi_extra=schemas.json_body(schemas.Invocation),
@@ -377,14 +408,14 @@ async def invocations(request: Request, endpoints: InjectedEndpoints) -> Respons
     )
 
 
-@mlflow_router.get("/ping", response_class=Response)
+@root_router.get("/ping", response_class=Response)
 async def ping(endpoints: InjectedEndpoints) -> Response:
     """Answer with 200 once the model is ready."""
     assert endpoints.loaded
     return Response("\n", media_type="text/plain")
 
 
-@mlflow_router.get("/version", response_class=Response)
+@root_router.get("/version", response_class=Response)
 async def version() -> Response:
     """Return the server's version."""
     return Response(__version__, media_type="text/plain")

@@ -66,7 +66,7 @@ def create_app(endpoints: api.Endpoints) -> FastAPI:
         exception_handlers=dict.fromkeys(kinds, _on_error),
     )
     app.state.endpoints = endpoints
-    for router in (api.router, api.mlflow_router, _open):
+    for router in (api.router, api.root_router, _open):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_FILES / "static"), name="static")
     app.mount("/swagger", StaticFiles(directory=_SWAGGER), name="swagger")

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pixmill.models.inference import LIMITS, Answer
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK
 from pixmill.models.model_folder import CALIBRATION_FILE, NOVELTY_FILE
 from pixmill.models.prediction_reasons import meaning
+from pixmill.serve.export.html.page import build_page
 from pixmill.serve.http.worker import (
     GradCam,
     HeatmapRequest,
@@ -73,12 +75,14 @@ class LoadedModel:
     def __init__(self, model: Model, workers: int) -> None:
         self.model = model
         self._lock = threading.Lock()
+        self._page: asyncio.Future[Path] | None = None
         self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
         with contextlib.ExitStack() as stack:
             folder = tempfile.TemporaryDirectory(
                 prefix="pixmill-served-", ignore_cleanup_errors=True
             )
-            self.path = _copy(model.path, Path(stack.enter_context(folder)))
+            self._folder = Path(stack.enter_context(folder))
+            self.path = _copy(model.path, self._folder)
             self._service: Service[Request, Answer | bytes | str | None] = stack.enter_context(
                 Service(
                     Predictor(self.path),
@@ -159,6 +163,31 @@ class LoadedModel:
                 )
                 self._grad_cam = self._open.enter_context(service)
         return self._grad_cam.submit(row)
+
+    async def page(self) -> Path:
+        """Return the model as one HTML file, which the first call builds in some seconds.
+
+        Raises:
+            PixmillError: LiteRT.js is missing, or cannot run the model.
+            OSError: The file cannot be written, or the model was closed.
+        """
+        if self._page is None:
+            self._page = asyncio.ensure_future(asyncio.to_thread(self._build_page))
+        try:
+            return await asyncio.shield(self._page)
+        except (PixmillError, OSError):
+            self._page = None  # The next call may succeed.
+            raise
+
+    def _build_page(self) -> Path:
+        path = self._folder / "model.html"
+        path.write_bytes(build_page(replace(self.model, path=self.path)))
+        return path
+
+    def rename(self, model: Model) -> None:
+        """Take name and version of an equal model."""
+        self.model = model
+        self._page = None
 
 
 class Models:
@@ -260,7 +289,7 @@ class Models:
         assert old is not None
         if model.digest == old.model.digest:
             _LOG.info("serving %s, the same model as %s", _full_name(model), _full_name(old.model))
-            old.model = model
+            old.rename(model)
             self.refused = None
             return
         loaded = await asyncio.to_thread(LoadedModel, model, self._workers)

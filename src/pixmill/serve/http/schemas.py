@@ -133,6 +133,7 @@ class ModelInfo(Served):
     explains: bool
     feedback: bool
     urls: bool
+    file: bool = Field(description="Whether the model is at `/model.html`, for use offline.")
     limits: Bounds
 
 

@@ -59,6 +59,9 @@ function pause(milliseconds, signal) {
 
 export const model = async () => (await ask('v1/model')).json();
 
+// The page of the model that works without this server.
+export const file = async () => (await ask('model.html')).blob();
+
 export const examples = async () => (await (await ask('v1/examples')).json()).examples;
 
 // URLs of examples are absolute paths on this server.

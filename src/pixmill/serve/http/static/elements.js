@@ -11,6 +11,13 @@ export function make(tag, properties = {}, ...children) {
   return made;
 }
 
+// Offer content as a download.
+export function save(content, name) {
+  const url = URL.createObjectURL(content);
+  make('a', { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
+
 export function set(id, text) {
   part(id).textContent = text ?? '';
   part(id).hidden = !text;

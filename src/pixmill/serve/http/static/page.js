@@ -6,7 +6,7 @@ import * as api from './api.js';
 import { clear } from './bars.js';
 import { card, label, shrink } from './cards.js';
 import { fold } from './correct.js';
-import { make, part, set } from './elements.js';
+import { make, part, save, set } from './elements.js';
 import { listen } from './intake.js';
 import { explain } from './picture.js';
 import { download } from './table.js';
@@ -33,6 +33,7 @@ async function begin() {
   part('key-form').hidden = true;
   for (const id of ['stage', 'about', 'footer']) part(id).hidden = false;
   part('url-form').hidden = !model.urls;
+  part('file').hidden = !model.file;
   set('model', [model.name, version(model)].filter(Boolean).join(', '));
   clear();
   about(model);
@@ -171,6 +172,12 @@ part('again').addEventListener('click', () => {
 });
 
 part('table').addEventListener('click', () => download(visit.rows, visit.model.classes));
+
+part('file').addEventListener('click', async () => {
+  say('Fetching the file …');
+  const content = await api.file().catch((error) => warn(error.message));
+  if (content) save(content, `${visit.model.name}.html`);
+});
 
 part('restart').addEventListener('click', () => {
   visit.stop.abort();

@@ -1,6 +1,6 @@
 // All answers as a table, for spreadsheets: no text begins like a formula, and a mark says that it is UTF-8.
 
-import { make } from './elements.js';
+import { save } from './elements.js';
 
 const cell = (value) => {
   const guard = typeof value === 'string' && /^[=+\-@\t\r\n]/.test(value) ? "'" : '';
@@ -15,7 +15,5 @@ function rowOf({ name, answer = {}, error }, classes) {
 export function download(items, classes) {
   const head = ['name', 'predicted', 'confidence', 'sure', 'unlike', ...classes.map((each) => `p_${each}`), 'reason'];
   const lines = [head, ...items.map((item) => rowOf(item, classes))].map((row) => row.map(cell).join(','));
-  const url = URL.createObjectURL(new Blob([`\uFEFF${lines.join('\r\n')}\r\n`], { type: 'text/csv' }));
-  make('a', { href: url, download: 'predictions.csv' }).click();
-  URL.revokeObjectURL(url);
+  save(new Blob([`\uFEFF${lines.join('\r\n')}\r\n`], { type: 'text/csv' }), 'predictions.csv');
 }

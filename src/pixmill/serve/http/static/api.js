@@ -83,7 +83,11 @@ export const explain = async (file, label, options) => (await ask(`v1/explain?la
 
 export const nearest = async (file, options) => (await (await ask('v1/nearest', { method: 'POST', body: form({ file }), ...options })).json()).nearest;
 
-export const correct = (file, label, options) => ask('v1/feedback', { method: 'POST', body: form({ file, label }), ...options });
+// Send the right class of an image, '' if it is none of them; return what to tell the user.
+export async function correct({ file }, label, options) {
+  await ask('v1/feedback', { method: 'POST', body: form({ file, label }), ...options });
+  return `Thank you. Saved for review as ${label ? `‘${label}’` : 'none of the classes'}.`;
+}
 
 function form(fields) {
   const made = new FormData();

@@ -48,11 +48,10 @@ async function nearest() {
 async function correct(label) {
   const item = visit.chosen;
   const enable = (now) => { for (const button of part('choices').children) button.disabled = !now; };
-  part('message').textContent = 'Sending…';
+  part('message').textContent = 'Saving…';
   enable(false);
   try {
-    await api.correct(item.file, label, { signal: visit.stop.signal });
-    item.message = label ? `Thank you. Saved for review as ‘${label}’.` : 'Thank you. Saved for review as none of the classes.';
+    item.message = await api.correct(item, label, { signal: visit.stop.signal });
     if (item !== visit.chosen) return;
     fold(false);
     show();

@@ -11,9 +11,9 @@ export function make(tag, properties = {}, ...children) {
   return made;
 }
 
-// Offer content as a download.
-export function save(content, name) {
-  const url = URL.createObjectURL(content);
+// Download a file.
+export function save(name, blob) {
+  const url = URL.createObjectURL(blob);
   make('a', { href: url, download: name }).click();
   URL.revokeObjectURL(url);
 }

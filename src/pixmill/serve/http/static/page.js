@@ -176,7 +176,7 @@ part('table').addEventListener('click', () => download(visit.rows, visit.model.c
 part('file').addEventListener('click', async () => {
   say('Fetching the file …');
   const content = await api.file().catch((error) => warn(error.message));
-  if (content) save(content, `${visit.model.name}.html`);
+  if (content) save(`${visit.model.name}.html`, content);
 });
 
 part('restart').addEventListener('click', () => {

@@ -15,5 +15,5 @@ function rowOf({ name, answer = {}, error }, classes) {
 export function download(items, classes) {
   const head = ['name', 'predicted', 'confidence', 'sure', 'unlike', ...classes.map((each) => `p_${each}`), 'reason'];
   const lines = [head, ...items.map((item) => rowOf(item, classes))].map((row) => row.map(cell).join(','));
-  save(new Blob([`\uFEFF${lines.join('\r\n')}\r\n`], { type: 'text/csv' }), 'predictions.csv');
+  save('predictions.csv', new Blob([`\uFEFF${lines.join('\r\n')}\r\n`], { type: 'text/csv' }));
 }

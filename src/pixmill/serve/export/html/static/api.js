@@ -1,5 +1,7 @@
 // In place of the requests to a server: the model in this file, which a worker runs.
 
+import { download, keep } from './corrections.js';
+import { part } from './elements.js';
 
 const description = JSON.parse(embedded.text('description'));
 const worker = embedded.worker();
@@ -48,6 +50,13 @@ export const model = async () => ({ ...description, explains: false, feedback: t
 export const examples = async () => [];
 
 export const nearest = async () => [];
+
+export async function correct(item, label) {
+  await keep(item, label || null);
+  return `Thank you. Kept in this tab as ${label ? `‘${label}’` : 'none of the classes'}. When you are done, download the corrections, and send the zip to the owner of the model, who runs: pixmill review --inbox corrections.zip`;
+}
+
+part('download').addEventListener('click', () => download(description));
 
 export async function predict(file, { signal } = {}) {
   await opened;

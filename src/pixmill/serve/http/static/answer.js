@@ -7,7 +7,7 @@ import { visit } from './visit.js';
 import { count, either, percent, spoken } from './words.js';
 
 export function show() {
-  const { chosen, items, model } = visit;
+  const { chosen, model } = visit;
   const state = !chosen ? 'empty' : chosen.state !== 'done' ? chosen.state : chosen.answer.reason ? 'broken' : 'answered';
   const unsure = state === 'answered' && chosen.answer.sure === false;
   part('stage').className = `stage ${state}${unsure ? ' unsure' : ''}`;
@@ -19,7 +19,7 @@ export function show() {
   part('message').textContent = chosen?.message ?? '';
   part('look').hidden = !(state === 'answered' && model.explains && chosen.file);
   const { length } = visit.rows;
-  set('session-title', `${count(length, 'image')}${length > items.length ? `, the last ${items.length} shown` : ''}`);
+  set('session-title', count(length, 'image'));
   part('session').hidden = length < 2;
 }
 

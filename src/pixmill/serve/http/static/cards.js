@@ -1,7 +1,7 @@
 // A card for each image in this tab.
 
 import { make } from './elements.js';
-import { cut, extension, percent } from './words.js';
+import { cut, extension, percent, verdict } from './words.js';
 
 export function card(item, onPick) {
   const button = make('button', { type: 'button', title: item.name }, make('span', { className: 'thumb' }), make('span', { className: 'name' }, '…'), make('span', { className: 'file faint' }, cut(item.name, 32)));
@@ -9,14 +9,23 @@ export function card(item, onPick) {
   return make('li', {}, button);
 }
 
-// Show a thumbnail: a hundred photographs at full size would fill the memory.
-export async function shrink({ card: { firstChild: { firstChild: place } }, file }) {
+let last = Promise.resolve();
+
+// Show a thumbnail, once those before are there: a hundred photographs at full size would fill the memory.
+export function shrink(item) {
+  last = last.then(() => draw(item));
+}
+
+async function draw({ answer, card, file }) {
+  if (!card || !file) return;
+  const place = card.querySelector('.thumb');
   try {
+    if (answer?.reason) throw new Error(answer.reason); // the browser might try for long
     const whole = await createImageBitmap(file, { resizeWidth: 160, resizeQuality: 'medium' });
     const canvas = make('canvas', { width: whole.width, height: whole.height });
     canvas.getContext('2d').drawImage(whole, 0, 0);
     whole.close();
-    place.append(canvas);
+    place.replaceChildren(canvas);
   } catch {
     place.textContent = extension(file.name) || '?'; // the browser cannot read it
   }
@@ -24,7 +33,11 @@ export async function shrink({ card: { firstChild: { firstChild: place } }, file
 
 // Show the prediction on the card.
 export function label({ answer, card: { firstChild: button }, error }) {
-  const [text, kind] = error ? ['no answer', 'bad'] : answer.reason ? ['not readable', 'bad'] : [`${answer.label} ${percent(answer.confidence)}`, answer.sure === false ? 'warn' : ''];
-  button.className = kind;
-  button.querySelector('.name').textContent = kind === 'warn' ? `${text}, ${answer.unlike ? 'unlike the training images' : 'not sure'}` : text;
+  const words = verdict({ answer, error });
+  const failed = Boolean(error || answer.reason);
+  const doubtful = !failed && answer.sure === false;
+  button.classList.toggle('bad', failed);
+  button.classList.toggle('warn', doubtful);
+  const text = failed ? words : `${answer.label} ${percent(answer.confidence)}`;
+  button.querySelector('.name').textContent = doubtful ? `${text}, ${words}` : text;
 }

@@ -1,24 +1,32 @@
-// Input of images: file chooser, camera, drop, paste, URL.
+// Input of images: file and folder chooser, camera, drop, paste, URL.
 
+import { chosen, dropped } from './folders.js';
 import { part } from './elements.js';
 import { visit, warn } from './visit.js';
 import { count, readUrl } from './words.js';
 
-const MAX_IMAGES = 200; // images accepted at once
+const MAX_IMAGES = 200; // images accepted at once, unless the model has another limit
 
 const images = (transfer) => [...transfer.files].map((file) => ({ file }));
+const limit = () => visit.model.limits?.max_files ?? MAX_IMAGES;
 
-// Call `take` with each batch of images, as {file} or {url}.
+// Call `take` with each batch of images, as {file} or {url}, which may have a name.
 export function listen(take) {
   const give = (given) => {
-    warn(given.length > MAX_IMAGES ? `Only the first ${MAX_IMAGES} of ${count(given.length, 'image')} were taken. Add the others afterwards: the table will have all.` : '');
-    take(given.slice(0, MAX_IMAGES));
+    const most = limit();
+    warn(given.length > most ? `Only the first ${most.toLocaleString('en')} of ${count(given.length, 'image')} were taken. Add the others afterwards: the table will have all.` : '');
+    take(given.slice(0, most));
+  };
+  const giveFolder = (found) => {
+    if (found.length) give(found);
+    else warn('The folder has no images.');
   };
 
-  for (const [button, input] of [['choose', 'files'], ['photograph', 'camera']]) {
+  for (const [button, input] of [['choose', 'files'], ['choose-folder', 'folder'], ['photograph', 'camera']]) {
     part(button).addEventListener('click', () => part(input).click());
     part(input).addEventListener('change', (event) => {
-      if (event.target.files.length) give(images(event.target));
+      if (input === 'folder') giveFolder(chosen(event.target.files));
+      else if (event.target.files.length) give(images(event.target));
       event.target.value = ''; // allow the same file again
     });
   }
@@ -59,8 +67,10 @@ export function listen(take) {
     over(false);
     if (!visit.model) return;
     const given = images(event.dataTransfer);
+    const inFolders = dropped(event.dataTransfer, limit());
     const url = visit.model.urls && readUrl(event.dataTransfer.getData('text/uri-list').split('\n')[0]);
-    if (given.length || url) give(given.length ? given : [{ url }]);
+    if (inFolders) inFolders.then(giveFolder, () => warn('The folder cannot be read.'));
+    else if (given.length || url) give(given.length ? given : [{ url }]);
     else warn('Only images can be dropped here.');
   });
 }

@@ -9,12 +9,14 @@ import { fold } from './correct.js';
 import { make, part, save, set } from './elements.js';
 import { listen } from './intake.js';
 import { explain } from './picture.js';
+import { advance, expect, reset } from './progress.js';
+import { list } from './rows.js';
 import { download } from './table.js';
 import { say, visit, warn } from './visit.js';
 import { size } from './words.js';
 
 const MAX_REQUESTS = 3; // concurrent requests
-const MAX_IMAGES = 200; // images shown in this tab; the table has all
+const MAX_CARDS = 200; // the newest images; the table has all
 const MAX_EXAMPLES = 10;
 
 // ---- the model
@@ -82,35 +84,32 @@ async function examples() {
 // Add images, as {file} or {url}, and show the first one.
 function take(given) {
   const fresh = given.map((one) => ({ name: one.file?.name ?? one.url, heats: new Map(), state: 'waiting', ...one }));
-  for (const item of fresh) {
-    item.card = card(item, pick);
-    if (item.file) setFile(item, item.file);
-  }
-  visit.items.unshift(...fresh);
+  const all = [...fresh, ...visit.items];
+  visit.items = all.slice(0, MAX_CARDS);
+  for (const item of visit.items) item.card ??= card(item, pick);
+  for (const item of all.slice(MAX_CARDS)) item.card = null;
   visit.rows.push(...fresh);
-  visit.items.splice(MAX_IMAGES).forEach(forget);
   part('cards').replaceChildren(...visit.items.map((item) => item.card));
   pick(fresh[0]);
   part('cards').scrollLeft = 0;
   fresh.forEach(enqueue);
 }
 
-// Set the file of an item.
-function setFile(item, file) {
-  Object.assign(item, { file, preview: URL.createObjectURL(file) });
-  shrink(item);
-  if (item === visit.chosen) show();
-}
-
-function forget(item) {
-  for (const url of [item.preview, ...item.heats.values()]) if (url) URL.revokeObjectURL(url);
+function mark(item, isChosen) {
+  for (const place of [item?.card, item?.row]) place?.querySelector('button').setAttribute('aria-current', String(isChosen));
 }
 
 function pick(item) {
+  const before = visit.chosen;
+  mark(before, false);
+  if (before?.preview && before !== item) {
+    URL.revokeObjectURL(before.preview); // only the chosen image has one
+    before.preview = null;
+  }
   Object.assign(visit, { chosen: item, unfolded: false });
+  mark(item, true);
   fold(false);
   part('heat').removeAttribute('src'); // the heatmap of another image must not fade over this one
-  for (const other of visit.items) other.card.firstChild.setAttribute('aria-current', String(other === item));
   show();
   if (!item) return;
   const { top, bottom } = part('title').getBoundingClientRect();
@@ -126,6 +125,7 @@ async function enqueue(item) {
   Object.assign(item, { state: 'waiting', error: null });
   if (item === visit.chosen) show();
   queue.push(item);
+  expect();
   if (running >= MAX_REQUESTS) return;
   running += 1;
   while (queue.length) await answer(queue.shift());
@@ -139,7 +139,8 @@ async function answer(item) {
     if (item === visit.chosen) show();
   };
   try {
-    if (!item.file) setFile(item, await api.fetched(item.url, { signal, onWait }));
+    item.file ??= await api.fetched(item.url, { signal, onWait });
+    if (item === visit.chosen) show();
     await check(item);
     Object.assign(item, { answer: await api.predict(item.file, { signal, onWait }), state: 'done' });
   } catch (error) {
@@ -150,7 +151,10 @@ async function answer(item) {
     item.wait = null;
   }
   if (signal.aborted) return;
-  label(item);
+  advance();
+  list(item, pick);
+  if (item.card) label(item);
+  shrink(item);
   if (item === visit.chosen) {
     show();
     say(spell(item));
@@ -160,7 +164,7 @@ async function answer(item) {
 
 async function check({ file }) {
   const most = visit.model.limits?.max_bytes;
-  if (most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; this server accepts at most ${size(most)}.`);
+  if (most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; at most ${size(most)} are accepted.`);
   await file.slice(0, 1).arrayBuffer().catch(() => {
     throw new api.Refusal(0, 'The file cannot be read. If it is a folder, choose the images in it.');
   });
@@ -183,10 +187,12 @@ part('restart').addEventListener('click', () => {
   visit.stop.abort();
   visit.stop = new AbortController();
   queue.length = 0;
-  visit.items.forEach(forget);
+  for (const { heats } of visit.rows) for (const url of heats.values()) URL.revokeObjectURL(url);
+  reset();
   visit.items = [];
   visit.rows = [];
-  part('cards').replaceChildren();
+  for (const id of ['cards', 'rows']) part(id).replaceChildren();
+  part('listing').open = false;
   pick(null);
   say('Started over.');
   part('choose').focus();

@@ -13,6 +13,7 @@ export function picture() {
   const { chosen } = visit;
   const image = part('image');
   part('invite').hidden = chosen !== null;
+  if (chosen?.file) chosen.preview ??= URL.createObjectURL(chosen.file);
   if (!chosen?.preview || chosen.invisible) {
     image.hidden = true;
     image.removeAttribute('src');

@@ -45,7 +45,7 @@ const opened = new Promise((resolve) => { worker.addEventListener('message', res
   return ask('open', { description, runtime: embedded.text('runtime'), networks });
 });
 
-export const model = async () => ({ ...description, explains: false, feedback: true, urls: false });
+export const model = async () => ({ ...description, explains: false, feedback: true, urls: false, limits: { max_bytes: 1 << 30, max_files: 20_000 } });
 
 export const examples = async () => [];
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response, Security
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 
@@ -361,12 +361,7 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     return JSONResponse({"id": name}, 201)
 
 
-@root_router.get(
-    "/model.html",
-    response_class=Response,
-    dependencies=_KEYED["dependencies"],
-    responses=schemas.PROBLEMS | schemas.binary_answer("text/html", "The page."),
-)
+@root_router.get("/model.html", response_class=HTMLResponse, **_KEYED)
 async def page(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Return the model as one HTML file, which predicts images offline."""
     loaded = endpoints.loaded

@@ -177,7 +177,7 @@ part('again').addEventListener('click', () => {
 
 part('table').addEventListener('click', () => download(visit.rows, visit.model.classes));
 
-part('file').addEventListener('click', async () => {
+part('file').firstChild.addEventListener('click', async () => {
   say('Fetching the file …');
   const content = await api.file().catch((error) => warn(error.message));
   if (content) save(`${visit.model.name}.html`, content);

@@ -150,7 +150,7 @@ def test_nothing_changes_during_a_run_in_a_terminal(served):
             {"because": "--force", "version": 2},
             ["--to=2", "--because=--force"],
         ),
-        ("export", {"form": "int8"}, ["int8", "--output=exported/int8"]),
+        ("export", {"form": "html"}, ["html", "--output=exported/html"]),
         ("serve", {"share": True}, ["--port=0", "--share"]),
         ("sweep/start", {"trials": 6}, ["--trials=6"]),
     ],

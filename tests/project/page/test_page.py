@@ -250,12 +250,15 @@ def test_model_with_images_and_history(evaluated, browser):
 def test_an_export_with_its_agreement_and_code(evaluated, browser):
     page = evaluated
     facts = ModelCard(DESCRIPTION, None, None, 0.95, {}, {}, {}, [])
-    folder = page.root / "exported" / "litert"
-    folder.mkdir(parents=True)
-    checked = {"litert": (Agreement(262, 0.9733, 0.66, 0.878, 0.0191), 13_461_874)}
-    (folder / "README.md").write_text(render_card(facts, checked))
+    for form in ("html", "litert"):
+        folder = page.root / "exported" / form
+        folder.mkdir(parents=True)
+        checked = {form: (Agreement(262, 0.9733, 0.66, 0.878, 0.0191), 13_461_874)}
+        (folder / "README.md").write_text(render_card(facts, checked))
     page.until(lambda: page.shows("export-part"))
     browser.find_element(By.CSS_SELECTOR, "#export-part > details > summary").click()
+    page.until(lambda: "model.html (13.5 MB)" in page.text("exported"))
+    browser.find_element(By.CSS_SELECTOR, "[value=litert]").click()
     page.until(lambda: "model.tflite (13.5 MB)" in page.text("exported"))
     for figure in ("97.33%", "0.660", "87.80%", "-1.91 points"):
         assert figure in page.text("exported")

@@ -19,7 +19,7 @@ from pixmill.serve.http.sharing import SHARED, code_svg
 if TYPE_CHECKING:
     from pixmill.project.page.home import Home
 
-Format = Literal["litert", "int8", "onnx", "keras"]
+Format = Literal["html", "litert", "int8", "onnx", "keras"]
 """Formats of ``pixmill export``; each has its folder, since an export replaces its folder."""
 
 

@@ -2,6 +2,7 @@
 import { $, command, day, make, part, plain, post } from "./tools.js";
 
 const TARGETS = [
+  ["html", "One file", "model.html, which anyone can open in a browser, without a network or an installation: drop images on it, or use the camera. Send it by mail, or on a stick. On an Android phone, download it and open it with Chrome; an iPhone runs it only from a web server."],
   ["litert", "Phone", "model.tflite, with the answers of the model itself. Android apps run it with LiteRT, iPhone apps with LiteRT for iOS (TensorFlowLiteSwift). There is no Core ML file."],
   ["int8", "Phone, small and fast", "model_int8.tflite, for the same phones: about a third of the size, but some predictions change. How many is measured, which takes a minute or two."],
   ["onnx", "Web page", "model.onnx, which ONNX Runtime Web runs in a visitor's browser; also for OpenVINO and TensorRT."],
@@ -9,7 +10,7 @@ const TARGETS = [
   ["mlflow", "MLflow", "Nothing to export: MLflow has each version in production, and loads it by name."],
 ];
 
-let chosen = "litert";
+let chosen = "html";
 let job = { running: false };
 let all = {}; // the last state
 
@@ -33,7 +34,7 @@ export function setUp() {
   });
   const button = make("button", { id: "export", type: "button", className: "good", textContent: "Export" });
   button.addEventListener("click", () => post("export", { form: chosen }));
-  $("export-part").replaceChildren(make("details", { hidden: true }, make("summary", { textContent: "Put it into an app or a program" }),
+  $("export-part").replaceChildren(make("details", { hidden: true }, make("summary", { textContent: "As one file, for an app or a program" }),
     make("fieldset", {}, make("legend", { className: "unseen", textContent: "Export for" }), make("div", { className: "targets" }, ...options)),
     make("p", { id: "export-about" }), make("p", { className: "actions" }, button), make("p", { id: "export-said", className: "said-last", attributes: { role: "status" } }), make("div", { id: "exported" })));
 }
@@ -51,9 +52,9 @@ async function drawExport(form) {
   $("exported").replaceChildren(
     ...(card.file ? [make("p", {}, `Exported ${day(answer.headers.get("last-modified"))}: `, link(card.file), ` (${card.size}), `, link("labels.txt"), ", ", link("README.md")),
       make("p", { textContent: agreement(card) })] : []),
-    make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...card.steps.map((step) => make("li", { textContent: step }))),
+    ...(form === "html" ? [] : [make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...card.steps.map((step) => make("li", { textContent: step }))),
       make("p", { className: "faint", textContent: "In another language do the same: resizing in another way is the usual cause of wrong answers." })),
-    make("details", {}, make("summary", { textContent: "Code in Python" }), command(card.code, "the code")));
+    make("details", {}, make("summary", { textContent: "Code in Python" }), command(card.code, "the code"))]));
 }
 
 function drawMlflow() {

@@ -3,8 +3,10 @@
 import { make, part } from './elements.js';
 import { count, day, tenth } from './words.js';
 
-// Return which version it is, in words.
-export const version = ({ version: number, promoted }) => number && `version ${number}${promoted ? ` of ${day(1000 * promoted)}` : ''}`;
+const of = (seconds) => (seconds ? ` of ${day(1000 * seconds)}` : '');
+
+// Return which version it is, in words: its commit, if it has no number.
+export const version = ({ version: number, promoted, commit, committed }) => (number ? `version ${number}${of(promoted)}` : commit && `commit ${commit.slice(0, 8)}${of(committed)}`);
 
 // The first caution is for the owner, if no answer is sure: how to change that.
 const warnings = ({ cautions = [], threshold }) => (threshold === null ? ['The tests do not show from which confidence on an answer is reliable, so the model calls none sure: check each answer.', ...cautions.slice(1)] : cautions);
@@ -24,12 +26,14 @@ export function about(model) {
   part('accuracy').append(...warnings(model).map((caution) => make('p', {}, caution)));
   const facts = [
     ['Name', model.name],
-    ['Version', version(model)],
+    ['Version', model.version && version(model)],
     ['Classes', classes.length <= 12 ? classes.join(', ') : make('details', {}, make('summary', {}, classes.length.toLocaleString('en')), classes.join(', '))],
     ['Sure from', threshold === null ? null : `${tenth(threshold)} confidence`],
     ['Image size', `${model.image_size} pixels`],
     ['Digest', model.digest && make('code', { title: model.digest }, model.digest.slice(0, 12))],
-    ['Commit', model.commit && make('code', { title: model.commit }, model.commit.slice(0, 8))],
+    ['Commit', model.commit && make('span', {}, make('code', { title: model.commit }, model.commit.slice(0, 8)), of(model.committed))],
+    ['Weights', model.small && 'Rounded to half precision'],
+    ['Made with', model.made_with],
   ];
   part('facts').replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
 }

@@ -6,6 +6,8 @@ import { picture } from './picture.js';
 import { visit } from './visit.js';
 import { count, either, percent, spoken } from './words.js';
 
+const { title: site } = document;
+
 export function show() {
   const { chosen, model } = visit;
   const state = !chosen ? 'empty' : chosen.state !== 'done' ? chosen.state : chosen.answer.reason ? 'broken' : 'answered';
@@ -31,7 +33,7 @@ function headline(state, unsure) {
   const names = either(model.classes);
   const [title, note] = {
     empty: [names.length <= 64 ? `${names}?` : 'Which class is it?', `The model predicts one of ${model.classes.length} classes with its confidence${model.explains ? ', and shows where it looked' : ''}.`],
-    waiting: ['Looking…', chosen?.wait ? `The server is busy. Trying again in ${count(chosen.wait, 'second')}.` : ''],
+    waiting: ['Looking…', chosen?.wait ?? ''],
     failed: [chosen?.file ? 'No answer' : 'No image', chosen?.error?.message],
     broken: ['Not readable', answer?.message ?? `The file is not an intact image (${answer?.reason}).`],
     answered: [unsure ? `${answer.label}?` : answer?.label, answer?.unlike ? 'This image is unlike those the model was trained on, so its prediction is unreliable.' : unsure ? `Below ${from}, this model is wrong too often: check its prediction yourself.` : answer?.sure ? `From ${from} on, this model\u2019s predictions reached its target accuracy on images like those it was trained on.` : 'Too few images show from which confidence on this model is reliable, so it calls no prediction sure: check it yourself.'],
@@ -41,7 +43,7 @@ function headline(state, unsure) {
   heading.classList.toggle('long', title.length > 16);
   part('note').textContent = state === 'answered' ? note + misread : note;
   part('figure').hidden = state !== 'answered';
-  document.title = state === 'answered' ? `${answer.label} ${percent(answer.confidence)} · Pixmill` : 'Pixmill';
+  document.title = state === 'answered' ? `${answer.label} ${percent(answer.confidence)} · ${site}` : site;
   if (state !== 'answered') return;
   part('confidence').textContent = `${percent(answer.confidence)} confidence`;
   part('verdict').hidden = answer.sure === null;

@@ -1,5 +1,7 @@
 // Requests to the server that sent this page.
 
+import { count, size } from './words.js';
+
 const KEY = 'pixmill-key';
 const MAX_WAIT = 30; // seconds; the user retries after a longer Retry-After
 
@@ -22,13 +24,13 @@ if (given) {
   history.replaceState(null, '', location.pathname);
 }
 
-// Return the response. A busy server is asked once more after its Retry-After; `onWait` gets the seconds.
+// Return the response. A busy server is asked once more after its Retry-After; `onWait` gets a sentence.
 export async function ask(path, { onWait = () => {}, signal, ...request } = {}) {
   let response = await send(path, request, signal);
   if (response.status === 503 || response.status === 429) {
     const seconds = Number(response.headers.get('Retry-After'));
     if (seconds > 0 && seconds <= MAX_WAIT) {
-      onWait(seconds);
+      onWait(`The server is busy. Trying again in ${count(seconds, 'second')}.`);
       await response.body?.cancel();
       await pause(1000 * seconds, signal);
       response = await send(path, request, signal);
@@ -61,6 +63,15 @@ export const model = async () => (await ask('v1/model')).json();
 
 // The page of the model that works without this server.
 export const file = async () => (await ask('model.html')).blob();
+
+// Return a promise of a caution, once images can be predicted.
+export const ready = async () => '';
+
+// Return what becomes of images.
+export function privacy({ feedback, limits }) {
+  const limit = limits?.max_bytes ? `Up to ${size(limits.max_bytes)}. ` : '';
+  return `${limit}Sent to this server only, and ${feedback ? 'saved only if you correct the prediction' : 'not saved'}.`;
+}
 
 export const examples = async () => (await (await ask('v1/examples')).json()).examples;
 

@@ -11,33 +11,25 @@ export function card(item, onPick) {
 
 let last = Promise.resolve();
 
-// Show a thumbnail, once those before are there: a hundred photographs at full size would fill the memory.
-export function shrink(item) {
-  last = last.then(() => draw(item));
+// Show a thumbnail, after those before: a hundred photographs at full size would fill the memory.
+export function shrink({ answer, card: { firstChild: { firstChild: place } }, file }) {
+  const name = () => { place.textContent = extension(file.name) || '?'; }; // the browser cannot read it
+  if (answer?.reason) name();
+  else last = last.then(() => draw(place, file)).catch(name);
 }
 
-async function draw({ answer, card, file }) {
-  if (!card || !file) return;
-  const place = card.querySelector('.thumb');
-  try {
-    if (answer?.reason) throw new Error(answer.reason); // the browser might try for long
-    const whole = await createImageBitmap(file, { resizeWidth: 160, resizeQuality: 'medium' });
-    const canvas = make('canvas', { width: whole.width, height: whole.height });
-    canvas.getContext('2d').drawImage(whole, 0, 0);
-    whole.close();
-    place.replaceChildren(canvas);
-  } catch {
-    place.textContent = extension(file.name) || '?'; // the browser cannot read it
-  }
+async function draw(place, file) {
+  const whole = await createImageBitmap(file, { resizeWidth: 160, resizeQuality: 'medium' });
+  const canvas = make('canvas', { width: whole.width, height: whole.height });
+  canvas.getContext('2d').drawImage(whole, 0, 0);
+  whole.close();
+  place.replaceChildren(canvas);
 }
 
 // Show the prediction on the card.
-export function label({ answer, card: { firstChild: button }, error }) {
-  const words = verdict({ answer, error });
-  const failed = Boolean(error || answer.reason);
-  const doubtful = !failed && answer.sure === false;
-  button.classList.toggle('bad', failed);
-  button.classList.toggle('warn', doubtful);
-  const text = failed ? words : `${answer.label} ${percent(answer.confidence)}`;
-  button.querySelector('.name').textContent = doubtful ? `${text}, ${words}` : text;
+export function label(item) {
+  const { answer, card: { firstChild: button }, error } = item;
+  const [text, kind] = error || answer.reason ? [verdict(item), 'bad'] : [`${answer.label} ${percent(answer.confidence)}`, answer.sure === false ? 'warn' : ''];
+  button.className = kind;
+  button.querySelector('.name').textContent = kind === 'warn' ? `${text}, ${verdict(item)}` : text;
 }

@@ -13,20 +13,16 @@ const limit = () => visit.model.limits?.max_files ?? MAX_IMAGES;
 // Call `take` with each batch of images, as {file} or {url}, which may have a name.
 export function listen(take) {
   const give = (given) => {
+    if (!given.length) return warn('The folder has no images.');
     const most = limit();
     warn(given.length > most ? `Only the first ${most.toLocaleString('en')} of ${count(given.length, 'image')} were taken. Add the others afterwards: the table will have all.` : '');
-    take(given.slice(0, most));
-  };
-  const giveFolder = (found) => {
-    if (found.length) give(found);
-    else warn('The folder has no images.');
+    return take(given.slice(0, most));
   };
 
   for (const [button, input] of [['choose', 'files'], ['choose-folder', 'folder'], ['photograph', 'camera']]) {
     part(button).addEventListener('click', () => part(input).click());
     part(input).addEventListener('change', (event) => {
-      if (input === 'folder') giveFolder(chosen(event.target.files));
-      else if (event.target.files.length) give(images(event.target));
+      if (event.target.files.length) give(input === 'folder' ? chosen(event.target.files) : images(event.target));
       event.target.value = ''; // allow the same file again
     });
   }
@@ -69,7 +65,7 @@ export function listen(take) {
     const given = images(event.dataTransfer);
     const inFolders = dropped(event.dataTransfer, limit());
     const url = visit.model.urls && readUrl(event.dataTransfer.getData('text/uri-list').split('\n')[0]);
-    if (inFolders) inFolders.then(giveFolder, () => warn('The folder cannot be read.'));
+    if (inFolders) inFolders.then(give, () => warn('The folder cannot be read.'));
     else if (given.length || url) give(given.length ? given : [{ url }]);
     else warn('Only images can be dropped here.');
   });

@@ -4,13 +4,14 @@ import { about, version } from './about.js';
 import { show, spell } from './answer.js';
 import * as api from './api.js';
 import { clear } from './bars.js';
+import { leave, offer } from './camera.js';
 import { card, label, shrink } from './cards.js';
 import { fold } from './correct.js';
 import { make, part, save, set } from './elements.js';
 import { listen } from './intake.js';
 import { explain } from './picture.js';
 import { advance, expect, reset } from './progress.js';
-import { list } from './rows.js';
+import { fill, list } from './rows.js';
 import { download } from './table.js';
 import { say, visit, warn } from './visit.js';
 import { size } from './words.js';
@@ -40,6 +41,7 @@ async function begin() {
   clear();
   about(model);
   show();
+  api.ready().then((caution) => set('caution', caution), showError);
   if (keyed) part('choose').focus();
   for (const item of items.filter((other) => other.error?.status === 401)) enqueue(item);
   return examples();
@@ -88,7 +90,10 @@ function take(given) {
   visit.items = all.slice(0, MAX_CARDS);
   for (const item of visit.items) item.card ??= card(item, pick);
   for (const item of all.slice(MAX_CARDS)) item.card = null;
-  visit.rows.push(...fresh);
+  for (const item of fresh) {
+    visit.rows.push(item);
+    list(item, pick);
+  }
   part('cards').replaceChildren(...visit.items.map((item) => item.card));
   pick(fresh[0]);
   part('cards').scrollLeft = 0;
@@ -100,6 +105,7 @@ function mark(item, isChosen) {
 }
 
 function pick(item) {
+  leave();
   const before = visit.chosen;
   mark(before, false);
   if (before?.preview && before !== item) {
@@ -134,8 +140,8 @@ async function enqueue(item) {
 
 async function answer(item) {
   const { signal } = visit.stop;
-  const onWait = (seconds) => {
-    item.wait = seconds;
+  const onWait = (text) => {
+    item.wait = text;
     if (item === visit.chosen) show();
   };
   try {
@@ -152,9 +158,9 @@ async function answer(item) {
   }
   if (signal.aborted) return;
   advance();
-  list(item, pick);
+  fill(item);
   if (item.card) label(item);
-  shrink(item);
+  if (item.card && item.file) shrink(item);
   if (item === visit.chosen) {
     show();
     say(spell(item));
@@ -207,4 +213,5 @@ addEventListener('keydown', (event) => {
 });
 
 listen(take);
+offer(take);
 await begin();

@@ -27,7 +27,8 @@ export function picture() {
   heat();
 }
 
-function unseen({ error, answer, file, url, name }) {
+function unseen({ error, answer, file, live, url, name }) {
+  if (live) return '';
   if (error || answer?.reason) return 'No image to show.';
   if (!file) return `Fetching it from ${new URL(url).host}…`;
   return `Your browser cannot show ${extension(name) || 'these'} images. The model can read more formats.`;
@@ -42,10 +43,7 @@ part('image').addEventListener('load', heat);
 
 function caption() {
   const { chosen, model } = visit;
-  if (!chosen) {
-    const limit = model.limits?.max_bytes ? `Up to ${size(model.limits.max_bytes)}. ` : '';
-    return `${limit}Sent to this server only, and ${model.feedback ? 'saved only if you correct the prediction' : 'not saved'}.`;
-  }
+  if (!chosen) return api.privacy(model);
   const { complete, naturalWidth: width, naturalHeight: height } = part('image');
   const name = chosen.note ?? cut(chosen.url?.replace(/^https?:\/\//, '') ?? chosen.name, 40);
   const sides = chosen.preview && !chosen.invisible && complete && width ? `${width} × ${height}` : '';

@@ -11,7 +11,7 @@ let done = 0;
 let start;
 
 export function expect() {
-  if (done === total) reset();
+  if (!total) start = performance.now();
   total += 1;
   draw();
 }
@@ -19,19 +19,20 @@ export function expect() {
 export function advance() {
   done += 1;
   draw();
-  if (done === total && total > FEW) say(`${count(total, 'image')} done.`);
+  if (done < total) return;
+  if (total > FEW) say(`${count(total, 'image')} done.`);
+  reset();
 }
 
 export function reset() {
   total = 0;
   done = 0;
-  start = performance.now();
   draw();
 }
 
 function draw() {
-  part('progress').hidden = done === total || total <= FEW;
-  Object.assign(part('bar'), { max: Math.max(total, 1), value: done });
+  part('progress').hidden = total <= FEW;
+  Object.assign(part('bar'), { max: total || 1, value: done });
   const seconds = (performance.now() - start) / 1000;
   const left = seconds > 1 && done ? `, ${about(seconds / done * (total - done))} left` : '';
   set('left', `${done.toLocaleString('en')} of ${count(total, 'image')}${left}`);

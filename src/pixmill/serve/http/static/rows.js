@@ -6,20 +6,23 @@ import { percent, verdict } from './words.js';
 
 const MANY = 20; // images from which the table is open at first
 
-const cell = (...content) => make('td', {}, ...content);
-
-// Show an answer in its row; a new row comes last.
+// Add the row of an image.
 export function list(item, onPick) {
-  const { answer, name } = item;
-  const known = answer && !answer.reason;
-  const first = item.row ? item.row === part('rows').firstChild : !part('rows').firstChild;
-  const button = make('button', { type: 'button', tabIndex: first ? 0 : -1, title: name, aria: { current: String(item === visit.chosen) } }, name);
+  const { firstChild } = part('rows');
+  const button = make('button', { type: 'button', tabIndex: firstChild ? -1 : 0, title: item.name }, item.name);
   button.addEventListener('click', () => onPick(item));
-  const row = make('tr', {}, cell(button), cell(known ? answer.label : ''), cell(known ? percent(answer.confidence) : ''), cell(verdict(item)));
-  if (item.row) item.row.replaceWith(row);
-  else part('rows').append(row);
-  item.row = row;
-  if (part('rows').childElementCount === MANY) part('listing').open = true;
+  item.row = make('tr', {}, make('td', {}, button), ...Array.from({ length: 3 }, () => make('td')));
+  part('rows').append(item.row);
+  if (visit.rows.length === MANY) part('listing').open = true;
+}
+
+// Show the prediction in the row.
+export function fill(item) {
+  const { answer, row: { children: [, predicted, confidence, words] } } = item;
+  const known = answer && !answer.reason;
+  predicted.textContent = known ? answer.label : '';
+  confidence.textContent = known ? percent(answer.confidence) : '';
+  words.textContent = verdict(item);
 }
 
 // The table is one stop of the Tab key; arrows lead through its rows.

@@ -3,6 +3,8 @@
 import { download, keep } from './corrections.js';
 import { part } from './elements.js';
 
+// The page says it until it works: browsers that are too old show nothing else.
+const NEEDS = part('alert').textContent.trim();
 const description = JSON.parse(embedded.text('description'));
 const worker = embedded.worker();
 const waiting = new Map();
@@ -39,11 +41,21 @@ function listen({ data: { id, found, error } }) {
   else resolve(found);
 }
 
-const opened = new Promise((resolve) => { worker.addEventListener('message', resolve, { once: true }); }).then(() => {
+const opened = new Promise((resolve, reject) => {
+  worker.addEventListener('message', resolve, { once: true });
+  worker.addEventListener('error', reject, { once: true });
+}).then(() => {
   worker.addEventListener('message', listen);
   const networks = [...document.querySelectorAll('script.network')].map(({ textContent }) => textContent);
   return ask('open', { description, runtime: embedded.text('runtime'), networks });
-});
+}).catch(({ message }) => { throw new Refusal(0, `The model cannot be opened: ${message}. ${NEEDS}`); });
+
+export async function ready() {
+  const found = await opened;
+  return found?.changed ? 'This browser changes the pixels that pages read, as a protection against tracking. Its answers may differ from the model\u2019s: use another browser.' : '';
+}
+
+export const privacy = () => 'Images stay on this device: this file sends nothing.';
 
 export const model = async () => ({ ...description, explains: false, feedback: true, urls: false, limits: { max_bytes: 1 << 30, max_files: 20_000 } });
 
@@ -58,8 +70,9 @@ export async function correct(item, label) {
 
 part('download').addEventListener('click', () => download(description));
 
-export async function predict(file, { signal } = {}) {
-  await opened;
+export async function predict(file, { signal, onWait = () => {} } = {}) {
+  const timers = [[1000, 'Opening the model…'], [20_000, `Opening the model… ${NEEDS}`]].map(([after, text]) => setTimeout(onWait, after, text));
+  await opened.finally(() => timers.forEach(clearTimeout));
   signal?.throwIfAborted();
   const found = await ask('predict', file);
   const { reason } = found;

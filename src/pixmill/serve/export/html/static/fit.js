@@ -24,8 +24,15 @@ function round(value) {
 }
 
 // For each output pixel: the first input pixel, and the weights in fixed point.
-function weights(length, size, [radius, filter]) {
+function weights(length, size, name) {
   const scale = length / size;
+  if (name === 'nearest') {
+    // Pillow adds up the steps, so that rounding errors add up, too.
+    const places = [scale * 0.5];
+    while (places.length < size) places.push(places.at(-1) + scale);
+    return places.map((place) => ({ first: Math.trunc(place), fixed: [1 << BITS] }));
+  }
+  const [radius, filter] = FILTERS[name];
   const stretch = Math.max(scale, 1);
   return Array.from({ length: size }, (_, at) => {
     const centre = (at + 0.5) * scale;
@@ -37,58 +44,52 @@ function weights(length, size, [radius, filter]) {
       const value = (sum === 0 ? weight : weight / sum) * 2 ** BITS;
       return Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
     });
-    return { first, fixed: Int32Array.from(fixed) };
+    return { first, fixed };
   });
 }
 
-// Resize along one axis: `along` and `across` are the distances between neighbours in the input and its lines.
-function pass(source, lines, taps, read, write) {
+// Resize the width or the height.
+function stretch(image, side, size, name) {
+  if (image[side] === size) return image;
+  const { data: source, width } = image;
+  const target = { ...image, [side]: size };
+  target.data = new Uint8ClampedArray(4 * target.width * target.height);
   const half = 1 << (BITS - 1);
-  const target = new Uint8ClampedArray(4 * lines * taps.length);
-  taps.forEach(({ first, fixed }, at) => {
-    for (let line = 0; line < lines; line += 1) {
+  const isWidth = side === 'width';
+  const lines = isWidth ? image.height : width;
+  const taps = weights(image[side], size, name);
+  // Distances between neighbours along this side, and between lines of them.
+  const [step, apart, writtenApart] = isWidth ? [4, 4 * width, 4 * size] : [4 * width, 4, 4];
+  for (let line = 0; line < lines; line += 1) {
+    let to = line * writtenApart;
+    for (const { first, fixed } of taps) {
       let red = half;
       let green = half;
       let blue = half;
-      let from = line * read.line + first * read.step;
+      let from = line * apart + first * step;
       for (let tap = 0; tap < fixed.length; tap += 1) {
         const weight = fixed[tap];
         red += source[from] * weight;
         green += source[from + 1] * weight;
         blue += source[from + 2] * weight;
-        from += read.step;
+        from += step;
       }
-      const to = line * write.line + at * write.step;
-      target[to] = red >> BITS;
-      target[to + 1] = green >> BITS;
-      target[to + 2] = blue >> BITS;
+      target.data[to] = red >> BITS;
+      target.data[to + 1] = green >> BITS;
+      target.data[to + 2] = blue >> BITS;
+      to += step;
     }
-  });
+  }
   return target;
 }
 
-// Pillow's nearest neighbour adds up the steps, so that rounding errors add up, too.
-function nearest({ data, width, height }, columns, rows) {
-  const places = (length, size) => {
-    const step = length / size;
-    const found = [];
-    for (let at = 0, place = step * 0.5; at < size; at += 1, place += step) found.push(Math.trunc(place));
-    return found;
-  };
-  const across = places(width, columns);
-  const pixels = new Uint32Array(data.buffer, data.byteOffset, width * height);
-  const chosen = places(height, rows).flatMap((y) => across.map((x) => pixels[y * width + x]));
-  return new Uint8ClampedArray(Uint32Array.from(chosen).buffer);
-}
-
 function resize(image, columns, rows, name) {
-  if (name === 'nearest') return nearest(image, columns, rows);
   const { width, height } = image;
-  let { data } = image;
-  const line = 4 * columns;
-  if (columns !== width) data = pass(data, height, weights(width, columns, FILTERS[name]), { line: 4 * width, step: 4 }, { line, step: 4 });
-  if (rows !== height) data = pass(data, columns, weights(height, rows, FILTERS[name]), { line: 4, step: line }, { line: 4, step: line });
-  return data;
+  const sizes = { width: columns, height: rows };
+  // The order matters, since each pass rounds: as Pillow 13, the height comes first if it shrinks far more.
+  const isTall = height > rows && height - rows > 2 * (width - columns);
+  const sides = isTall ? ['height', 'width'] : ['width', 'height'];
+  return sides.reduce((each, side) => stretch(each, side, sizes[side], name), image).data;
 }
 
 function crop({ data, width }, left, top, side) {

@@ -1,130 +1,179 @@
 // Decode the bytes of a file to upright, opaque pixels as `pixmill.images.decode` does, or throw a one-word reason.
 
-import { readPng } from './png.js';
+import { crc32, readPng, Unreadable } from './png.js';
 
 const MAX_PIXELS = 50_000_000;
+const MAX_SCANS = 100; // of a progressive JPEG; each is a pass over all pixels
 const NEARLY_WHITE = 240; // from which a picture on white counts as hidden
 
-export class Unreadable extends Error {}
-
 const SIGNATURES = [
+  [/^$/, 'empty'],
   [/^\xff\xd8\xff/, 'jpeg'],
   [/^\x89PNG\r\n\x1a\n/, 'png'],
   [/^GIF8[79]a/, 'gif'],
   [/^RIFF....WEBP/s, 'webp'],
   [/^BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0/s, 'bmp'],
-  [/^.{4}ftyp.{0,64}(avif|avis)/s, 'avif'],
-  [/^.{4}ftyp.{0,64}(hei[cmsx]|hevc|hevx|mif1)/s, 'heic'],
-  [/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/, 'tiff'],
+  [/^.{4}ftyp(.{0,64}avi[fs]|(mif|msf|mia).*av01)/s, 'avif'],
+  [/^.{4}ftyp(.{0,64}he(i[cmsx]|v[cmsx])|(mif|msf|mia).*hvc1)/s, 'heic'],
+  [/^(II[*+]\0|MM\0[*+])/, 'tiff'],
   [/^%PDF-/, 'pdf'],
-  [/^(PK\x03\x04|\x1f\x8b)/, 'archive'],
-  [/^(\xef\xbb\xbf)?\s*<(svg|\?xml.*<svg)/is, 'svg'],
-  [/^(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body)/i, 'html'],
+  [/^(PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ)/, 'archive'],
+  [/^8BPS/, 'psd'],
+  [/^(\0\0\0\x0cjP|\xff\x4f\xff\x51)/, 'jpeg2000'],
+  [/^(\0\0\0\x0cJXL|\xff\n)/, 'jxl'],
+  [/^\0\0\1\0/, 'ico'],
+  [/^[\xef\xbb\xbf\s]*(?=<)((?!<svg).)*<(!doctype html|html|head|body)/is, 'html'],
+  [/^[\xef\xbb\xbf\s]*(?=<).*<svg/is, 'svg'],
 ];
 
 // Return the format of some bytes, by their content.
 export function sniff(bytes) {
-  if (!bytes.length) return 'empty';
-  const head = String.fromCharCode(...bytes.subarray(0, 256));
+  const head = String.fromCharCode(...bytes.subarray(0, 2048));
   return SIGNATURES.find(([pattern]) => pattern.test(head))?.[1] ?? 'unknown';
 }
 
-// Width and height in the header of a JPEG: browsers would decode any size.
-function jpegSize(bytes) {
-  const word = (at) => bytes[at] << 8 | bytes[at + 1];
-  for (let at = 2; at + 9 < bytes.length;) {
-    const marker = bytes[at + 1];
-    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return [word(at + 7), word(at + 5)];
-    at += marker === 0xff ? 1 : 2 + word(at + 2);
-  }
-  throw new Unreadable('broken');
-}
-
-function sizeOf(kind, bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 30) throw new Unreadable('truncated');
-  if (kind === 'jpeg') return jpegSize(bytes);
-  if (kind === 'png') return [view.getUint32(16), view.getUint32(20)];
-  if (kind === 'gif') return [view.getUint16(6, true), view.getUint16(8, true)];
-  if (kind === 'bmp') return [Math.abs(view.getInt32(18, true)), Math.abs(view.getInt32(22, true))];
-  return [0, 0]; // checked once it is decoded
-}
-
-function checkSize([width, height]) {
+function checkSize(width, height) {
   if (width * height > MAX_PIXELS) throw new Unreadable('too_many_pixels');
 }
 
-// The browser turns JPEG, WebP and AVIF upright.
-async function byBrowser(bytes, kind) {
-  if (kind === 'jpeg' && bytes.lastIndexOf(0xd9) < 0) throw new Unreadable('truncated');
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(new Blob([bytes]), { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
-  } catch {
-    throw new Unreadable('broken');
-  }
+async function byBrowser(parts, imageOrientation = 'from-image') {
+  const options = { colorSpaceConversion: 'none', premultiplyAlpha: 'none', imageOrientation };
+  const bitmap = await createImageBitmap(new Blob(parts), options).catch(() => { throw new Unreadable('broken'); });
   const { width, height } = bitmap;
-  checkSize([width, height]);
+  checkSize(width, height);
   const canvas = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
   canvas.drawImage(bitmap, 0, 0);
   bitmap.close();
   return { data: canvas.getImageData(0, 0, width, height).data, width, height };
 }
 
+// A JPEG of many colours and the checksum of its pixels.
+const SAMPLE = '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAQABADAREAAhEBAxEB/8QAFgABAQEAAAAAAAAAAAAAAAAAAgAD/8QAIRAAAgICAQQDAAAAAAAAAAAAAQIDEQAhMQQSQXGBkaH/xAAYAQADAQEAAAAAAAAAAAAAAAABAgMABP/EACURAAIBAwMEAgMAAAAAAAAAAAERIQIxQQADURIiYYEjMnGh8P/aAAwDAQACEQMRAD8AKqekhaQR0WWljDklvPG7G9VX7h2q+sRJmf0zxbN8NaHy11mrr7cHjKBgza/nAaM6gkWjK7Aqq7K1Vi7IUauuAPVYpNQodNg+PRnMhkZssbdNI7hcJ39f04VpzcMkjdzdSWLVIpAIBJNBvFAA/fBzpcBJYcGGDeRj0zdnTLbq2wRzaR5kon7cNWeqd1UpOWeRiSR3KLQb0d2DR+K4GT21VT1JEJXZaDhtkHzibanTTVSKqgV+OSnxwGhIa1//2Q==';
+const SAMPLE_SUM = 0x3ff57da7;
+
+// Whether this browser disturbs what is read from a canvas, against fingerprints.
+export async function isDisturbed() {
+  const bytes = Uint8Array.from(atob(SAMPLE), (letter) => letter.charCodeAt(0));
+  return crc32((await byBrowser([bytes])).data) !== SAMPLE_SUM;
+}
+
+// ---- JPEG
+
+// Return the size, whether it is progressive, and where the data of the first scan begin.
+function jpegHeader(bytes) {
+  const word = (at) => bytes[at] << 8 | bytes[at + 1];
+  const found = {};
+  for (let at = 2; at + 9 < bytes.length;) {
+    const marker = bytes[at] === 0xff ? bytes[at + 1] : 0;
+    const hasLength = marker >= 0xc0 && marker < 0xff && (marker < 0xd0 || marker > 0xd9);
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) Object.assign(found, { width: word(at + 7), height: word(at + 5), isProgressive: marker === 0xc2 });
+    at += hasLength ? 2 + word(at + 2) : 1;
+    if (marker === 0xda) return { ...found, start: at };
+  }
+  throw new Unreadable('truncated');
+}
+
+async function readJpeg(bytes) {
+  const { width, height, isProgressive, start } = jpegHeader(bytes);
+  checkSize(width, height);
+  const text = new TextDecoder('latin1').decode(bytes);
+  if (isProgressive && text.split('\xff\xda').length - 1 > MAX_SCANS) throw new Unreadable('too_complex');
+  const length = text.slice(start).search(/\xff[^\0\xd0-\xd7\xff]/); // of the scan: up to a marker other than a restart
+  if (length < 0) throw new Unreadable('truncated');
+  const image = await byBrowser([bytes]);
+  const { data } = image;
+  const corners = [0, image.width - 1, data.length / 4 - image.width, data.length / 4 - 1];
+  if (isProgressive || !corners.some((pixel) => [0, 1, 2].every((channel) => Math.abs(data[4 * pixel + channel] - 127.5) < 2))) return image;
+  // Pixels without data are grey. If more data change them, the file's had ended early.
+  const longer = await byBrowser([bytes.subarray(0, start + length), new Uint8Array(8192), bytes.subarray(start + length)]);
+  if (longer.data.some((value, at) => value !== data[at])) throw new Unreadable('truncated');
+  return image;
+}
+
+// ---- WebP, GIF, BMP, AVIF
+
+// Check sizes in headers: browsers would decode any.
+function checkHeader(kind, bytes) {
+  const little = (at, count) => bytes.subarray(at, at + count).reduceRight((sum, byte) => sum * 256 + byte, 0);
+  const big = (at) => bytes.subarray(at, at + 4).reduce((sum, byte) => sum * 256 + byte, 0);
+  const head = String.fromCharCode(...bytes.subarray(0, 4096));
+  const sides = little(21, 4);
+  if (kind === 'webp' && bytes.length < 8 + little(4, 4)) throw new Unreadable('truncated');
+  if (kind === 'gif') checkSize(little(6, 2), little(8, 2));
+  else if (kind === 'bmp' && bytes[14] > 12) checkSize(little(18, 4), Math.abs(little(22, 4) | 0)); // negative from the top
+  else if (head.startsWith('VP8X', 12)) checkSize(1 + little(24, 3), 1 + little(27, 3));
+  else if (head.startsWith('VP8L', 12)) checkSize(1 + (sides & 0x3fff), 1 + (sides >> 14 & 0x3fff));
+  else if (kind === 'webp') checkSize(little(26, 2) & 0x3fff, little(28, 2) & 0x3fff);
+  else for (const { index } of head.matchAll(/ispe/g)) checkSize(big(index + 8), big(index + 12));
+}
+
+async function readWebp(bytes) {
+  const image = await byBrowser([bytes], 'none'); // most browsers ignore its orientation
+  const place = new TextDecoder('latin1').decode(bytes).lastIndexOf('EXIF');
+  return place < 0 ? image : turn(image, orientation(bytes.subarray(place + 8)));
+}
+
 // ---- PNG
 
-// The function that turns the samples of a pixel into 8 bits.
-function scaler({ colour, depth }, window) {
-  if (colour === 3 || depth === 8) return (value) => value;
-  if (depth < 8) return (value) => value * 255 / ((1 << depth) - 1);
-  if (colour !== 0) return (value) => value >> 8;
-  if (!window) throw new Unreadable('deep');
-  const [low, high] = window;
-  return (value) => Math.trunc(Math.min(255, Math.max(0, (value - low) * 256 / (high - low))));
-}
-
-// The colour that a file declares transparent, as one number for each channel.
-function clearColour({ clear, colour, depth }) {
-  if (!clear || colour === 3) return null;
-  return Array.from({ length: clear.length / 2 }, (_, at) => {
-    const value = clear[2 * at] << 8 | clear[2 * at + 1];
-    return colour === 2 && depth === 16 ? value >> 8 : value;
-  });
-}
-
-function fromPng(png, window) {
-  const { width, height, colour, channels, samples, palette, clear } = png;
-  const scale = scaler(png, window);
-  const hidden = clearColour(png);
-  const data = new Uint8ClampedArray(4 * width * height);
-  const hasAlpha = channels === 2 || channels === 4;
-  const isDeepGrey = colour === 0 && png.depth === 16;
-  for (let pixel = 0; pixel < width * height; pixel += 1) {
-    const from = pixel * channels;
-    const to = 4 * pixel;
-    data[to + 3] = hasAlpha ? scale(samples[from + channels - 1]) : 255;
-    for (let channel = 0; channel < 3; channel += 1) {
-      if (colour === 3) data[to + channel] = palette[3 * samples[from] + channel];
-      else data[to + channel] = scale(samples[channels > 2 ? from + channel : from]);
-    }
-    if (colour === 3 && clear) data[to + 3] = clear[samples[from]] ?? 255;
-    if (hidden?.every((value, channel) => value === (colour === 2 ? data[to + channel] : samples[from]))) {
-      if (isDeepGrey) data.fill(255, to, to + 3);
-      else data[to + 3] = 0;
+// Of a file with one channel, the pixels for all values of a sample.
+function shadesOf({ colour, depth, palette, clear }, window) {
+  if (colour === 0 && depth === 16 && !window) throw new Unreadable('deep');
+  const most = (1 << depth) - 1;
+  const shades = new Uint8ClampedArray(4 * (most + 1)).fill(255);
+  const hidden = clear && (clear[0] << 8 | clear[1]) & most;
+  for (let value = 0, at = 0; value <= most; value += 1, at += 4) {
+    if (colour === 3) {
+      for (let channel = 0; channel < 3; channel += 1) shades[at + channel] = palette[3 * value + channel];
+      shades[at + 3] = clear?.[value] ?? 255;
+    } else if (depth < 16) {
+      shades.fill(value * 255 / most, at, at + 3);
+      if (value === hidden) shades[at + 3] = 0;
+    } else if (value !== hidden) {
+      shades.fill(Math.trunc((value - window[0]) * 256 / (window[1] - window[0])), at, at + 3);
     }
   }
-  return turn({ data, width, height }, orientation(png.exif));
+  return new Uint32Array(shades.buffer);
 }
 
+function fromShades({ samples }, shades) {
+  return new Uint8ClampedArray(Uint32Array.from(samples, (value) => shades[value]).buffer);
+}
+
+function fromChannels({ depth, channels, samples, clear }) {
+  const data = new Uint8ClampedArray(4 * samples.length / channels);
+  const dropped = depth - 8; // bits of a sample
+  const step = channels > 2 ? 1 : 0; // from red to green
+  const hidden = channels === 3 && clear ? [0, 2, 4].map((at) => clear[dropped ? at : at + 1]) : [];
+  for (let from = 0, to = 0; to < data.length; from += channels, to += 4) {
+    data[to] = samples[from] >> dropped;
+    data[to + 1] = samples[from + step] >> dropped;
+    data[to + 2] = samples[from + 2 * step] >> dropped;
+    data[to + 3] = channels === 3 ? 255 : samples[from + channels - 1] >> dropped;
+    if (data[to] === hidden[0] && data[to + 1] === hidden[1] && data[to + 2] === hidden[2]) data[to + 3] = 0;
+  }
+  return data;
+}
+
+async function fromPng(bytes, window) {
+  const png = await readPng(bytes, MAX_PIXELS);
+  const { width, height, channels, exif } = png;
+  const data = channels === 1 ? fromShades(png, shadesOf(png, window)) : fromChannels(png);
+  return turn({ data, width, height }, orientation(exif));
+}
+
+// ---- orientation
+
 // The EXIF orientation, 1 to 8 (CIPA DC-008).
-function orientation(exif) {
-  if (!exif || exif.length < 14) return 1;
-  const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength);
-  const little = view.getUint16(0) === 0x4949;
-  const start = view.getUint32(4, little);
-  const count = start + 2 <= exif.length ? view.getUint16(start, little) : 0;
-  for (let at = start + 2; at < start + 2 + 12 * count && at + 12 <= exif.length; at += 12) {
-    if (view.getUint16(at, little) === 0x0112) return view.getUint16(at + 8, little);
+function orientation(exif = new Uint8Array()) {
+  const start = exif[0] === 0x45 ? 6 : 0; // after "Exif" and two zeros
+  if (exif.length < start + 10) return 1;
+  const view = new DataView(exif.buffer, exif.byteOffset + start, exif.byteLength - start);
+  const isLittle = view.getUint32(0) === 0x49492a00;
+  if (!isLittle && view.getUint32(0) !== 0x4d4d002a) return 1;
+  for (let at = view.getUint32(4, isLittle) + 2; at + 12 <= view.byteLength; at += 12) {
+    const [tag, type] = [view.getUint16(at, isLittle), view.getUint16(at + 2, isLittle)];
+    if (tag === 0x0112) return type === 4 ? view.getUint32(at + 8, isLittle) : view.getUint16(at + 8, isLittle);
   }
   return 1;
 }
@@ -134,15 +183,15 @@ function turn(image, way) {
   const { width, height } = image;
   const isTall = way >= 5; // width and height change places
   const turned = { width: isTall ? height : width, height: isTall ? width : height };
-  const pixels = new Uint32Array(image.data.buffer, image.data.byteOffset, width * height);
+  const pixels = new Uint32Array(image.data.buffer);
   const moved = new Uint32Array(width * height);
-  for (let y = 0; y < turned.height; y += 1) {
-    for (let x = 0; x < turned.width; x += 1) {
+  for (let y = 0, to = 0; y < turned.height; y += 1) {
+    for (let x = 0; x < turned.width; x += 1, to += 1) {
       let column = isTall ? y : x;
       let row = isTall ? x : y;
       if ([2, 3, 7, 8].includes(way)) column = width - 1 - column;
       if ([3, 4, 6, 7].includes(way)) row = height - 1 - row;
-      moved[y * turned.width + x] = pixels[row * width + column];
+      moved[to] = pixels[row * width + column];
     }
   }
   return { ...turned, data: new Uint8ClampedArray(moved.buffer) };
@@ -150,32 +199,21 @@ function turn(image, way) {
 
 // ---- transparency
 
-// The integers of Pillow's AlphaComposite.c, on an opaque background of one grey.
+// Put an image over a grey by the integers of Pillow's AlphaComposite.c; return the darkest and the brightest grey, too.
 function over(background, { data, width, height }) {
-  const seen = new Uint8ClampedArray(data.length);
+  const seen = { data: new Uint8ClampedArray(data.length).fill(255), width, height, least: 255, most: 0 };
   for (let at = 0; at < data.length; at += 4) {
     const alpha = data[at + 3];
-    const blend = 255 * (255 - alpha);
-    const first = Math.floor(alpha * 255 * 255 * 128 / (alpha * 255 + blend));
-    const second = 255 * 128 - first;
+    const first = Math.floor(alpha * 255 * 255 * 128 / (alpha * 255 + 255 * (255 - alpha)));
     for (let channel = at; channel < at + 3; channel += 1) {
-      const sum = data[channel] * first + background * second + (128 << 7);
-      seen[channel] = alpha === 0 ? background : ((sum >> 8) + sum) >> 8 >> 7;
+      const sum = data[channel] * first + background * (255 * 128 - first) + (128 << 7);
+      seen.data[channel] = ((sum >> 8) + sum) >> 8 >> 7;
     }
-    seen[at + 3] = 255;
+    const grey = (seen.data[at] * 19595 + seen.data[at + 1] * 38470 + seen.data[at + 2] * 7471 + 0x8000) >> 16;
+    seen.least = Math.min(seen.least, grey);
+    seen.most = Math.max(seen.most, grey);
   }
-  return { data: seen, width, height };
-}
-
-function greys({ data }) {
-  let least = 255;
-  let most = 0;
-  for (let at = 0; at < data.length; at += 4) {
-    const grey = (data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 0x8000) >> 16;
-    least = Math.min(least, grey);
-    most = Math.max(most, grey);
-  }
-  return { least, range: most - least };
+  return seen;
 }
 
 // Over white, or over black if white would hide the picture and black shows more.
@@ -184,23 +222,24 @@ function opaque(image) {
   for (let at = 3; isOpaque && at < image.data.length; at += 4) isOpaque = image.data[at] === 255;
   if (isOpaque) return image;
   const white = over(255, image);
-  const { least, range } = greys(white);
-  if (least < NEARLY_WHITE) return white;
+  if (white.least < NEARLY_WHITE) return white;
   const black = over(0, image);
-  return greys(black).range > range ? black : white;
+  return black.most - black.least > white.most - white.least ? black : white;
 }
+
+const READERS = { jpeg: readJpeg, png: fromPng, webp: readWebp, gif: (bytes) => byBrowser([bytes]) };
+Object.assign(READERS, { bmp: READERS.gif, avif: READERS.gif });
 
 // Return {data, width, height} with RGBA pixels. `window`: the values that become black and white in greys of 16 bits.
 export async function decode(bytes, { window = null } = {}) {
   const kind = sniff(bytes);
-  if (!['jpeg', 'png', 'gif', 'webp', 'bmp', 'avif'].includes(kind)) throw new Unreadable(kind);
-  checkSize(sizeOf(kind, bytes));
-  if (kind !== 'png') return opaque(await byBrowser(bytes, kind));
-  let png;
+  if (!READERS[kind]) throw new Unreadable(kind);
   try {
-    png = await readPng(bytes);
+    checkHeader(kind, bytes);
+    return opaque(await READERS[kind](bytes, window));
   } catch (error) {
-    throw new Unreadable(error.message === 'truncated' ? 'truncated' : 'broken');
+    throw error instanceof RangeError ? new Unreadable('memory') : error;
   }
-  return opaque(fromPng(png, window));
 }
+
+export { Unreadable };

@@ -3,13 +3,13 @@
 import createRuntime from './glue.js';
 import { Tensor, loadAndCompile, loadLiteRt } from './litert.js';
 import { fit } from './fit.js';
-import { decode, Unreadable } from './pixels.js';
+import { decode, isDisturbed, Unreadable } from './pixels.js';
 import { embedded } from './wasm.js';
 
 let model;
 let networks;
 
-// Undo `pack` of building.py: base64 of gzip of the first bytes of all words, then the second ones, and so on.
+// Undo `_pack` of page.py: base64 of gzip of the first bytes of all words, then the second ones, and so on.
 async function unpack(text, words) {
   const binary = atob(text);
   const packed = Uint8Array.from({ length: binary.length }, (_, at) => binary.charCodeAt(at));
@@ -31,6 +31,7 @@ async function open({ description, runtime, networks: texts }) {
   await loadLiteRt('embedded.js');
   networks = [];
   for (const text of texts) networks.push(await loadAndCompile(await unpack(text, true), { accelerator: 'wasm' }));
+  return { changed: await isDisturbed() };
 }
 
 // Return the outputs of a network by name.

@@ -1,23 +1,200 @@
 """The page of a model in a file, in real browsers."""
 
+import dataclasses
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import pytest
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.models.classifier import Classifier
+from pixmill.serve.export.html.page import build_page
 from pixmill.serve.predict.model import Model
 from tests.browsing import open_chrome
 
+HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">"
 
-def test_it_answers_without_a_network(model_page: Path, model: Model, shared: Path) -> None:
-    photo = shared / "photos" / "00.jpeg"
-    with open_chrome("--host-resolver-rules=MAP * ~NOTFOUND") as browser:
-        browser.get(model_page.as_uri())
-        browser.find_element("id", "files").send_keys(str(photo))
-        stage = browser.find_element("id", "stage")
-        WebDriverWait(browser, 30).until(lambda _: "answered" in stage.get_attribute("class"))
-        shown = browser.find_element("id", "title").text
-        assert browser.get_log("browser") == []
+FLAGS = (
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--force-prefers-reduced-motion",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+
+
+class Page:
+    """A page in a browser.
+
+    Args:
+        driver: The browser.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def run(self, script: str) -> Any:
+        return self.driver.execute_script(f"return {script}")
+
+    def until(self, condition: Callable[[], Any]) -> Any:
+        return WebDriverWait(self.driver, 30, poll_frequency=0.05).until(lambda _: condition())
+
+    def click(self, name: str) -> None:
+        self.driver.find_element("id", name).click()
+
+    def text(self, name: str) -> str:
+        return self.driver.find_element("id", name).text
+
+    def is_answered(self) -> bool:
+        return "answered" in self.driver.find_element("id", "stage").get_attribute("class")
+
+    def choose(self, *paths: Path) -> None:
+        self.driver.find_element("id", "files").send_keys("\n".join(map(str, paths)))
+        self.until(self.is_answered)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with open_chrome(*FLAGS) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def hostile_page(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose model and one of its classes are named like markup."""
+    path = tmp_path_factory.mktemp("page") / "model.html"
+    labels = (HOSTILE, *model.labels[1:])
+    path.write_bytes(build_page(dataclasses.replace(model, name=HOSTILE, labels=labels)))
+    return path
+
+
+@pytest.fixture
+def page(browser: Any, hostile_page: Path) -> Iterator[Page]:
+    """A fresh page, which must log nothing, load nothing and run no markup."""
+    browser.get("about:blank")
+    browser.get(hostile_page.as_uri())
+    page = Page(browser)
+    yield page
+    assert browser.get_log("browser") == []
+    loaded = page.run("performance.getEntriesByType('resource').map((one) => one.name)")
+    assert [url for url in loaded if not url.startswith(("blob:", "data:"))] == []
+    assert HOSTILE in browser.title
+    assert page.run("document.querySelector('img[src=x]')") is None
+
+
+@pytest.fixture
+def photo(shared: Path) -> Path:
+    return shared / "photos" / "00.jpeg"
+
+
+def test_it_answers_as_python_does(
+    browser: Any, model_page: Path, model: Model, photo: Path
+) -> None:
+    browser.get(model_page.as_uri())
+    page = Page(browser)
+    page.choose(photo)
     (expected,) = Classifier.load(model.path).predict([photo.read_bytes()])
     assert expected.label is not None
-    assert shown.rstrip("?").casefold() == expected.label.casefold()
+    assert page.text("title").rstrip("?").casefold() == expected.label.casefold()
+
+
+def test_corrections_become_a_zip(page: Page, model: Model, photo: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "<img src=x>ā.jpeg"
+    shutil.copy(photo, odd)
+    leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    for path, choice in ((photo, "first"), (odd, "last")):
+        page.choose(path)
+        page.until(lambda path=path: path.name in page.text("caption"))
+        page.until(page.is_answered)
+        page.click("wrong")
+        label = page.run(f"document.querySelector('#choices button:{choice}-child').textContent")
+        page.driver.find_element("css selector", f"#choices button:{choice}-child").click()
+        page.until(lambda: page.text("message"))
+        if choice == "first":
+            chosen = label
+    assert page.run(leaving)
+    page.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    page.click("download")
+    page.until((tmp_path / "corrections.zip").exists)
+    assert not page.run(leaving)
+    with zipfile.ZipFile(tmp_path / "corrections.zip") as archive:
+        assert archive.testzip() is None
+        content = json.loads(archive.read("corrections.json"))
+        names = [one["file"] for one in content["corrections"]]
+        assert names == ["0001-00.jpeg", "0002-_img src=x_ā.jpeg"]
+        assert archive.namelist() == [*names, "corrections.json"]
+        assert {archive.read(name) for name in names} == {photo.read_bytes()}
+    assert content["model"] == model.identity | {"name": HOSTILE}
+    assert [one["label"] for one in content["corrections"]] == [chosen, None]
+    assert set(content["corrections"][0]["prediction"]["probabilities"]) == {
+        HOSTILE,
+        *model.labels[1:],
+    }
+
+
+def test_a_folder_of_500_images(page: Page, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many" / "inner"
+    folder.mkdir(parents=True)
+    for number in range(499):
+        (folder / f"{number:03}.jpeg").hardlink_to(photo)
+    (folder / "text.jpg").write_text("No image.")
+    (folder / "notes.txt").write_text("No image.")
+    data = {"items": [], "files": [str(folder.parent)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": 300, "y": 300, "data": data}
+        page.driver.execute_cdp_cmd("Input.dispatchDragEvent", event)
+    page.until(lambda: page.run("document.getElementById('bar').checkVisibility()"))
+    page.until(lambda: page.run("document.getElementById('progress').hidden"))
+    rows = page.run("[...document.getElementById('rows').rows].map((row) => row.textContent)")
+    assert len(rows) == 500
+    assert rows[0].startswith("many/inner/000.jpeg")
+    assert "not readable" in rows[-1]
+    assert page.run("document.querySelectorAll('#cards canvas').length") <= 200
+    page.driver.find_element("css selector", "#rows tr:nth-child(400)").click()
+    assert "many/inner/" in page.text("caption")
+
+
+def test_camera(page: Page) -> None:
+    page.click("film")
+    page.until(lambda: page.run("document.querySelector('video').checkVisibility()"))
+    page.click("watch")
+    page.until(page.is_answered)
+    assert page.run("document.getElementById('rows').rows.length") == 0
+    page.click("snap")
+    page.until(lambda: page.run("document.getElementById('rows').rows.length") == 1)
+    page.until(page.is_answered)
+    page.run("globalThis.track = document.querySelector('video').srcObject.getTracks()[0]")
+    page.click("close")
+    assert page.run("track.readyState") == "ended"
+    page.until(lambda: page.run("document.getElementById('image').naturalWidth"))
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_accessible(page: Page, photo: Path, width: int) -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page.choose(*[photo] * 2)
+    page.click("wrong")
+    page.run("document.getElementById('listing').open = true")
+    page.driver.execute_script((files("axe_core_python") / "axe.min.js").read_text("utf-8"))
+    found = page.driver.execute_async_script(
+        "axe.run({ preload: false }).then(({ violations }) => "
+        "arguments[0](violations.map(({ id }) => id)))"
+    )
+    assert found == []
+    assert page.run("document.documentElement.scrollWidth") <= width
+
+
+def test_it_cannot_reach_a_network(page: Page) -> None:
+    blocked = page.driver.execute_async_script(
+        "document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => "
+        "arguments[0](effectiveDirective)); fetch('http://pixmill.test/').catch(() => {});"
+    )
+    assert blocked == "connect-src"
+    page.driver.get_log("browser")  # The refusal.

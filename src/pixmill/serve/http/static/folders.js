@@ -7,12 +7,13 @@ const ordered = (found) => found.filter(isImage).sort((a, b) => (a.name < b.name
 export const chosen = (files) => ordered([...files].map((file) => ({ file, name: file.webkitRelativePath })));
 
 // Return a promise of the images in what was dropped, at most about `most`; null if there is no folder. Chromium refuses
-// entries to a page that was opened as a file, and other browsers lack handles.
+// entries to a page that was opened as a file; its handles leave out names that Windows forbids, and others lack them.
 export function dropped({ items }, most) {
   const files = [...items].filter(({ kind }) => kind === 'file');
   const entries = files.map((item) => item.webkitGetAsEntry());
   if (!entries.some((entry) => entry?.isDirectory)) return null;
-  return collect(files.map((item, at) => item.getAsFileSystemHandle?.() ?? entries[at]), most);
+  const isFile = location.protocol === 'file:';
+  return collect(files.map((item, at) => (isFile && item.getAsFileSystemHandle?.()) || entries[at]), most);
 }
 
 async function collect(roots, most) {

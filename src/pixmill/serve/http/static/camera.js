@@ -14,32 +14,27 @@ let timer = null; // of the next answer
 let taking = false;
 let number = 0; // of the last picture
 
+// Show a stream; null: close the camera.
+function use(next) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+  stream = next;
+  video.srcObject = next;
+  video.hidden = part('filming').hidden = next === null;
+  part('choosing').hidden = next !== null;
+  watch(false);
+}
+
 async function open() {
   try {
-    const opened = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1280 } } });
-    close(); // the button was pressed twice
-    video.srcObject = stream = opened;
+    use(await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1280 } } }));
     await video.play();
   } catch (error) {
-    close();
+    use(null);
     return warn(REFUSALS[error.name] ?? `The camera cannot be used. ${error.message}`);
   }
-  stream.getVideoTracks()[0].addEventListener('ended', close); // it was unplugged
+  stream.getVideoTracks()[0].addEventListener('ended', () => use(null)); // it was unplugged
   warn('');
-  draw();
   return part('snap').focus();
-}
-
-function close() {
-  for (const track of stream?.getTracks() ?? []) track.stop();
-  stream = null;
-  watch(false);
-  draw();
-}
-
-function draw() {
-  video.hidden = part('filming').hidden = stream === null;
-  part('choosing').hidden = stream !== null;
 }
 
 async function picture() {
@@ -76,7 +71,7 @@ async function look() {
 // Close the camera, as another image was chosen.
 export function leave() {
   if (taking) watch(false);
-  else if (stream) close();
+  else if (stream) use(null);
 }
 
 // Call `take` with each picture.
@@ -87,7 +82,7 @@ export function offer(take) {
   part('film').addEventListener('click', open);
   part('watch').addEventListener('click', () => watch(!timer));
   part('close').addEventListener('click', () => {
-    close();
+    use(null);
     part('film').focus();
   });
   part('snap').addEventListener('click', async () => {

@@ -6,6 +6,8 @@ import { make, part, set } from './elements.js';
 import { say, visit } from './visit.js';
 import { cut, extension, size } from './words.js';
 
+const MAX_PIXELS = 50_000_000; // as models read; browsers would fill the memory
+
 // Created here, since HTML does not allow images without a source.
 part('frame').append(make('img', { id: 'image', hidden: true }), make('img', { id: 'heat', alt: '', hidden: true }));
 
@@ -20,7 +22,7 @@ export function picture() {
     set('unseen', chosen && unseen(chosen));
   } else if (image.src !== chosen.preview) {
     set('unseen', '');
-    image.hidden = false;
+    image.hidden = true; // until its size is known
     image.src = chosen.preview;
     image.alt = `Your image, ${chosen.name}`;
   }
@@ -39,7 +41,11 @@ part('image').addEventListener('error', ({ target }) => {
   visit.chosen.invisible = true;
   picture();
 });
-part('image').addEventListener('load', heat);
+part('image').addEventListener('load', ({ target }) => {
+  if (visit.chosen?.preview !== target.src) return;
+  target.hidden = visit.chosen.invisible = target.naturalWidth * target.naturalHeight > MAX_PIXELS;
+  picture();
+});
 
 function caption() {
   const { chosen, model } = visit;

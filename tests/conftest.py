@@ -20,6 +20,7 @@ import pytest
 from pixmill.core.params import Params, parse_params
 from pixmill.serve.export.html.runtime import install_command, packed
 from tests.browsing import open_chrome
+from tests.firefox import PROGRAM
 from tests.left_out import leave_out
 from tests.made_once import make_once
 from tests.tiny_project import tiny_project as tiny_project
@@ -90,6 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (_marked("qemu"), _has_qemu, "qemu-x86_64 (Debian: qemu-user) is not installed"),
         (_uses("model_page"), lambda: not install_command(), "LiteRT.js is missing (make runtime)"),
         (_marked("firefox"), lambda: _has_browser("firefox"), "Firefox is not installed"),
+        (_uses("firefox"), lambda: PROGRAM, "Firefox is not installed"),
     ]
     for which, is_met, lack in needs:
         if any(map(which, items)) and not is_met():

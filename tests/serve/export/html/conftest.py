@@ -14,3 +14,8 @@ def model_page(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "model.html"
     path.write_bytes(build_page(model))
     return path
+
+
+@pytest.fixture
+def firefox() -> None:
+    """Firefox is installed: tests that need it are deselected elsewhere."""

@@ -26,6 +26,8 @@ const SIGNATURES = [
   [/^[\xef\xbb\xbf\s]*(?=<).*<svg/is, 'svg'],
 ];
 
+const textOf = (bytes) => new TextDecoder('latin1').decode(bytes);
+
 // Return the format of some bytes, by their content.
 export function sniff(bytes) {
   const head = String.fromCharCode(...bytes.subarray(0, 2048));
@@ -77,7 +79,7 @@ function jpegHeader(bytes) {
 async function readJpeg(bytes) {
   const { width, height, isProgressive, start } = jpegHeader(bytes);
   checkSize(width, height);
-  const text = new TextDecoder('latin1').decode(bytes);
+  const text = textOf(bytes);
   if (isProgressive && text.split('\xff\xda').length - 1 > MAX_SCANS) throw new Unreadable('too_complex');
   const length = text.slice(start).search(/\xff[^\0\xd0-\xd7\xff]/); // of the scan: up to a marker other than a restart
   if (length < 0) throw new Unreadable('truncated');
@@ -99,7 +101,8 @@ function checkHeader(kind, bytes) {
   const big = (at) => bytes.subarray(at, at + 4).reduce((sum, byte) => sum * 256 + byte, 0);
   const head = String.fromCharCode(...bytes.subarray(0, 4096));
   const sides = little(21, 4);
-  if (kind === 'webp' && bytes.length < 8 + little(4, 4)) throw new Unreadable('truncated');
+  const stated = { webp: 8 + little(4, 4), bmp: little(2, 4) }[kind]; // the length
+  if (bytes.length < stated || (kind === 'gif' && !textOf(bytes).includes('\0;'))) throw new Unreadable('truncated');
   if (kind === 'gif') checkSize(little(6, 2), little(8, 2));
   else if (kind === 'bmp' && bytes[14] > 12) checkSize(little(18, 4), Math.abs(little(22, 4) | 0)); // negative from the top
   else if (head.startsWith('VP8X', 12)) checkSize(1 + little(24, 3), 1 + little(27, 3));
@@ -110,7 +113,7 @@ function checkHeader(kind, bytes) {
 
 async function readWebp(bytes) {
   const image = await byBrowser([bytes], 'none'); // most browsers ignore its orientation
-  const place = new TextDecoder('latin1').decode(bytes).lastIndexOf('EXIF');
+  const place = textOf(bytes).lastIndexOf('EXIF');
   return place < 0 ? image : turn(image, orientation(bytes.subarray(place + 8)));
 }
 
@@ -137,7 +140,9 @@ function shadesOf({ colour, depth, palette, clear }, window) {
 }
 
 function fromShades({ samples }, shades) {
-  return new Uint8ClampedArray(Uint32Array.from(samples, (value) => shades[value]).buffer);
+  const pixels = new Uint32Array(samples.length);
+  for (let at = 0; at < samples.length; at += 1) pixels[at] = shades[samples[at]];
+  return new Uint8ClampedArray(pixels.buffer);
 }
 
 function fromChannels({ depth, channels, samples, clear }) {

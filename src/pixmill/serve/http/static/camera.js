@@ -81,10 +81,7 @@ export function offer(take) {
   video.addEventListener('click', (event) => event.stopPropagation());
   part('film').addEventListener('click', open);
   part('watch').addEventListener('click', () => watch(!timer));
-  part('close').addEventListener('click', () => {
-    use(null);
-    part('film').focus();
-  });
+  part('close').addEventListener('click', () => { use(null); part('film').focus(); });
   part('snap').addEventListener('click', async () => {
     const file = await picture();
     number += 1;

@@ -5,6 +5,7 @@ import { part } from './elements.js';
 
 // The page says it until it works: browsers that are too old show nothing else.
 const NEEDS = part('alert').textContent.trim();
+const CHANGED = 'This browser changes the pixels that pages read, as a protection against tracking. Its answers may differ from the model\u2019s: use another browser.';
 const description = JSON.parse(embedded.text('description'));
 const worker = embedded.worker();
 const waiting = new Map();
@@ -50,10 +51,7 @@ const opened = new Promise((resolve, reject) => {
   return ask('open', { description, runtime: embedded.text('runtime'), networks });
 }).catch(({ message }) => { throw new Refusal(0, `The model cannot be opened: ${message}. ${NEEDS}`); });
 
-export async function ready() {
-  const found = await opened;
-  return found?.changed ? 'This browser changes the pixels that pages read, as a protection against tracking. Its answers may differ from the model\u2019s: use another browser.' : '';
-}
+export const ready = () => opened.then((found) => (found?.changed ? CHANGED : ''));
 
 export const privacy = () => 'Images stay on this device: this file sends nothing.';
 

@@ -18,9 +18,8 @@ const FILTERS = {
 
 // Python's round and NumPy's rint: halves go to the even number.
 function round(value) {
-  const below = Math.floor(value);
-  if (value - below !== 0.5) return Math.round(value);
-  return below % 2 === 0 ? below : below + 1;
+  const nearest = Math.round(value); // halves go up
+  return nearest - value === 0.5 && nearest % 2 ? nearest - 1 : nearest;
 }
 
 // For each output pixel: the first input pixel, and the weights in fixed point.
@@ -89,16 +88,20 @@ function resize(image, columns, rows, name) {
   // The order matters, since each pass rounds: as Pillow 13, the height comes first if it shrinks far more.
   const isTall = height > rows && height - rows > 2 * (width - columns);
   const sides = isTall ? ['height', 'width'] : ['width', 'height'];
-  return sides.reduce((each, side) => stretch(each, side, sizes[side], name), image).data;
+  return sides.reduce((each, side) => stretch(each, side, sizes[side], name), image);
 }
 
-function crop({ data, width }, left, top, side) {
-  const cut = new Uint8ClampedArray(4 * side * side);
-  for (let y = 0; y < side; y += 1) {
-    const from = 4 * ((top + y) * width + left);
-    cut.set(data.subarray(from, from + 4 * side), 4 * y * side);
+// Put an image into the middle of a square; what exceeds it is cut off.
+function centre({ data, width, height }, side, colour) {
+  const square = new Uint8ClampedArray(4 * side * side);
+  for (let at = 0; at < square.length; at += 4) square.set(colour, at);
+  const left = Math.trunc((side - width) / 2);
+  const top = Math.trunc((side - height) / 2);
+  for (let y = Math.max(0, top); y < Math.min(side, top + height); y += 1) {
+    const from = 4 * ((y - top) * width + Math.max(0, -left));
+    square.set(data.subarray(from, from + 4 * Math.min(width, side)), 4 * (y * side + Math.max(0, left)));
   }
-  return { data: cut, width: side, height: side };
+  return { data: square, width: side, height: side };
 }
 
 // The mean of the first and last rows and columns.
@@ -110,26 +113,12 @@ function edge({ data, width, height }) {
   return sums.map((sum) => round(sum / (2 * (width + height))));
 }
 
-function pad(image, side, name) {
-  const { width, height } = image;
-  const longer = Math.max(width, height);
-  const columns = Math.max(1, round(width * side / longer));
-  const rows = Math.max(1, round(height * side / longer));
-  const inner = resize(image, columns, rows, name);
-  const canvas = new Uint8ClampedArray(4 * side * side);
-  const colour = edge(image);
-  for (let at = 0; at < canvas.length; at += 4) canvas.set(colour, at);
-  const left = Math.floor((side - columns) / 2);
-  const top = Math.floor((side - rows) / 2);
-  for (let y = 0; y < rows; y += 1) canvas.set(inner.subarray(4 * y * columns, 4 * (y + 1) * columns), 4 * ((top + y) * side + left));
-  return canvas;
-}
-
 // Return the pixels of the square input, RGBA. An image has `data` (RGBA), `width` and `height`.
 export function fit(image, { image_size: side, aspect, resize: name }) {
   const { width, height } = image;
-  if (aspect === 'stretch' || width === height) return resize(image, side, side, name);
-  if (aspect === 'pad') return pad(image, side, name);
-  const shorter = Math.min(width, height);
-  return resize(crop(image, Math.floor((width - shorter) / 2), Math.floor((height - shorter) / 2), shorter), side, side, name);
+  if (aspect === 'stretch') return resize(image, side, side, name).data;
+  if (aspect === 'crop') return resize(centre(image, Math.min(width, height), [0, 0, 0]), side, side, name).data;
+  const longer = Math.max(width, height);
+  const [columns, rows] = [width, height].map((length) => Math.max(1, round(length * side / longer)));
+  return centre(resize(image, columns, rows, name), side, edge(image)).data;
 }

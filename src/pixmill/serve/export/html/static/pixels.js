@@ -29,7 +29,7 @@ const SIGNATURES = [
 const textOf = (bytes) => new TextDecoder('latin1').decode(bytes);
 
 // Return the format of some bytes, by their content.
-export function sniff(bytes) {
+function sniff(bytes) {
   const head = String.fromCharCode(...bytes.subarray(0, 2048));
   return SIGNATURES.find(([pattern]) => pattern.test(head))?.[1] ?? 'unknown';
 }
@@ -76,6 +76,12 @@ function jpegHeader(bytes) {
   throw new Unreadable('truncated');
 }
 
+// Whether pixels may be without data: decoders leave these grey, up to the last one, which may have been turned.
+function hasGreyCorner({ data, width }) {
+  const corners = [0, 4 * (width - 1), data.length - 4 * width, data.length - 4];
+  return corners.some((at) => data.subarray(at, at + 3).every((value) => value >= 126 && value <= 129));
+}
+
 async function readJpeg(bytes) {
   const { width, height, isProgressive, start } = jpegHeader(bytes);
   checkSize(width, height);
@@ -84,37 +90,48 @@ async function readJpeg(bytes) {
   const length = text.slice(start).search(/\xff[^\0\xd0-\xd7\xff]/); // of the scan: up to a marker other than a restart
   if (length < 0) throw new Unreadable('truncated');
   const image = await byBrowser([bytes]);
-  const { data } = image;
-  const corners = [0, image.width - 1, data.length / 4 - image.width, data.length / 4 - 1];
-  if (isProgressive || !corners.some((pixel) => [0, 1, 2].every((channel) => Math.abs(data[4 * pixel + channel] - 127.5) < 2))) return image;
-  // Pixels without data are grey. If more data change them, the file's had ended early.
+  if (isProgressive || !hasGreyCorner(image)) return image;
+  // If more data change the image, its own had ended early.
   const longer = await byBrowser([bytes.subarray(0, start + length), new Uint8Array(8192), bytes.subarray(start + length)]);
-  if (longer.data.some((value, at) => value !== data[at])) throw new Unreadable('truncated');
+  if (longer.data.some((value, at) => value !== image.data[at])) throw new Unreadable('truncated');
   return image;
 }
 
 // ---- WebP, GIF, BMP, AVIF
 
-// Check sizes in headers: browsers would decode any.
-function checkHeader(kind, bytes) {
-  const little = (at, count) => bytes.subarray(at, at + count).reduceRight((sum, byte) => sum * 256 + byte, 0);
-  const big = (at) => bytes.subarray(at, at + 4).reduce((sum, byte) => sum * 256 + byte, 0);
-  const head = String.fromCharCode(...bytes.subarray(0, 4096));
-  const sides = little(21, 4);
-  const stated = { webp: 8 + little(4, 4), bmp: little(2, 4) }[kind]; // the length
-  if (bytes.length < stated || (kind === 'gif' && !textOf(bytes).includes('\0;'))) throw new Unreadable('truncated');
-  if (kind === 'gif') checkSize(little(6, 2), little(8, 2));
-  else if (kind === 'bmp' && bytes[14] > 12) checkSize(little(18, 4), Math.abs(little(22, 4) | 0)); // negative from the top
-  else if (head.startsWith('VP8X', 12)) checkSize(1 + little(24, 3), 1 + little(27, 3));
-  else if (head.startsWith('VP8L', 12)) checkSize(1 + (sides & 0x3fff), 1 + (sides >> 14 & 0x3fff));
-  else if (kind === 'webp') checkSize(little(26, 2) & 0x3fff, little(28, 2) & 0x3fff);
-  else for (const { index } of head.matchAll(/ispe/g)) checkSize(big(index + 8), big(index + 12));
-}
+// The number in some bytes, the least first.
+const little = (bytes, at, count) => bytes.subarray(at, at + count).reduceRight((sum, byte) => sum * 256 + byte, 0);
+
+const big = (bytes, at) => little(bytes.slice(at, at + 4).reverse(), 0, 4);
 
 async function readWebp(bytes) {
+  if (bytes.length < 8 + little(bytes, 4, 4)) throw new Unreadable('truncated');
+  const text = textOf(bytes);
+  const sides = little(bytes, 21, 4);
+  if (text.startsWith('VP8X', 12)) checkSize(1 + little(bytes, 24, 3), 1 + little(bytes, 27, 3));
+  else if (text.startsWith('VP8L', 12)) checkSize(1 + (sides & 0x3fff), 1 + (sides >> 14 & 0x3fff));
+  else checkSize(little(bytes, 26, 2) & 0x3fff, little(bytes, 28, 2) & 0x3fff);
+  const place = text.lastIndexOf('EXIF');
   const image = await byBrowser([bytes], 'none'); // most browsers ignore its orientation
-  const place = textOf(bytes).lastIndexOf('EXIF');
-  return place < 0 ? image : turn(image, orientation(bytes.subarray(place + 8)));
+  return place < 0 ? image : upright(image, bytes.subarray(place + 8));
+}
+
+function readGif(bytes) {
+  if (!textOf(bytes).includes('\0;')) throw new Unreadable('truncated');
+  checkSize(little(bytes, 6, 2), little(bytes, 8, 2));
+  return byBrowser([bytes]);
+}
+
+function readBmp(bytes) {
+  if (bytes.length < little(bytes, 2, 4)) throw new Unreadable('truncated');
+  if (bytes[14] === 12) checkSize(little(bytes, 18, 2), little(bytes, 20, 2));
+  else checkSize(little(bytes, 18, 4), Math.abs(little(bytes, 22, 4) | 0)); // negative if the first row is on top
+  return byBrowser([bytes]);
+}
+
+function readAvif(bytes) {
+  for (const { index } of textOf(bytes.subarray(0, 4096)).matchAll(/ispe/g)) checkSize(big(bytes, index + 8), big(bytes, index + 12));
+  return byBrowser([bytes]);
 }
 
 // ---- PNG
@@ -164,40 +181,43 @@ async function fromPng(bytes, window) {
   const png = await readPng(bytes, MAX_PIXELS);
   const { width, height, channels, exif } = png;
   const data = channels === 1 ? fromShades(png, shadesOf(png, window)) : fromChannels(png);
-  return turn({ data, width, height }, orientation(exif));
+  return upright({ data, width, height }, exif);
 }
 
 // ---- orientation
 
-// The EXIF orientation, 1 to 8 (CIPA DC-008).
-function orientation(exif = new Uint8Array()) {
+// The EXIF orientation (CIPA DC-008).
+function orientation(exif) {
   const start = exif[0] === 0x45 ? 6 : 0; // after "Exif" and two zeros
   if (exif.length < start + 10) return 1;
   const view = new DataView(exif.buffer, exif.byteOffset + start, exif.byteLength - start);
   const isLittle = view.getUint32(0) === 0x49492a00;
   if (!isLittle && view.getUint32(0) !== 0x4d4d002a) return 1;
-  for (let at = view.getUint32(4, isLittle) + 2; at + 12 <= view.byteLength; at += 12) {
-    const [tag, type] = [view.getUint16(at, isLittle), view.getUint16(at + 2, isLittle)];
-    if (tag === 0x0112) return type === 4 ? view.getUint32(at + 8, isLittle) : view.getUint16(at + 8, isLittle);
+  const first = view.getUint32(4, isLittle) + 2;
+  const count = first <= view.byteLength ? view.getUint16(first - 2, isLittle) : 0;
+  for (let at = first; at < first + 12 * count && at + 12 <= view.byteLength; at += 12) {
+    const isLong = view.getUint16(at + 2, isLittle) === 4;
+    if (view.getUint16(at, isLittle) === 0x0112) return isLong ? view.getUint32(at + 8, isLittle) : view.getUint16(at + 8, isLittle);
   }
   return 1;
 }
 
-function turn(image, way) {
-  if (!(way >= 2 && way <= 8)) return image;
-  const { width, height } = image;
-  const isTall = way >= 5; // width and height change places
-  const turned = { width: isTall ? height : width, height: isTall ? width : height };
-  const pixels = new Uint32Array(image.data.buffer);
-  const moved = new Uint32Array(width * height);
+function upright({ data, width, height }, exif) {
+  const way = exif ? orientation(exif) : 1;
+  if (!(way >= 2 && way <= 8)) return { data, width, height };
+  const last = width * height - 1;
+  const left = last - width + 1; // in the last row
+  const right = width - 1; // in the first row
+  // The first pixel, and the steps to those on its right and below it.
+  const [start, across, down] = {
+    2: [right, -1, width], 3: [last, -1, -width], 4: [left, 1, -width],
+    5: [0, width, 1], 6: [left, -width, 1], 7: [last, -width, -1], 8: [right, width, -1],
+  }[way];
+  const turned = way >= 5 ? { width: height, height: width } : { width, height };
+  const pixels = new Uint32Array(data.buffer);
+  const moved = new Uint32Array(pixels.length);
   for (let y = 0, to = 0; y < turned.height; y += 1) {
-    for (let x = 0; x < turned.width; x += 1, to += 1) {
-      let column = isTall ? y : x;
-      let row = isTall ? x : y;
-      if ([2, 3, 7, 8].includes(way)) column = width - 1 - column;
-      if ([3, 4, 6, 7].includes(way)) row = height - 1 - row;
-      moved[to] = pixels[row * width + column];
-    }
+    for (let x = 0; x < turned.width; x += 1, to += 1) moved[to] = pixels[start + x * across + y * down];
   }
   return { ...turned, data: new Uint8ClampedArray(moved.buffer) };
 }
@@ -209,9 +229,8 @@ function over(background, { data, width, height }) {
   const seen = { data: new Uint8ClampedArray(data.length).fill(255), width, height, least: 255, most: 0 };
   for (let at = 0; at < data.length; at += 4) {
     const alpha = data[at + 3];
-    const first = Math.floor(alpha * 255 * 255 * 128 / (alpha * 255 + 255 * (255 - alpha)));
     for (let channel = at; channel < at + 3; channel += 1) {
-      const sum = data[channel] * first + background * (255 * 128 - first) + (128 << 7);
+      const sum = (data[channel] * alpha + background * (255 - alpha) + 128) << 7;
       seen.data[channel] = ((sum >> 8) + sum) >> 8 >> 7;
     }
     const grey = (seen.data[at] * 19595 + seen.data[at + 1] * 38470 + seen.data[at + 2] * 7471 + 0x8000) >> 16;
@@ -232,15 +251,13 @@ function opaque(image) {
   return black.most - black.least > white.most - white.least ? black : white;
 }
 
-const READERS = { jpeg: readJpeg, png: fromPng, webp: readWebp, gif: (bytes) => byBrowser([bytes]) };
-Object.assign(READERS, { bmp: READERS.gif, avif: READERS.gif });
+const READERS = { jpeg: readJpeg, png: fromPng, webp: readWebp, gif: readGif, bmp: readBmp, avif: readAvif };
 
 // Return {data, width, height} with RGBA pixels. `window`: the values that become black and white in greys of 16 bits.
 export async function decode(bytes, { window = null } = {}) {
   const kind = sniff(bytes);
   if (!READERS[kind]) throw new Unreadable(kind);
   try {
-    checkHeader(kind, bytes);
     return opaque(await READERS[kind](bytes, window));
   } catch (error) {
     throw error instanceof RangeError ? new Unreadable('memory') : error;

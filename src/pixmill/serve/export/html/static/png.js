@@ -40,10 +40,10 @@ function chunks(bytes) {
 function header(IHDR) {
   if (!(IHDR?.length >= 13)) throw new Unreadable('broken');
   const view = new DataView(IHDR.buffer, IHDR.byteOffset, 13);
+  const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [depth, colour, , filters, interlaced] = IHDR.subarray(8);
-  const found = { width: view.getUint32(0), height: view.getUint32(4), depth, colour, interlaced, channels: CHANNELS[colour] };
-  if (!DEPTHS[colour]?.includes(depth) || filters || !found.width || !found.height) throw new Unreadable('broken');
-  return found;
+  if (!DEPTHS[colour]?.includes(depth) || filters || !width || !height) throw new Unreadable('broken');
+  return { width, height, depth, colour, interlaced, channels: CHANNELS[colour] };
 }
 
 async function inflate(parts, length) {

@@ -86,12 +86,7 @@ function answer(outputs) {
 async function predict(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const pixels = fit(await decode(bytes, model.preprocessing), model.preprocessing);
-  let values = new Float32Array(pixels.length / 4 * 3);
-  for (let from = 0, to = 0; from < pixels.length; from += 4) {
-    values[to++] = pixels[from];
-    values[to++] = pixels[from + 1];
-    values[to++] = pixels[from + 2];
-  }
+  let values = Float32Array.from(pixels.filter((_, at) => at % 4 < 3)); // without alpha
   let outputs;
   for (const network of networks) {
     outputs = await run(network, values);

@@ -23,28 +23,27 @@ function round(value) {
 }
 
 // For each output pixel: the first input pixel, and the weights in fixed point.
-function weights(length, size, name) {
+function* weights(length, size, name) {
   const scale = length / size;
   if (name === 'nearest') {
     // Pillow adds up the steps, so that rounding errors add up, too.
-    const places = [scale * 0.5];
-    while (places.length < size) places.push(places.at(-1) + scale);
-    return places.map((place) => ({ first: Math.trunc(place), fixed: [1 << BITS] }));
+    for (let at = 0, place = scale * 0.5; at < size; at += 1, place += scale) yield { first: Math.trunc(place), fixed: [1 << BITS] };
+    return;
   }
   const [radius, filter] = FILTERS[name];
   const stretch = Math.max(scale, 1);
-  return Array.from({ length: size }, (_, at) => {
+  for (let at = 0; at < size; at += 1) {
     const centre = (at + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - radius * stretch + 0.5));
     const end = Math.min(length, Math.trunc(centre + radius * stretch + 0.5));
-    const exact = Array.from({ length: end - first }, (_, tap) => filter((tap + first - centre + 0.5) * (1 / stretch)));
+    const exact = new Float64Array(end - first).map((_, tap) => filter((tap + first - centre + 0.5) * (1 / stretch)));
     const sum = exact.reduce((total, weight) => total + weight, 0);
     const fixed = exact.map((weight) => {
       const value = (sum === 0 ? weight : weight / sum) * 2 ** BITS;
       return Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
     });
-    return { first, fixed };
-  });
+    yield { first, fixed };
+  }
 }
 
 // Resize the width or the height.
@@ -56,12 +55,11 @@ function stretch(image, side, size, name) {
   const half = 1 << (BITS - 1);
   const isWidth = side === 'width';
   const lines = isWidth ? image.height : width;
-  const taps = weights(image[side], size, name);
   // Distances between neighbours along this side, and between lines of them.
   const [step, apart, writtenApart] = isWidth ? [4, 4 * width, 4 * size] : [4 * width, 4, 4];
-  for (let line = 0; line < lines; line += 1) {
-    let to = line * writtenApart;
-    for (const { first, fixed } of taps) {
+  let start = 0;
+  for (const { first, fixed } of weights(image[side], size, name)) {
+    for (let line = 0; line < lines; line += 1) {
       let red = half;
       let green = half;
       let blue = half;
@@ -73,11 +71,12 @@ function stretch(image, side, size, name) {
         blue += source[from + 2] * weight;
         from += step;
       }
+      const to = start + line * writtenApart;
       target.data[to] = red >> BITS;
       target.data[to + 1] = green >> BITS;
       target.data[to + 2] = blue >> BITS;
-      to += step;
     }
+    start += step;
   }
   return target;
 }

@@ -12,7 +12,8 @@ let networks;
 // Undo `_pack` of page.py: base64 of gzip of the first bytes of all words, then the second ones, and so on.
 async function unpack(text, words) {
   const binary = atob(text);
-  const packed = Uint8Array.from({ length: binary.length }, (_, at) => binary.charCodeAt(at));
+  const packed = new Uint8Array(binary.length);
+  for (let at = 0; at < packed.length; at += 1) packed[at] = binary.charCodeAt(at);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
   if (!words) return planes;

@@ -167,6 +167,10 @@ def test_pixels_have_three_channels_and_are_read_only(
             pixels[0, 0] = 0
 
 
+def test_png_of_palette_indices_without_a_palette_is_refused() -> None:
+    assert reason(png_header(2, 1, bytes(3), colour=3)) == "unsupported"
+
+
 def test_inconsistent_header_is_broken() -> None:
     content = bytearray(encoded(halves(), "PNG"))
     content[20] ^= 0xFF  # the width, which its checksum no longer fits

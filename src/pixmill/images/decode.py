@@ -156,7 +156,7 @@ def decode(
         displayed = as_displayed(
             to_8_bits(image, window) if window else image, orientation=orientation
         )
-    except ValueError as error:
+    except (AssertionError, ValueError) as error:  # Pillow asserts that there is a palette.
         raise UndecodableError("unsupported", str(error)) from error
     if kind == "gif" and box != (0, 0, *image.size):
         canvas = Image.new("RGB", image.size, "white")

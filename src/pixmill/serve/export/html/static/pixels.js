@@ -119,6 +119,11 @@ async function readWebp(bytes) {
 function readGif(bytes) {
   if (!textOf(bytes).includes('\0;')) throw new Unreadable('truncated');
   checkSize(little(bytes, 6, 2), little(bytes, 8, 2));
+  let at = 13 + (bytes[10] > 127 ? 3 * (2 << (bytes[10] & 7)) : 0); // after the palette
+  for (; bytes[at] === 0x21; at += 1) {
+    for (at += 2; bytes[at]; at += 1) at += bytes[at]; // an extension in parts
+  }
+  checkSize(little(bytes, at + 5, 2), little(bytes, at + 7, 2)); // of the first frame, which may exceed the image
   return byBrowser([bytes]);
 }
 

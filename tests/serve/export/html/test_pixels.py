@@ -169,6 +169,7 @@ def test_files_that_are_no_intact_images_get_the_same_reasons(page: "WebDriver")
         "svg": b"<?xml version='1.0'?><svg></svg>",
         "pdf": b"%PDF-1.7",
         "cut jpeg": jpeg[:-600],
+        "cut progressive jpeg": progressive[:-600],
         "cut jpeg with an end": jpeg[:-600] + b"\xff\xd9",
         "huge jpeg": jpeg[:size] + huge + jpeg[size + 4 :],
         "jpeg of many scans": progressive[:-2] + last_scan * 100 + b"\xff\xd9",

@@ -87,12 +87,12 @@ async function readJpeg(bytes) {
   checkSize(width, height);
   const text = textOf(bytes);
   if (isProgressive && text.split('\xff\xda').length - 1 > MAX_SCANS) throw new Unreadable('too_complex');
-  const length = text.slice(start).search(/\xff[^\0\xd0-\xd7\xff]/); // of the scan: up to a marker other than a restart
-  if (length < 0) throw new Unreadable('truncated');
+  if (!text.includes('\xff\xd9', start)) throw new Unreadable('truncated');
   const image = await byBrowser([bytes]);
   if (isProgressive || !hasGreyCorner(image)) return image;
-  // If more data change the image, its own had ended early.
-  const longer = await byBrowser([bytes.subarray(0, start + length), new Uint8Array(8192), bytes.subarray(start + length)]);
+  // If more data change the image, its own had ended early. They end before a marker other than a restart.
+  const end = start + text.slice(start).search(/\xff[^\0\xd0-\xd7\xff]/);
+  const longer = await byBrowser([bytes.subarray(0, end), new Uint8Array(8192), bytes.subarray(end)]);
   if (longer.data.some((value, at) => value !== image.data[at])) throw new Unreadable('truncated');
   return image;
 }

@@ -20,7 +20,9 @@ def test_a_new_class_with_too_few_images_is_named(tmp_path: Path) -> None:
     assert line.startswith("bag has 29 of the 30 images")
 
 
-def test_corrections_go_into_the_inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corrections_go_into_the_inbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(
         "{classes: [cat, dog], scrape: {source: folder, snapshot: '2026-11-20'}}"
@@ -30,3 +32,9 @@ def test_corrections_go_into_the_inbox(tmp_path: Path, monkeypatch: pytest.Monke
         assert run_pixmill("import", str(file), *option) == 0
         assert len([*Path("inbox/corrections").glob("*")]) == number
     assert not Path("data").exists()
+    # Others are archives of images.
+    write(file, {"cat/1.jpg": JPEG}, document(["1.jpg"], format=None))
+    assert run_pixmill("import", str(file), "--label", "cat", "--dry-run") == 0
+    file.write_bytes(file.read_bytes()[:-30])
+    assert run_pixmill("import", str(file)) == 1
+    assert "cannot be unpacked" in capsys.readouterr().err

@@ -52,7 +52,7 @@ def test_corrections_from_a_file_are_cases(project, tmp_path):
         assert site.begin(file)
         cases = site.current().cases
     assert [case.kind for case in cases] == ["feedback", "feedback"]
-    for case, label in zip(cases, ["none of the classes", "'dress'"], strict=True):
+    for case, label in zip(cases, ["'dress'", "none of the classes"], strict=True):
         assert f"garments said 'coat' (75%); it was corrected to {label}" in case.why
 
 

@@ -56,10 +56,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     refuse_overlap(arguments.source, root / "data")
     if has_corrections(arguments.source):
-        said = f"{arguments.source} has corrections, which go into inbox/."
+        said = "Would copy corrections into inbox/\nNext: the same command without --dry-run"
         if not arguments.dry_run:
-            said = describe(take_in(arguments.source, Inbox(root / "inbox")))
-        print(printable_lines(f"{said}\nNext: pixmill review --only feedback"))
+            outcomes = take_in(arguments.source, Inbox(root / "inbox"))
+            said = f"{describe(arguments.source, outcomes)}\nNext: pixmill review --only feedback"
+        print(printable_lines(said))
         return
     with scratch_of(root) as scratch:
         options = replace(reading_options(arguments), least=1, label=arguments.label)

@@ -4,11 +4,12 @@ It is a zip of images and ``corrections.json``, made by strangers: nothing is un
 and its names only find its own entries.
 """
 
+import hashlib
 import zipfile
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, FailFast, Field
 
 from pixmill.core.errors import DataError
 from pixmill.core.process.progress import track
@@ -21,15 +22,13 @@ from pixmill.images.verified_reading import UndecodableError
 _LIST = "corrections.json"
 
 _MAX_BYTES = 20 << 20
-"""Maximum size of an entry: that of an image in ``pixmill serve``."""
+"""Maximum size of an entry: that of an image in ``pixmill serve`` and on the page."""
 
-_MAX_BYTES_IN_ALL = 1 << 30
-"""As of an inbox; the entries of a decompression bomb may share their packed bytes."""
+_MAX_CORRECTIONS = 10_000
+"""As of an inbox, which also limits their size."""
 
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""Methods of which no more is unpacked than asked for; entries packed by others are ignored."""
-
-_AGAIN = "ask for the file again, as the page of the model made it"
+"""Methods of which no more is unpacked than asked for."""
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -40,7 +39,6 @@ class _Prediction(BaseModel):
     confidence: _Share
     sure: bool | None
     unlike: bool | None
-    probabilities: dict[_Text, _Share]
 
 
 class _Model(BaseModel):
@@ -58,23 +56,21 @@ class _Item(BaseModel):
 class _List(BaseModel):
     format: Literal[1]
     model: _Model
-    corrections: list[_Item]
+    # Otherwise, the memory for errors is many times that of the list.
+    corrections: Annotated[list[_Item], FailFast(), Field(max_length=_MAX_CORRECTIONS)]
 
 
 def has_corrections(file: Path) -> bool:
-    """Return whether a file is a zip with ``corrections.json``.
-
-    Raises:
-        DataError: It is a damaged zip.
-    """
-    if not zipfile.is_zipfile(file):
+    """Return whether a file is a zip of corrections that :func:`take_in` takes."""
+    try:
+        _read_list(file)
+    except DataError:
         return False
-    with _open(file) as archive:
-        return _LIST in archive.namelist()
+    return True
 
 
 def take_in(file: Path, inbox: Inbox) -> list[str]:
-    """Add the corrections of a file to an inbox; the file stays.
+    """Add the corrections of a file to an inbox, the last one of each image; the file stays.
 
     After an error or a kill, those added are kept, and the file can be taken in again.
 
@@ -83,60 +79,65 @@ def take_in(file: Path, inbox: Inbox) -> list[str]:
         inbox: The inbox.
 
     Returns:
-        For each correction, an empty string, or why its image was left out: the reason of an
-        :class:`~pixmill.images.verified_reading.UndecodableError`.
+        For each correction, last first, an empty string, or why its image was left out: the reason
+        of an :class:`~pixmill.images.verified_reading.UndecodableError`.
 
     Raises:
-        DataError: The file is no intact zip, or its list is missing or malformed.
+        DataError: The file is no zip of corrections.
         InboxFullError: The inbox is full.
         LockedError: The inbox was locked for ten seconds.
         StorageError: The disk is full or may not be written.
     """
+    given = _read_list(file)
     outcomes = list[str]()
-    with _open(file) as archive:
-        entries = {
-            info.filename: info for info in archive.infolist() if info.compress_type in _METHODS
-        }
-        if sum(info.file_size for info in archive.infolist()) > _MAX_BYTES_IN_ALL:
-            problem = f"{file} unpacks to more than {_MAX_BYTES_IN_ALL >> 30} GiB"
-            raise DataError(problem, next="ask for the corrections in several files")
-        try:
-            packed = _unpack(archive, entries.get(_LIST))
-            given = _List.model_validate_json(packed)
-        except (UndecodableError, ValidationError) as error:
-            problem = f"{file} has no {_LIST} that this version of Pixmill reads"
-            raise DataError(problem, next=_AGAIN) from error
-        for item in track(given.corrections, "Take in corrections", unit="correction"):
+    images = set[str]()
+    with zipfile.ZipFile(file) as archive:
+        entries = {info.filename: info for info in archive.infolist()}
+        for item in track(given.corrections[::-1], "Take in corrections", unit="correction"):
             try:
                 # Each entry is read once, however often the list names it.
                 content = _unpack(archive, entries.pop(item.file, None))
+                extension = _extension(content)
+            except UndecodableError as error:
+                outcomes.append(error.reason)
+                continue
+            image = hashlib.sha256(content).hexdigest()
+            if image not in images:
+                images.add(image)
                 inbox.add(
                     content,
-                    extension=_extension(content),
+                    extension=extension,
                     prediction=item.prediction.model_dump(),
                     label=item.label,
                     model=given.model.model_dump(),
                 )
                 outcomes.append("")
-            except UndecodableError as error:
-                outcomes.append(error.reason)
     return outcomes
 
 
-def describe(outcomes: list[str]) -> str:
+def describe(file: Path, outcomes: list[str]) -> str:
     """Return the outcomes of :func:`take_in` in a line."""
     left_out = [reason for reason in outcomes if reason]
-    line = f"{count(len(outcomes) - len(left_out), 'correction')} copied to inbox/."
+    line = f"inbox/ has {count(len(outcomes) - len(left_out), 'correction')} of {file.name}."
     if left_out:
         line += f" Left out: {'; '.join(what for _, what, _ in explain(left_out))}."
     return line
 
 
-def _open(file: Path) -> zipfile.ZipFile:
+def _read_list(file: Path) -> _List:
+    """Return the list of a file.
+
+    Raises:
+        DataError: It has none that this version reads.
+    """
     try:
-        return zipfile.ZipFile(file)
+        with zipfile.ZipFile(file) as archive:
+            return _List.model_validate_json(_unpack(archive, archive.getinfo(_LIST)))
     except Exception as error:  # zipfile raises all kinds of exceptions.
-        raise DataError(f"{file} cannot be read as a zip: {error}", next=_AGAIN) from error
+        raise DataError(
+            f"{file} is no zip of corrections that this version of Pixmill reads",
+            next="ask for the file again, as the page of the model made it",
+        ) from error
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None) -> bytes:
@@ -145,7 +146,7 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None) -> bytes:
     Raises:
         UndecodableError: ``missing_file``, ``too_many_bytes``, or ``broken``: damaged or encrypted.
     """
-    if entry is None:
+    if entry is None or entry.compress_type not in _METHODS:
         raise UndecodableError("missing_file")
     if entry.file_size > _MAX_BYTES:
         raise UndecodableError("too_many_bytes")

@@ -88,7 +88,7 @@ class ReviewSite:
         """
         own = Inbox(self._root / "inbox")
         if inbox is not None and inbox.is_file():
-            announce(describe(take_in(inbox, own)))
+            announce(describe(inbox, take_in(inbox, own)))
         elif inbox is not None and inbox.resolve() != Path(own.place).resolve():
             announce(
                 f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}."

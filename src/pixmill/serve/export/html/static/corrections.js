@@ -30,8 +30,8 @@ export function download({ name, version, digest }) {
   const files = [];
   for (const [item, { content, label }] of kept) {
     const file = `${String(corrections.length + 1).padStart(4, '0')}-${clean(item.name)}`;
-    const { label: predicted, confidence, sure, unlike, probabilities } = item.answer;
-    corrections.push({ file, label, prediction: { label: predicted, confidence, sure, unlike, probabilities } });
+    const { label: predicted, confidence, sure, unlike } = item.answer;
+    corrections.push({ file, label, prediction: { label: predicted, confidence, sure, unlike } });
     files.push([file, content]);
   }
   const list = JSON.stringify({ format: 1, model: { name, version, digest }, corrections }, null, 1);

@@ -13,6 +13,7 @@ from pixmill.project.page.adding import Adding
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
 from tests.browsing import open_chrome
+from tests.dataset.test_corrections_file import document, write
 from tests.tiny_project import copy_project
 from tests.version_control import PERSON, git
 
@@ -141,3 +142,10 @@ def test_params_commit_and_added_images(page):
     page.type("#new-class", "owl")
     page.drop("[name=add-label][value='+']", photos / "1.png")
     page.until(lambda: page.find("#added").text == "['1.png'] ['--label=owl']")
+
+    # What misses a class, and corrections dropped anywhere, say their classes themselves.
+    page.drop("#add-part legend", photos / "1.png")
+    page.until(lambda: page.find("#added").text == "['1.png'] []")
+    file = write(photos / "corrections.zip", {"1.png": b"an image"}, document(["1.png"]))
+    page.drop("#next-title", file)
+    page.until(lambda: page.find("#added").text == "[] []")

@@ -8,13 +8,14 @@ let isImporting = false;
 
 // A drop during another waits for it.
 let queue = Promise.resolve();
-const add = (source, label) => { queue = queue.then(() => send(source, label)); };
+export const add = (source, label) => { queue = queue.then(() => send(source, label)); };
 
 async function send(source, label) {
   isUploading = true;
   alert("");
   const batch = crypto.randomUUID().replaceAll("-", "");
   $("add-progress").hidden = false;
+  $("add-part").scrollIntoView({ block: "nearest" });
   const { stored, faults } = await upload(source, (path) => `images/${batch}?path=${path}`, (found, stored) => {
     $("added").hidden = false;
     $("added").textContent = `Copying: ${stored} of ${some(found, "file")}`;
@@ -75,8 +76,8 @@ function drawTargets(classes) {
 }
 
 export function setUp() {
-  // A file that misses a target must not replace the page.
-  for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+  // What misses a class, such as an archive, says its classes itself.
+  $("add-part").addEventListener("drop", (event) => { if (!event.defaultPrevented) add(dropped(event), ""); event.preventDefault(); });
   const choose = (text, attributes) => picker(text, attributes, (source) => add(source, label()), isNamed);
   const options = make("fieldset", {}, make("legend", { textContent: "Drop images onto their class, or choose:" }), make("div", { id: "targets", className: "targets" }));
   $("add-part").replaceChildren(

@@ -1,4 +1,5 @@
 // Try images on the project's model: one here, several in a gallery. Choose, drop or paste them.
+import { add } from "./add.js";
 import { drawPrediction, figure, read, similar, trouble } from "./answer.js";
 import { begun, make, post, some } from "./tools.js";
 import { chosen, dropped, picker } from "./uploads.js";
@@ -67,6 +68,9 @@ async function openGallery(files) {
   new Gallery(place, "", name, () => history.back()).add(files.values());
 }
 
+// A zip of corrections ends with the name of its list.
+const isCorrections = async (file) => (await file.slice(-1000).text()).includes("corrections.json");
+
 async function take(trials, source) {
   said.textContent = "Reading the files …";
   try {
@@ -74,6 +78,7 @@ async function take(trials, source) {
     for await (const [path, file] of source) if (!/(^|\/)\./.test(path)) files.push([path, file]);
     said.textContent = files.length ? "" : "There are no files in it.";
     if (files.length > MOST) said.textContent = `These are ${files.length.toLocaleString("en")} files, and a gallery takes ${MOST.toLocaleString("en")}: choose one folder after another.`;
+    else if (files.length === 1 && await isCorrections(files[0][1])) add(files.values(), "");
     else if (files.length === 1) await attempt(trials, files[0][1]);
     else if (files.length) await openGallery(files);
   } catch (error) {
@@ -85,13 +90,13 @@ export function setUp() {
   const place = document.getElementById("try-part");
   const trials = make("div", { className: "trials" });
   const open = (source) => take(trials, source);
-  const zone = make("div", { className: "drop actions" }, ...picker("Choose images", { accept: "image/*,.heic,.heif,.avif,.tif,.tiff" }, open), ...picker("Choose a folder", { webkitdirectory: "" }, open),
-    make("span", { className: "faint", textContent: "or drop or paste them here" }));
+  const zone = make("div", { className: "drop actions" }, ...picker("Choose images", { accept: "image/*,.zip,.heic,.heif,.avif,.tif,.tiff" }, open), ...picker("Choose a folder", { webkitdirectory: "" }, open),
+    make("span", { className: "faint", textContent: "or drop or paste them, or a zip of corrections" }));
   for (const [name, isOver] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
-    place.addEventListener(name, (event) => {
+    document.addEventListener(name, (event) => {
+      zone.classList.toggle("over", isOver && !event.defaultPrevented);
+      if (event.defaultPrevented || !event.dataTransfer.types.includes("Files")) return; // another part takes it
       event.preventDefault();
-      event.stopPropagation(); // The page takes files elsewhere as new images.
-      zone.classList.toggle("over", isOver);
       if (name === "drop") open(dropped(event));
     });
   }

@@ -15,8 +15,8 @@ from pixmill.local.private_server import store_body
 from pixmill.local.problems import ProblemError
 from pixmill.project.page.jobs import Job
 
-MAX_FILE_BYTES = 100 << 20
-"""Maximum size of an uploaded file."""
+MAX_FILE_BYTES = 1 << 30
+"""Maximum size of an uploaded file, such as an archive."""
 
 _BATCH = re.compile(r"[0-9a-f]{32}")
 

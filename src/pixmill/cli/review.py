@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     from pixmill.core.params import load_params
 
-    if str(arguments.image).endswith(".zip"):
+    if str(arguments.image).lower().endswith(".zip"):
         raise PixmillError("a zip is not an image", next="pixmill review --inbox ZIP")
     workspace = project_workspace()
     if arguments.restore:

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from pixmill.serve.export.html import runtime
 from pixmill.serve.http.api import Endpoints, page
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import Models
+from pixmill.serve.predict.model import Model
 from tests.serve.http.conftest import picture
 
 pytestmark = pytest.mark.linux
@@ -80,6 +83,41 @@ def test_replaces_a_changed_model(
     assert models.refused is None
     assert "serving model " in caplog.text
     assert len(psutil.Process().children()) == processes
+
+
+def test_the_file_is_built_again_after_a_new_name_or_a_failure(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = models.current
+    assert loaded is not None
+    started = threading.Event()
+    goes_on = threading.Event()
+
+    def build(model: Model) -> bytes:
+        if model.name == "slow":
+            started.set()
+            assert goes_on.wait(10)
+        if model.name == "broken":
+            raise MemoryError
+        return model.name.encode()
+
+    async def ask() -> None:
+        loaded.rename(replace(loaded.model, name="slow"))
+        old = asyncio.ensure_future(loaded.page())
+        await asyncio.to_thread(started.wait, 10)
+        loaded.rename(replace(loaded.model, name="new"))
+        await loaded.page()
+        goes_on.set()
+        await old
+        assert (await loaded.page()).read_bytes() == b"new"
+        loaded.rename(replace(loaded.model, name="broken"))
+        with pytest.raises(MemoryError):
+            await loaded.page()
+        loaded.model = replace(loaded.model, name="repaired")
+        assert (await loaded.page()).read_bytes() == b"repaired"
+
+    monkeypatch.setattr("pixmill.serve.http.models.build_page", build)
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize("is_local", [True, False])

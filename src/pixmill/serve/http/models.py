@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.writing import write_bytes
 from pixmill.images.compute import Service
 from pixmill.images.png import png_bytes
 from pixmill.models.inference import LIMITS, Answer
@@ -173,15 +174,18 @@ class LoadedModel:
         """
         if self._page is None:
             self._page = asyncio.ensure_future(asyncio.to_thread(self._build_page))
+        page = self._page
         try:
-            return await asyncio.shield(self._page)
-        except (PixmillError, OSError):
-            self._page = None  # The next call may succeed.
+            return await asyncio.shield(page)
+        except Exception:
+            if self._page is page:
+                self._page = None  # The next call may succeed.
             raise
 
     def _build_page(self) -> Path:
-        path = self._folder / "model.html"
-        path.write_bytes(build_page(replace(self.model, path=self.path)))
+        # A new folder, since a page with the old name may still be built or downloaded.
+        path = Path(tempfile.mkdtemp(dir=self._folder)) / "model.html"
+        write_bytes(path, build_page(replace(self.model, path=self.path)))
         return path
 
     def rename(self, model: Model) -> None:

@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (_uses("container"), lambda: _hides("-n"), "unshare -rmn is not permitted"),
         (_uses("remote_driver"), _has_remote_driver, "PIXMILL_BROWSER names no driver"),
         (_marked("qemu"), _has_qemu, "qemu-x86_64 (Debian: qemu-user) is not installed"),
-        (_uses("model_page"), lambda: not install_command(), "LiteRT.js is missing (make runtime)"),
+        (_uses("litert_js"), lambda: not install_command(), "LiteRT.js is missing (make runtime)"),
         (_marked("firefox"), lambda: _has_browser("firefox"), "Firefox is not installed"),
         (_uses("firefox"), lambda: PROGRAM, "Firefox is not installed"),
     ]
@@ -164,6 +164,11 @@ def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     packed().parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         packed().symlink_to(runtime)
+
+
+@pytest.fixture(scope="session")
+def litert_js() -> None:
+    """LiteRT.js is there: tests that need it are deselected elsewhere."""
 
 
 @pytest.fixture(autouse=True)

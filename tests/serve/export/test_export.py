@@ -102,6 +102,7 @@ def broken(project, tmp_path):
     return root
 
 
+@pytest.mark.usefixtures("litert_js")
 def test_every_format_is_written_with_labels_and_card(exported):
     assert exported.refused == exported.missing == {}
     files = {name: file for name, file in FORMATS.items() if name != SMALL}
@@ -200,6 +201,7 @@ def test_preprocessing_in_the_card(tmp_path, aspect, size):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("litert_js")
 def test_exports_are_reproducible(project, tmp_path):
     first = export(project, tmp_path / "first", ["litert", "onnx", "html"], max_drop=1).folder
     # In another process, sets have another order.

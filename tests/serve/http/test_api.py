@@ -402,6 +402,7 @@ def test_refuses_disabled_features(locked: Client) -> None:
     assert (facts["feedback"], facts["urls"]) == (False, False)
 
 
+@pytest.mark.usefixtures("litert_js")
 def test_offers_the_model_as_one_file(client: Client, trained_folder: Path) -> None:
     answer = client.get("/model.html")
     assert answer.content == build_page(find_model(str(trained_folder), None))

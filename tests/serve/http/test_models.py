@@ -120,6 +120,7 @@ def test_the_file_is_built_again_after_a_new_name_or_a_failure(
     asyncio.run(ask())
 
 
+@pytest.mark.usefixtures("litert_js")
 @pytest.mark.parametrize("is_local", [True, False])
 def test_the_file_needs_its_runtime(
     models: Models, monkeypatch: pytest.MonkeyPatch, is_local: bool

@@ -9,7 +9,11 @@ from pixmill.serve.predict.model import Model
 
 
 @pytest.fixture(scope="session")
-def model_page(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_page(
+    model: Model,
+    tmp_path_factory: pytest.TempPathFactory,
+    litert_js: None,
+) -> Path:
     """The tiny classifier as one HTML file."""
     path = tmp_path_factory.mktemp("page") / "model.html"
     path.write_bytes(build_page(model))

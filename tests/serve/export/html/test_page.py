@@ -63,7 +63,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def hostile_page(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hostile_page(
+    model: Model,
+    tmp_path_factory: pytest.TempPathFactory,
+    litert_js: None,
+) -> Path:
     """A page whose model and one of its classes are named like markup."""
     path = tmp_path_factory.mktemp("page") / "model.html"
     labels = (HOSTILE, *model.labels[1:])

@@ -64,10 +64,9 @@ def runtime() -> None:
     """Write the files of LiteRT.js that pages use into the package, in an archive of fixed bytes."""
     from pixmill.serve.export.html.runtime import RELEASED, packed, read_package
 
-    files = {name: content for name, content in read_package(packed())}
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as new:
-        for name, content in files.items():
+        for name, content in read_package(packed()):
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             new.addfile(entry, io.BytesIO(content))
@@ -91,9 +90,10 @@ def pack(folder: str) -> None:
     """Rewrite the only sdist and wheel of a folder; ``SOURCE_DATE_EPOCH`` dates the sdist.
 
     Projects know the hash of the wheel because ``pixmill.project.new.supply`` rebuilds it from the
-    installed files.
+    installed files. The wheel must have LiteRT.js.
     """
     from pixmill.project.new.supply import wheel_of
+    from pixmill.serve.export.html.runtime import RELEASED
 
     (wheel,) = Path(folder).glob("*.whl")
     (sdist,) = Path(folder).glob("*.tar.gz")
@@ -104,6 +104,11 @@ def pack(folder: str) -> None:
     files = {
         name: data for name, data in files.items() if name.partition(".dist-info/")[2] not in built
     }
+    if not any(name.endswith(f"/{RELEASED.name}") for name in files):
+        sys.exit(
+            f"the wheel lacks {RELEASED.name}\nNext: make runtime && .venv/bin/python "
+            ".ci/release.py runtime"
+        )
     wheel.write_bytes(wheel_of(files, version))
 
     epoch = int(os.environ["SOURCE_DATE_EPOCH"])

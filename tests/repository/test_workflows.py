@@ -15,6 +15,8 @@ import zipfile
 import pytest
 import yaml
 
+from pixmill.serve.export.html.runtime import RELEASED
+
 
 def read(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -114,7 +116,7 @@ def test_packed_files_depend_on_contents_alone(checkout):
         folder = checkout / f"dist{turn}"
         folder.mkdir()
         with zipfile.ZipFile(folder / "pixmill-1.2.3-py3-none-any.whl", "w") as wheel:
-            for name in ["a.py", "b.py"][:: 3 - 2 * turn]:
+            for name in ["a.py", RELEASED.name][:: 3 - 2 * turn]:
                 wheel.writestr(
                     zipfile.ZipInfo(f"pixmill/{name}", (2000 + turn, 1, 1, 0, 0, 0)), name
                 )
@@ -131,4 +133,14 @@ def test_packed_files_depend_on_contents_alone(checkout):
     assert made[0] == made[1]
     with zipfile.ZipFile(folder / "pixmill-1.2.3-py3-none-any.whl") as wheel:
         assert {"pixmill/a.py", "pixmill-1.2.3.dist-info/WHEEL"} <= {*wheel.namelist()}
-        assert b"pixmill/b.py,sha256=" in wheel.read("pixmill-1.2.3.dist-info/RECORD")
+        assert f"pixmill/{RELEASED.name},sha256=".encode() in wheel.read(
+            "pixmill-1.2.3.dist-info/RECORD"
+        )
+
+
+def test_a_wheel_without_litert_js_is_no_release(checkout):
+    (checkout / "pixmill-1.2.3.tar.gz").touch()
+    with zipfile.ZipFile(checkout / "pixmill-1.2.3-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("pixmill/a.py", "a")
+    done = run_release(checkout, "pack", checkout)
+    assert (done.returncode, RELEASED.name in done.stderr) == (1, True), done.stderr

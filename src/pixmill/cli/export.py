@@ -106,6 +106,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"images:\n\n{_table(agreement_rows(done.checked))}\n"
         )
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
+    if done.removed:
+        announce(f"Removed, of the earlier export: {', '.join(done.removed)}")
     for name, command in done.missing.items():
         announce(f"{name} was skipped: {command}, then pixmill export")
     for name, reason in done.refused.items():

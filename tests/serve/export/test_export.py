@@ -223,14 +223,16 @@ def test_refuses_conversions_that_change_predictions(broken, tmp_path, monkeypat
     output = tmp_path / "out"
     output.mkdir()
     (output / ".part-1-model.tflite").write_bytes(b"left by a killed export")
+    (output / "model.html").write_bytes(b"of an earlier export")
     assert run_pixmill("export", "litert", "keras", "--output", str(output)) == 1
     printed = capsys.readouterr().err
     assert "model.tflite was refused: a probability differs by" in printed
     assert "model.keras was refused: a probability differs by" in printed
+    assert "earlier export: model.html\n" in printed
     assert {path.name for path in output.iterdir()} == {"labels.txt", "README.md"}
-    assert (
-        "cannot be converted: `model.tflite`, `model.keras`." in (output / "README.md").read_text()
-    )
+    card = (output / "README.md").read_text()
+    for name in ("model.tflite", "model.keras"):
+        assert f"- `{name}`: a probability differs by" in card
 
 
 def test_limits_by_format():

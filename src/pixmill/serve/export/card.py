@@ -1,7 +1,7 @@
 """The model card of an export: ``README.md`` in the format of model hubs."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ MARK = "# Written by `pixmill export`, which replaces this file as long as this 
 """A comment in the front matter, by which a later export recognizes the file."""
 
 _LIBRARIES = {"int8": "litert", "html": "litert", "html-small": "litert"}
-"""Library of the formats whose name is not its name."""
+"""Library of the formats that another format's library runs."""
 
 _MAX_CLASSES = 5
 _MAX_ORIGINS = 20
@@ -132,7 +132,7 @@ def render_card(
     checked: Mapping[str, tuple[Agreement, int]],
     *,
     licence: str | None = None,
-    refused: Iterable[str] = (),
+    refused: Mapping[str, str] | None = None,
 ) -> str:
     """Return the card as Markdown with YAML front matter, with every text escaped.
 
@@ -140,7 +140,7 @@ def render_card(
         facts: Content of the card.
         checked: Agreement and size in bytes of each written format.
         licence: Licence of the model; ``None`` if unknown.
-        refused: Refused formats.
+        refused: Reason for each refused format.
     """
     environment = make_environment("pixmill.serve.export", autoescape=False, finalize=in_markdown)
     safe = environment.filters["safe"]
@@ -167,7 +167,7 @@ def render_card(
         origins=facts.origins[:_MAX_ORIGINS],
         licence=licence,
         checked=checked,
-        refused=list(refused),
+        refused=refused,
         files=FORMATS,
         agreement_rows=agreement_rows,
     )

@@ -54,12 +54,14 @@ class ExportResult:
         folder: Folder of the files.
         checked: Agreement and size in bytes of each written format.
         refused: Reason for each refused format.
+        removed: Files of an earlier export that were not written again.
         missing: Install command for each format whose packages are missing.
     """
 
     folder: Path
     checked: dict[str, tuple[Agreement, int]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -136,6 +138,7 @@ def export(
             return measure(open_exported(path, classifier), parts["test"], rows, expected)
 
         result = ExportResult(output, missing=missing)
+        earlier = [name for name in FORMATS.values() if (output / name).exists()]
         _clear(output)
         write_text(output / LABELS, labels_text(description.labels))
         for name in formats or _DEFAULT:
@@ -144,6 +147,7 @@ def export(
         facts = gather(source, description)
     card = render_card(facts, result.checked, licence=licence, refused=result.refused)
     write_text(output / CARD, card)
+    result.removed = [name for name in earlier if not (output / name).exists()]
     return result
 
 

@@ -111,10 +111,9 @@ def open_exported(path: Path, original: Classifier) -> Callable[[Pixels], Probab
     Raises:
         Exception: Any exception of the runtime.
     """
-    if path.suffix == ".html":
-        return open_page(path, original)
-    if path.suffix == ".tflite":
-        classifier = Classifier.load(path)
+    if path.suffix in (".html", ".tflite"):
+        is_page = path.suffix == ".html"
+        classifier = open_page(path, original) if is_page else Classifier.load(path)
         return lambda pixels: classifier.calibration.apply(
             classifier.predict_uncalibrated(pixels[None])
         )[0]

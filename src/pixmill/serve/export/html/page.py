@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
 from importlib.metadata import distribution
@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill import __version__
 from pixmill.images.read_errors import UNREADABLE
-from pixmill.models.classifier import Classifier, Pixels
+from pixmill.models.classifier import Classifier
 from pixmill.models.litert import load_litert, load_scorer
 from pixmill.pages.page import make_environment
 from pixmill.serve.export.html.networks import read_networks
@@ -144,10 +143,8 @@ def _unpack(text: str) -> bytes:
     return planes.reshape(4, -1).T.tobytes()
 
 
-def open_page(path: Path, original: Classifier) -> Callable[[Pixels], npt.NDArray[np.float64]]:
-    """Return a function from the input of a page's networks to the probability of each class.
-
-    The networks are read from the file, and run by LiteRT.
+def open_page(path: Path, original: Classifier) -> Classifier:
+    """Return a classifier with the networks of a page, which LiteRT runs.
 
     Args:
         path: A page of a classifier that logits come from.
@@ -156,11 +153,4 @@ def open_page(path: Path, original: Classifier) -> Callable[[Pixels], npt.NDArra
     networks = [_unpack(text) for text in _NETWORK.findall(path.read_text(encoding="utf-8"))]
     network, scorer = load_scorer(networks[-1])
     backbone = load_litert(networks[0]) if len(networks) > 1 else None
-    embedded = replace(original, network=network, scorer=scorer, backbone=backbone)
-
-    def predict(pixels: Pixels) -> npt.NDArray[np.float64]:
-        uncalibrated = embedded.predict_uncalibrated(pixels[None])
-        found: npt.NDArray[np.float64] = original.calibration.apply(uncalibrated)[0]
-        return found
-
-    return predict
+    return replace(original, network=network, scorer=scorer, backbone=backbone)

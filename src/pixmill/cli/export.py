@@ -1,4 +1,4 @@
-"""Export the model for other runtimes, or the images as a data set.
+"""Export the model, as a file for a colleague or a program, or the images as a data set.
 
 The files of the model (LiteRT, ONNX, Keras) return calibrated probabilities; html is a
 page that predicts images in any browser, without a network. Each file is compared with
@@ -15,18 +15,25 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import number, project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count, first_of
 
+if TYPE_CHECKING:
+    from pixmill.serve.export.exporting import ExportResult
+
 _FORMATS = ("litert", "int8", "onnx", "keras", "html")
 """Keys of ``pixmill.serve.export.conversion.FORMATS``, whose import is slow."""
 
+_MAX_MAIL_BYTES = 18_000_000
+"""Size of an attachment up to which mails pass: providers allow 25 MB, and it grows by 37 %."""
+
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),
-    ("pixmill export html", "one file that anyone can open"),
+    ("pixmill export html", "one file that anyone can open in a browser"),
     ("pixmill export litert int8", "for phones"),
     (
         "pixmill export --data to-share --licence cc-by,cc0",
@@ -82,13 +89,12 @@ def run(arguments: argparse.Namespace) -> None:
         raise PixmillError(
             "--format and --include-unknown are for the images", next="add --data DIR"
         )
-    from pixmill.serve.export.card import agreement_rows
-    from pixmill.serve.export.conversion import FORMATS, SMALL
+    from pixmill.serve.export.conversion import SMALL
     from pixmill.serve.export.exporting import export
 
     formats = list(arguments.formats)
     if arguments.small and formats != ["html"]:
-        raise PixmillError("--small is for pages", next="pixmill export html --small")
+        raise PixmillError("--small is for html", next="pixmill export html --small")
     root = project_root()
     folder = arguments.output or (Path() if root == Path.cwd() else root) / "exported"
     done = export(
@@ -99,6 +105,15 @@ def run(arguments: argparse.Namespace) -> None:
         max_drop=arguments.max_drop,
         licence=arguments.licence,
     )
+    _report(done)
+    if done.refused:
+        sys.exit(1)
+
+
+def _report(done: "ExportResult") -> None:
+    from pixmill.serve.export.card import agreement_rows
+    from pixmill.serve.export.conversion import FORMATS, PAGES
+
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
         print(
@@ -109,25 +124,27 @@ def run(arguments: argparse.Namespace) -> None:
     if done.removed:
         announce(f"Removed, of the earlier export: {', '.join(done.removed)}")
     for name, command in done.missing.items():
-        announce(f"{name} was skipped: {command}, then pixmill export")
+        announce(f"{name} was skipped, since this installation cannot make it. Next: {command}")
     for name, reason in done.refused.items():
         announce(f"{FORMATS[name]} was refused: {reason}")
-    for name in done.checked:
-        if name.startswith("html"):
+    for name, (_, size) in done.checked.items():
+        if name in PAGES:
             announce(f"Open it in a browser: {done.folder / FORMATS[name]}")
+        if name == "html" and size > _MAX_MAIL_BYTES:
+            announce(
+                "Too large for many mails; two thirds of the size: pixmill export html --small"
+            )
     if "litert" in done.checked:
         announce(
             f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} "
             "photo.jpg"
         )
-    if done.refused:
-        sys.exit(1)
 
 
 def _export_data(arguments: argparse.Namespace) -> None:
-    if arguments.formats or arguments.output or arguments.model:
+    if arguments.formats or arguments.output or arguments.model or arguments.small:
         raise PixmillError(
-            "formats of the model, --model and --output are not for the images",
+            "formats of the model, --model, --output and --small are not for the images",
             next="leave out --data",
         )
     from pixmill.core.params import load_params

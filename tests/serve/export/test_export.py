@@ -27,6 +27,7 @@ from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, render_card
 from pixmill.serve.export.conversion import FORMATS, SMALL
 from pixmill.serve.export.exporting import export
+from pixmill.serve.export.html import runtime
 from pixmill.serve.predict.model import find_model
 from tests.command import run_pixmill
 from tests.evaluate.conftest import completed
@@ -249,6 +250,16 @@ def test_does_not_replace_another_readme(project, tmp_path):
     with pytest.raises(PixmillError, match="was not written by this command"):
         export(project, tmp_path, ["litert"])
     assert (tmp_path / "README.md").read_text() == "# Mine\n"
+
+
+def test_keeps_an_earlier_page_without_its_runtime(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(runtime, "RELEASED", tmp_path / "none.tgz")
+    (tmp_path / "model.html").touch()
+    with pytest.raises(PixmillError) as caught:
+        export(project, tmp_path, ["html"])
+    assert caught.value.next == runtime.install_command()
+    assert (tmp_path / "model.html").exists()
 
 
 @pytest.mark.parametrize("name", ["data", "data/coat", "artifacts/../artifacts/train"])

@@ -36,15 +36,11 @@ FORMATS = {
 SMALL = "html-small"
 """A page whose weights are rounded; exported only if it is asked for."""
 
-_MODULES = {
-    "litert": ("ai_edge_litert",),
-    "int8": ("ai_edge_litert",),
-    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
-    "keras": (),
-    "html": ("ai_edge_litert",),
-    SMALL: ("ai_edge_litert",),
-}
-"""Python modules that each format needs."""
+PAGES = ("html", SMALL)
+"""Formats that need LiteRT.js."""
+
+_MODULES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "keras": ()}
+"""Python modules that a format needs, if not LiteRT."""
 
 _CALIBRATION_IMAGES = 200
 """Training images that determine the range of each int8 tensor: 300 and 816 were no better."""
@@ -64,8 +60,9 @@ def install_missing(name: str) -> str | None:
     Args:
         name: A key of :data:`FORMATS`.
     """
-    if all(importlib.util.find_spec(module) for module in _MODULES[name]):
-        return runtime_command() if name.startswith("html") else None
+    modules = _MODULES.get(name, ("ai_edge_litert",))
+    if all(importlib.util.find_spec(module) for module in modules):
+        return runtime_command() if name in PAGES else None
     return install_command("onnx") if name == "onnx" else "pip install ai-edge-litert"
 
 

@@ -26,8 +26,16 @@ from pixmill.models.model_folder import load_classifier
 from pixmill.models.novelty import load_novelty
 from pixmill.serve.export.agreement import Agreement, measure, open_exported
 from pixmill.serve.export.card import MARK, gather, render_card
-from pixmill.serve.export.conversion import FORMATS, SMALL, calibrate, convert, install_missing
+from pixmill.serve.export.conversion import (
+    FORMATS,
+    PAGES,
+    SMALL,
+    calibrate,
+    convert,
+    install_missing,
+)
 from pixmill.serve.export.html.page import build_page
+from pixmill.serve.export.html.runtime import load_runtime
 from pixmill.serve.predict.model import TRAINED, Model, find_model
 
 if TYPE_CHECKING:
@@ -86,8 +94,8 @@ def export(
     Args:
         root: Project folder.
         output: Target folder.
-        formats: Keys of :data:`pixmill.serve.export.conversion.FORMATS`; default: all but ``SMALL``
-            whose packages are installed.
+        formats: Keys of :data:`pixmill.serve.export.conversion.FORMATS`; default: all but
+            ``SMALL``, as far as what they need is installed.
         model: As for :func:`pixmill.serve.predict.model.find_model`.
         max_drop: Maximum drop of the test accuracy for int8 and small pages, 0 to 1.
         licence: Licence of the model for the card; ``None`` if unknown.
@@ -97,6 +105,8 @@ def export(
             missing, or the folder belongs to the pipeline or has another ``README.md``.
     """
     _check(output, root)
+    if set(PAGES) & set(formats):
+        load_runtime()  # Before an earlier export is removed.
     missing = _missing(formats)
     found = find_model(model, root)
     with TemporaryDirectory(prefix="pixmill-") as temporary:
@@ -120,7 +130,7 @@ def export(
             return calibrate(load_classifier(source / TRAINED)[0], description.temperature)
 
         def write(name: str, path: Path) -> None:
-            if name.startswith("html"):
+            if name in PAGES:
                 _check_formats(source)
                 at_source = replace(found, path=source / TRAINED)
                 path.write_bytes(build_page(at_source, small=name == SMALL))
@@ -250,16 +260,12 @@ def _sample(
 
 
 def _check_formats(root: Path) -> None:
-    """Raise :class:`PixmillError` if browsers cannot read most images of the project."""
-    columns = ["format"]
-    formats = read_table(
-        root / "artifacts" / "split" / "manifest.parquet", SPLIT, stage="split", columns=columns
-    )["format"]
-    unread = formats[formats.isin(["tiff", "heic"])]
-    if 2 * len(unread) > len(formats):
+    """Raise :class:`PixmillError` if a page cannot read most images of the project."""
+    path = root / "artifacts" / "split" / "manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split", columns=["format"])
+    if manifest["format"].isin(["tiff", "heic"]).mean() > 0.5:
         raise PixmillError(
-            f"most images of this project are {unread.mode()[0].upper()}, which browsers do not "
-            "read",
+            "most images of this project are TIFF or HEIC, which the page does not read",
             next="pixmill export litert",
         )
 

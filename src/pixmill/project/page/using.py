@@ -19,7 +19,7 @@ from pixmill.serve.http.sharing import SHARED, code_svg
 if TYPE_CHECKING:
     from pixmill.project.page.home import Home
 
-Format = Literal["html", "litert", "int8", "onnx", "keras"]
+Format = Literal["html", "html-small", "litert", "int8", "onnx", "keras"]
 """Formats of ``pixmill export``; each has its folder, since an export replaces its folder."""
 
 
@@ -53,7 +53,8 @@ class Using:
 
     def start_export(self, form: Format) -> None:
         """Export the model in a format, to its own folder."""
-        self.export.start(form, f"--output={self.folder.name}/{form}")
+        words = ["html", "--small"] if form == "html-small" else [form]
+        self.export.start(*words, f"--output={self.folder.name}/{form}")
 
     def start_serve(self, share: bool) -> None:
         """Serve the model to this machine, or by a link with a key to the local network."""

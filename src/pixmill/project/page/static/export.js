@@ -2,7 +2,8 @@
 import { $, command, day, make, part, plain, post } from "./tools.js";
 
 const TARGETS = [
-  ["html", "One file", "model.html, which anyone can open in a browser, without a network or an installation: drop images on it, or use the camera. Send it by mail, or on a stick. On an Android phone, download it and open it with Chrome; an iPhone runs it only from a web server."],
+  ["html", "One file", "model.html, which anyone can open in a browser, without a network or an installation: drop images on it, or use the camera. Send it on a stick, by a link, or, if it is small enough, by mail. On an Android phone, download it and open it with Chrome; an iPhone runs it only from a web server."],
+  ["html-small", "One file, smaller", "model_small.html, the same with weights of half precision: two thirds of the size. What that costs is measured."],
   ["litert", "Phone", "model.tflite, with the answers of the model itself. Android apps run it with LiteRT, iPhone apps with LiteRT for iOS (TensorFlowLiteSwift). There is no Core ML file."],
   ["int8", "Phone, small and fast", "model_int8.tflite, for the same phones: about a third of the size, but some predictions change. How many is measured, which takes a minute or two."],
   ["onnx", "Web page", "model.onnx, which ONNX Runtime Web runs in a visitor's browser; also for OpenVINO and TensorRT."],
@@ -44,6 +45,9 @@ function agreement(found) {
   return `Compared with the model on test images: the same class for ${found["same class"]}, probabilities within ${largest}. Accuracy ${found.accuracy} (change: ${found.change}).`;
 }
 
+// Mails grow by 37 %, and many providers allow 25 MB.
+const forMail = ({ size }) => (parseFloat(size) <= 18 ? "Small enough for a mail." : "Too large for many mails: share a link to it.");
+
 async function drawExport(form) {
   const answer = await fetch(`exported/${form}/README.md`);
   const card = readCard(await answer.text());
@@ -52,7 +56,7 @@ async function drawExport(form) {
   $("exported").replaceChildren(
     ...(card.file ? [make("p", {}, `Exported ${day(answer.headers.get("last-modified"))}: `, link(card.file), ` (${card.size}), `, link("labels.txt"), ", ", link("README.md")),
       make("p", { textContent: agreement(card) })] : []),
-    ...(form === "html" ? [] : [make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...card.steps.map((step) => make("li", { textContent: step }))),
+    ...(form.startsWith("html") ? [make("p", { textContent: forMail(card) })] : [make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...card.steps.map((step) => make("li", { textContent: step }))),
       make("p", { className: "faint", textContent: "In another language do the same: resizing in another way is the usual cause of wrong answers." })),
     make("details", {}, make("summary", { textContent: "Code in Python" }), command(card.code, "the code"))]));
 }
@@ -65,7 +69,6 @@ function drawMlflow() {
 }
 
 function said() {
-  if (!job.log) return "";
   const lines = plain(job.log).trim().split("\n");
   if (job.running) return lines.at(-1) || "Starting …";
   return job.status ? lines.slice(-4).join("\n").replace(/^pixmill: /, "") : "";

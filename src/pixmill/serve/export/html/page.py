@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from graphlib import TopologicalSorter
 from importlib.metadata import distribution
 from importlib.resources import files
@@ -91,23 +91,12 @@ def _in_order(modules: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def _describe(model: Model, classifier: Classifier, *, small: bool) -> str:
     """Return what the page knows of the model, as JSON that cannot end its element."""
-    preprocessing = classifier.preprocessing
-    calibration = classifier.calibration
     content = {
         **model.facts,
         "small": small,
         "made_with": f"Pixmill {__version__}",
-        "preprocessing": {
-            "image_size": preprocessing.image_size,
-            "aspect": preprocessing.aspect,
-            "resize": preprocessing.resize,
-            "window": preprocessing.window,
-        },
-        "calibration": {
-            "temperature": calibration.temperature,
-            "threshold": calibration.threshold,
-            "novelty_limit": calibration.novelty_limit,
-        },
+        "preprocessing": asdict(classifier.preprocessing),
+        "calibration": asdict(classifier.calibration),
         "reasons": UNREADABLE,
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")

@@ -67,6 +67,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "of the model, such as cc-by-4.0; with --data: of the images, such as cc-by,cc0 "
         "(default: all known ones)"
     )
+    parser.add_argument(
+        "--contact", metavar="WHO", help="html: whom to ask about the model, such as a mail address"
+    )
     parser.add_argument("--licence", "--license", metavar="ID", help=licence)
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="export the images to this folder, not the model"
@@ -92,18 +95,18 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.serve.export.conversion import SMALL
     from pixmill.serve.export.exporting import export
 
-    formats = list(arguments.formats)
-    if arguments.small and formats != ["html"]:
+    if arguments.small and arguments.formats != ["html"]:
         raise PixmillError("--small is for html", next="pixmill export html --small")
     root = project_root()
     folder = arguments.output or (Path() if root == Path.cwd() else root) / "exported"
     done = export(
         root,
         folder,
-        [SMALL] if arguments.small else formats,
+        [SMALL] if arguments.small else arguments.formats,
         model=arguments.model,
         max_drop=arguments.max_drop,
         licence=arguments.licence,
+        contact=arguments.contact,
     )
     _report(done)
     if done.refused:

@@ -112,8 +112,9 @@ def open_exported(path: Path, original: Classifier) -> Callable[[Pixels], Probab
         Exception: Any exception of the runtime.
     """
     if path.suffix in (".html", ".tflite"):
-        is_page = path.suffix == ".html"
-        classifier = open_page(path, original) if is_page else Classifier.load(path)
+        classifier = (
+            Classifier.load(path) if path.suffix == ".tflite" else open_page(path, original)
+        )
         return lambda pixels: classifier.calibration.apply(
             classifier.predict_uncalibrated(pixels[None])
         )[0]

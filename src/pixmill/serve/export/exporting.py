@@ -85,6 +85,7 @@ def export(
     model: str | None = None,
     max_drop: float = 0.03,
     licence: str | None = None,
+    contact: str | None = None,
 ) -> ExportResult:
     """Export a trained model of the project to a folder, and replace an earlier export there.
 
@@ -99,6 +100,7 @@ def export(
         model: As for :func:`pixmill.serve.predict.model.find_model`.
         max_drop: Maximum drop of the test accuracy for int8 and small pages, 0 to 1.
         licence: Licence of the model for the card; ``None`` if unknown.
+        contact: Whom to ask about the model, for pages; ``None`` names nobody.
 
     Raises:
         PixmillError: There is no trained model, its images or a package for a named format are
@@ -133,7 +135,7 @@ def export(
             if name in PAGES:
                 _check_formats(source)
                 at_source = replace(found, path=source / TRAINED)
-                path.write_bytes(build_page(at_source, small=name == SMALL))
+                path.write_bytes(build_page(at_source, small=name == SMALL, contact=contact))
                 return
             convert(
                 name,
@@ -261,8 +263,9 @@ def _sample(
 
 def _check_formats(root: Path) -> None:
     """Raise :class:`PixmillError` if a page cannot read most images of the project."""
-    path = root / "artifacts" / "split" / "manifest.parquet"
-    manifest = read_table(path, SPLIT, stage="split", columns=["format"])
+    manifest = read_table(
+        root / "artifacts" / "split" / "manifest.parquet", SPLIT, stage="split", columns=["format"]
+    )
     if manifest["format"].isin(["tiff", "heic"]).mean() > 0.5:
         raise PixmillError(
             "most images of this project are TIFF or HEIC, which the page does not read",

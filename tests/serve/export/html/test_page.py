@@ -71,7 +71,9 @@ def hostile_page(
     """A page whose model and one of its classes are named like markup."""
     path = tmp_path_factory.mktemp("page") / "model.html"
     labels = (HOSTILE, *model.labels[1:])
-    path.write_bytes(build_page(dataclasses.replace(model, name=HOSTILE, labels=labels)))
+    path.write_bytes(
+        build_page(dataclasses.replace(model, name=HOSTILE, labels=labels), contact=HOSTILE)
+    )
     return path
 
 
@@ -203,3 +205,7 @@ def test_it_cannot_reach_a_network(page: Page) -> None:
     )
     assert blocked == "connect-src"
     page.driver.get_log("browser")  # The refusal.
+
+
+def test_it_names_whom_to_ask(page: Page) -> None:
+    assert f"Contact: {HOSTILE}" in page.run("document.getElementById('about').textContent")

@@ -39,12 +39,13 @@ _POLICY = (
 """The file fetches nothing: no ``connect-src``, and no source with a host."""
 
 
-def build_page(model: Model, *, small: bool = False) -> bytes:
+def build_page(model: Model, *, small: bool = False, contact: str | None = None) -> bytes:
     """Return a self-contained HTML file that predicts images offline; equal models, equal bytes.
 
     Args:
         model: The model.
         small: Whether weights are rounded to half precision, for a file of two thirds of the size.
+        contact: Whom to ask about the model; ``None`` names nobody.
 
     Raises:
         PixmillError: The runtime is missing, or cannot run the model.
@@ -61,6 +62,7 @@ def build_page(model: Model, *, small: bool = False) -> bytes:
         one_file={
             "policy": _POLICY.format(script=_hash(boot), style=_hash(style)),
             "title": model.name,
+            "contact": contact,
             "style": style,
             "boot": boot,
             "modules": _in_order(modules),

@@ -113,7 +113,7 @@ def exported_file(path: Path, trained: Path, contents: list[bytes], _: Path) -> 
             network,
             path,
             description=replace(DESCRIPTION, **values),
-            training=None,  # type: ignore[arg-type]
+            training=None,
             novelty=novelty_of(network),
         )
 

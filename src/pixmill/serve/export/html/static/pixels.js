@@ -86,7 +86,7 @@ async function readJpeg(bytes) {
   const { width, height, isProgressive, start } = jpegHeader(bytes);
   checkSize(width, height);
   const text = textOf(bytes);
-  if (isProgressive && text.split('\xff\xda').length - 1 > MAX_SCANS) throw new Unreadable('too_complex');
+  if (isProgressive && text.split('\xff\xda', MAX_SCANS + 2).length > MAX_SCANS + 1) throw new Unreadable('too_complex');
   if (!text.includes('\xff\xd9', start)) throw new Unreadable('truncated');
   const image = await byBrowser([bytes]);
   if (isProgressive || !hasGreyCorner(image)) return image;

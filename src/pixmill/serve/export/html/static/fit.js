@@ -36,12 +36,16 @@ function* weights(length, size, name) {
     const centre = (at + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - radius * stretch + 0.5));
     const end = Math.min(length, Math.trunc(centre + radius * stretch + 0.5));
-    const exact = new Float64Array(end - first).map((_, tap) => filter((tap + first - centre + 0.5) * (1 / stretch)));
-    const sum = exact.reduce((total, weight) => total + weight, 0);
-    const fixed = exact.map((weight) => {
-      const value = (sum === 0 ? weight : weight / sum) * 2 ** BITS;
-      return Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
-    });
+    const fixed = new Float64Array(end - first);
+    let sum = 0;
+    for (let tap = 0; tap < fixed.length; tap += 1) {
+      fixed[tap] = filter((tap + first - centre + 0.5) * (1 / stretch));
+      sum += fixed[tap];
+    }
+    for (let tap = 0; tap < fixed.length; tap += 1) {
+      const value = fixed[tap] / (sum || 1) * 2 ** BITS;
+      fixed[tap] = Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
+    }
     yield { first, fixed };
   }
 }
@@ -106,9 +110,13 @@ function centre({ data, width, height }, side, colour) {
 // The mean of the first and last rows and columns.
 function edge({ data, width, height }) {
   const sums = [0, 0, 0];
-  const add = (x, y) => sums.forEach((_, channel) => { sums[channel] += data[4 * (y * width + x) + channel]; });
-  for (let x = 0; x < width; x += 1) { add(x, 0); add(x, height - 1); }
-  for (let y = 0; y < height; y += 1) { add(0, y); add(width - 1, y); }
+  const add = (start, step, count) => {
+    for (let at = 4 * start, end = at + 4 * step * count; at < end; at += 4 * step) {
+      for (let channel = 0; channel < 3; channel += 1) sums[channel] += data[at + channel];
+    }
+  };
+  for (const first of [0, (height - 1) * width]) add(first, 1, width);
+  for (const first of [0, width - 1]) add(first, width, height);
   return sums.map((sum) => round(sum / (2 * (width + height))));
 }
 

@@ -1,8 +1,7 @@
 // Decode the bytes of a file to upright, opaque pixels as `pixmill.images.decode` does, or throw a one-word reason.
 
-import { crc32, readPng, Unreadable } from './png.js';
+import { big, checkSize, crc32, readPng, Unreadable } from './png.js';
 
-const MAX_PIXELS = 50_000_000;
 const MAX_SCANS = 100; // of a progressive JPEG; each is a pass over all pixels
 const NEARLY_WHITE = 240; // from which a picture on white counts as hidden
 
@@ -32,10 +31,6 @@ const textOf = (bytes) => new TextDecoder('latin1').decode(bytes);
 function sniff(bytes) {
   const head = String.fromCharCode(...bytes.subarray(0, 2048));
   return SIGNATURES.find(([pattern]) => pattern.test(head))?.[1] ?? 'unknown';
-}
-
-function checkSize(width, height) {
-  if (width * height > MAX_PIXELS) throw new Unreadable('too_many_pixels');
 }
 
 async function byBrowser(parts, imageOrientation = 'from-image') {
@@ -100,20 +95,17 @@ async function readJpeg(bytes) {
 // ---- WebP, GIF, BMP, AVIF
 
 // The number in some bytes, the least first.
-const little = (bytes, at, count) => bytes.subarray(at, at + count).reduceRight((sum, byte) => sum * 256 + byte, 0);
-
-const big = (bytes, at) => little(bytes.slice(at, at + 4).reverse(), 0, 4);
+const little = (bytes, at, count = 4) => bytes.subarray(at, at + count).reduceRight((sum, byte) => sum * 256 + byte, 0);
 
 async function readWebp(bytes) {
-  if (bytes.length < 8 + little(bytes, 4, 4)) throw new Unreadable('truncated');
+  if (bytes.length < 8 + little(bytes, 4)) throw new Unreadable('truncated');
   const text = textOf(bytes);
-  const sides = little(bytes, 21, 4);
+  const sides = little(bytes, 21);
   if (text.startsWith('VP8X', 12)) checkSize(1 + little(bytes, 24, 3), 1 + little(bytes, 27, 3));
   else if (text.startsWith('VP8L', 12)) checkSize(1 + (sides & 0x3fff), 1 + (sides >> 14 & 0x3fff));
   else checkSize(little(bytes, 26, 2) & 0x3fff, little(bytes, 28, 2) & 0x3fff);
-  const place = text.lastIndexOf('EXIF');
   const image = await byBrowser([bytes], 'none'); // most browsers ignore its orientation
-  return place < 0 ? image : upright(image, bytes.subarray(place + 8));
+  return upright({ ...image, exif: bytes.subarray(text.lastIndexOf('EXIF') + 8) }); // without one, none is found either
 }
 
 function readGif(bytes) {
@@ -128,9 +120,9 @@ function readGif(bytes) {
 }
 
 function readBmp(bytes) {
-  if (bytes.length < little(bytes, 2, 4)) throw new Unreadable('truncated');
+  if (bytes.length < little(bytes, 2)) throw new Unreadable('truncated');
   if (bytes[14] === 12) checkSize(little(bytes, 18, 2), little(bytes, 20, 2));
-  else checkSize(little(bytes, 18, 4), Math.abs(little(bytes, 22, 4) | 0)); // negative if the first row is on top
+  else checkSize(little(bytes, 18), Math.abs(little(bytes, 22) | 0)); // negative if the first row is on top
   return byBrowser([bytes]);
 }
 
@@ -139,87 +131,33 @@ function readAvif(bytes) {
   return byBrowser([bytes]);
 }
 
-// ---- PNG
-
-// Of a file with one channel, the pixels for all values of a sample.
-function shadesOf({ colour, depth, palette, clear }, window) {
-  if (colour === 0 && depth === 16 && !window) throw new Unreadable('deep');
-  const most = (1 << depth) - 1;
-  const shades = new Uint8ClampedArray(4 * (most + 1)).fill(255);
-  const hidden = clear && (clear[0] << 8 | clear[1]) & most;
-  for (let value = 0, at = 0; value <= most; value += 1, at += 4) {
-    if (colour === 3) {
-      for (let channel = 0; channel < 3; channel += 1) shades[at + channel] = palette[3 * value + channel];
-      shades[at + 3] = clear?.[value] ?? 255;
-    } else if (depth < 16) {
-      shades.fill(value * 255 / most, at, at + 3);
-      if (value === hidden) shades[at + 3] = 0;
-    } else if (value !== hidden) {
-      shades.fill(Math.trunc((value - window[0]) * 256 / (window[1] - window[0])), at, at + 3);
-    }
-  }
-  return new Uint32Array(shades.buffer);
-}
-
-function fromShades({ samples }, shades) {
-  const pixels = new Uint32Array(samples.length);
-  for (let at = 0; at < samples.length; at += 1) pixels[at] = shades[samples[at]];
-  return new Uint8ClampedArray(pixels.buffer);
-}
-
-function fromChannels({ depth, channels, samples, clear }) {
-  const data = new Uint8ClampedArray(4 * samples.length / channels);
-  const dropped = depth - 8; // bits of a sample
-  const step = channels > 2 ? 1 : 0; // from red to green
-  const hidden = channels === 3 && clear ? [0, 2, 4].map((at) => clear[dropped ? at : at + 1]) : [];
-  for (let from = 0, to = 0; to < data.length; from += channels, to += 4) {
-    data[to] = samples[from] >> dropped;
-    data[to + 1] = samples[from + step] >> dropped;
-    data[to + 2] = samples[from + 2 * step] >> dropped;
-    data[to + 3] = channels === 3 ? 255 : samples[from + channels - 1] >> dropped;
-    if (data[to] === hidden[0] && data[to + 1] === hidden[1] && data[to + 2] === hidden[2]) data[to + 3] = 0;
-  }
-  return data;
-}
-
-async function fromPng(bytes, window) {
-  const png = await readPng(bytes, MAX_PIXELS);
-  const { width, height, channels, exif } = png;
-  const data = channels === 1 ? fromShades(png, shadesOf(png, window)) : fromChannels(png);
-  return upright({ data, width, height }, exif);
-}
-
 // ---- orientation
 
 // The EXIF orientation (CIPA DC-008).
-function orientation(exif) {
-  const start = exif[0] === 0x45 ? 6 : 0; // after "Exif" and two zeros
-  if (exif.length < start + 10) return 1;
-  const view = new DataView(exif.buffer, exif.byteOffset + start, exif.byteLength - start);
-  const isLittle = view.getUint32(0) === 0x49492a00;
-  if (!isLittle && view.getUint32(0) !== 0x4d4d002a) return 1;
-  const first = view.getUint32(4, isLittle) + 2;
-  const count = first <= view.byteLength ? view.getUint16(first - 2, isLittle) : 0;
-  for (let at = first; at < first + 12 * count && at + 12 <= view.byteLength; at += 12) {
-    const isLong = view.getUint16(at + 2, isLittle) === 4;
-    if (view.getUint16(at, isLittle) === 0x0112) return isLong ? view.getUint32(at + 8, isLittle) : view.getUint16(at + 8, isLittle);
+function orientation(bytes) {
+  const exif = bytes.subarray(bytes[0] === 0x45 ? 6 : 0); // after "Exif" and two zeros
+  const isLittle = big(exif, 0) === 0x49492a00;
+  if (!isLittle && big(exif, 0) !== 0x4d4d002a) return 1;
+  const number = isLittle ? little : big;
+  const first = number(exif, 4) + 2;
+  const end = Math.min(first + 12 * number(exif, first - 2, 2), exif.length - 11);
+  for (let at = first; at < end; at += 12) {
+    if (number(exif, at, 2) === 0x0112) return number(exif, at + 8, number(exif, at + 2, 2) === 4 ? 4 : 2);
   }
   return 1;
 }
 
-function upright({ data, width, height }, exif) {
+function upright({ exif, ...image }) {
   const way = exif ? orientation(exif) : 1;
-  if (!(way >= 2 && way <= 8)) return { data, width, height };
-  const last = width * height - 1;
-  const left = last - width + 1; // in the last row
-  const right = width - 1; // in the first row
-  // The first pixel, and the steps to those on its right and below it.
-  const [start, across, down] = {
-    2: [right, -1, width], 3: [last, -1, -width], 4: [left, 1, -width],
-    5: [0, width, 1], 6: [left, -width, 1], 7: [last, -width, -1], 8: [right, width, -1],
-  }[way];
+  if (!(way >= 2 && way <= 8)) return image;
+  const { width, height } = image;
+  const fromRight = [2, 3, 7, 8].includes(way);
+  const fromBottom = [3, 4, 6, 7].includes(way);
+  const start = (fromRight ? width - 1 : 0) + (fromBottom ? (height - 1) * width : 0);
+  const steps = [fromRight ? -1 : 1, fromBottom ? -width : width];
   const turned = way >= 5 ? { width: height, height: width } : { width, height };
-  const pixels = new Uint32Array(data.buffer);
+  const [across, down] = way >= 5 ? steps.reverse() : steps;
+  const pixels = new Uint32Array(image.data.buffer);
   const moved = new Uint32Array(pixels.length);
   for (let y = 0, to = 0; y < turned.height; y += 1) {
     for (let x = 0; x < turned.width; x += 1, to += 1) moved[to] = pixels[start + x * across + y * down];
@@ -256,7 +194,7 @@ function opaque(image) {
   return black.most - black.least > white.most - white.least ? black : white;
 }
 
-const READERS = { jpeg: readJpeg, png: fromPng, webp: readWebp, gif: readGif, bmp: readBmp, avif: readAvif };
+const READERS = { jpeg: readJpeg, png: async (...given) => upright(await readPng(...given)), webp: readWebp, gif: readGif, bmp: readBmp, avif: readAvif };
 
 // Return {data, width, height} with RGBA pixels. `window`: the values that become black and white in greys of 16 bits.
 export async function decode(bytes, { window = null } = {}) {

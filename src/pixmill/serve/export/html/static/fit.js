@@ -64,21 +64,12 @@ function stretch(image, side, size, name) {
   let start = 0;
   for (const { first, fixed } of weights(image[side], size, name)) {
     for (let line = 0; line < lines; line += 1) {
-      let red = half;
-      let green = half;
-      let blue = half;
-      let from = line * apart + first * step;
-      for (let tap = 0; tap < fixed.length; tap += 1) {
-        const weight = fixed[tap];
-        red += source[from] * weight;
-        green += source[from + 1] * weight;
-        blue += source[from + 2] * weight;
-        from += step;
+      for (let channel = 0; channel < 3; channel += 1) {
+        let sum = half;
+        let from = line * apart + first * step + channel;
+        for (let tap = 0; tap < fixed.length; tap += 1, from += step) sum += source[from] * fixed[tap];
+        target.data[start + line * writtenApart + channel] = sum >> BITS;
       }
-      const to = start + line * writtenApart;
-      target.data[to] = red >> BITS;
-      target.data[to + 1] = green >> BITS;
-      target.data[to + 2] = blue >> BITS;
     }
     start += step;
   }
@@ -109,15 +100,13 @@ function centre({ data, width, height }, side, colour) {
 
 // The mean of the first and last rows and columns.
 function edge({ data, width, height }) {
-  const sums = [0, 0, 0];
-  const add = (start, step, count) => {
-    for (let at = 4 * start, end = at + 4 * step * count; at < end; at += 4 * step) {
-      for (let channel = 0; channel < 3; channel += 1) sums[channel] += data[at + channel];
-    }
-  };
-  for (const first of [0, (height - 1) * width]) add(first, 1, width);
-  for (const first of [0, width - 1]) add(first, width, height);
-  return sums.map((sum) => round(sum / (2 * (width + height))));
+  return [0, 1, 2].map((channel) => {
+    const at = (x, y) => data[4 * (y * width + x) + channel];
+    let sum = 0;
+    for (let x = 0; x < width; x += 1) sum += at(x, 0) + at(x, height - 1);
+    for (let y = 0; y < height; y += 1) sum += at(0, y) + at(width - 1, y);
+    return round(sum / (2 * (width + height)));
+  });
 }
 
 // Return the pixels of the square input, RGBA. An image has `data` (RGBA), `width` and `height`.

@@ -17,10 +17,6 @@ const SIGNATURES = [
   [/^(II[*+]\0|MM\0[*+])/, 'tiff'],
   [/^%PDF-/, 'pdf'],
   [/^(PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ)/, 'archive'],
-  [/^8BPS/, 'psd'],
-  [/^(\0\0\0\x0cjP|\xff\x4f\xff\x51)/, 'jpeg2000'],
-  [/^(\0\0\0\x0cJXL|\xff\n)/, 'jxl'],
-  [/^\0\0\1\0/, 'ico'],
   [/^[\xef\xbb\xbf\s]*(?=<)((?!<svg).)*<(!doctype html|html|head|body)/is, 'html'],
   [/^[\xef\xbb\xbf\s]*(?=<).*<svg/is, 'svg'],
 ];
@@ -108,7 +104,7 @@ async function readWebp(bytes) {
   return upright({ ...image, exif: bytes.subarray(text.lastIndexOf('EXIF') + 8) }); // without one, none is found either
 }
 
-function readGif(bytes) {
+async function readGif(bytes) {
   if (!textOf(bytes).includes('\0;')) throw new Unreadable('truncated');
   checkSize(little(bytes, 6, 2), little(bytes, 8, 2));
   let at = 13 + (bytes[10] > 127 ? 3 * (2 << (bytes[10] & 7)) : 0); // after the palette
@@ -119,14 +115,14 @@ function readGif(bytes) {
   return byBrowser([bytes]);
 }
 
-function readBmp(bytes) {
+async function readBmp(bytes) {
   if (bytes.length < little(bytes, 2)) throw new Unreadable('truncated');
   if (bytes[14] === 12) checkSize(little(bytes, 18, 2), little(bytes, 20, 2));
   else checkSize(little(bytes, 18), Math.abs(little(bytes, 22) | 0)); // negative if the first row is on top
   return byBrowser([bytes]);
 }
 
-function readAvif(bytes) {
+async function readAvif(bytes) {
   for (const { index } of textOf(bytes.subarray(0, 4096)).matchAll(/ispe/g)) checkSize(big(bytes, index + 8), big(bytes, index + 12));
   return byBrowser([bytes]);
 }
@@ -185,9 +181,7 @@ function over(background, { data, width, height }) {
 
 // Over white, or over black if white would hide the picture and black shows more.
 function opaque(image) {
-  let isOpaque = true;
-  for (let at = 3; isOpaque && at < image.data.length; at += 4) isOpaque = image.data[at] === 255;
-  if (isOpaque) return image;
+  if (new Uint32Array(image.data.buffer).every((pixel) => pixel >>> 24 === 255)) return image;
   const white = over(255, image);
   if (white.least < NEARLY_WHITE) return white;
   const black = over(0, image);
@@ -200,11 +194,8 @@ const READERS = { jpeg: readJpeg, png: async (...given) => upright(await readPng
 export async function decode(bytes, { window = null } = {}) {
   const kind = sniff(bytes);
   if (!READERS[kind]) throw new Unreadable(kind);
-  try {
-    return opaque(await READERS[kind](bytes, window));
-  } catch (error) {
-    throw error instanceof RangeError ? new Unreadable('memory') : error;
-  }
+  const read = READERS[kind](bytes, window).then(opaque);
+  return read.catch((error) => { throw error instanceof RangeError ? new Unreadable('memory') : error; });
 }
 
 export { Unreadable };

@@ -89,19 +89,15 @@ function unfilter(line, filter, before, step) {
 function shadesOf({ colour, depth, palette, clear, window }) {
   if (colour === 0 && depth === 16 && !window) throw new Unreadable('deep');
   const most = (1 << depth) - 1;
-  const shades = new Uint8ClampedArray(4 * (most + 1)).fill(255);
   const hidden = clear && big(clear, 0, 2) & most;
-  for (let value = 0, at = 0; value <= most; value += 1, at += 4) {
-    if (colour === 3) {
-      shades.set([0, 1, 2].map((channel) => palette[3 * value + channel]), at);
-      shades[at + 3] = clear?.[value] ?? 255;
-    } else if (depth < 16) {
-      shades.fill(value * 255 / most, at, at + 3);
-      if (value === hidden) shades[at + 3] = 0;
-    } else if (value !== hidden) {
-      shades.fill(Math.trunc((value - window[0]) * 256 / (window[1] - window[0])), at, at + 3);
-    }
-  }
+  const shadeOf = (value) => {
+    if (colour === 3) return [...[0, 1, 2].map((channel) => palette[3 * value + channel]), clear?.[value] ?? 255];
+    const grey = depth < 16 ? value * 255 / most : Math.trunc((value - window[0]) * 256 / (window[1] - window[0]));
+    if (value !== hidden) return [grey, grey, grey, 255];
+    return depth < 16 ? [grey, grey, grey, 0] : [255, 255, 255, 255];
+  };
+  const shades = new Uint8ClampedArray(4 * (most + 1));
+  for (let value = 0; value <= most; value += 1) shades.set(shadeOf(value), 4 * value);
   return new Uint32Array(shades.buffer);
 }
 

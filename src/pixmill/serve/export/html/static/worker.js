@@ -49,11 +49,14 @@ async function run(network, values) {
   return named;
 }
 
+function normalised(values) {
+  const sum = values.reduce((total, value) => total + value, 0);
+  return values.map((value) => value / sum);
+}
+
 function softmax(values) {
   const most = Math.max(...values);
-  const raised = values.map((value) => Math.exp(value - most));
-  const sum = raised.reduce((total, value) => total + value, 0);
-  return raised.map((value) => value / sum);
+  return normalised(values.map((value) => Math.exp(value - most)));
 }
 
 // As `Classifier` and `Calibration`: probabilities pass through 32 bits before the temperature.
@@ -62,9 +65,7 @@ function calibrated(outputs) {
   const tiny = 2 ** -126;
   const raw = [...(outputs.logits ?? outputs.probabilities ?? Object.values(outputs)[0])];
   const logits = outputs.probabilities ? raw.map((value) => Math.fround(Math.log(Math.max(value, tiny)))) : raw;
-  const rounded = softmax(logits).map(Math.fround);
-  const sum = rounded.reduce((total, value) => total + value, 0);
-  const even = rounded.map((value) => value / sum);
+  const even = normalised(softmax(logits).map(Math.fround));
   return temperature ? softmax(even.map((value) => Math.log(Math.max(value, Number.EPSILON)) / temperature)) : even;
 }
 

@@ -36,6 +36,10 @@ class Page:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
+    def open(self, path: Path) -> None:
+        self.driver.get(path.as_uri())
+        self.until(lambda: self.run("document.querySelector('main').ariaBusy") == "false")
+
     def run(self, script: str) -> Any:
         return self.driver.execute_script(f"return {script}")
 
@@ -81,8 +85,8 @@ def hostile_page(
 def page(browser: Any, hostile_page: Path) -> Iterator[Page]:
     """A fresh page, which must log nothing, load nothing and run no markup."""
     browser.get("about:blank")
-    browser.get(hostile_page.as_uri())
     page = Page(browser)
+    page.open(hostile_page)
     yield page
     assert browser.get_log("browser") == []
     loaded = page.run("performance.getEntriesByType('resource').map((one) => one.name)")
@@ -99,8 +103,8 @@ def photo(shared: Path) -> Path:
 def test_it_answers_as_python_does(
     browser: Any, model_page: Path, model: Model, photo: Path
 ) -> None:
-    browser.get(model_page.as_uri())
     page = Page(browser)
+    page.open(model_page)
     page.choose(photo)
     (expected,) = Classifier.load(model.path).predict([photo.read_bytes()])
     assert expected.label is not None
@@ -167,19 +171,26 @@ def test_a_folder_of_500_images(page: Page, photo: Path, tmp_path: Path) -> None
     assert "many/inner/" in page.text("caption")
 
 
-def test_camera(page: Page) -> None:
+def test_camera(page: Page, photo: Path) -> None:
+    page.choose(photo)
     page.click("film")
     page.until(lambda: page.run("document.querySelector('video').checkVisibility()"))
+    assert not page.is_answered()  # The answer was not to what is shown now.
     page.click("watch")
     page.until(page.is_answered)
-    assert page.run("document.getElementById('rows').rows.length") == 0
+    assert page.run("document.getElementById('rows').rows.length") == 1
     page.click("snap")
-    page.until(lambda: page.run("document.getElementById('rows').rows.length") == 1)
+    page.until(lambda: page.run("document.getElementById('rows').rows.length") == 2)
     page.until(page.is_answered)
-    page.run("globalThis.track = document.querySelector('video').srcObject.getTracks()[0]")
+    page.click("snap")  # Back to the camera, for another picture.
+    page.until(lambda: not page.is_answered())
+    page.driver.execute_script(
+        "globalThis.track = document.querySelector('video').srcObject.getTracks()[0]"
+    )
     page.click("close")
     assert page.run("track.readyState") == "ended"
-    page.until(lambda: page.run("document.getElementById('image').naturalWidth"))
+    page.until(page.is_answered)
+    assert "camera-1.jpg" in page.text("caption")
 
 
 @pytest.mark.parametrize("width", [1280, 400])

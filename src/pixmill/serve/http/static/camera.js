@@ -3,38 +3,50 @@
 import { show, spell } from './answer.js';
 import * as api from './api.js';
 import { make, part } from './elements.js';
-import { say, visit, warn } from './visit.js';
+import { say, settle, visit, warn } from './visit.js';
 
 const PAUSE = 1000; // milliseconds from answer to answer
 const REFUSALS = { NotAllowedError: 'The camera is not allowed: allow it in the settings of your browser.', NotFoundError: 'There is no camera.' };
 
+// Below the image in the frame: a picture that was taken covers it until the next one.
 const video = make('video', { muted: true, playsInline: true, hidden: true, aria: { label: 'Camera' } });
-let stream = null;
 let timer = null; // of the next answer
-let taking = false;
 let number = 0; // of the last picture
+let last = null; // the image that was chosen last
 
-// Show a stream; null: close the camera.
-function use(next) {
-  for (const track of stream?.getTracks() ?? []) track.stop();
-  stream = next;
-  video.srcObject = next;
-  video.hidden = part('filming').hidden = next === null;
-  part('choosing').hidden = next !== null;
+// Show the camera, or stop it.
+function film(isOn) {
+  video.hidden = part('filming').hidden = !isOn;
+  part('choosing').hidden = isOn;
+  if (isOn) return;
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
   watch(false);
 }
 
-async function open() {
+async function open(pick) {
+  const { chosen } = visit;
+  part('film').disabled = true;
   try {
-    use(await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1280 } } }));
-    await video.play();
+    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1280 } } });
+    await video.play(); // from now on, there is a picture to take
   } catch (error) {
-    use(null);
+    film(false);
     return warn(REFUSALS[error.name] ?? `The camera cannot be used. ${error.message}`);
+  } finally {
+    part('film').disabled = false;
   }
-  stream.getVideoTracks()[0].addEventListener('ended', () => use(null)); // it was unplugged
+  if (visit.chosen !== chosen) return film(false); // another image was given while the browser asked for permission
+  video.srcObject.getVideoTracks()[0].addEventListener('ended', () => close(pick)); // it was unplugged
+  pick(null);
+  film(true);
   warn('');
-  return part('snap').focus();
+  return settle();
+}
+
+function close(pick) {
+  film(false);
+  if (!visit.chosen && visit.rows.includes(last)) pick(last);
 }
 
 async function picture() {
@@ -46,7 +58,7 @@ async function picture() {
 function watch(isOn) {
   clearTimeout(timer);
   timer = isOn ? setTimeout(look) : null;
-  part('watch').setAttribute('aria-pressed', String(isOn));
+  part('watch').textContent = isOn ? 'Stop' : 'Answer every second';
   if (isOn || !visit.chosen?.live) return;
   visit.chosen = null;
   show();
@@ -68,25 +80,30 @@ async function look() {
   timer = setTimeout(look, PAUSE);
 }
 
-// Close the camera, as another image was chosen.
-export function leave() {
-  if (taking) watch(false);
-  else if (stream) use(null);
+// Another image was chosen, or none: close the camera if it did not take the image.
+export function leave(item) {
+  last = item ?? last;
+  part('snap').textContent = item ? 'Take another picture' : 'Take a picture';
+  if (!video.hidden && item && !item.taken) film(false);
+  else watch(false);
 }
 
-// Call `take` with each picture.
-export function offer(take) {
-  part('frame').append(video);
+// Call `take` with each picture, and `pick` with the image to show.
+export function offer(take, pick) {
+  part('frame').prepend(video);
   part('film').hidden = !navigator.mediaDevices;
   video.addEventListener('click', (event) => event.stopPropagation());
-  part('film').addEventListener('click', open);
-  part('watch').addEventListener('click', () => watch(!timer));
-  part('close').addEventListener('click', () => { use(null); part('film').focus(); });
+  part('film').addEventListener('click', () => open(pick));
+  part('watch').addEventListener('click', () => {
+    const isOn = !timer;
+    pick(null);
+    watch(isOn);
+  });
+  part('close').addEventListener('click', () => { close(pick); settle(); });
   part('snap').addEventListener('click', async () => {
+    if (visit.chosen && !visit.chosen.live) return pick(null);
     const file = await picture();
     number += 1;
-    taking = true;
-    take([{ file, name: `camera-${number}.jpg` }]);
-    taking = false;
+    return take([{ file, name: `camera-${number}.jpg`, taken: true }]);
   });
 }

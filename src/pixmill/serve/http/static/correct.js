@@ -3,7 +3,7 @@
 import { show } from './answer.js';
 import * as api from './api.js';
 import { make, part } from './elements.js';
-import { visit } from './visit.js';
+import { settle, visit } from './visit.js';
 
 const MAX_CHOICES = 12; // classes shown at a time
 
@@ -55,7 +55,7 @@ async function correct(label) {
     if (item !== visit.chosen) return;
     fold(false);
     show();
-    part('choose').focus();
+    settle();
   } catch (error) {
     if (item !== visit.chosen) return;
     part('message').textContent = `Not saved. ${error.message}`;

@@ -13,7 +13,7 @@ import { explain } from './picture.js';
 import { advance, expect, reset } from './progress.js';
 import { fill, list } from './rows.js';
 import { download } from './table.js';
-import { say, visit, warn } from './visit.js';
+import { say, settle, visit, warn } from './visit.js';
 import { size } from './words.js';
 
 const MAX_REQUESTS = 3; // concurrent requests
@@ -42,7 +42,7 @@ async function begin() {
   about(model);
   show();
   api.ready().then((caution) => set('caution', caution), showError);
-  if (keyed) part('choose').focus();
+  if (keyed) settle();
   for (const item of items.filter((other) => other.error?.status === 401)) enqueue(item);
   return examples();
 }
@@ -105,7 +105,7 @@ function mark(item, isChosen) {
 }
 
 function pick(item) {
-  leave();
+  leave(item);
   const before = visit.chosen;
   mark(before, false);
   if (before?.preview && before !== item) {
@@ -178,7 +178,7 @@ async function check({ file }) {
 
 part('again').addEventListener('click', () => {
   enqueue(visit.chosen);
-  part('choose').focus();
+  settle();
 });
 
 part('table').addEventListener('click', () => download(visit.rows, visit.model.classes));
@@ -201,7 +201,7 @@ part('restart').addEventListener('click', () => {
   part('listing').open = false;
   pick(null);
   say('Started over.');
-  part('choose').focus();
+  settle();
 });
 
 addEventListener('keydown', (event) => {
@@ -213,5 +213,5 @@ addEventListener('keydown', (event) => {
 });
 
 listen(take);
-offer(take);
+offer(take, pick);
 await begin();

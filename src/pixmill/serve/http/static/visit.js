@@ -18,3 +18,6 @@ export function warn(text) {
   set('alert', text);
   if (text) part('alert').scrollIntoView({ block: 'nearest' });
 }
+
+// Move the focus to the button for the next image.
+export const settle = () => part(part('filming').hidden ? 'choose' : 'snap').focus();

@@ -125,9 +125,16 @@ def correct(page: Page, image: Path, choice: int) -> str:
 
 def test_corrections_become_a_zip(page: Page, model: Model, photo: Path, tmp_path: Path) -> None:
     odd = tmp_path / "<img src=x>ā.jpeg"
-    odd.hardlink_to(photo)
-    label = correct(page, photo, 0)
+    odd.write_bytes(photo.read_bytes() + b"1")
+    other = tmp_path / "other.jpeg"
+    other.write_bytes(photo.read_bytes() + b"2")
+    correct(page, photo, 0)
     correct(page, odd, -1)
+    label = correct(page, photo, 1)  # In place of the first one.
+    correct(page, other, 0)
+    page.click("wrong")
+    page.driver.find_element("css selector", "#choices button").click()  # As predicted.
+    page.until(lambda: not page.text("message"))
     leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
     assert page.run(leaving)  # The user is asked first.
     page.driver.execute_cdp_cmd(
@@ -140,13 +147,28 @@ def test_corrections_become_a_zip(page: Page, model: Model, photo: Path, tmp_pat
         assert archive.testzip() is None
         contents = {name: archive.read(name) for name in archive.namelist()}
     found = json.loads(contents.pop("corrections.json"))
-    assert contents == dict.fromkeys(["0001-00.jpeg", "0002-_img src=x_ā.jpeg"], photo.read_bytes())
+    assert contents == {
+        "0001-00.jpeg": photo.read_bytes(),
+        "0002-_img src=x_ā.jpeg": odd.read_bytes(),
+    }
     assert found["model"] == model.identity | {"name": HOSTILE}
     assert [(one["file"], one["label"]) for one in found["corrections"]] == [
         *zip(contents, [label, None], strict=True)
     ]
     prediction = found["corrections"][0]["prediction"]
     assert {*prediction} == {"label", "confidence", "sure", "unlike"}
+
+
+def test_keeps_no_image_that_reviewers_cannot_take_in(
+    page: Page, photo: Path, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.jpeg"
+    large.write_bytes(photo.read_bytes() + bytes(20 << 20))
+    page.choose(large)
+    page.click("wrong")
+    page.driver.find_element("css selector", "#choices button").click()
+    page.until(lambda: page.text("message").startswith("Not saved"))
+    assert not page.driver.find_element("id", "kept").is_displayed()
 
 
 def test_a_folder_of_500_images(page: Page, photo: Path, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ export function show() {
   bars(state === 'answered' ? chosen.answer.probabilities : null);
   picture();
   part('again').hidden = state !== 'failed';
-  part('wrong').hidden = !(state === 'answered' && model.feedback && chosen.file && !chosen.message);
+  part('wrong').hidden = !(state === 'answered' && model.feedback && chosen.file && (!chosen.message || chosen.kept));
+  part('wrong').textContent = chosen?.kept ? 'Change the correction' : 'This is wrong';
   part('message').textContent = chosen?.message ?? '';
   part('look').hidden = !(state === 'answered' && model.explains && chosen.file);
   const { length } = visit.rows;

@@ -21,15 +21,15 @@ export function fold(open) {
 
 function choices() {
   const wanted = part('find').value.trim().toLowerCase();
-  const { label: predicted, probabilities } = visit.chosen.answer;
-  const likely = visit.model.classes.filter((name) => name !== predicted).sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0));
+  const { answer: { label: predicted, probabilities }, kept } = visit.chosen;
+  const likely = visit.model.classes.filter((name) => kept || name !== predicted).sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0));
   const found = likely.filter((name) => name.toLowerCase().includes(wanted)).slice(0, MAX_CHOICES);
   const chip = (text, label) => {
     const made = make('button', { type: 'button' }, text);
     made.addEventListener('click', () => correct(label));
     return made;
   };
-  part('choices').replaceChildren(...found.map((name) => chip(name, name)), chip('none of these', ''));
+  part('choices').replaceChildren(...found.map((name) => chip(name === predicted ? `${name}, as predicted` : name, name)), chip('none of these', ''));
 }
 
 // Show the training images most similar to the image, if the server has them.

@@ -62,8 +62,8 @@ export const examples = async () => [];
 export const nearest = async () => [];
 
 export async function correct(item, label) {
-  await keep(item, label || null);
-  return `Thank you. Kept in this tab as ${label ? `‘${label}’` : 'none of the classes'}. When you are done, download the corrections, and send the zip to the owner of the model, who runs: pixmill review --inbox corrections.zip`;
+  item.kept = await keep(item, label || null);
+  return item.kept ? `Thank you. Corrected to ${label ? `‘${label}’` : 'none of the classes'}.` : '';
 }
 
 part('download').addEventListener('click', () => download(description));

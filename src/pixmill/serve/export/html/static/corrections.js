@@ -1,25 +1,48 @@
 // Corrections stay in this tab until they are downloaded, as a zip that `pixmill review` reads.
 
 import { part, save, set } from './elements.js';
+import { crc32 } from './png.js';
+import { visit } from './visit.js';
 import { count } from './words.js';
 import { zip } from './zip.js';
 
 const MAX_NAME = 100; // characters of a file's name that are kept: its end
+const MAX_BYTES = 20 << 20; // of an image; reviewers take in no larger one
+const MAX_BYTES_IN_ALL = 900 << 20; // reviewers take in 1 GiB
 
-const kept = new Map(); // image to its correction
+const kept = new Map(); // checksum and size of an image to its correction
+let before = 0; // corrections that were downloaded and are no longer here
 let saved = true;
 
-// Keep an image with its right class; null: none of the classes.
+// Keep an image with its right class; null: none of the classes. A later correction of the same image replaces it, and
+// the predicted class takes it back. Return whether there is one now.
 export async function keep(item, label) {
+  const { size } = item.file;
+  if (size > MAX_BYTES) throw new Error('The image has more than 20 MB: correct a smaller copy.');
   const content = new Uint8Array(await item.file.arrayBuffer()); // now: later, the file may be gone
-  kept.set(item, { content, label });
-  saved = false;
+  const key = `${crc32(content)} ${size}`;
+  if (saved) forget();
+  const old = kept.get(key);
+  const total = [...kept.values()].reduce((sum, one) => sum + one.content.length, size);
+  if (!old && total > MAX_BYTES_IN_ALL) throw new Error('There is no room for more: download your corrections first.');
+  if (old) Object.assign(old.item, { kept: false, message: '' });
+  if (label === item.answer.label) kept.delete(key);
+  else kept.set(key, { item, content, label });
+  saved = kept.size === 0;
   tell();
+  return kept.has(key);
+}
+
+// Not before the next correction: a download may have been cancelled.
+function forget() {
+  before += kept.size;
+  kept.clear();
 }
 
 function tell() {
-  set('kept-title', `${count(kept.size, 'correction')}${saved ? ', downloaded' : ', not downloaded yet'}`);
-  part('kept').hidden = false;
+  const earlier = before ? `; ${before} downloaded before` : '';
+  set('kept-title', `${count(kept.size, 'correction')}${saved ? ', downloaded' : ', not downloaded yet'}${earlier}`);
+  part('kept').hidden = !kept.size;
 }
 
 // Return a name that every system accepts.
@@ -28,16 +51,18 @@ const clean = (name) => [...name.replace(/[/\\:*?"<>|\p{C}]/gu, '_')].slice(-MAX
 export function download({ name, version, digest }) {
   const corrections = [];
   const files = [];
-  for (const [item, { content, label }] of kept) {
+  for (const { item, content, label } of kept.values()) {
     const file = `${String(corrections.length + 1).padStart(4, '0')}-${clean(item.name)}`;
     const { label: predicted, confidence, sure, unlike } = item.answer;
     corrections.push({ file, label, prediction: { label: predicted, confidence, sure, unlike } });
     files.push([file, content]);
+    item.kept = false; // the zip is out of reach
   }
   const list = JSON.stringify({ format: 1, model: { name, version, digest }, corrections }, null, 1);
   save('corrections.zip', zip([...files, ['corrections.json', new TextEncoder().encode(list)]]));
   saved = true;
   tell();
+  if (visit.chosen?.message) part('wrong').hidden = true;
 }
 
 addEventListener('beforeunload', (event) => saved || event.preventDefault());

@@ -1,19 +1,9 @@
 // A zip archive of files as they are: images hardly compress.
 
+import { crc32 } from './png.js';
+
 const UTF8 = 0x800; // flag of names in UTF-8
 const DAY = 0x21; // 1 January 1980: equal files, equal archives
-
-const REMAINDERS = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? value >>> 1 ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-function crc32(bytes) {
-  let value = -1;
-  for (const byte of bytes) value = value >>> 8 ^ REMAINDERS[(value ^ byte) & 255];
-  return ~value;
-}
 
 const two = (value) => [value & 255, value >> 8 & 255];
 const four = (value) => [...two(value), ...two(value >> 16)];

@@ -357,7 +357,7 @@ def test_lists_several_images(page, project, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(project.sure.read_bytes()[:900])
     page.choose(project.sure, tmp_path / "broken.jpg", project.unsure)
     page.until(lambda: len([card for card in page.all("#cards .name") if card.text != "…"]) == 3)
-    assert page.text("session-title") == "3 images"
+    assert page.text("session-title") == "3 images, 1 not readable"
     sure, broken, unsure = page.all("#cards button")
     assert sure.get_attribute("aria-current") == "true"
     assert broken.text == "JPG\nnot readable\nbroken.jpg"

@@ -193,6 +193,14 @@ def test_a_folder_of_500_images(page: Page, photo: Path, tmp_path: Path) -> None
     assert "many/inner/" in page.text("caption")
 
 
+def test_a_batch_begins_with_what_it_can_show(page: Page, photo: Path, tmp_path: Path) -> None:
+    text = tmp_path / "0.jpg"
+    text.write_text("No image.")
+    page.choose(text, photo)
+    assert photo.name in page.text("caption")
+    assert page.text("session-title") == "2 images, 1 not readable"
+
+
 def test_camera(page: Page, photo: Path) -> None:
     page.choose(photo)
     page.click("film")

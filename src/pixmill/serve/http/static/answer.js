@@ -1,10 +1,10 @@
 // The prediction of the selected image.
 
 import { bars } from './bars.js';
-import { make, part, set } from './elements.js';
+import { make, part } from './elements.js';
 import { picture } from './picture.js';
 import { visit } from './visit.js';
-import { count, either, percent, spoken } from './words.js';
+import { either, percent, spoken } from './words.js';
 
 const { title: site } = document;
 
@@ -21,9 +21,6 @@ export function show() {
   part('wrong').textContent = chosen?.kept ? 'Change the correction' : 'This is wrong';
   part('message').textContent = chosen?.message ?? '';
   part('look').hidden = !(state === 'answered' && model.explains && chosen.file);
-  const { length } = visit.rows;
-  set('session-title', count(length, 'image'));
-  part('session').hidden = length < 2;
 }
 
 function headline(state, unsure) {

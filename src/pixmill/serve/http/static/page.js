@@ -11,7 +11,7 @@ import { make, part, save, set } from './elements.js';
 import { listen } from './intake.js';
 import { explain } from './picture.js';
 import { advance, expect, reset } from './progress.js';
-import { fill, list } from './rows.js';
+import { fill, list, tally } from './rows.js';
 import { download } from './table.js';
 import { say, settle, visit, warn } from './visit.js';
 import { size } from './words.js';
@@ -83,6 +83,8 @@ async function examples() {
 
 // ---- images
 
+let batch = []; // the images added last, until one of them is chosen
+
 // Add images, as {file} or {url}, and show the first one.
 function take(given) {
   const fresh = given.map((one) => ({ name: one.file?.name ?? one.url, heats: new Map(), state: 'waiting', ...one }));
@@ -95,7 +97,9 @@ function take(given) {
     list(item, pick);
   }
   part('cards').replaceChildren(...visit.items.map((item) => item.card));
+  tally();
   pick(fresh[0]);
+  batch = fresh;
   part('cards').scrollLeft = 0;
   fresh.forEach(enqueue);
 }
@@ -106,6 +110,7 @@ function mark(item, isChosen) {
 
 function pick(item) {
   leave(item);
+  batch = [];
   const before = visit.chosen;
   mark(before, false);
   if (before?.preview && before !== item) {
@@ -120,6 +125,14 @@ function pick(item) {
   if (!item) return;
   const { top, bottom } = part('title').getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part('stage').scrollIntoView();
+}
+
+// Instead of an image without an answer, show the first one of its batch that has one.
+function prefer() {
+  const better = batch.find(({ answer }) => answer && !answer.reason);
+  if (!better || better === batch[0] || batch[0].state === 'waiting') return;
+  pick(better);
+  say(spell(better));
 }
 
 // ---- requests
@@ -159,8 +172,10 @@ async function answer(item) {
   if (signal.aborted) return;
   advance();
   fill(item);
+  tally();
   if (item.card) label(item);
   if (item.card && item.file) shrink(item);
+  prefer();
   if (item === visit.chosen) {
     show();
     say(spell(item));
@@ -199,6 +214,7 @@ part('restart').addEventListener('click', () => {
   visit.rows = [];
   for (const id of ['cards', 'rows']) part(id).replaceChildren();
   part('listing').open = false;
+  tally();
   pick(null);
   say('Started over.');
   settle();

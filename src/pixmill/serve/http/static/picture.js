@@ -33,7 +33,7 @@ function unseen({ error, answer, file, live, url, name }) {
   if (live) return '';
   if (error || answer?.reason) return 'No image to show.';
   if (!file) return `Fetching it from ${new URL(url).host}…`;
-  return `Your browser cannot show ${extension(name) || 'these'} images. The model can read more formats.`;
+  return `Your browser cannot show ${extension(name) || 'these'} images.`;
 }
 
 part('image').addEventListener('error', ({ target }) => {

@@ -1,8 +1,8 @@
 // A table of all answers on the page.
 
-import { make, part } from './elements.js';
+import { make, part, set } from './elements.js';
 import { visit } from './visit.js';
-import { percent, verdict } from './words.js';
+import { count, percent, verdict } from './words.js';
 
 const MANY = 20; // images from which the table is open at first
 
@@ -23,6 +23,14 @@ export function fill(item) {
   predicted.textContent = known ? answer.label : '';
   confidence.textContent = known ? percent(answer.confidence) : '';
   words.textContent = verdict(item);
+}
+
+// Say how many images there are.
+export function tally() {
+  const { rows } = visit;
+  const unread = rows.filter(({ answer }) => answer?.reason).length;
+  set('session-title', `${count(rows.length, 'image')}${unread ? `, ${unread.toLocaleString('en')} not readable` : ''}`);
+  part('session').hidden = rows.length < 2;
 }
 
 // The table is one stop of the Tab key; arrows lead through its rows.

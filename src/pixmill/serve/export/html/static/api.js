@@ -5,7 +5,7 @@ import { part } from './elements.js';
 
 // The page says it until it works: browsers that are too old show nothing else.
 const NEEDS = part('alert').textContent.trim();
-const CHANGED = 'This browser changes the pixels that pages read, as a protection against tracking. Its answers may differ from the model\u2019s: use another browser.';
+const CHANGED = 'This browser changes the pixels that pages read, as a protection against tracking. Its answers are the model\u2019s for PNG images only: save others as PNG, or use another browser.';
 const description = JSON.parse(embedded.text('description'));
 const worker = embedded.worker();
 const waiting = new Map();
@@ -13,8 +13,8 @@ let number = 0;
 
 // What a reader of TIFF or HEIC needs to hear: the model reads them, browsers do not.
 const UNSHOWN = {
-  tiff: 'TIFF, which browsers do not read: save it as PNG',
-  heic: 'HEIC, which this browser does not read: save it as JPEG',
+  tiff: 'TIFF is not read here: save it as PNG',
+  heic: 'HEIC is not read here: save it as JPEG',
   deep: 'A grey image of 16 bits, unlike the training images: save it with 8 bits',
   too_many_pixels: 'More than 50 million pixels: save a smaller copy',
 };
@@ -53,7 +53,7 @@ const opened = new Promise((resolve, reject) => {
 
 export const ready = () => opened.then((found) => (found?.changed ? CHANGED : ''));
 
-export const privacy = () => 'Images stay on this device: this file sends nothing.';
+export const privacy = () => 'Images stay on this device: this file needs no network, and sends nothing.';
 
 export const model = async () => ({ ...description, explains: false, feedback: true, urls: false, limits: { max_bytes: 1 << 30, max_files: 20_000 } });
 

@@ -198,9 +198,12 @@ part('again').addEventListener('click', () => {
 
 part('table').addEventListener('click', () => download(visit.rows, visit.model.classes));
 
-part('file').firstChild.addEventListener('click', async () => {
-  say('Fetching the file …');
+part('file').firstChild.addEventListener('click', async ({ target }) => {
+  const { textContent } = target;
+  Object.assign(target, { disabled: true, textContent: 'Preparing the file…' });
+  say(target.textContent);
   const content = await api.file().catch((error) => warn(error.message));
+  Object.assign(target, { disabled: false, textContent });
   if (content) save(`${visit.model.name}.html`, content);
 });
 

@@ -223,6 +223,14 @@ def test_camera(page: Page, photo: Path) -> None:
     assert "camera-1.jpg" in page.text("caption")
 
 
+def violations(page: Page) -> list[str]:
+    found: list[str] = page.driver.execute_async_script(
+        "axe.run({ preload: false }).then(({ violations }) => "
+        "arguments[0](violations.map(({ id }) => id)))"
+    )
+    return found
+
+
 @pytest.mark.parametrize("width", [1280, 400])
 def test_accessible(page: Page, photo: Path, width: int) -> None:
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
@@ -231,12 +239,11 @@ def test_accessible(page: Page, photo: Path, width: int) -> None:
     page.click("wrong")
     page.run("document.getElementById('listing').open = true")
     page.driver.execute_script((files("axe_core_python") / "axe.min.js").read_text("utf-8"))
-    found = page.driver.execute_async_script(
-        "axe.run({ preload: false }).then(({ violations }) => "
-        "arguments[0](violations.map(({ id }) => id)))"
-    )
-    assert found == []
+    assert violations(page) == []
     assert page.run("document.documentElement.scrollWidth") <= width
+    page.click("film")
+    page.until(lambda: page.run("document.querySelector('video').checkVisibility()"))
+    assert violations(page) == []
 
 
 def test_it_cannot_reach_a_network(page: Page) -> None:

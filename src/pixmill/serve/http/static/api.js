@@ -6,7 +6,7 @@ const KEY = 'pixmill-key';
 const MAX_WAIT = 30; // seconds; the user retries after a longer Retry-After
 
 // A failed request; the message is shown to the user.
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(status, message) {
     super(message);
     this.status = status; // 0 without a response

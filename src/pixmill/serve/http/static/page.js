@@ -185,9 +185,9 @@ async function answer(item) {
 
 async function check({ file }) {
   const most = visit.model.limits?.max_bytes;
-  if (most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; at most ${size(most)} are accepted.`);
+  if (most && file.size > most) throw new Error(`The file has ${size(file.size)}; at most ${size(most)} are accepted.`);
   await file.slice(0, 1).arrayBuffer().catch(() => {
-    throw new api.Refusal(0, 'The file cannot be read. If it is a folder, choose the images in it.');
+    throw new Error('The file cannot be read. If it is a folder, choose the images in it.');
   });
 }
 

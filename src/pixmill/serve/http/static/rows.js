@@ -8,8 +8,7 @@ const MANY = 20; // images from which the table is open at first
 
 // Add the row of an image.
 export function list(item, onPick) {
-  const { firstChild } = part('rows');
-  const button = make('button', { type: 'button', tabIndex: firstChild ? -1 : 0, title: item.name }, item.name);
+  const button = make('button', { type: 'button', title: item.name }, item.name);
   button.addEventListener('click', () => onPick(item));
   item.row = make('tr', {}, make('td', {}, button), ...Array.from({ length: 3 }, () => make('td')));
   part('rows').append(item.row);
@@ -32,11 +31,3 @@ export function tally() {
   set('session-title', `${count(rows.length, 'image')}${unread ? `, ${unread.toLocaleString('en')} not readable` : ''}`);
   part('session').hidden = rows.length < 2;
 }
-
-// The table is one stop of the Tab key; arrows lead through its rows.
-part('rows').addEventListener('keydown', (event) => {
-  const step = { ArrowDown: 'nextSibling', ArrowUp: 'previousSibling' }[event.key];
-  if (!step) return;
-  event.preventDefault();
-  event.target.closest('tr')[step]?.querySelector('button').focus();
-});

@@ -19,14 +19,6 @@ const UNSHOWN = {
   too_many_pixels: 'More than 50 million pixels: save a smaller copy',
 };
 
-// A failed request; the message is shown to the user.
-export class Refusal extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
-
 function ask(task, given) {
   return new Promise((resolve, reject) => {
     number += 1;
@@ -38,7 +30,7 @@ function ask(task, given) {
 function listen({ data: { id, found, error } }) {
   const { resolve, reject } = waiting.get(id);
   waiting.delete(id);
-  if (error) reject(new Refusal(0, error));
+  if (error) reject(new Error(error));
   else resolve(found);
 }
 
@@ -49,7 +41,7 @@ const opened = new Promise((resolve, reject) => {
   worker.addEventListener('message', listen);
   const networks = [...document.querySelectorAll('script.network')].map(({ textContent }) => textContent);
   return ask('open', { description, runtime: embedded.text('runtime'), networks });
-}).catch(({ message }) => { throw new Refusal(0, `The model cannot be opened: ${message}. ${NEEDS}`); });
+}).catch(({ message }) => { throw new Error(`The model cannot be opened: ${message}. ${NEEDS}`); });
 
 export const ready = () => opened.then((found) => (found?.changed ? CHANGED : ''));
 

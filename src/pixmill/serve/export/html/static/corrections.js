@@ -21,7 +21,10 @@ export async function keep(item, label) {
   if (size > MAX_BYTES) throw new Error('The image has more than 20 MB: correct a smaller copy.');
   const content = new Uint8Array(await item.file.arrayBuffer()); // now: later, the file may be gone
   const key = `${crc32(content)} ${size}`;
-  if (saved) forget();
+  if (saved) { // what was downloaded is kept until now, as that may have been cancelled
+    before += kept.size;
+    kept.clear();
+  }
   const old = kept.get(key);
   const total = [...kept.values()].reduce((sum, one) => sum + one.content.length, size);
   if (!old && total > MAX_BYTES_IN_ALL) throw new Error('There is no room for more: download your corrections first.');
@@ -31,12 +34,6 @@ export async function keep(item, label) {
   saved = kept.size === 0;
   tell();
   return kept.has(key);
-}
-
-// Not before the next correction: a download may have been cancelled.
-function forget() {
-  before += kept.size;
-  kept.clear();
 }
 
 function tell() {

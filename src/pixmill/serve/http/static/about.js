@@ -26,7 +26,7 @@ export function about(model) {
   part('accuracy').append(...warnings(model).map((caution) => make('p', {}, caution)));
   const facts = [
     ['Name', model.name],
-    ['Version', model.version && version(model)],
+    ['Version', model.version && `${model.version}${of(model.promoted)}`],
     ['Classes', classes.length <= 12 ? classes.join(', ') : make('details', {}, make('summary', {}, classes.length.toLocaleString('en')), classes.join(', '))],
     ['Sure from', threshold === null ? null : `${tenth(threshold)} confidence`],
     ['Image size', `${model.image_size} pixels`],

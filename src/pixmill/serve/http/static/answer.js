@@ -16,7 +16,7 @@ export function show() {
   headline(state, unsure);
   bars(state === 'answered' ? chosen.answer.probabilities : null);
   picture();
-  part('again').hidden = state !== 'failed';
+  part('again').hidden = state !== 'failed' || chosen.live;
   part('wrong').hidden = !(state === 'answered' && model.feedback && chosen.file && (!chosen.message || chosen.kept));
   part('wrong').textContent = chosen?.kept ? 'Change the correction' : 'This is wrong';
   part('message').textContent = chosen?.message ?? '';

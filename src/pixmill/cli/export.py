@@ -1,4 +1,4 @@
-"""Export the model, as a file for a colleague or a program, or the images as a data set.
+"""Export the model as a file for a colleague or an app, or the images.
 
 The files of the model (LiteRT, ONNX, Keras) return calibrated probabilities; html is a
 page that predicts images in any browser, without a network. Each file is compared with

@@ -11,9 +11,8 @@ let networks;
 
 // Undo `_pack` of page.py: base64 of gzip of the first bytes of all words, then the second ones, and so on.
 async function unpack(text, words) {
-  const binary = atob(text);
-  const packed = new Uint8Array(binary.length);
-  for (let at = 0; at < packed.length; at += 1) packed[at] = binary.charCodeAt(at);
+  const slowly = (binary) => new Uint8Array(binary.length).map((_, at) => binary.charCodeAt(at)); // in older browsers
+  const packed = Uint8Array.fromBase64?.(text) ?? slowly(atob(text));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
   if (!words) return planes;
@@ -29,9 +28,9 @@ async function unpack(text, words) {
 async function open({ description, runtime, networks: texts }) {
   model = description;
   Object.assign(embedded, { create: createRuntime, binary: await unpack(runtime, false) });
-  await loadLiteRt('embedded.js');
+  const [, ...unpacked] = await Promise.all([loadLiteRt('embedded.js'), ...texts.map((text) => unpack(text, true))]);
   networks = [];
-  for (const text of texts) networks.push(await loadAndCompile(await unpack(text, true), { accelerator: 'wasm' }));
+  for (const network of unpacked) networks.push(await loadAndCompile(network, { accelerator: 'wasm' }));
   return { changed: await isDisturbed() };
 }
 

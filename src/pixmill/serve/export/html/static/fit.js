@@ -56,7 +56,6 @@ function stretch(image, side, size, name) {
   const { data: source, width } = image;
   const target = { ...image, [side]: size };
   target.data = new Uint8ClampedArray(4 * target.width * target.height);
-  const half = 1 << (BITS - 1);
   const isWidth = side === 'width';
   const lines = isWidth ? image.height : width;
   // Distances between neighbours along this side, and between lines of them.
@@ -65,7 +64,7 @@ function stretch(image, side, size, name) {
   for (const { first, fixed } of weights(image[side], size, name)) {
     for (let line = 0; line < lines; line += 1) {
       for (let channel = 0; channel < 3; channel += 1) {
-        let sum = half;
+        let sum = 1 << (BITS - 1); // a half
         let from = line * apart + first * step + channel;
         for (let tap = 0; tap < fixed.length; tap += 1, from += step) sum += source[from] * fixed[tap];
         target.data[start + line * writtenApart + channel] = sum >> BITS;

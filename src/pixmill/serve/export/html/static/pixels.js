@@ -5,29 +5,25 @@ import { big, checkSize, crc32, readPng, Unreadable } from './png.js';
 const MAX_SCANS = 100; // of a progressive JPEG; each is a pass over all pixels
 const NEARLY_WHITE = 240; // from which a picture on white counts as hidden
 
-const SIGNATURES = [
+// What a file begins with, and its reader, or the reason why there is none.
+const FORMATS = [
   [/^$/, 'empty'],
-  [/^\xff\xd8\xff/, 'jpeg'],
-  [/^\x89PNG\r\n\x1a\n/, 'png'],
-  [/^GIF8[79]a/, 'gif'],
-  [/^RIFF....WEBP/s, 'webp'],
-  [/^BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0/s, 'bmp'],
-  [/^.{4}ftyp(.{0,64}avi[fs]|(mif|msf|mia).*av01)/s, 'avif'],
+  [/^\xff\xd8\xff/, readJpeg],
+  [/^\x89PNG\r\n\x1a\n/, async (...given) => upright(await readPng(...given))],
+  [/^GIF8[79]a/, readGif],
+  [/^RIFF....WEBP/s, readWebp],
+  [/^BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0/s, readBmp],
+  [/^.{4}ftyp(.{0,64}avi[fs]|(mif|msf|mia).*av01)/s, readAvif],
   [/^.{4}ftyp(.{0,64}he(i[cmsx]|v[cmsx])|(mif|msf|mia).*hvc1)/s, 'heic'],
   [/^(II[*+]\0|MM\0[*+])/, 'tiff'],
   [/^%PDF-/, 'pdf'],
   [/^(PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ)/, 'archive'],
   [/^[\xef\xbb\xbf\s]*(?=<)((?!<svg).)*<(!doctype html|html|head|body)/is, 'html'],
   [/^[\xef\xbb\xbf\s]*(?=<).*<svg/is, 'svg'],
+  [/^/, 'unknown'],
 ];
 
 const textOf = (bytes) => new TextDecoder('latin1').decode(bytes);
-
-// Return the format of some bytes, by their content.
-function sniff(bytes) {
-  const head = String.fromCharCode(...bytes.subarray(0, 2048));
-  return SIGNATURES.find(([pattern]) => pattern.test(head))?.[1] ?? 'unknown';
-}
 
 async function byBrowser(parts, imageOrientation = 'from-image') {
   const options = { colorSpaceConversion: 'none', premultiplyAlpha: 'none', imageOrientation };
@@ -54,14 +50,13 @@ export async function isDisturbed() {
 
 // Return the size, whether it is progressive, and where the data of the first scan begin.
 function jpegHeader(bytes) {
-  const word = (at) => bytes[at] << 8 | bytes[at + 1];
   const found = {};
   for (let at = 2; at + 9 < bytes.length;) {
     const marker = bytes[at] === 0xff ? bytes[at + 1] : 0;
     const hasLength = marker >= 0xc0 && marker < 0xff && (marker < 0xd0 || marker > 0xd9);
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) Object.assign(found, { width: word(at + 7), height: word(at + 5), isProgressive: marker === 0xc2 });
-    at += hasLength ? 2 + word(at + 2) : 1;
+    if (isFrame) Object.assign(found, { width: big(bytes, at + 7, 2), height: big(bytes, at + 5, 2), isProgressive: marker === 0xc2 });
+    at += hasLength ? 2 + big(bytes, at + 2, 2) : 1;
     if (marker === 0xda) return { ...found, start: at };
   }
   throw new Unreadable('truncated');
@@ -188,14 +183,12 @@ function opaque(image) {
   return black.most - black.least > white.most - white.least ? black : white;
 }
 
-const READERS = { jpeg: readJpeg, png: async (...given) => upright(await readPng(...given)), webp: readWebp, gif: readGif, bmp: readBmp, avif: readAvif };
-
 // Return {data, width, height} with RGBA pixels. `window`: the values that become black and white in greys of 16 bits.
 export async function decode(bytes, { window = null } = {}) {
-  const kind = sniff(bytes);
-  if (!READERS[kind]) throw new Unreadable(kind);
-  const read = READERS[kind](bytes, window).then(opaque);
-  return read.catch((error) => { throw error instanceof RangeError ? new Unreadable('memory') : error; });
+  const head = String.fromCharCode(...bytes.subarray(0, 2048));
+  const [, read] = FORMATS.find(([pattern]) => pattern.test(head));
+  if (typeof read === 'string') throw new Unreadable(read);
+  return read(bytes, window).then(opaque).catch((error) => { throw error instanceof RangeError ? new Unreadable('memory') : error; });
 }
 
 export { Unreadable };

@@ -48,11 +48,9 @@ async function inflate(parts, length) {
   const packed = new Uint8Array(await new Blob(parts).arrayBuffer());
   const raw = new Uint8Array(length);
   const { readable, writable } = new DecompressionStream('deflate');
-  const feed = async (writer) => {
-    for (let at = 0; at < packed.length; at += PIECE) await writer.write(packed.subarray(at, at + PIECE));
-    await writer.close();
-  };
-  feed(writable.getWriter()).catch(() => {}); // reading fails, too
+  const writer = writable.getWriter();
+  for (let at = 0; at < packed.length; at += PIECE) writer.write(packed.subarray(at, at + PIECE)).catch(() => {}); // reading fails, too
+  writer.close().catch(() => {});
   const reader = readable.getReader();
   for (let at = 0; at < length;) {
     const { done, value } = await reader.read().catch(() => { throw new Unreadable('broken'); });

@@ -40,12 +40,9 @@ async function run(network, values) {
   const input = new Tensor(values, [1, ...shape.slice(1)]); // the first side may be open
   const outputs = await network.run([input]);
   input.delete();
-  const named = {};
-  for (const [at, { name }] of network.getOutputDetails().entries()) {
-    named[name] = outputs[at].toTypedArray().slice();
-    outputs[at].delete();
-  }
-  return named;
+  const named = network.getOutputDetails().map(({ name }, at) => [name, outputs[at].toTypedArray().slice()]);
+  outputs.forEach((output) => output.delete());
+  return Object.fromEntries(named);
 }
 
 function normalised(values) {

@@ -58,9 +58,8 @@ function softmax(values) {
 // As `Classifier` and `Calibration`: probabilities pass through 32 bits before the temperature.
 function calibrated(outputs) {
   const { temperature } = model.calibration;
-  const tiny = 2 ** -126;
   const raw = [...(outputs.logits ?? outputs.probabilities ?? Object.values(outputs)[0])];
-  const logits = outputs.probabilities ? raw.map((value) => Math.fround(Math.log(Math.max(value, tiny)))) : raw;
+  const logits = outputs.probabilities ? raw.map((value) => Math.fround(Math.log(Math.max(value, 2 ** -126)))) : raw;
   const even = normalised(softmax(logits).map(Math.fround));
   return temperature ? softmax(even.map((value) => Math.log(Math.max(value, Number.EPSILON)) / temperature)) : even;
 }

@@ -103,7 +103,7 @@ def test_what_is_left_out_prevents_nothing_else(tmp_path):
 def test_a_list_that_is_not_as_the_page_writes_it_is_refused(text, tmp_path):
     file = write(tmp_path / "corrections.zip", {"1": JPEG}, text)
     assert not has_corrections(file)
-    with pytest.raises(DataError, match="no zip of corrections"):
+    with pytest.raises(DataError, match="not a zip of corrections"):
         take_in(file, Inbox(tmp_path / "inbox"))
 
 

@@ -18,6 +18,7 @@ from pixmill.dataset.inbox import Inbox
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.read_errors import explain
 from pixmill.images.verified_reading import UndecodableError
+from pixmill.models.determinism import first_line
 
 _LIST = "corrections.json"
 
@@ -53,7 +54,7 @@ class _Item(BaseModel):
     prediction: _Prediction
 
 
-class _List(BaseModel):
+class _List(BaseModel, title=_LIST):
     format: Literal[1]
     model: _Model
     # Otherwise, the memory for errors is many times that of the list.
@@ -83,7 +84,7 @@ def take_in(file: Path, inbox: Inbox) -> list[str]:
         of an :class:`~pixmill.images.verified_reading.UndecodableError`.
 
     Raises:
-        DataError: The file is no zip of corrections.
+        DataError: The file is not a zip of corrections.
         InboxFullError: The inbox is full.
         LockedError: The inbox was locked for ten seconds.
         StorageError: The disk is full or may not be written.
@@ -135,7 +136,8 @@ def _read_list(file: Path) -> _List:
             return _List.model_validate_json(_unpack(archive, archive.getinfo(_LIST)))
     except Exception as error:  # zipfile raises all kinds of exceptions.
         raise DataError(
-            f"{file} is no zip of corrections that this version of Pixmill reads",
+            f"{file} is not a zip of corrections that this version of Pixmill reads: "
+            f"{first_line(error)}",
             next="ask for the file again, as the page of the model made it",
         ) from error
 

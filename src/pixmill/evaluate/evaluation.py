@@ -183,7 +183,7 @@ def evaluate(
     classifier = Classifier.load(trained)
     labels = classifier.labels
     image_size = classifier.preprocessing.image_size
-    parts = load_parts(packed, labels, image_size=image_size)
+    parts = load_parts(packed, labels, targets=classifier.head.targets, image_size=image_size)
     every = list(parts.values())
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
     features = None
@@ -191,10 +191,8 @@ def evaluate(
         features = features_of(train.backbone, file=trained / BACKBONE)
     # The model has seen its training images: held-out predictions replace its own where they exist.
     in_sample = predict_parts(classifier, every, features)
-    uncalibrated = hold_out(
-        in_sample, load_held_out(trained, labels), labels, classifier.calibration
-    )
-    predictions = apply_calibration(uncalibrated, labels, classifier.calibration)
+    uncalibrated = hold_out(in_sample, load_held_out(trained, labels), classifier)
+    predictions = apply_calibration(uncalibrated, classifier)
     groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
     confidence, curves = measure_confidence(
@@ -208,9 +206,7 @@ def evaluate(
     unlike = tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
-        "train": measure_training(
-            apply_calibration(in_sample, labels, classifier.calibration), predictions, labels
-        ),
+        "train": measure_training(apply_calibration(in_sample, classifier), predictions, labels),
         **confidence,
         "slices": slice_figures(cut),
         "unlike": None if unlike.isna().all() else float(unlike.mean()),

@@ -15,8 +15,6 @@ from pixmill.core.manifest import TEXT
 from pixmill.core.process.progress import Progress, track
 from pixmill.images.compute import RowLimits
 from pixmill.images.parts import Part
-from pixmill.metrics.calibration import Calibration
-from pixmill.metrics.probabilities import losses
 from pixmill.models.classifier import Classifier
 from pixmill.models.inference import LIMITS, Located, answers_schema, predict_images
 from pixmill.models.model_folder import read_description
@@ -70,7 +68,7 @@ def predict_parts(
         features: Backbone features in the order of splits and rows; results are the same as with
             pixels. Default: computed from the pixels.
     """
-    names = np.asarray(classifier.labels, dtype=object)
+    labels = classifier.labels
     parts = list(parts)
     tables = []
     first = 0
@@ -96,8 +94,8 @@ def predict_parts(
                 "id": part.rows["id"],
                 "split": part.name,
                 "label": part.rows["label"],
-                "predicted": names[given.argmax(axis=1)],
-                **{f"p_{label}": given[:, place] for place, label in enumerate(names)},
+                "predicted": classifier.head.predicted(given, labels, classifier.calibration),
+                **{f"p_{label}": given[:, place] for place, label in enumerate(labels)},
                 "unlike": pd.array(unlike, "boolean"),
             }
             tables.append(pd.DataFrame(columns))
@@ -105,19 +103,17 @@ def predict_parts(
 
 
 def hold_out(
-    predictions: pd.DataFrame,
-    held_out: pd.DataFrame,
-    labels: Sequence[str],
-    calibration: Calibration,
+    predictions: pd.DataFrame, held_out: pd.DataFrame, classifier: Classifier
 ) -> pd.DataFrame:
     """Return predictions, held-out ones where there are any, with the column ``held_out``.
 
     Args:
         predictions: Result of :func:`predict_parts`.
         held_out: Result of :func:`pixmill.models.held_out.load_held_out`.
-        labels: The classes in the order of the model's outputs.
-        calibration: The model's calibration.
+        classifier: The model.
     """
+    labels = classifier.labels
+    calibration = classifier.calibration
     places = pd.Index(held_out["id"]).get_indexer(pd.Index(predictions["id"]))
     known = places >= 0
     rows = places[places >= 0]
@@ -128,31 +124,29 @@ def hold_out(
     ]
     found = predictions.assign(held_out=known | (predictions["split"] == "test").to_numpy())
     found.loc[known, [f"p_{label}" for label in labels]] = given
-    found.loc[known, "predicted"] = np.asarray(labels, object)[given.argmax(axis=1)]
+    found.loc[known, "predicted"] = classifier.head.predicted(given, labels, calibration)
     found.loc[known, "unlike"] = pd.array(unlike, "boolean")
     return found
 
 
-def apply_calibration(
-    predictions: pd.DataFrame, labels: Sequence[str], calibration: Calibration
-) -> pd.DataFrame:
+def apply_calibration(predictions: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:
     """Return predictions with calibrated probabilities and their loss.
 
     Args:
         predictions: Columns as in :func:`predictions_schema`, with uncalibrated probabilities.
-        labels: The classes in any order.
-        calibration: The model's calibration.
+        classifier: The model.
 
     Raises:
         ValueError: The probabilities of an image do not sum to one.
     """
     # Rounded to the precision of the file: metrics can be recomputed from it and agree on all
     # processors.
-    values = calibration.apply(probabilities_of(predictions, labels)).astype(np.float32)
+    labels = classifier.labels
+    uncalibrated = probabilities_of(predictions, labels)
+    values = classifier.calibration.apply(uncalibrated).astype(np.float32)
     columns = {f"p_{label}": values[:, place] for place, label in enumerate(labels)}
-    return predictions.assign(
-        **columns, loss=losses(class_indices(predictions["label"], labels), values)
-    )
+    targets = classifier.head.targets(predictions["label"], labels)
+    return predictions.assign(**columns, loss=classifier.head.losses(targets, values))
 
 
 def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.float32]:

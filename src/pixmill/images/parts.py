@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, get_args
@@ -20,6 +20,8 @@ from pixmill.core.words import first_of
 from pixmill.images.compression import decompress
 
 Pixels = npt.NDArray[np.uint8]
+
+Targets = npt.NDArray[Any]
 
 _REPACK_COMMAND = "dvc repro -f split"
 PartName = Literal["train", "val", "test"]
@@ -229,13 +231,13 @@ class Part:
         name: ``train``, ``val`` or ``test``.
         rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i belongs to image i of
             ``pixels``.
-        targets: ``int32`` of shape (n,): class index of each image.
+        targets: What each image shows, as :meth:`pixmill.heads.Head.targets` returns it.
         pixels: ``uint8`` of shape (n, image_size, image_size, 3), decompressed when indexed.
     """
 
     name: PartName
     rows: pd.DataFrame
-    targets: npt.NDArray[np.int32]
+    targets: Targets
     pixels: Shards
 
     def __len__(self) -> int:
@@ -264,7 +266,7 @@ class Part:
 
     def batches(
         self, size: int, order: npt.NDArray[np.int64] | None = None
-    ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]:
+    ) -> Iterator[tuple[npt.NDArray[np.float32], Targets]]:
         """Yield batches of model inputs, ``float32`` from 0 to 255, with their targets.
 
         Args:
@@ -278,13 +280,19 @@ class Part:
 
 
 def load_parts(
-    folder: Path, labels: Sequence[str], *, image_size: int, names: Sequence[PartName] = PARTS
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    targets: Callable[[Iterable[Any], Sequence[str]], Targets],
+    image_size: int,
+    names: Sequence[PartName] = PARTS,
 ) -> dict[PartName, Part]:
     """Return packed splits by name, with the manifest's rows in the order of the images.
 
     Args:
         folder: ``artifacts/split``.
         labels: Classes, in the order of the model's outputs.
+        targets: :meth:`pixmill.heads.Head.targets` of the model's head.
         image_size: Side of the images in pixels.
         names: Splits to load; default: all three.
 
@@ -295,22 +303,30 @@ def load_parts(
     path = folder / "manifest.parquet"
     manifest = read_table(path, SPLIT, stage="split", columns=[*_COLUMNS, "split", "row"])
     kept = manifest[manifest["split"].notna()]
-    unknown = sorted(set(kept["label"]) - set(labels))
-    if unknown:
+    try:
+        known = targets(kept["label"], labels)
+    except KeyError as error:
         raise ManifestError(
-            f"{path} has images of unknown classes: {first_of(unknown)}; expected "
+            f"{path} has images of an unknown class: {error.args[0]}; expected "
             f"{first_of(labels, 20)}",
             next="dvc repro",
-        )
-    return {
-        name: _load(folder, name, kept[kept["split"] == name], labels, image_size) for name in names
-    }
+        ) from None
+    parts = {}
+    for name in names:
+        inside = (kept["split"] == name).to_numpy(bool)
+        parts[name] = _load(folder, name, kept[inside], known[inside], image_size)
+    return parts
 
 
 def _load(
-    folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], image_size: int
+    folder: Path,
+    name: PartName,
+    rows: pd.DataFrame,
+    targets: Targets,
+    image_size: int,
 ) -> Part:
-    rows = rows.sort_values("row")
+    order = rows["row"].argsort().to_numpy()
+    rows = rows.iloc[order]
     if rows.empty:
         raise ManifestError(
             f"{folder / 'manifest.parquet'} has no images in {name}", next=_REPACK_COMMAND
@@ -328,5 +344,4 @@ def _load(
             f"pixels; expected {image_size} x {image_size}",
             next="dvc repro",
         )
-    targets = pd.Index(labels).get_indexer(pd.Index(rows["label"])).astype(np.int32)
-    return Part(name, rows[list(_COLUMNS)].reset_index(drop=True), targets, pixels)
+    return Part(name, rows[list(_COLUMNS)].reset_index(drop=True), targets[order], pixels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json
+from pixmill.heads import Calibrated, Head, head_of
 from pixmill.images.decode import decode
 from pixmill.images.fit import fit
 from pixmill.images.verified_reading import UndecodableError
 from pixmill.metrics.calibration import Calibration
-from pixmill.metrics.probabilities import softmax
 from pixmill.models.exported import load_exported
 from pixmill.models.litert import (
     Floats,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
 
 Pixels = npt.NDArray[np.uint8]
+
+ONE_LABEL = head_of("one_label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Prediction:
             or ``memory``.
         unlike: Whether the image is unlike the training images, which makes the prediction
             unreliable; ``None`` if unknown.
+        labels: Answer by label; ``None`` if the model answers with one.
+        sure_labels: Whether each answer is sure; ``None`` if the model answers with one.
     """
 
     label: str | None = None
@@ -89,6 +93,8 @@ class Prediction:
     probabilities: npt.NDArray[np.float64] | None = None
     reason: str | None = None
     unlike: bool | None = None
+    labels: Mapping[str, bool] | None = None
+    sure_labels: Mapping[str, bool | None] | None = None
 
     def as_row(self, labels: Sequence[str]) -> dict[str, Any]:
         """Return ``label``, ``confidence``, ``sure``, ``unlike``, each ``p_<class>``, ``reason``.
@@ -137,14 +143,16 @@ class Classifier:
         backbone: From pixels to features. Default: none.
         scorer: Like ``network``, but also returns the novelty of each input. Default: the novelty
             is unknown.
+        head: What it answers. Default: one class.
     """
 
     labels: tuple[str, ...]
     preprocessing: Preprocessing
-    calibration: Calibration
+    calibration: Calibrated
     network: Network
     backbone: Network | None = None
     scorer: Scorer | None = None
+    head: Head = ONE_LABEL
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Classifier:
@@ -163,7 +171,7 @@ class Classifier:
             preprocessing = Preprocessing(
                 exported.image_size, exported.aspect, exported.resize, window=exported.window
             )
-            calibration = Calibration(
+            calibration: Calibrated = Calibration(
                 None,
                 exported.threshold,
                 exported.target_accuracy,
@@ -174,15 +182,17 @@ class Classifier:
         labels = tuple(description["labels"])
         names = ("image_size", "aspect", "resize", "window")
         preprocessing = Preprocessing(**{name: description[name] for name in names})
+        head = head_of(description["task"])
         content = read_json(folder / CALIBRATION_FILE, stage="train")
         try:
-            calibration = Calibration(**content)
+            calibration = head.read_calibration(content)
         except TypeError as error:
             raise ManifestError(
                 f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
                 next="dvc repro -f train",
             ) from error
-        classifier = cls(labels, preprocessing, calibration, *load_networks(folder, threads))
+        networks = load_networks(folder, threads)
+        classifier = cls(labels, preprocessing, calibration, *networks, head=head)
         side = preprocessing.image_size
         try:
             outputs = classifier.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[
@@ -241,7 +251,7 @@ class Classifier:
         logits, novelty = (
             (self.network(features), None) if self.scorer is None else self.scorer(features)
         )
-        return to_probabilities(logits), novelty
+        return to_probabilities(logits, self.head), novelty
 
     def _predict(self, image: bytes | Pixels) -> Prediction:
         try:
@@ -252,16 +262,22 @@ class Classifier:
             return Prediction(reason="memory")
         uncalibrated, novelty = self.score_pixels(pixels[None])
         probabilities = self.calibration.apply(uncalibrated)[0]
-        best = int(probabilities.argmax())
-        confidence = float(probabilities[best])
         unlike = self.calibration.is_unlike(None if novelty is None else float(novelty[0]))
-        sure = self.calibration.is_sure(confidence, unlike=unlike)
-        return Prediction(self.labels[best], confidence, sure, probabilities, unlike=unlike)
+        answer = self.head.answer(probabilities, self.labels, self.calibration, unlike=unlike)
+        return Prediction(
+            answer.label,
+            answer.confidence,
+            answer.sure,
+            probabilities,
+            unlike=unlike,
+            labels=answer.labels,
+            sure_labels=answer.sure_labels,
+        )
 
 
-def to_probabilities(logits: Floats) -> Floats:
+def to_probabilities(logits: Floats, head: Head) -> Floats:
     """Return probabilities, computed in float64 and rounded to float32."""
-    return softmax(logits).astype(np.float32)
+    return head.probabilities(logits).astype(np.float32)
 
 
 def load_networks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,11 @@ import pyarrow as pa
 
 from pixmill.core.files.writing import write_json
 from pixmill.core.manifest import read_table, write_table
+from pixmill.core.params import TrainParams
+from pixmill.heads import Head
+from pixmill.heads.head import Targets
 from pixmill.images.parts import Part
-from pixmill.metrics.calibration import calibrate, novelty_limit
+from pixmill.metrics.calibration import novelty_limit
 from pixmill.models.classifier import load_networks, to_probabilities
 from pixmill.models.model_folder import CALIBRATION_FILE, HELD_OUT_FILE
 
@@ -29,23 +33,26 @@ class HeldOut:
 
     Args:
         rows: Columns ``id``, ``label`` and ``cluster`` of each image.
-        targets: Class of each image.
+        targets: What each image shows.
         probabilities: Uncalibrated probabilities, ``float32`` of shape (images, labels).
         novelty: Novelty of each image, ``float32`` of shape (images,); NaN if unknown.
     """
 
     rows: pd.DataFrame
-    targets: npt.NDArray[np.int32]
+    targets: Targets
     probabilities: Features
     novelty: Features
 
 
-def predict_held_out(folder: Path, part: Part, *, features: Features | None = None) -> HeldOut:
+def predict_held_out(
+    folder: Path, part: Part, head: Head, *, features: Features | None = None
+) -> HeldOut:
     """Return the predictions of a saved classifier for a split that it was not fitted to.
 
     Args:
         folder: ``artifacts/train``, with the network.
         part: The split.
+        head: What the classifier answers.
         features: Features of the split. Default: computed from its pixels, if needed.
     """
     network, backbone, scorer = load_networks(folder)
@@ -59,21 +66,27 @@ def predict_held_out(folder: Path, part: Part, *, features: Features | None = No
     else:
         logits = np.concatenate(list(map(network, inputs)))
         novelty = np.full(len(part), np.nan, np.float32)
-    return HeldOut(part.rows, part.targets, to_probabilities(logits), novelty)
+    return HeldOut(part.rows, part.targets, to_probabilities(logits, head), novelty)
 
 
-def save_calibration(folder: Path, held_out: HeldOut, *, target: float) -> None:
+def save_calibration(
+    folder: Path, held_out: HeldOut, head: Head, params: TrainParams, labels: Sequence[str]
+) -> None:
     """Calibrate a classifier, and write its calibration next to its weights.
 
     Args:
         folder: ``artifacts/train``.
         held_out: The predictions to calibrate on.
-        target: Accuracy that confident predictions should reach, > 0 and < 1.
+        head: What the classifier answers.
+        params: The section ``train``.
+        labels: The labels, in the order of the outputs.
     """
     clusters = held_out.rows["cluster"].astype(str)
     known = ~np.isnan(held_out.novelty)
     limit = novelty_limit(held_out.novelty[known], clusters[known]) if known.any() else None
-    calibration = calibrate(held_out.probabilities, held_out.targets, clusters, target)
+    calibration: Any = head.calibrate(
+        held_out.probabilities, held_out.targets, clusters, params, labels
+    )
     write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
 
 

@@ -7,8 +7,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json, replacing, reserve, write_text
 from pixmill.images.depth import Window
@@ -76,6 +77,9 @@ NOVELTY_FILE = "novelty.npz"
 HELD_OUT_FILE = "held_out.parquet"
 """File name of the predictions of images that the classifier was not fitted to."""
 
+ONE_LABEL = "one_label"
+TASKS = get_args(Task)
+
 _WEIGHTS = "model.weights.h5"
 _ARCHITECTURE = "model.json"
 _LABELS = "labels.json"
@@ -90,6 +94,7 @@ def save_classifier(
     aspect: str,
     resize: str,
     window: Window | None = None,
+    task: str = ONE_LABEL,
 ) -> Path:
     """Write a classifier as three files; equal weights, architecture and labels give equal bytes.
 
@@ -104,6 +109,7 @@ def save_classifier(
         aspect: Method that makes an image square: ``pad``, ``crop`` or ``stretch``.
         resize: Resampling filter, as in :func:`pixmill.images.fit`.
         window: See :func:`pixmill.images.decode`; default: the training images have 8 bits.
+        task: What the model answers, as in params.yaml.
 
     Returns:
         The weights file, which is written last.
@@ -118,6 +124,8 @@ def save_classifier(
         "resize": resize,
     }
     preprocessing |= {"window": window} if window else {}
+    # Left out for one label, so that such models are the same bytes as before there were others.
+    preprocessing |= {"task": task} if task != ONE_LABEL else {}
     write_text(folder / _ARCHITECTURE, architecture + "\n")
     write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
     with replacing(folder / _WEIGHTS) as temporary:
@@ -129,7 +137,7 @@ def save_classifier(
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return ``labels``, ``image_size``, ``aspect``, ``resize`` and ``window`` (or ``None``).
+    """Return ``labels``, ``image_size``, ``aspect``, ``resize``, ``window`` (or ``None``), ``task``.
 
     Args:
         folder: Folder written by :func:`save_classifier`.
@@ -152,7 +160,9 @@ def read_description(folder: Path) -> dict[str, Any]:
                     "aspect": aspect,
                     "resize": resize,
                 }
-                return found | {"window": rest.get("window")}
+                task = rest.get("task", ONE_LABEL)
+                if task in TASKS:
+                    return found | {"window": rest.get("window"), "task": task}
     raise ManifestError(
         f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and "
         "resize",

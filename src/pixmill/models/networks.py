@@ -21,6 +21,7 @@ from pixmill.core.params import (
     FeatureModel,
     TrainParams,
 )
+from pixmill.heads import Head
 from pixmill.models.backbones import APPLICATIONS, build_backbone
 from pixmill.models.determinism import derived_seed
 from pixmill.models.layers import (
@@ -70,7 +71,7 @@ def _dense_layers(
 
 
 def _end_layers(
-    x: keras.KerasTensor, end: str, initializers: _Initializers, *, labels: int
+    x: keras.KerasTensor, end: str, initializers: _Initializers, *, head: Head, labels: int
 ) -> keras.KerasTensor:
     """Return probabilities in float32, at any precision of the other layers.
 
@@ -82,21 +83,26 @@ def _end_layers(
         x: Shape (n, features).
         end: ``softmax``, ``sigmoid`` or ``normalized_sigmoid``.
         initializers: Initialisers of the layers.
-        labels: Number of classes.
+        head: What the model answers; it may replace the end.
+        labels: Number of outputs.
     """
     scores, logarithms = (
-        ("scores", LOGITS_LAYER) if end == "normalized_sigmoid" else (LOGITS_LAYER, "log_sigmoid")
+        ("scores", LOGITS_LAYER)
+        if end == "normalized_sigmoid" and head.end is None
+        else (LOGITS_LAYER, "log_sigmoid")
     )
     x = keras.layers.Dense(labels, kernel_initializer=initializers(), dtype="float32", name=scores)(
         x
     )
+    if head.end is not None:
+        return keras.layers.Activation(head.end, dtype="float32", name=PROBABILITIES_LAYER)(x)
     if end != "softmax":
         x = keras.layers.Activation("log_sigmoid", dtype="float32", name=logarithms)(x)
     return keras.layers.Activation("softmax", dtype="float32", name=PROBABILITIES_LAYER)(x)
 
 
 def build_classifier(
-    params: TrainParams, *, labels: int, image_size: int, root: Path = Path()
+    params: TrainParams, *, head: Head, labels: int, image_size: int, root: Path = Path()
 ) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
@@ -110,7 +116,8 @@ def build_classifier(
 
     Args:
         params: The section ``train``.
-        labels: Number of classes.
+        head: What the model answers.
+        labels: Number of outputs.
         image_size: Side of the images in pixels.
         root: Project folder, to which a weights file is relative. Default: the current folder.
 
@@ -120,14 +127,18 @@ def build_classifier(
     """
     model = params.kind
     if isinstance(model, CnnModel):
-        return _build_cnn(model.cnn, labels=labels, image_size=image_size, seed=params.seed)
+        return _build_cnn(
+            model.cnn, head=head, labels=labels, image_size=image_size, seed=params.seed
+        )
     backbone = build_backbone(model.backbone, image_size=image_size, **origin_of(params, root))
     _unfreeze(backbone, 0 if model.on_features else model.backbone.unfreeze)
-    probabilities = _head(backbone.output, model, params.seed, labels=labels)
+    probabilities = _head(backbone.output, model, params.seed, head=head, labels=labels)
     return keras.Model(backbone.input, probabilities, name=WITH_BACKBONE)
 
 
-def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) -> keras.Model:
+def _build_cnn(
+    params: CnnParams, *, head: Head, labels: int, image_size: int, seed: int
+) -> keras.Model:
     """Return a CNN: convolutional blocks, then dense layers, then probabilities."""
     initializers = _Initializers(seed)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
@@ -153,7 +164,8 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
     x = _dense_layers(
         (flatten if params.head == "flatten" else average)(x), params.dense, initializers
     )
-    model = keras.Model(pixels, _end_layers(x, params.end, initializers, labels=labels), name="cnn")
+    outputs = _end_layers(x, params.end, initializers, head=head, labels=labels)
+    model = keras.Model(pixels, outputs, name="cnn")
     for operation in model.operations:
         if not isinstance(operation, keras.layers.Layer):
             # An automatic name would depend on the number of operations in this process.
@@ -186,18 +198,20 @@ def _block(
     return x
 
 
-def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Model:
+def build_head(params: TrainParams, *, head: Head, labels: int, features: int) -> keras.Model:
     """Return only the head of the model ``features``, from features to probabilities.
 
     Args:
         params: The section ``train``.
-        labels: Number of classes.
+        head: What the model answers.
+        labels: Number of outputs.
         features: Number of features per image.
     """
     vectors = keras.Input((features,), name="features")
     model = params.kind
     assert isinstance(model, FeatureModel)
-    return keras.Model(vectors, _head(vectors, model, params.seed, labels=labels), name="head")
+    outputs = _head(vectors, model, params.seed, head=head, labels=labels)
+    return keras.Model(vectors, outputs, name="head")
 
 
 def set_head_weights(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
@@ -234,7 +248,12 @@ def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
 
 
 def _head(
-    x: keras.KerasTensor, model: FeatureModel | BackboneModel, seed: int, *, labels: int
+    x: keras.KerasTensor,
+    model: FeatureModel | BackboneModel,
+    seed: int,
+    *,
+    head: Head,
+    labels: int,
 ) -> keras.KerasTensor:
     initializers = _Initializers(seed)
     dense: tuple[DenseParams, ...] = ()
@@ -247,7 +266,7 @@ def _head(
     if dropout:
         x = keras.layers.Dropout(dropout, seed=seed, name=f"{HEAD_PREFIX}dropout")(x)
     x = _dense_layers(x, dense, initializers, prefix=HEAD_PREFIX)
-    return _end_layers(x, "softmax", initializers, labels=labels)
+    return _end_layers(x, "softmax", initializers, head=head, labels=labels)
 
 
 def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:

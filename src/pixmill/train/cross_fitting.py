@@ -18,14 +18,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.params import TrainParams
+from pixmill.heads.head import Head, Targets
 from pixmill.images.parts import Part
-from pixmill.metrics.probabilities import losses, softmax
 from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
 from pixmill.models.scaling import Features
 from pixmill.train.checkpoints import Arrays
 from pixmill.train.folds import FoldResult
 from pixmill.train.history import Epoch
-from pixmill.train.logistic import Targets, fit_logistic
+from pixmill.train.logistic import fit_logistic
 
 _MAX_COST = 20_000 * 3344
 """Maximum cost of cross-fitting.
@@ -63,20 +63,21 @@ class CrossFitted:
         sizes: list[int] = np.unique(self.folds[self.known], return_counts=True)[1].tolist()
         return sizes
 
-    def results(self, targets: Targets) -> list[FoldResult]:
+    def results(self, targets: Targets, head: Head) -> list[FoldResult]:
         """Return the result of each fold.
 
         Args:
-            targets: Class of each image.
+            targets: What each image shows.
+            head: What the model answers.
         """
         found = []
         for number in np.unique(self.folds[self.known]).tolist():
             inside = self.folds == number
             probabilities = self.probabilities[inside]
             actual = targets[inside]
-            accuracy = (probabilities.argmax(axis=1) == actual).mean()
-            loss = losses(actual, probabilities).mean()
-            found.append(FoldResult(number, float(accuracy), float(loss), probabilities))
+            accuracy = head.accuracy(actual, probabilities)
+            loss = head.losses(actual, probabilities).mean()
+            found.append(FoldResult(number, accuracy, float(loss), probabilities))
         return found
 
     def arrays(self) -> Arrays:
@@ -111,30 +112,40 @@ def is_affordable(images: int, width: int, labels: int) -> bool:
     return images * width * (1 + labels / 50) <= _MAX_COST
 
 
-def folds_to_fit(*parts: Part) -> Rows | None:
+def folds_to_fit(head: Head, *parts: Part) -> Rows | None:
     """Return the fold of each image, from 0, or -1 without one.
 
     ``None`` if no image could be predicted.
 
     Args:
+        head: What the model answers.
         parts: The training and the validation split.
     """
     rows = pd.concat([part.rows for part in parts])
-    folds = rows["fold"].fillna(-1)
+    folds = rows["fold"].fillna(-1).to_numpy(np.int64)
+    targets = np.concatenate([part.targets for part in parts])
     # A class in a single fold cannot be predicted without it.
-    return None if folds.groupby(rows["label"]).nunique().max() < 2 else folds.to_numpy(np.int64)
+    return folds if any(inside.size for _, inside in divisions(folds, targets, head)) else None
 
 
 def cross_fit(
-    features: Features, targets: Targets, folds: Rows, params: TrainParams, *, labels: int, top: int
+    features: Features,
+    targets: Targets,
+    folds: Rows,
+    params: TrainParams,
+    *,
+    head: Head,
+    labels: int,
+    top: int,
 ) -> tuple[CrossFitted, list[list[Epoch]]]:
     """Fit a logistic regression without each fold, and predict the fold.
 
     Args:
         features: Shape (n, width), in memory.
-        targets: Class of each image.
+        targets: What each image shows.
         folds: Fold of each image, from 0; -1: it is only fitted to.
         params: The section ``train``.
+        head: What the model answers.
         labels: Number of classes.
         top: Number of last features, which determine the novelty.
 
@@ -147,7 +158,7 @@ def cross_fit(
         np.full(len(targets), np.nan, np.float32),
     )
     histories = []
-    divided = list(divisions(folds, targets))
+    divided = list(divisions(folds, targets, head))
     for place, (rest, inside) in enumerate(divided, 1):
         if not inside.size:
             continue
@@ -155,13 +166,14 @@ def cross_fit(
             features[rest],
             targets[rest],
             params,
+            head=head,
             labels=labels,
             validation=(features[inside], targets[inside]),
             title=f"Train fold {place} of {len(divided)}",
         )
         histories.append(fitted.history)
         found.folds[inside] = folds[inside]
-        found.probabilities[inside] = softmax(
+        found.probabilities[inside] = head.probabilities(
             features[inside].astype(np.float64) @ fitted.kernel + fitted.bias
         )
         novelty = fit_novelty(features[evenly(rest, MAX_SAMPLE)][:, -top:])
@@ -170,16 +182,17 @@ def cross_fit(
     return found, histories
 
 
-def divisions(folds: Rows, targets: Targets) -> Iterator[tuple[Rows, Rows]]:
+def divisions(folds: Rows, targets: Targets, head: Head) -> Iterator[tuple[Rows, Rows]]:
     """Yield for each fold the rows that its head is fitted to, and the rows that it predicts.
 
     Args:
         folds: Fold of each image, from 0; -1: it is only fitted to.
-        targets: Class of each image. A class with images in one fold only is not predicted.
+        targets: What each image shows. A class with images in one fold only is not predicted.
+        head: What the model answers.
     """
     for number in np.unique(folds[folds >= 0]).tolist():
         fitted = np.flatnonzero(folds != number)
-        yield fitted, np.flatnonzero((folds == number) & np.isin(targets, targets[fitted]))
+        yield fitted, np.flatnonzero((folds == number) & head.predictable(targets, targets[fitted]))
 
 
 def evenly(rows: Rows, limit: int) -> Rows:

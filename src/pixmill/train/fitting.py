@@ -15,14 +15,16 @@ import numpy.typing as npt
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
+from pixmill.heads import Head
 from pixmill.images.parts import Part
 from pixmill.models.layers import head_features, last_features
 from pixmill.models.networks import build_classifier
 from pixmill.models.scaling import Features
 from pixmill.models.tensorflow import keras
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
+from pixmill.train.examples import examples_of
 from pixmill.train.history import Callback, Epoch, Timing, best_of, is_over, learning_rate
-from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
+from pixmill.train.steps import Trainer, epoch_order, feed
 
 if TYPE_CHECKING:
     from pixmill.train.cross_fitting import CrossFitted
@@ -98,13 +100,15 @@ class Fitter(ABC):
 
     Args:
         params: The section ``train``.
-        labels: Number of classes.
+        head: What the model answers.
+        labels: Number of outputs.
         image_size: Side of the images in pixels.
         root: Project folder; weights files are relative to it, and its ``src`` contains plugins.
         scratch: Folder of the feature cache.
     """
 
     params: TrainParams
+    head: Head
     labels: int
     image_size: int
     root: Path
@@ -113,7 +117,11 @@ class Fitter(ABC):
     def build(self) -> keras.Model:
         """Return a fresh classifier."""
         return build_classifier(
-            self.params, labels=self.labels, image_size=self.image_size, root=self.root
+            self.params,
+            head=self.head,
+            labels=self.labels,
+            image_size=self.image_size,
+            root=self.root,
         )
 
     @abstractmethod
@@ -159,11 +167,11 @@ class Fitter(ABC):
         history = checkpoint.history
         timings = checkpoint.timings
         best = checkpoint.best
-        weights = (
-            balanced_weights(data.training.targets, self.labels) if params.class_weights else None
-        )
         trainer = Trainer(
-            network, params, labels=self.labels, class_weights=weights, root=self.root
+            network,
+            params,
+            examples_of(self.head, data.training.targets, params, self.labels),
+            root=self.root,
         )
         epochs = data.last_epoch or params.epochs
         if history:

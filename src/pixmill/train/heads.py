@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from pixmill.heads.head import Targets
 from pixmill.images.parts import Part, Shards
 from pixmill.models.features import part_features
 from pixmill.models.layers import (
@@ -66,7 +67,7 @@ class HeadFitter(_FeatureFitter):
         if self.params.kind.is_logistic:
             cross_fitted: CrossFitted | None = None
             histories: list[list[Epoch]] = []
-            held_out: tuple[Features, npt.NDArray[np.int32]] | None = (
+            held_out: tuple[Features, Targets] | None = (
                 val_features,
                 validation.targets,
             )
@@ -80,12 +81,19 @@ class HeadFitter(_FeatureFitter):
                 held_out = None
                 top = last_features(head_features(classifier)).shape[-1]
                 cross_fitted, histories = cross_fit(
-                    features, targets, data.folds, self.params, labels=self.labels, top=top
+                    features,
+                    targets,
+                    data.folds,
+                    self.params,
+                    head=self.head,
+                    labels=self.labels,
+                    top=top,
                 )
             kernel, bias, history, timings = fit_logistic(
                 fitted_features,
                 targets,
                 self.params,
+                head=self.head,
                 labels=self.labels,
                 validation=held_out,
                 title=data.title,
@@ -98,7 +106,9 @@ class HeadFitter(_FeatureFitter):
             fitted = Checkpoint(history, timings, {}, weights_of(classifier), finished=True)
             return Fitted(classifier, fitted, None if cross_fitted else val_features, cross_fitted)
         scaling = Scaling.of(train_features, several=several_layers(self.params))
-        head = build_head(self.params, labels=self.labels, features=train_features.shape[1])
+        head = build_head(
+            self.params, head=self.head, labels=self.labels, features=train_features.shape[1]
+        )
 
         def scale(part: Part, features: Features) -> Part:
             return replace(part, pixels=cast("Any", Scaled(features, scaling)))
@@ -143,7 +153,12 @@ class HeadFitter(_FeatureFitter):
             subset = cast("Any", Shards([features], rows=rows))
             title = f"Train on {len(rows):,} images"
             fitted = fit_logistic(
-                subset, images.targets[rows], self.params, labels=self.labels, title=title
+                subset,
+                images.targets[rows],
+                self.params,
+                head=self.head,
+                labels=self.labels,
+                title=title,
             )
             classes: npt.NDArray[np.integer] = (
                 features[others] @ fitted.kernel + fitted.bias
@@ -167,7 +182,11 @@ class FineTuner(_FeatureFitter):
         classifier = self.build()
         targets = data.training.targets
         start = fit_logistic(
-            self.features_of(data.training), targets, self.params, labels=self.labels
+            self.features_of(data.training),
+            targets,
+            self.params,
+            head=self.head,
+            labels=self.labels,
         )
         set_head_weights(classifier, [start.kernel, start.bias])
         return Fitted(classifier, self.fit_network(classifier, data))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
+from pixmill.heads.head import Fit, Head, Targets
 from pixmill.models.layers import several_layers
 from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling
 from pixmill.train.history import Epoch, Timing
@@ -22,11 +23,7 @@ _MAX_ITERATIONS = 1000
 _TOLERANCES = {"maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
 """Limits and tolerances of scikit-learn 1.7."""
 
-_ABSENT_LOGIT = -100.0
-"""The logit of a class without training images."""
-
 Array = npt.NDArray[np.float64]
-Targets = npt.NDArray[np.int32]
 
 
 class Logistic(NamedTuple):
@@ -50,6 +47,7 @@ def fit_logistic(
     targets: Targets,
     params: TrainParams,
     *,
+    head: Head,
     labels: int,
     validation: tuple[Features, Targets] | None = None,
     title: str = "Train",
@@ -64,10 +62,11 @@ def fit_logistic(
 
     Args:
         features: Shape (n, width), in memory or in a mapped file.
-        targets: Class of each image.
+        targets: What each image shows.
         params: The section ``train``.
-        labels: Number of classes.
-        validation: Features and classes that validate each iteration. Default: none; the history
+        head: Their loss.
+        labels: Number of outputs.
+        validation: Features and targets that validate each iteration. Default: none; the history
             then has NaN as validation metrics.
         title: Label of the progress bar.
 
@@ -101,7 +100,8 @@ def fit_logistic(
         ThreadPoolExecutor(params.threads) as pool,
         Progress(title, unit="iteration") as progress,
     ):
-        objective = _Objective(features, targets, scaling, params, labels, pool)
+        fit = head.fit(targets, labels, balanced=params.class_weights)
+        objective = _Objective(features, fit, scaling, params, labels, pool)
         result = objective.minimise(report)
         if (
             progress.done == 0
@@ -118,56 +118,44 @@ def fit_logistic(
 
 
 class _Objective:
-    """The mean cross-entropy of a linear softmax with an L2 penalty, and its gradient.
+    """The loss of a linear model with an L2 penalty, and its gradient.
 
     The scaling is folded into the layer instead of applied to the features, which is faster and
     equally exact in double precision.
 
     Args:
         features: Shape (n, width).
-        targets: Class of each image.
+        fit: The loss.
         scaling: Scaling of the features.
         params: The section ``train``.
-        labels: Number of classes.
+        labels: Number of outputs.
         pool: Threads that compute the blocks.
     """
 
     def __init__(
         self,
         features: Features,
-        targets: Targets,
+        fit: Fit,
         scaling: Scaling,
         params: TrainParams,
         labels: int,
         pool: Executor,
     ) -> None:
         self._features = features
-        self._targets = targets
+        self._fit = fit
         self._scaling = scaling
         self._labels = labels
         self._pool = pool
-        counts = np.bincount(targets)
-        self._classes = np.flatnonzero(counts)
-        count = len(self._classes)
-        # Weight of an image by its class; the sum over the images is 1.
-        self._weights = (
-            1 / (count * counts[self._classes])
-            if params.class_weights
-            else np.full(count, 1 / len(targets))
-        )
         c = params.features.inverse_regularization
         # Several layers have more features.
-        c = c if c is not None else 0.005 if several_layers(params) else 0.01
-        # For two classes, scikit-learn penalises only the difference, which equals twice the
-        # penalty of both halves.
-        self._penalty = (2 if count == 2 else 1) / (c * len(targets))
+        self._c = c if c is not None else 0.005 if several_layers(params) else 0.01
         self._last: tuple[Array, tuple[float, float]] | None = None
 
     def minimise(self, callback: Callable[[Array], None]) -> Any:
         """Return SciPy's result; the callback receives the solution of each iteration."""
         from scipy.optimize import minimize
 
-        start = np.zeros((len(self._scaling.mean) + 1) * len(self._classes))
+        start = np.zeros((len(self._scaling.mean) + 1) * len(self._fit.outputs))
         options = {"maxiter": _MAX_ITERATIONS, **_TOLERANCES}
         return minimize(
             self, start, method="L-BFGS-B", jac=True, callback=callback, options=options
@@ -176,12 +164,13 @@ class _Objective:
     def layer(self, solution: Array) -> tuple[Array, Array]:
         """Return kernel and bias on raw features, for all labels."""
         kernel = np.zeros((len(self._scaling.mean), self._labels))
-        bias = np.full(self._labels, _ABSENT_LOGIT)
-        kernel[:, self._classes], bias[self._classes] = self._parts(solution)
+        bias = np.array([self._fit.absent(output) for output in range(self._labels)])
+        outputs = self._fit.outputs
+        kernel[:, outputs], bias[outputs] = self._parts(solution)
         return self._scaling.fold_into(kernel, bias)
 
     def figures(self, solution: Array) -> tuple[float, float]:
-        """Return mean cross-entropy and accuracy on the training images, without penalty."""
+        """Return mean loss and accuracy on the training images, without penalty."""
         if self._last is None or not np.array_equal(self._last[0], solution):
             self(solution)
         assert self._last is not None
@@ -190,19 +179,20 @@ class _Objective:
     def validate(
         self, solution: Array, features: Features, targets: Targets
     ) -> tuple[float, float]:
-        """Return mean cross-entropy and accuracy on other images."""
-        layer = self.layer(solution)
-        sums = np.zeros(2)
+        """Return mean loss and accuracy on other images."""
+        kernel, bias = self.layer(solution)
+        sums = np.zeros(3)
         for start in range(0, len(features), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
-            sums += _figures(_logarithms(features[block], *layer), targets[block])
-        loss, accuracy = sums / len(features)
+            logits = features[block].astype(np.float64, copy=False) @ kernel + bias
+            sums += self._fit.figures(logits, targets[block])
+        loss, accuracy = sums[:2] / sums[2]
         return float(loss), float(accuracy)
 
     def __call__(self, solution: Array) -> tuple[float, Array]:
         kernel, bias = self._parts(solution)
         compute = partial(self._block, *self._scaling.fold_into(kernel, bias))
-        figures = np.zeros(2)
+        figures = np.zeros(3)
         loss = 0.0
         slopes = np.zeros_like(kernel)
         sums = np.zeros_like(bias)
@@ -211,40 +201,21 @@ class _Objective:
             loss += parts[1]
             slopes += parts[2]
             sums += parts[3]
-        mean_loss, accuracy = figures / len(self._features)
+        mean_loss, accuracy = figures[:2] / figures[2]
         self._last = solution.copy(), (float(mean_loss), float(accuracy))
-        loss += 0.5 * self._penalty * float((kernel**2).sum())
+        penalty, slope = self._fit.penalise(kernel, self._c)
+        loss += penalty
         scaled = (slopes - np.outer(self._scaling.mean, sums)) / self._scaling.deviation[:, None]
-        return loss, np.vstack([scaled + self._penalty * kernel, sums]).ravel()
+        return loss, np.vstack([scaled + slope, sums]).ravel()
 
     def _block(self, kernel: Array, bias: Array, start: int) -> tuple[Array, float, Array, Array]:
         """Return a block's figures, weighted loss, and gradients of kernel and bias."""
-        features = self._features[start : start + BLOCK_ROWS].astype(np.float64)
-        places = np.searchsorted(self._classes, self._targets[start : start + BLOCK_ROWS])
-        logarithms = _logarithms(features, kernel, bias)
-        rows = np.arange(len(places))
-        weights = self._weights[places]
-        errors = np.exp(logarithms)
-        errors[rows, places] -= 1
-        errors *= weights[:, None]
-        loss = -float(weights @ logarithms[rows, places])
-        return _figures(logarithms, places), loss, features.T @ errors, errors.sum(axis=0)
+        rows = slice(start, start + BLOCK_ROWS)
+        features = self._features[rows].astype(np.float64)
+        figures, loss, errors = self._fit.block(features @ kernel + bias, rows)
+        return figures, loss, features.T @ errors, errors.sum(axis=0)
 
     def _parts(self, solution: Array) -> tuple[Array, Array]:
-        """Return kernel and bias on scaled features, for the classes with images."""
-        both = solution.reshape(-1, len(self._classes))
+        """Return kernel and bias on scaled features, for the outputs that are fitted."""
+        both = solution.reshape(-1, len(self._fit.outputs))
         return both[:-1], both[-1]
-
-
-def _logarithms(features: npt.NDArray[Any], kernel: Array, bias: Array) -> Array:
-    """Return the logarithms of the probabilities."""
-    from scipy.special import log_softmax
-
-    logarithms: Array = log_softmax(features.astype(np.float64, copy=False) @ kernel + bias, axis=1)
-    return logarithms
-
-
-def _figures(logarithms: Array, targets: npt.NDArray[np.integer]) -> Array:
-    """Return the sum of the losses, and the number of correct predictions."""
-    losses = -logarithms[np.arange(len(targets)), targets]
-    return np.array([losses.sum(), (logarithms.argmax(axis=1) == targets).sum()])

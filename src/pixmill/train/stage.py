@@ -12,6 +12,7 @@ from pixmill.core.files.writing import (
 )
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
+from pixmill.heads import head_of
 from pixmill.models.held_out import save_calibration, save_held_out
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
@@ -58,6 +59,7 @@ def main(workspace: Workspace, params: Params) -> None:
         trained = train(
             split,
             params.train,
+            head=head_of(params.task),
             classes=params.classes,
             root=root,
             scratch=scratch,
@@ -71,7 +73,9 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     root = workspace.root
     folder = fresh_folder(workspace.root / "artifacts" / "train")
     settings = params.train
-    samples = draw_samples(trained.training, params.train, labels=trained.labels, root=root)
+    samples = draw_samples(
+        trained.training, params.train, head=trained.head, labels=trained.labels, root=root
+    )
     write_text(
         root / "reports" / "train.html", render_report(trained, settings, samples, root=root)
     )
@@ -81,7 +85,13 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     }
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
-    weights = save_classifier(trained.classifier, trained.labels, folder, **trained.preprocessing)
+    weights = save_classifier(
+        trained.classifier,
+        trained.labels,
+        folder,
+        **trained.preprocessing,
+        task=trained.head.task,
+    )
     backbone = settings.kind.backbone
     preset = None if backbone is None else describe_preset(backbone)
     if preset is not None:
@@ -94,7 +104,7 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     )
     held_out = trained.held_out(folder)
     save_held_out(folder, held_out, trained.labels)
-    save_calibration(folder, held_out, target=settings.target_accuracy)
+    save_calibration(folder, held_out, trained.head, settings, trained.labels)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")
     if caution := trained.caution():
         announce(f"warning: {caution}")

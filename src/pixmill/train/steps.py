@@ -15,12 +15,13 @@ from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
 from pixmill.models.augmentation import Augmenter
 from pixmill.models.determinism import computing_with, reseed
-from pixmill.models.networks import backbone_variables, logits_graph, objective
+from pixmill.models.networks import backbone_variables, logits_graph
 from pixmill.models.tensorflow import keras, tf
+from pixmill.train.examples import Examples
 
 Array = npt.NDArray[Any]
 
-Batch = tuple[Array, npt.NDArray[np.int32]]
+Batch = tuple[Array, Array]
 """Packed images or features, and their targets."""
 
 _PREFETCHED_BATCHES = 2
@@ -38,8 +39,7 @@ class Trainer:
         classifier: Takes images of shape (image_size, image_size, 3), or one-dimensional features,
             which are not augmented.
         params: The section ``train``.
-        labels: Number of classes.
-        class_weights: Weight of each class, of shape (labels,). Default: 1.
+        examples: The targets of its batches.
         root: Project folder, whose ``src`` contains plugins. Default: the current folder.
     """
 
@@ -47,17 +47,12 @@ class Trainer:
         self,
         classifier: keras.Model,
         params: TrainParams,
+        examples: Examples,
         *,
-        labels: int,
-        class_weights: Array | None = None,
         root: Path = Path(),
     ) -> None:
         self._params = params
-        self._labels = labels
-        self._class_weights = (
-            np.ones(labels, np.float32) if class_weights is None else np.float32(class_weights)
-        )
-        self._objective = objective(params)
+        self._examples = examples
         self._graph = logits_graph(classifier)
         self._augmenter = (
             Augmenter(params.augmentation, root=root) if len(classifier.input_shape) == 4 else None
@@ -73,7 +68,7 @@ class Trainer:
             tf.TensorSpec(
                 (None, *classifier.input_shape[1:]), tf.uint8 if self._augmenter else tf.float32
             ),
-            tf.TensorSpec((None,), tf.int32),
+            examples.signature,
         ]
         # On CPUs, XLA makes this kind of network several times slower.
         options = {"input_signature": signature, "jit_compile": False, "autograph": False}
@@ -96,7 +91,7 @@ class Trainer:
         Args:
             pixels: ``uint8`` of shape (n, image_size, image_size, 3), or features as ``float32`` of
                 shape (n, d).
-            targets: ``int32`` of shape (n,).
+            targets: What the images show.
             rate: The learning rate of this step.
         """
         if rate != self._rate:
@@ -154,12 +149,10 @@ class Trainer:
 
     def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> None:
         """Run a step on a batch, and add its metrics to the sums."""
-        loss, correct, total = (
-            tf.cast(value, tf.float64) for value in (*step(*batch), tf.shape(batch[1])[0])
-        )
+        loss, correct, total = (tf.cast(value, tf.float64) for value in step(*batch))
         self._sums[name].assign_add(tf.stack([loss * total, correct, total]))
 
-    def step(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Update the weights on a batch.
 
         Args:
@@ -167,16 +160,15 @@ class Trainer:
             targets: As in :meth:`train`.
 
         Returns:
-            Mean loss and number of correct predictions of the batch.
+            Mean loss of the batch, number of right answers, and of answers that count.
         """
-        labels = tf.one_hot(targets, self._labels)
+        labels = self._examples.encode(targets)
         if self._augmenter:
             pixels, labels = self._augmenter(pixels, labels)
-        weights = tf.linalg.matvec(labels, self._class_weights)
         with tf.GradientTape() as tape:
             with computing_with(self._graph, self._params.precision):
                 scores = self._graph(pixels, training=True)
-            loss = tf.reduce_mean(self._objective.call(labels, scores) * weights)
+            loss = self._examples.loss(labels, scores, weighted=True)
         variables = [variable for _, group, _ in self._groups for variable in group]
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         if self._params.clip_norm is not None:
@@ -184,25 +176,13 @@ class Trainer:
         for optimizer, group, _ in self._groups:
             optimizer.apply(gradients[: len(group)], group)
             gradients = gradients[len(group) :]
-        return loss, _correct(scores, labels)
+        return loss, *self._examples.count(labels, scores)
 
-    def _score(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        labels = tf.one_hot(targets, self._labels)
+    def _score(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        labels = self._examples.encode(targets)
         scores = self._graph(tf.cast(pixels, tf.float32), training=False)
-        return tf.reduce_mean(self._objective.call(labels, scores)), _correct(scores, labels)
-
-
-def balanced_weights(targets: Array, labels: int) -> Array:
-    """Return class weights that give classes equal total weight, with mean 1 over the images.
-
-    Args:
-        targets: Class indices of all training images.
-        labels: Number of classes.
-    """
-    counts = np.bincount(targets, minlength=labels)
-    return np.where(counts > 0, len(targets) / (labels * np.maximum(counts, 1)), 0.0).astype(
-        np.float32
-    )
+        loss = self._examples.loss(labels, scores, weighted=False)
+        return loss, *self._examples.count(labels, scores)
 
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -241,13 +221,6 @@ def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> I
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-
-
-def _correct(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Return the number of images whose main class has the largest score."""
-    return tf.reduce_sum(
-        tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32)
-    )
 
 
 def _groups(

@@ -15,6 +15,7 @@ from pixmill.core.errors import TrainError
 from pixmill.core.files.writing import read_json
 from pixmill.core.params import BackboneModel, CnnModel, FeatureModel, Model, TrainParams
 from pixmill.core.process.progress import announce
+from pixmill.heads import Head
 from pixmill.images.parts import Part, load_parts
 from pixmill.models.determinism import fix_threads
 from pixmill.models.held_out import HeldOut, predict_held_out
@@ -86,6 +87,7 @@ def open_training(
     folder: Path,
     params: TrainParams,
     *,
+    head: Head,
     classes: Sequence[str],
     root: Path = Path(),
     scratch: Path | None = None,
@@ -96,7 +98,9 @@ def open_training(
     Arguments and errors are those of :func:`pixmill.train.train`.
     """
     preprocessing: dict[str, Any] = read_json(folder / "preprocessing.json", stage="split")
-    parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
+    parts = load_parts(
+        folder, classes, targets=head.targets, image_size=preprocessing["image_size"]
+    )
     test = parts.pop("test")
     # Announced before the import of TensorFlow, which takes seconds.
     sizes = f"{len(parts['train']):,} training and {len(parts['val']):,} validation images"
@@ -112,9 +116,9 @@ def open_training(
             scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ) / "features"
         fitter = _fitter_for(params.kind)(
-            params, len(classes), preprocessing["image_size"], root, features
+            params, head, len(classes), preprocessing["image_size"], root, features
         )
-        folds = folds_to_fit(parts["train"], parts["val"])
+        folds = folds_to_fit(head, parts["train"], parts["val"])
         data = FitData(
             parts["train"],
             parts["val"],
@@ -149,6 +153,7 @@ class Trained:
 
     Args:
         classifier: The classifier, uncompiled, with the weights of the best epoch.
+        head: What the classifier answers.
         labels: The classes, in the order of the outputs.
         history: Metrics of each epoch.
         training: The training split.
@@ -166,6 +171,7 @@ class Trained:
     """
 
     classifier: keras.Model
+    head: Head
     labels: tuple[str, ...]
     history: tuple[Epoch, ...]
     training: Part
@@ -201,7 +207,7 @@ class Trained:
                 no cross-fitting.
         """
         if self.cross_fitted is None:
-            return predict_held_out(folder, self.validation, features=self.features)
+            return predict_held_out(folder, self.validation, self.head, features=self.features)
         known = np.flatnonzero(self.cross_fitted.known)
         part = self.fitted_to.take(known)
         return HeldOut(
@@ -226,8 +232,9 @@ class Trained:
 
         Else an empty string.
         """
-        counts = np.maximum(1, np.bincount(self.training.targets, minlength=len(self.labels)))
-        guessing = float(-np.log(counts / counts.sum())[self.validation.targets].mean())
+        guessing = self.head.guessing_loss(
+            self.training.targets, self.validation.targets, len(self.labels)
+        )
         if self.solved or self.best.val_loss <= _LEARNED * guessing:
             return ""
         return (
@@ -299,6 +306,7 @@ def train(
     folder: Path,
     params: TrainParams,
     *,
+    head: Head,
     classes: Sequence[str],
     root: Path = Path(),
     scratch: Path | None = None,
@@ -311,6 +319,7 @@ def train(
     Args:
         folder: ``artifacts/split``.
         params: The section ``train``.
+        head: What the classifier answers.
         classes: The labels, in the order of the params.
         root: Project folder, to which a weights file is relative. Default: the current folder.
         scratch: Cache folder of trainings and features. Default: nothing is cached.
@@ -321,7 +330,7 @@ def train(
         TrainError: The model does not fit the images or the memory, or the training diverged.
     """
     with open_training(
-        folder, params, classes=classes, root=root, scratch=scratch, callback=callback
+        folder, params, head=head, classes=classes, root=root, scratch=scratch, callback=callback
     ) as opened:
         data = opened.data
         fitter = opened.fitter
@@ -330,7 +339,7 @@ def train(
         results = []
         curve = None
         if cross_fitted:
-            results = cross_fitted.results(images.targets)
+            results = cross_fitted.results(images.targets, head)
         elif params.cross_validation:
             best = best_of(checkpoint.history, params.monitor).epoch
             folds = list(folds_of(images))
@@ -339,10 +348,12 @@ def train(
             isinstance(fitter, HeadFitter)
             and params.kind.is_logistic
             and params.learning_curve == "auto"
+            and head.has_learning_curve
         ):
             curve = _learning_curve(fitter, classifier, data, cross_fitted)
     return Trained(
         classifier=classifier,
+        head=head,
         labels=tuple(classes),
         history=tuple(checkpoint.history),
         training=data.training,
@@ -370,7 +381,7 @@ def _learning_curve(
         known = cross_fitted.known
         predicted[known] = cross_fitted.probabilities[known].argmax(axis=1)
         shared = len(images)
-        fitted = round(shared * (1 - 1 / len(cross_fitted.results(images.targets))))
+        fitted = round(shared * (1 - 1 / len(cross_fitted.results(images.targets, fitter.head))))
     else:
         predicted[shared:] = fitter.predict(classifier, data.validation).argmax(axis=1)
     return learning_curve(

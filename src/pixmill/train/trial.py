@@ -11,6 +11,8 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
+from pixmill.heads import Head
+from pixmill.heads.head import Targets
 from pixmill.train.folds import cross_validate, folds_of
 from pixmill.train.history import Callback, Epoch, best_of
 from pixmill.train.training import open_training
@@ -25,7 +27,7 @@ class Trial:
         history: Metrics of each epoch.
         best_epoch: The best epoch, from 1.
         rows: The predicted images: columns ``id``, ``label`` and ``cluster``.
-        targets: Class indices of the images.
+        targets: What the images show.
         probabilities: Uncalibrated probabilities, shape (images, labels).
     """
 
@@ -33,7 +35,7 @@ class Trial:
     history: tuple[Epoch, ...]
     best_epoch: int
     rows: pd.DataFrame
-    targets: npt.NDArray[np.int32]
+    targets: Targets
     probabilities: npt.NDArray[np.float32]
 
 
@@ -41,6 +43,7 @@ def run_trial(
     folder: Path,
     params: TrainParams,
     *,
+    head: Head,
     classes: Sequence[str],
     scratch: Path,
     root: Path = Path(),
@@ -59,6 +62,7 @@ def run_trial(
     Args:
         folder: ``artifacts/split``.
         params: The section ``train``.
+        head: What the classifier answers.
         classes: The labels, in the order of the params.
         scratch: Cache folder of trainings and features.
         root: Project folder, to which a weights file is relative. Default: the current folder.
@@ -71,7 +75,7 @@ def run_trial(
         TrainError: As for :func:`pixmill.train.train`.
     """
     with open_training(
-        folder, params, classes=classes, root=root, scratch=scratch, callback=callback
+        folder, params, head=head, classes=classes, root=root, scratch=scratch, callback=callback
     ) as opened:
         data = replace(opened.data, test=None)
         images = data.training.join(data.validation)

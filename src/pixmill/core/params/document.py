@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import MAX_LABEL, fold, is_label, to_slug
 from pixmill.core.params.compare import CompareParams
@@ -47,6 +48,11 @@ class Params(Section):
         "name. They must differ in more than case; composed and decomposed letters such as é are "
         "equal.",
         examples=[["jeans", "saree", "trouser"]],
+    )
+    task: Task = Field(
+        default="one_label",
+        description="What an image's label is: `one_label`: one of the classes; `labels`: yes, no "
+        "or unknown for each of them, so an image may have several, or none.",
     )
     scrape: ScrapeParams = Field(description="Sources of images, and limits of fetching.")
     validate_: ValidateParams = Field(

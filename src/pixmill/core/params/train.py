@@ -1,5 +1,6 @@
 """The section of the stage train: model and fitting."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +18,8 @@ from pixmill.core.params.sections import PluginName, Section, Share
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 """More than a day at a second each."""
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ScheduleParams(Section):
@@ -74,6 +77,23 @@ class AugmentationParams(Section):
         return self.mix != "none" or any(
             getattr(self, key) for key in type(self).model_fields if "mix" not in key
         )
+
+
+class LabelsParams(Section):
+    """The answers of models with several labels an image."""
+
+    threshold: Probability | dict[str, Probability] = Field(
+        default=0.5,
+        description="Probability from which the answer is yes: one number, or one by label; those "
+        "that are not named have 0.5.",
+        examples=[{"dark": 0.3}],
+    )
+
+    def thresholds(self, labels: Sequence[str]) -> list[float]:
+        """Return the threshold of each label."""
+        if isinstance(self.threshold, dict):
+            return [self.threshold.get(label, 0.5) for label in labels]
+        return [self.threshold] * len(labels)
 
 
 class TrainParams(Section):
@@ -146,6 +166,9 @@ class TrainParams(Section):
         ge=1,
         le=1024,
         description="Number of compute threads; another number rounds differently.",
+    )
+    labels: LabelsParams = Field(
+        default=LabelsParams(), description="With several labels an image (`task: labels`)."
     )
     target_accuracy: float = Field(
         default=0.95,

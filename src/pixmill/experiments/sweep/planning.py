@@ -26,6 +26,7 @@ from pixmill.core.repository.stage_inputs import (
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
 from pixmill.experiments.sweep.space import check_searched, combinations, current_values, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
+from pixmill.heads import head_of
 from pixmill.images.parts import load_parts
 from pixmill.train.training_key import deciding_params, sweep_digest
 
@@ -121,7 +122,11 @@ def plan_sweep(
     metric = settings.metric or params.compare.metric
     folder = _packed_folder(workspace.root, params.split)
     parts = load_parts(
-        folder, params.classes, image_size=params.split.image_size, names=("train", "val")
+        folder,
+        params.classes,
+        targets=head_of(params.task).targets,
+        image_size=params.split.image_size,
+        names=("train", "val"),
     )
     searched = [name.removeprefix("train.") for name in space]
     decided = [

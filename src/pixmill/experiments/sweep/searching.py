@@ -24,6 +24,7 @@ from pixmill.experiments.compare.ranking import measure
 from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.space import current_values, suggest
 from pixmill.experiments.sweep.trial_store import CURVES, KEY, REASON, SAME, VALUES, SweepTrial
+from pixmill.heads import head_of
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
 from pixmill.train import Callback
@@ -191,6 +192,7 @@ class _Search:
                 found = run_trial(
                     workspace.root / "artifacts" / "split",
                     params.train,
+                    head=head_of(params.task),
                     classes=params.classes,
                     scratch=workspace.scratch("train"),
                     root=workspace.root,

@@ -123,7 +123,10 @@ def export(
         if description.novelty_limit is not None:
             novelty = load_novelty(source / TRAINED)
         parts = load_parts(
-            source / "artifacts" / "split", description.labels, image_size=description.image_size
+            source / "artifacts" / "split",
+            description.labels,
+            targets=classifier.head.targets,
+            image_size=description.image_size,
         )
         rows, expected = _sample(classifier, parts["test"])
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
+from pixmill.heads import Head
 from pixmill.images.fit import thumbnail
 from pixmill.images.parts import Part
 from pixmill.models.augmentation import preview_augmentation
@@ -61,7 +62,12 @@ class Samples:
 
 
 def draw_samples(
-    training: Part, params: TrainParams, *, labels: Sequence[str], root: Path = Path()
+    training: Part,
+    params: TrainParams,
+    *,
+    head: Head,
+    labels: Sequence[str],
+    root: Path = Path(),
 ) -> Samples:
     """Return the first training image of each class, with augmented copies.
 
@@ -70,12 +76,15 @@ def draw_samples(
     Args:
         training: The training split.
         params: The section ``train``.
+        head: What the model answers.
         labels: The classes, in the order of the targets.
         root: Project folder, whose ``src`` contains plugins. Default: the current folder.
     """
-    classes = np.unique(training.targets)[:_MAX_CLASSES]
-    names = tuple(str(labels[label]) for label in classes)
-    rows = [np.flatnonzero(training.targets == label) for label in classes]
+    members = (
+        np.flatnonzero(head.members(training.targets, place)) for place in range(len(labels))
+    )
+    found = [(label, of) for label, of in zip(labels, members, strict=True) if of.size]
+    names, rows = zip(*found[:_MAX_CLASSES], strict=True)
     if not params.kind.on_features and params.augmentation.changes_images:
         pixels = np.ascontiguousarray(training.pixels[np.array([row[0] for row in rows])])
         # One batch, since augmentation may mix images of different classes.

@@ -1,0 +1,105 @@
+"""Cells: what is known of an image and a label in a project with several labels an image.
+
+A cell is yes (True), no (False) or unknown (absent). In tables, the column ``label`` then holds all
+cells of an image as JSON: ``{"dark":true,"long":false}``.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.words import first_of
+
+Task = Literal["one_label", "labels"]
+"""What an image's label is: one class, or yes, no or unknown for each label."""
+
+Cells = dict[str, bool]
+"""Answers by label; a label that is absent is unknown."""
+
+Matrix = npt.NDArray[np.int8]
+"""Cells of images (rows) and labels (columns): 1 for yes, 0 for no, -1 for unknown."""
+
+YES, NO, UNKNOWN = 1, 0, -1
+
+NONE = "none of these"
+"""How an answer without any label is shown."""
+
+
+def parse_cells(text: Any) -> Cells:
+    """Return the cells of a text; a missing text has none.
+
+    >>> parse_cells('{"dark":true,"long":false}'), parse_cells(None)
+    ({'dark': True, 'long': False}, {})
+    """
+    return json.loads(text) if isinstance(text, str) else {}
+
+
+def render_cells(cells: Mapping[str, bool]) -> str:
+    """Return the text of cells, in the order of the labels: the same bytes each time.
+
+    >>> render_cells({"long": False, "dark": True})
+    '{"dark":true,"long":false}'
+    """
+    return json.dumps(dict(sorted(cells.items())), ensure_ascii=False, separators=(",", ":"))
+
+
+def to_matrix(texts: Iterable[Any], labels: Sequence[str]) -> Matrix:
+    """Return the cells of texts, shape (images, labels); other labels are left out.
+
+    >>> to_matrix(['{"long":true}', None], ["dark", "long"])
+    array([[-1,  1],
+           [-1, -1]], dtype=int8)
+    """
+    places = {label: place for place, label in enumerate(labels)}
+    rows = [parse_cells(text) for text in texts]
+    matrix = np.full((len(rows), len(labels)), UNKNOWN, np.int8)
+    for row, cells in enumerate(rows):
+        for label, answer in cells.items():
+            place = places.get(label)
+            if place is not None:
+                matrix[row, place] = answer
+    return matrix
+
+
+def to_texts(matrix: npt.NDArray[np.integer[Any]], labels: Sequence[str]) -> list[str]:
+    """Return the text of each row of cells, the inverse of :func:`to_matrix`."""
+    return [
+        render_cells(
+            {label: bool(cell) for label, cell in zip(labels, row, strict=True) if cell != UNKNOWN}
+        )
+        for row in matrix.tolist()
+    ]
+
+
+def yes_labels(text: Any) -> list[str]:
+    """Return the labels that an image has."""
+    return [label for label, answer in parse_cells(text).items() if answer]
+
+
+def show_labels(labels: Sequence[str]) -> str:
+    """Return labels for a page or message; none of them is an answer, too.
+
+    >>> show_labels(["dark", "long"]), show_labels([])
+    ('dark, long', 'none of these')
+    """
+    return first_of(labels, len(labels)) if labels else NONE
+
+
+def merge_cells(several: Iterable[Mapping[str, bool]]) -> tuple[Cells, list[str]]:
+    """Return the cells of several sources, and the labels on which they disagree.
+
+    Those are unknown.
+
+    >>> merge_cells([{"dark": True, "long": True}, {"long": False}])
+    ({'dark': True}, ['long'])
+    """
+    merged: Cells = {}
+    disputed: dict[str, None] = {}
+    for cells in several:
+        for label, answer in cells.items():
+            if merged.setdefault(label, answer) != answer:
+                disputed[label] = None
+    return {label: cell for label, cell in merged.items() if label not in disputed}, [*disputed]

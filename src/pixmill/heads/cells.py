@@ -1,0 +1,179 @@
+"""Yes or no for each label of an image, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pixmill.core.cells import NO, UNKNOWN, YES, show_labels, to_matrix, to_texts
+from pixmill.core.params import TrainParams
+from pixmill.heads.head import Answer, Block, Fit, Head, Targets
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
+from pixmill.metrics.cell_calibration import CellCalibration, calibrate_cells
+from pixmill.metrics.cells import cell_losses
+
+
+class CellsHead(Head):
+    """Yes or no for each label, by sigmoid; unknown cells have no weight."""
+
+    task = "labels"
+    deciding_metric = "mean_average_precision"
+    end = "sigmoid"
+    has_learning_curve = False
+
+    def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
+        """Return cells, ``int8`` of shape (images, labels)."""
+        return to_matrix(texts, labels)
+
+    def members(self, targets: Targets, label: int) -> Bools:
+        """Return which images have a label."""
+        return np.asarray(targets[:, label] == YES)
+
+    def predictable(self, targets: Targets, fitted: Targets) -> Bools:  # noqa: ARG002 (each label has an answer)
+        """Return that all images are."""
+        return np.ones(len(targets), bool)
+
+    def fit(self, targets: Targets, labels: int, *, balanced: bool) -> Fit:  # noqa: ARG002 (targets have it)
+        """Return the binary cross-entropy of each label."""
+        return _Sigmoids(targets, balanced=balanced)
+
+    def probabilities(self, logits: NDArray[Any]) -> Floats:
+        """Return the sigmoid of each logit."""
+        from scipy.special import expit
+
+        found: Floats = expit(np.asarray(logits, np.float64))
+        return found
+
+    def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
+        """Return the mean loss of each image's known cells; 0 without any."""
+        losses = cell_losses(targets, probabilities)
+        known = np.maximum(1, (targets != UNKNOWN).sum(axis=1))
+        mean: Floats = losses.sum(axis=1) / known
+        return mean
+
+    def accuracy(self, targets: Targets, probabilities: ArrayLike) -> float:
+        """Return the share of known cells that are right at a probability of one half."""
+        known = targets != UNKNOWN
+        right = (np.asarray(probabilities) >= 0.5) == (targets == YES)
+        return float(right[known].mean())
+
+    def guessing_loss(self, fitted: Targets, targets: Targets, labels: int) -> float:  # noqa: ARG002 (targets have it)
+        """Return the mean loss of each label's share of yes."""
+        shares = np.tile(_share(fitted), (len(targets), 1))
+        losses = cell_losses(targets, shares)
+        return float(losses.sum() / (targets != UNKNOWN).sum())
+
+    def calibrate(
+        self,
+        probabilities: ArrayLike,
+        targets: Targets,
+        groups: ArrayLike,
+        params: TrainParams,
+        labels: Sequence[str],
+    ) -> CellCalibration:
+        """Return temperature and thresholds of each label."""
+        return calibrate_cells(
+            probabilities,
+            targets,
+            groups,
+            params.target_accuracy,
+            params.labels.thresholds(labels),
+        )
+
+    def read_calibration(self, content: Mapping[str, Any]) -> CellCalibration:
+        """Return temperature and thresholds of each label."""
+        return CellCalibration(**content)
+
+    def answer(
+        self,
+        probabilities: Floats,
+        labels: Sequence[str],
+        calibration: CellCalibration,
+        *,
+        unlike: bool | None,
+    ) -> Answer:
+        """Return yes or no for each label."""
+        yes = calibration.answers(probabilities[None])[0]
+        sure = calibration.sure(probabilities, unlike=unlike)
+        known = [each for each in sure if each is not None]
+        certainty = np.where(yes, probabilities, 1 - probabilities)
+        return Answer(
+            show_labels([label for label, has in zip(labels, yes, strict=True) if has]),
+            float(certainty.min()),
+            None if not known else len(known) == len(sure) and all(known),
+            dict(zip(labels, yes.tolist(), strict=True)),
+            dict(zip(labels, sure, strict=True)),
+        )
+
+    def predicted(
+        self, probabilities: NDArray[Any], labels: Sequence[str], calibration: CellCalibration
+    ) -> NDArray[Any]:
+        """Return the cells of each answer that are yes."""
+        yes = calibration.answers(calibration.apply(probabilities))
+        return np.array(to_texts(np.where(yes, YES, UNKNOWN), labels), object)
+
+
+class _Sigmoids(Fit):
+    """The mean binary cross-entropy of each label over its known cells, and their sum.
+
+    Each label's share of the objective is that of scikit-learn's ``LogisticRegression`` on the
+    images whose cell is known, so fitting all at once gives the same models. Labels without a yes
+    or without a no are not fitted.
+    """
+
+    def __init__(self, targets: Targets, *, balanced: bool) -> None:
+        counts = np.stack([(targets == NO).sum(axis=0), (targets == YES).sum(axis=0)])
+        self.outputs = np.flatnonzero(counts.all(axis=0))
+        self._shares = _share(targets)
+        self._targets = targets[:, self.outputs]
+        self._known = counts[:, self.outputs].sum(axis=0)
+        # Weights of a no and of a yes by label; those of a label sum to 1.
+        each = counts[:, self.outputs]
+        self._weights = 1 / (2 * each) if balanced else 1 / np.stack([self._known] * 2)
+
+    def penalise(self, kernel: Floats, c: float) -> tuple[float, Floats]:
+        """Return the penalty."""
+        slope = kernel / (c * self._known)
+        return 0.5 * float((kernel * slope).sum()), slope
+
+    def block(self, logits: Floats, rows: slice) -> Block:
+        """Return loss and derivative."""
+        from scipy.special import expit
+
+        targets = self._targets[rows]
+        yes = targets == YES
+        weights = np.where(yes, self._weights[1], self._weights[0])
+        weights[targets == UNKNOWN] = 0
+        losses = _logistic_losses(logits, yes)
+        errors = (expit(logits) - yes) * weights
+        return Block(_figures(losses, logits, targets), float((losses * weights).sum()), errors)
+
+    def figures(self, logits: Floats, targets: Targets) -> Floats:
+        """Return sums of loss, right cells and known cells."""
+        return _figures(_logistic_losses(logits, targets == YES), logits, targets)
+
+    def absent(self, output: int) -> float:
+        """Return the logit of the label's share of yes."""
+        share = self._shares[output]
+        return float(np.log(share / (1 - share)))
+
+
+def _share(targets: Targets) -> Floats:
+    """Return each label's share of yes among known cells, between 0 and 1 even without any."""
+    yes = (targets == YES).sum(axis=0)
+    known = (targets != UNKNOWN).sum(axis=0)
+    share: Floats = (yes + 0.5) / (known + 1)
+    return share
+
+
+def _logistic_losses(logits: Floats, yes: Bools) -> Floats:
+    losses: Floats = np.logaddexp(0, np.where(yes, -logits, logits))
+    return losses
+
+
+def _figures(losses: Floats, logits: Floats, targets: Targets) -> Floats:
+    known = targets != UNKNOWN
+    right = ((logits >= 0) == (targets == YES))[known].sum()
+    return np.array([losses[known].sum(), right, known.sum()], np.float64)

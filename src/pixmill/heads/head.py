@@ -1,0 +1,239 @@
+"""The interface of a head: from the labels of images to targets, and from logits to answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from pixmill.core.params import TrainParams
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
+
+Targets = NDArray[Any]
+"""What images show, by image: class indices, shape (images,); or cells, shape (images, labels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer about one image.
+
+    Args:
+        label: The answer as people read it: a class, labels, or that there are none.
+        confidence: Probability that the answer is right, 0 to 1; of several labels, that of the
+            least certain one.
+        sure: Whether the promised accuracy holds for the answer; of several labels, for all.
+            ``None`` if it is promised for none.
+        labels: Answer by label; ``None`` if an image has one.
+        sure_labels: Whether the promise holds, by label; ``None`` if an image has one.
+    """
+
+    label: str
+    confidence: float
+    sure: bool | None
+    labels: Mapping[str, bool] | None = None
+    sure_labels: Mapping[str, bool | None] | None = None
+
+
+class Calibrated(Protocol):
+    """What turns uncalibrated probabilities into answers; a dataclass of JSON values."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def target_accuracy(self) -> float:
+        """Accuracy that sure answers should reach."""
+        ...
+
+    @property
+    def novelty_limit(self) -> float | None:
+        """Novelty above which an image is unlike the training images; ``None`` if unknown."""
+        ...
+
+    def apply(self, probabilities: ArrayLike) -> Floats:
+        """Return calibrated probabilities, shape (images, labels)."""
+        ...
+
+    def is_unlike(self, novelty: float | None) -> bool | None:
+        """Return whether an image of this novelty is unlike the training images."""
+        ...
+
+
+class Block(NamedTuple):
+    """A block of images in one evaluation of the objective.
+
+    Args:
+        figures: Sums of loss, of right answers, and of what they are counted in, shape (3,).
+        loss: Weighted loss.
+        errors: Derivative of the weighted loss by the logits, shape (images, outputs).
+    """
+
+    figures: Floats
+    loss: float
+    errors: Floats
+
+
+class Fit(ABC):
+    """The loss of a linear model on the targets of one fit.
+
+    Args:
+        outputs: Indices of the outputs that are fitted; the others have no examples.
+    """
+
+    outputs: Ints
+
+    @abstractmethod
+    def penalise(self, kernel: Floats, c: float) -> tuple[float, Floats]:
+        """Return the L2 penalty of a kernel, and its derivative.
+
+        Args:
+            kernel: Weights of scaled features, shape (features, fitted outputs).
+            c: Inverse strength, as in scikit-learn's ``LogisticRegression``.
+        """
+
+    @abstractmethod
+    def block(self, logits: Floats, rows: slice) -> Block:
+        """Return loss and derivative for consecutive images.
+
+        Args:
+            logits: Shape (images, fitted outputs).
+            rows: The images.
+        """
+
+    @abstractmethod
+    def figures(self, logits: Floats, targets: Targets) -> Floats:
+        """Return the figures of a :class:`Block` for other images.
+
+        Args:
+            logits: Shape (images, labels).
+            targets: Their targets.
+        """
+
+    @abstractmethod
+    def absent(self, output: int) -> float:
+        """Return the logit of an output without examples."""
+
+
+class Head(ABC):
+    """What a model answers, and how well.
+
+    Args:
+        task: Value of ``task`` in params.yaml.
+        deciding_metric: Metric of ``metrics/evaluate.json`` that decides between two models; higher
+            is better.
+        end: Activation of the last layer; ``None``: that of the network's params.
+        has_learning_curve: Whether training also measures the gain from more images.
+    """
+
+    task: ClassVar[str]
+    deciding_metric: ClassVar[str]
+    end: ClassVar[str | None]
+    has_learning_curve: ClassVar[bool]
+
+    @abstractmethod
+    def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
+        """Return the targets of a table's column ``label``; when a stage loads images.
+
+        Args:
+            texts: The column.
+            labels: The labels, in the order of the outputs.
+
+        Raises:
+            KeyError: A label is not among them.
+        """
+
+    @abstractmethod
+    def members(self, targets: Targets, label: int) -> Bools:
+        """Return which images have a label; when images are sampled by label."""
+
+    @abstractmethod
+    def predictable(self, targets: Targets, fitted: Targets) -> Bools:
+        """Return which images a model can predict; when it is cross-fitted.
+
+        Args:
+            targets: Targets of the images.
+            fitted: Targets of the images that the model is fitted to.
+        """
+
+    @abstractmethod
+    def fit(self, targets: Targets, labels: int, *, balanced: bool) -> Fit:
+        """Return the loss on training images; when a linear model is fitted.
+
+        Args:
+            targets: Their targets.
+            labels: Number of outputs.
+            balanced: Whether classes, or yes and no of a label, have equal weight.
+        """
+
+    @abstractmethod
+    def probabilities(self, logits: NDArray[Any]) -> Floats:
+        """Return the probabilities of logits, in ``float64``; for every prediction."""
+
+    @abstractmethod
+    def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
+        """Return the loss of each image in nats; unknown cells have none."""
+
+    @abstractmethod
+    def accuracy(self, targets: Targets, probabilities: ArrayLike) -> float:
+        """Return the share of right answers: of images, or of known cells."""
+
+    @abstractmethod
+    def guessing_loss(self, fitted: Targets, targets: Targets, labels: int) -> float:
+        """Return the mean loss of always answering with the shares of the training images."""
+
+    @abstractmethod
+    def calibrate(
+        self,
+        probabilities: ArrayLike,
+        targets: Targets,
+        groups: ArrayLike,
+        params: TrainParams,
+        labels: Sequence[str],
+    ) -> Calibrated:
+        """Return the calibration of held-out predictions; when a training has ended.
+
+        Args:
+            probabilities: Uncalibrated, shape (images, labels).
+            targets: Targets of the images.
+            groups: Group of each image; near-duplicates share a group.
+            params: The section ``train``.
+            labels: The labels, in the order of the outputs.
+        """
+
+    @abstractmethod
+    def read_calibration(self, content: Mapping[str, Any]) -> Calibrated:
+        """Return a calibration from ``calibration.json``; when a model is loaded.
+
+        Raises:
+            TypeError: It has other keys.
+        """
+
+    @abstractmethod
+    def answer(
+        self,
+        probabilities: Floats,
+        labels: Sequence[str],
+        calibration: Any,
+        *,
+        unlike: bool | None,
+    ) -> Answer:
+        """Return the answer about one image; for every prediction.
+
+        Args:
+            probabilities: Calibrated, shape (labels,).
+            labels: The labels.
+            calibration: The calibration of the model.
+            unlike: Whether the image is unlike the training images; it is then never sure.
+        """
+
+    @abstractmethod
+    def predicted(
+        self, probabilities: NDArray[Any], labels: Sequence[str], calibration: Any
+    ) -> NDArray[Any]:
+        """Return the text of each answer for the column ``predicted``; when splits are predicted.
+
+        Args:
+            probabilities: Uncalibrated, shape (images, labels).
+            labels: The labels.
+            calibration: The calibration of the model.
+        """

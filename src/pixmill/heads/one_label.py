@@ -1,0 +1,153 @@
+"""One class an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pixmill.core.params import TrainParams
+from pixmill.heads.head import Answer, Block, Fit, Head, Targets
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
+from pixmill.metrics.calibration import Calibration, calibrate
+from pixmill.metrics.probabilities import losses, softmax
+
+_ABSENT_LOGIT = -100.0
+"""The logit of a class without training images."""
+
+
+class OneLabel(Head):
+    """One class an image, by softmax."""
+
+    task = "one_label"
+    deciding_metric = "accuracy"
+    end = None
+    has_learning_curve = True
+
+    def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
+        """Return class indices, ``int32``."""
+        places = {label: place for place, label in enumerate(labels)}
+        return np.array([places[text] for text in texts], np.int32)
+
+    def members(self, targets: Targets, label: int) -> Bools:
+        """Return which images are of a class."""
+        return np.asarray(targets == label)
+
+    def predictable(self, targets: Targets, fitted: Targets) -> Bools:
+        """Return which images are of a class that the model is fitted to."""
+        return np.isin(targets, fitted)
+
+    def fit(self, targets: Targets, labels: int, *, balanced: bool) -> Fit:  # noqa: ARG002 (other heads need it)
+        """Return the cross-entropy of a softmax."""
+        return _Softmax(targets, balanced=balanced)
+
+    def probabilities(self, logits: NDArray[Any]) -> Floats:
+        """Return the softmax."""
+        return softmax(logits)
+
+    def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
+        """Return the cross-entropy of each image."""
+        return losses(targets, probabilities)
+
+    def accuracy(self, targets: Targets, probabilities: ArrayLike) -> float:
+        """Return the share of images whose most probable class is right."""
+        return float((np.asarray(probabilities).argmax(axis=1) == targets).mean())
+
+    def guessing_loss(self, fitted: Targets, targets: Targets, labels: int) -> float:
+        """Return the mean loss of the class frequencies."""
+        counts = np.maximum(1, np.bincount(fitted, minlength=labels))
+        return float(-np.log(counts / counts.sum())[targets].mean())
+
+    def calibrate(
+        self,
+        probabilities: ArrayLike,
+        targets: Targets,
+        groups: ArrayLike,
+        params: TrainParams,
+        labels: Sequence[str],  # noqa: ARG002 (all classes share a threshold)
+    ) -> Calibration:
+        """Return temperature and threshold."""
+        return calibrate(probabilities, targets, groups, params.target_accuracy)
+
+    def read_calibration(self, content: Mapping[str, Any]) -> Calibration:
+        """Return temperature and threshold."""
+        return Calibration(**content)
+
+    def answer(
+        self,
+        probabilities: Floats,
+        labels: Sequence[str],
+        calibration: Calibration,
+        *,
+        unlike: bool | None,
+    ) -> Answer:
+        """Return the most probable class; on a tie, the first."""
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
+        return Answer(labels[best], confidence, calibration.is_sure(confidence, unlike=unlike))
+
+    def predicted(
+        self,
+        probabilities: NDArray[Any],
+        labels: Sequence[str],
+        calibration: Calibration,  # noqa: ARG002 (a class needs no threshold)
+    ) -> NDArray[Any]:
+        """Return the most probable class of each image."""
+        names: NDArray[Any] = np.asarray(labels, object)[probabilities.argmax(axis=1)]
+        return names
+
+
+class _Softmax(Fit):
+    """The mean cross-entropy of a linear softmax, over the classes with images."""
+
+    def __init__(self, targets: Targets, *, balanced: bool) -> None:
+        counts = np.bincount(targets)
+        self.outputs = np.flatnonzero(counts)
+        count = len(self.outputs)
+        self._targets = targets
+        # Weight of an image by its class; the sum over the images is 1.
+        self._weights = (
+            1 / (count * counts[self.outputs]) if balanced else np.full(count, 1 / len(targets))
+        )
+
+    def penalise(self, kernel: Floats, c: float) -> tuple[float, Floats]:
+        """Return the penalty."""
+        # For two classes, scikit-learn penalises only the difference, which equals twice the
+        # penalty of both halves.
+        penalty = (2 if len(self.outputs) == 2 else 1) / (c * len(self._targets))
+        return 0.5 * penalty * float((kernel**2).sum()), penalty * kernel
+
+    def block(self, logits: Floats, rows: slice) -> Block:
+        """Return loss and derivative."""
+        logarithms = _logarithms(logits)
+        places = np.searchsorted(self.outputs, self._targets[rows])
+        chosen = np.arange(len(places))
+        weights = self._weights[places]
+        errors = np.exp(logarithms)
+        errors[chosen, places] -= 1
+        errors *= weights[:, None]
+        loss = -float(weights @ logarithms[chosen, places])
+        return Block(_figures(logarithms, places), loss, errors)
+
+    def figures(self, logits: Floats, targets: Targets) -> Floats:
+        """Return sums of loss, correct predictions and images."""
+        return _figures(_logarithms(logits), targets)
+
+    def absent(self, output: int) -> float:  # noqa: ARG002 (the same for each class)
+        """Return a logit whose probability is practically 0."""
+        return _ABSENT_LOGIT
+
+
+def _logarithms(logits: Floats) -> Floats:
+    """Return the logarithms of the probabilities."""
+    from scipy.special import log_softmax
+
+    logarithms: Floats = log_softmax(logits, axis=1)
+    return logarithms
+
+
+def _figures(logarithms: Floats, targets: Targets) -> Floats:
+    losses = -logarithms[np.arange(len(targets)), targets]
+    hits = (logarithms.argmax(axis=1) == targets).sum()
+    return np.array([losses.sum(), hits, len(targets)], np.float64)

@@ -9,6 +9,6 @@ Stages, pages, sweeps, comparisons and exports ask a head instead of the name of
 """
 
 from pixmill.heads.head import Answer, Calibrated, Fit, Head
-from pixmill.heads.heads import head_of
+from pixmill.heads.heads import ONE_LABEL, head_of
 
-__all__ = ["Answer", "Calibrated", "Fit", "Head", "head_of"]
+__all__ = ["ONE_LABEL", "Answer", "Calibrated", "Fit", "Head", "head_of"]

@@ -4,7 +4,9 @@ from pixmill.heads.cells import CellsHead
 from pixmill.heads.head import Head
 from pixmill.heads.one_label import OneLabel
 
-_HEADS: dict[str, Head] = {head.task: head for head in (OneLabel(), CellsHead())}
+ONE_LABEL = OneLabel()
+
+_HEADS: dict[str, Head] = {head.task: head for head in (ONE_LABEL, CellsHead())}
 
 
 def head_of(task: str) -> Head:

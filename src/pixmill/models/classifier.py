@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json
-from pixmill.heads import Calibrated, Head, head_of
+from pixmill.heads import ONE_LABEL, Calibrated, Head, head_of
 from pixmill.images.decode import decode
 from pixmill.images.fit import fit
 from pixmill.images.verified_reading import UndecodableError
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
 
 Pixels = npt.NDArray[np.uint8]
-
-ONE_LABEL = head_of("one_label")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pixmill.core.params import (
     FeatureModel,
     TrainParams,
 )
-from pixmill.heads import Head
+from pixmill.heads import ONE_LABEL, Head
 from pixmill.models.backbones import APPLICATIONS, build_backbone
 from pixmill.models.determinism import derived_seed
 from pixmill.models.layers import (
@@ -102,7 +102,12 @@ def _end_layers(
 
 
 def build_classifier(
-    params: TrainParams, *, head: Head, labels: int, image_size: int, root: Path = Path()
+    params: TrainParams,
+    *,
+    head: Head = ONE_LABEL,
+    labels: int,
+    image_size: int,
+    root: Path = Path(),
 ) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
@@ -116,7 +121,7 @@ def build_classifier(
 
     Args:
         params: The section ``train``.
-        head: What the model answers.
+        head: What the model answers. Default: one class.
         labels: Number of outputs.
         image_size: Side of the images in pixels.
         root: Project folder, to which a weights file is relative. Default: the current folder.
@@ -198,7 +203,9 @@ def _block(
     return x
 
 
-def build_head(params: TrainParams, *, head: Head, labels: int, features: int) -> keras.Model:
+def build_head(
+    params: TrainParams, *, head: Head = ONE_LABEL, labels: int, features: int
+) -> keras.Model:
     """Return only the head of the model ``features``, from features to probabilities.
 
     Args:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.params import TrainParams
-from pixmill.heads.head import Head, Targets
+from pixmill.heads import ONE_LABEL, Head
+from pixmill.heads.head import Targets
 from pixmill.images.parts import Part
 from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
 from pixmill.models.scaling import Features
@@ -134,7 +135,7 @@ def cross_fit(
     folds: Rows,
     params: TrainParams,
     *,
-    head: Head,
+    head: Head = ONE_LABEL,
     labels: int,
     top: int,
 ) -> tuple[CrossFitted, list[list[Epoch]]]:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
-from pixmill.heads.head import Fit, Head, Targets
+from pixmill.heads import ONE_LABEL, Head
+from pixmill.heads.head import Fit, Targets
 from pixmill.models.layers import several_layers
 from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling
 from pixmill.train.history import Epoch, Timing
@@ -47,7 +48,7 @@ def fit_logistic(
     targets: Targets,
     params: TrainParams,
     *,
-    head: Head,
+    head: Head = ONE_LABEL,
     labels: int,
     validation: tuple[Features, Targets] | None = None,
     title: str = "Train",

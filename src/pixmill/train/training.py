@@ -15,7 +15,7 @@ from pixmill.core.errors import TrainError
 from pixmill.core.files.writing import read_json
 from pixmill.core.params import BackboneModel, CnnModel, FeatureModel, Model, TrainParams
 from pixmill.core.process.progress import announce
-from pixmill.heads import Head
+from pixmill.heads import ONE_LABEL, Head
 from pixmill.images.parts import Part, load_parts
 from pixmill.models.determinism import fix_threads
 from pixmill.models.held_out import HeldOut, predict_held_out
@@ -87,7 +87,7 @@ def open_training(
     folder: Path,
     params: TrainParams,
     *,
-    head: Head,
+    head: Head = ONE_LABEL,
     classes: Sequence[str],
     root: Path = Path(),
     scratch: Path | None = None,
@@ -306,7 +306,7 @@ def train(
     folder: Path,
     params: TrainParams,
     *,
-    head: Head,
+    head: Head = ONE_LABEL,
     classes: Sequence[str],
     root: Path = Path(),
     scratch: Path | None = None,
@@ -319,7 +319,7 @@ def train(
     Args:
         folder: ``artifacts/split``.
         params: The section ``train``.
-        head: What the classifier answers.
+        head: What the classifier answers. Default: one class.
         classes: The labels, in the order of the params.
         root: Project folder, to which a weights file is relative. Default: the current folder.
         scratch: Cache folder of trainings and features. Default: nothing is cached.

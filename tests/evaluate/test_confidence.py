@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.predictions import apply_calibration, class_indices, probabilities_of
+from pixmill.heads import ONE_LABEL
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.probabilities import apply_temperature
 from pixmill.metrics.scores import scores
@@ -43,7 +46,9 @@ def measured(table, *, target=0.9):
     calibration = calibrate(
         probabilities_of(val, LABELS), class_indices(val["label"], LABELS), val["id"], target
     )
-    calibrated = apply_calibration(table, LABELS, calibration)
+    calibrated = apply_calibration(
+        table, SimpleNamespace(labels=LABELS, calibration=calibration, head=ONE_LABEL)
+    )
     resampling = {"draws": 500, "confidence": 0.95}
     metrics, curves = measure_confidence(
         calibrated, table, groups, LABELS, calibration, **resampling

@@ -52,10 +52,9 @@ def test_file_has_fixed_columns_and_is_deterministic(parts, tmp_path):
     table = held_out_table([next(iter(parts)).rows["id"][0]])
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
-        predictions = hold_out(predict_parts(CLASSIFIER, parts), table, LABELS, Calibration())
-        write_table(
-            path, apply_calibration(predictions, LABELS, Calibration()), predictions_schema(LABELS)
-        )
+        predictions = hold_out(predict_parts(CLASSIFIER, parts), table, CLASSIFIER)
+        calibrated = apply_calibration(predictions, CLASSIFIER)
+        write_table(path, calibrated, predictions_schema(LABELS))
     predictions = pq.read_table(paths[0]).to_pandas()
     assert predictions["id"].is_monotonic_increasing
     assert predictions["split"].value_counts().to_dict() == IMAGES
@@ -77,14 +76,18 @@ def held_out_table(ids):
 def test_held_out_predictions_replace_those_of_the_delivered_model(parts):
     whole = predict_parts(CLASSIFIER, parts)
     ids = whole.loc[whole["split"] == "train", "id"].tolist()[:3]
-    found = hold_out(whole, held_out_table(ids), LABELS, Calibration(novelty_limit=0.4))
+    found = hold_out(
+        whole,
+        held_out_table(ids),
+        replace(CLASSIFIER, calibration=Calibration(novelty_limit=0.4)),
+    )
     replaced = found["id"].isin(ids)
     assert (found["held_out"] == (replaced | (found["split"] == "test"))).all()
     assert (found.loc[replaced, ["predicted", "unlike", "p_light"]] == ["light", True, 0.75]).all(
         axis=None
     )
     expected = np.where(found.loc[replaced, "label"] == "light", -np.log(0.75), -np.log(0.25))
-    calibrated = apply_calibration(found, LABELS, Calibration())
+    calibrated = apply_calibration(found, CLASSIFIER)
     assert calibrated.loc[replaced, "loss"].to_numpy() == pytest.approx(expected)
     pd.testing.assert_frame_equal(found.drop(columns="held_out")[~replaced], whole[~replaced])
 

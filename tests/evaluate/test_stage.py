@@ -15,6 +15,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams, load_params
 from pixmill.evaluate.stage import main
+from pixmill.heads import ONE_LABEL
 from pixmill.images.parts import load_parts
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import scores
@@ -83,9 +84,9 @@ def inputs(tmp_path_factory):
     )
     export_classifier(model, tiny, root / "artifacts" / "train", scratch=root / "scratch")
     parts = load_parts(root / "artifacts" / "split", LABELS, image_size=SIDE)
-    held_out = predict_held_out(root / "artifacts" / "train", parts["val"])
+    held_out = predict_held_out(root / "artifacts" / "train", parts["val"], ONE_LABEL)
     save_held_out(root / "artifacts" / "train", held_out, LABELS)
-    save_calibration(root / "artifacts" / "train", held_out, target=0.95)
+    save_calibration(root / "artifacts" / "train", held_out, ONE_LABEL, TrainParams(), LABELS)
     # There are too few images to fit a temperature.
     calibration = json.loads((root / "artifacts/train/calibration.json").read_text())
     (root / "artifacts/train/calibration.json").write_text(

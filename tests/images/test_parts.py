@@ -149,7 +149,7 @@ def test_dropped_images_are_in_no_part(packed):
 
 def test_unknown_class_is_reported(packed):
     with pytest.raises(
-        ManifestError, match="has images of unknown classes: light; expected dark, grey"
+        ManifestError, match="has images of an unknown class: light; expected dark, grey"
     ):
         load(packed, ("dark", "grey"))
 

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import ManifestError
+from pixmill.core.params import TrainParams
+from pixmill.heads import ONE_LABEL
 from pixmill.images.decode import decode
 from pixmill.images.fit import fit
 from pixmill.images.parts import Part, Shards
@@ -69,7 +71,9 @@ def test_save_calibration_uses_the_validation_split(folder, classifier):
     validation = Part(
         "val", pd.DataFrame({"cluster": map(str, range(130))}), targets, Shards([pixels])
     )
-    save_calibration(folder, predict_held_out(folder, validation), target=0.75)
+    held_out = predict_held_out(folder, validation, ONE_LABEL)
+    params = TrainParams(target_accuracy=0.75)
+    save_calibration(folder, held_out, ONE_LABEL, params, classifier.labels)
     expected = calibrate(own, targets, validation.rows["cluster"], 0.75)
     assert Classifier.load(folder).calibration == expected
     assert expected != Calibration(target_accuracy=0.75)

@@ -211,7 +211,7 @@ def test_backbone(project):
     )
     held_out = found.held_out(trained)
     save_held_out(trained, held_out, CLASSES)
-    save_calibration(trained, held_out, target=0.9)
+    save_calibration(trained, held_out, found.head, params, CLASSES)
     assert list(trained.glob("*.tflite"))
     # From here on, the files are enough, without the plugin.
     code = project / "src/pets/train/kennel.py"

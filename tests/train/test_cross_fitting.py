@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams
+from pixmill.heads import ONE_LABEL
 from pixmill.models.novelty import fit_novelty
 from pixmill.train.cross_fitting import CrossFitted, cross_fit, folds_to_fit, validated
 from pixmill.train.history import Epoch
@@ -47,6 +48,10 @@ def test_images_of_a_class_in_a_single_fold_have_no_prediction():
     assert CrossFitted.from_arrays({}) is None
 
 
+def part_of(rows):
+    return SimpleNamespace(rows=rows, targets=ONE_LABEL.targets(rows["label"], ["a", "b"]))
+
+
 @pytest.mark.parametrize(
     ("labels", "folds", "possible"),
     [
@@ -63,7 +68,7 @@ def test_cross_fitting_needs_a_class_in_two_folds(labels, folds, possible):
             "fold": pd.array([None if fold < 0 else fold for fold in folds], "Int32"),
         }
     )
-    found = folds_to_fit(SimpleNamespace(rows=rows[:1]), SimpleNamespace(rows=rows[1:]))
+    found = folds_to_fit(ONE_LABEL, *(part_of(each) for each in (rows[:1], rows[1:])))
     assert found.tolist() == folds if possible else found is None
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import AugmentationParams, ScheduleParams
+from pixmill.heads import ONE_LABEL
 from pixmill.models.determinism import fix_threads
 from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import FitData, NetworkFitter
@@ -20,7 +21,9 @@ def fitted(parts):
     fix_threads(2)
 
     def run(on_epoch=lambda *_: None, *, checkpoints=None, last_epoch=None, **changes):
-        fitter = NetworkFitter(PARAMS.model_copy(update=changes), 3, SIZE, Path(), Path())
+        fitter = NetworkFitter(
+            PARAMS.model_copy(update=changes), ONE_LABEL, 3, SIZE, Path(), Path()
+        )
         data = FitData(
             parts["train"],
             parts["val"],

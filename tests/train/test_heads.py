@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
+from pixmill.heads import ONE_LABEL
 from pixmill.models.determinism import fix_threads
 from pixmill.models.features import extract_features
 from pixmill.models.layers import feature_layers
@@ -37,7 +38,7 @@ def scratch(tmp_path_factory):
 def fitter_of(tiny_backbone, scratch):
     def fitter(kind, params):
         fix_threads(params.threads)
-        return kind(params, 3, SIZE, tiny_backbone, scratch)
+        return kind(params, ONE_LABEL, 3, SIZE, tiny_backbone, scratch)
 
     return fitter
 

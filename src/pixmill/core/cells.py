@@ -64,6 +64,16 @@ def to_matrix(texts: Iterable[Any], labels: Sequence[str]) -> Matrix:
     return matrix
 
 
+def to_indices(texts: Iterable[Any], labels: Sequence[str]) -> npt.NDArray[np.int32]:
+    """Return the class index of each text, in a project with one label an image.
+
+    Raises:
+        KeyError: A text is not among the labels.
+    """
+    places = {label: place for place, label in enumerate(labels)}
+    return np.array([places[text] for text in texts], np.int32)
+
+
 def to_texts(matrix: npt.NDArray[np.integer[Any]], labels: Sequence[str]) -> list[str]:
     """Return the text of each row of cells, the inverse of :func:`to_matrix`."""
     return [

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pixmill.core.cells import to_indices
 from pixmill.core.params import TrainParams
 from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
@@ -27,8 +28,7 @@ class OneLabel(Head):
 
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
         """Return class indices, ``int32``."""
-        places = {label: place for place, label in enumerate(labels)}
-        return np.array([places[text] for text in texts], np.int32)
+        return to_indices(texts, labels)
 
     def members(self, targets: Targets, label: int) -> Bools:
         """Return which images are of a class."""

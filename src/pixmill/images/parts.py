@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import to_indices
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
@@ -283,8 +284,8 @@ def load_parts(
     folder: Path,
     labels: Sequence[str],
     *,
-    targets: Callable[[Iterable[Any], Sequence[str]], Targets],
     image_size: int,
+    targets: Callable[[Iterable[Any], Sequence[str]], Targets] = to_indices,
     names: Sequence[PartName] = PARTS,
 ) -> dict[PartName, Part]:
     """Return packed splits by name, with the manifest's rows in the order of the images.
@@ -292,8 +293,8 @@ def load_parts(
     Args:
         folder: ``artifacts/split``.
         labels: Classes, in the order of the model's outputs.
-        targets: :meth:`pixmill.heads.Head.targets` of the model's head.
         image_size: Side of the images in pixels.
+        targets: :meth:`pixmill.heads.Head.targets` of the model's head. Default: class indices.
         names: Splits to load; default: all three.
 
     Raises:

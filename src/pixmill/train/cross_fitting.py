@@ -64,7 +64,7 @@ class CrossFitted:
         sizes: list[int] = np.unique(self.folds[self.known], return_counts=True)[1].tolist()
         return sizes
 
-    def results(self, targets: Targets, head: Head) -> list[FoldResult]:
+    def results(self, targets: Targets, head: Head = ONE_LABEL) -> list[FoldResult]:
         """Return the result of each fold.
 
         Args:
@@ -183,7 +183,7 @@ def cross_fit(
     return found, histories
 
 
-def divisions(folds: Rows, targets: Targets, head: Head) -> Iterator[tuple[Rows, Rows]]:
+def divisions(folds: Rows, targets: Targets, head: Head = ONE_LABEL) -> Iterator[tuple[Rows, Rows]]:
     """Yield for each fold the rows that its head is fitted to, and the rows that it predicts.
 
     Args:

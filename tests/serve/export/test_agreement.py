@@ -55,7 +55,7 @@ def test_same_predictions_everywhere(model, photos, tmp_path):
         Shards([pixels]),
     )
     uncalibrated = predict_parts(classifier, [part])
-    evaluated = apply_calibration(uncalibrated, model.labels, classifier.calibration)
+    evaluated = apply_calibration(uncalibrated, classifier)
     evaluated = evaluated.set_index("id").loc[table["path"]]
     save_classifier_model(model.path, tmp_path / "saved")
     served = mlflow.pyfunc.load_model(str(tmp_path / "saved")).predict(contents)

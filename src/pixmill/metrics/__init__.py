@@ -1,6 +1,8 @@
 """Classification metrics with their definitions; none of them is ever NaN.
 
 - ``probabilities``: validated probabilities, temperature scaling, and the loss of each image
+- ``cells``: metrics of yes, no and unknown for each label
+- ``cell_calibration``: their temperatures, and the thresholds of sure answers
 - ``scores``: metrics of a split and of each class, as in scikit-learn, and the majority-class
   baseline
 - ``calibration``: temperature and confidence threshold, fitted on held-out images

@@ -71,6 +71,16 @@ def group_weights(groups: int, draws: int) -> Iterator[Floats]:
         )
 
 
+def bounded_draws(draws: int, values: int) -> int:
+    """Return the number of draws that take bounded time.
+
+    Args:
+        draws: Requested number of draws.
+        values: Number of probabilities: images times classes.
+    """
+    return min(draws, max(_MIN_DRAWS, _MAX_WORK // values))
+
+
 def percentiles(drawn: Floats, confidence: float) -> tuple[float, float] | None:
     """Return the percentile limits of draws; ``None`` if no draw has a value.
 
@@ -138,8 +148,7 @@ def resampled_scores(
     """
     values = normalise(probabilities)
     group_of = group_numbers(groups)
-    draws = min(draws, max(_MIN_DRAWS, _MAX_WORK // values.size))
-    weights = group_weights(int(group_of.max()) + 1, draws)
+    weights = group_weights(int(group_of.max()) + 1, bounded_draws(draws, values.size))
     return weighted_scores(actual, values, group_of, weights, top_k=top_k, averaged=averaged)
 
 
@@ -220,8 +229,8 @@ def weighted_scores(
             overall.append(
                 {
                     "accuracy": alone[1] / n,
-                    "balanced_accuracy": _mean_defined(of_class["recall"]),
-                    "macro_f1": _mean_defined(
+                    "balanced_accuracy": mean_defined(of_class["recall"]),
+                    "macro_f1": mean_defined(
                         np.where(support > 0, of_class["f1"], np.nan)[:averaged]
                     ),
                     "weighted_f1": np.nansum(of_class["f1"] * support, axis=0) / n,
@@ -229,16 +238,13 @@ def weighted_scores(
                     "ece": np.abs(gaps).sum(axis=0) / n,
                     **{name: alone[3 + place] / n for place, name in enumerate(tops)},
                     **(
-                        {
-                            name: _mean_defined(area)
-                            for name, area in zip(_AREAS, under, strict=True)
-                        }
+                        {name: mean_defined(area) for name, area in zip(_AREAS, under, strict=True)}
                         if areas
                         else {}
                     ),
                 }
             )
-    return _join(overall), _join(per_class)
+    return join(overall), join(per_class)
 
 
 def in_top_k(actual: Ints, values: Floats, top_k: int) -> Bools:
@@ -308,11 +314,12 @@ def weighted_areas(sums: csr_array, weights: Floats) -> tuple[Floats, Floats]:
     return roc, np.where(others > 0, average, np.nan)
 
 
-def _join(chunks: list[dict[str, Floats]]) -> dict[str, Floats]:
+def join(chunks: list[dict[str, Floats]]) -> dict[str, Floats]:
+    """Return the metrics of several chunks of draws as one."""
     return {name: np.concatenate([chunk[name] for chunk in chunks], axis=-1) for name in chunks[0]}
 
 
-def _mean_defined(drawn: Floats) -> Floats:
+def mean_defined(drawn: Floats) -> Floats:
     """Return the mean over the classes with a defined value, for each draw."""
     defined = ~np.isnan(drawn)
     mean: Floats = np.nansum(drawn, axis=0) / defined.sum(axis=0)

@@ -45,10 +45,10 @@ def scores(
         "pr_auc",
         "ece",
     )
-    figures: dict[str, float | int | None] = {name: _number(found[name][0]) for name in names}
+    figures: dict[str, float | int | None] = {name: number(found[name][0]) for name in names}
     if top_k is not None:
         name = f"top_{top_k}_accuracy"
-        return {**figures, "n": count, name: _number(found[name][0]) if name in found else None}
+        return {**figures, "n": count, name: number(found[name][0]) if name in found else None}
     return {**figures, "n": count}
 
 
@@ -78,9 +78,9 @@ def class_scores(
     columns = _of_classes(actual, predicted, len(labels))
     return {
         label: {
-            "precision": _number(precision),
-            "recall": _number(recall),
-            "f1": _number(f1),
+            "precision": number(precision),
+            "recall": number(recall),
+            "f1": number(f1),
             "support": int(support),
         }
         for label, precision, recall, f1, support in zip(labels, *columns, strict=True)
@@ -113,5 +113,6 @@ def _of_classes(
         return hits / claims, hits / images, 2 * hits / (images + claims), images
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """Return a metric; ``None`` if it is undefined, NaN."""
     return None if math.isnan(value) else float(value)

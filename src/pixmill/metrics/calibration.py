@@ -16,8 +16,8 @@ _MAX_TEMPERATURE = 20.0
 _STEPS_PER_UNIT = 1_000_000
 """Thresholds are rounded to multiples of 1 / this number, which JSON represents exactly enough."""
 
-_CONFIDENCE = 0.95
-"""Confidence level at which a threshold must reach the target accuracy."""
+LEVEL = 1 - 0.95
+"""Probability that a threshold does not reach the target accuracy."""
 
 _MIN_SHARE = 0.35
 """Share of the predictions at which the search for a threshold starts.
@@ -173,7 +173,9 @@ def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | N
     )
 
 
-def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> float | None:
+def cautious_temperature(
+    actual: Ints, probabilities: ArrayLike, count: int, centre: float = 1.0
+) -> float | None:
     """Return the temperature nearest to 1 that these images do not contradict.
 
     ``None`` if they do not contradict 1.
@@ -193,23 +195,25 @@ def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> 
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
         count: Number of independent images, at most that of all.
+        centre: Temperature that takes the place of 1. Default: 1.
     """
     from scipy.optimize import brentq, minimize_scalar
 
     values = normalise(probabilities)
+    start = math.log(centre)
 
     def loss(logarithm: float) -> float:
         of_images = losses(actual, apply_temperature(values, math.exp(logarithm)))
-        return float(count * of_images.mean() + (logarithm / _SPREAD) ** 2 / 2)
+        return float(count * of_images.mean() + ((logarithm - start) / _SPREAD) ** 2 / 2)
 
     limit = math.log(_MAX_TEMPERATURE)
     found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-9})
     # Limits of the likelihood-ratio interval: twice the difference of the losses is chi-square.
     highest = float(found.fun) + _CHI_SQUARE / 2
-    if loss(0.0) <= highest:
+    if loss(start) <= highest:
         return None
     return math.exp(
-        brentq(lambda logarithm: loss(logarithm) - highest, *sorted((0.0, float(found.x))))
+        brentq(lambda logarithm: loss(logarithm) - highest, *sorted((start, float(found.x))))
     )
 
 
@@ -242,6 +246,21 @@ def best_threshold(
         groups: Group of each image, shape (images,); predictions of a group count once.
         target: Accuracy that covered predictions should reach, > 0 and < 1.
     """
+    return search_threshold(confidence, right, groups, target, LEVEL)[0]
+
+
+def search_threshold(
+    confidence: Floats, right: Bools, groups: ArrayLike, target: float, level: float
+) -> tuple[float | None, bool]:
+    """Return the result of :func:`best_threshold`, and whether all its tests succeeded.
+
+    Args:
+        confidence: As for :func:`best_threshold`.
+        right: As for :func:`best_threshold`.
+        groups: As for :func:`best_threshold`.
+        target: As for :func:`best_threshold`.
+        level: Probability that the threshold does not reach the target.
+    """
     from scipy.stats import binom
 
     levels, answers, hits = by_confidence(confidence, right)
@@ -252,8 +271,8 @@ def best_threshold(
     # Rounded down, since groups must not strengthen the evidence.
     errors = independent - np.floor(hits / answers * independent + 1e-9)
     # The most errors at which the lower limit still reaches the target; ppf may be one too many.
-    allowed = binom.ppf(1 - _CONFIDENCE, independent, 1 - target)
-    allowed -= binom.cdf(allowed, independent, 1 - target) > 1 - _CONFIDENCE
+    allowed = binom.ppf(level, independent, 1 - target)
+    allowed -= binom.cdf(allowed, independent, 1 - target) > level
     floor = np.quantile(confidence, 1 - _MAX_SHARE, method="lower")
     enough = (errors <= allowed) & (levels >= floor)
     # Testing only where one more error is allowed keeps the sequence short, and the error rate low.
@@ -262,10 +281,11 @@ def best_threshold(
     )
     passed = int(np.argmin(np.append(enough[tested], False)))
     if passed == 0:
-        return None
+        return None, False
     place = int(tested[passed - 1])
     place += int(np.argmin(np.append(enough[place:], False))) - 1
-    return math.floor(float(levels[place]) * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
+    limit = math.floor(float(levels[place]) * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
+    return limit, passed == len(tested)
 
 
 def threshold_hints(
@@ -305,7 +325,7 @@ def min_answers(target: float) -> int:
     Args:
         target: Accuracy that covered predictions should reach, > 0 and < 1.
     """
-    return math.ceil(math.log(1 - _CONFIDENCE) / math.log(target))
+    return math.ceil(math.log(LEVEL) / math.log(target))
 
 
 def by_confidence(

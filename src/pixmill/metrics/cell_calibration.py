@@ -1,11 +1,18 @@
 """Calibration of yes or no for each label: temperatures, and the thresholds of sure answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints
+from pixmill.metrics.calibration import (
+    LEVEL,
+    cautious_temperature,
+    min_answers,
+    search_threshold,
+)
+from pixmill.metrics.resampling import group_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +97,98 @@ def calibrate_cells(
 ) -> CellCalibration:
     """Fit temperatures and thresholds on images that the model was not trained on.
 
+    A label's temperature is the one nearest to that of all labels together that its own cells do
+    not contradict, so few cells change little; see
+    :func:`pixmill.metrics.calibration.cautious_temperature`. For sure answers see
+    :func:`sure_limits`.
+
     Args:
         probabilities: Uncalibrated, shape (images, labels).
         cells: 1 for yes, 0 for no, -1 for unknown, same shape.
-        groups: Group of each image, shape (images,).
+        groups: Group of each image, shape (images,); near-duplicates share a group and count once.
         target: Accuracy that sure answers should reach, > 0 and < 1.
         thresholds: Probability from which the answer is yes, by label.
     """
+    values = np.asarray(probabilities, np.float64)
+    members = group_numbers(groups)
+    temperatures = _temperatures(values, cells, members)
     none = (None,) * len(thresholds)
-    return CellCalibration(None, tuple(thresholds), none, none, target)
+    calibration = CellCalibration(temperatures, tuple(thresholds), none, none, target)
+    yes, no = sure_limits(calibration.apply(values), cells, members, target, thresholds)
+    return replace(calibration, sure_yes=yes, sure_no=no)
+
+
+def _temperatures(values: Floats, cells: Ints, members: Groups) -> tuple[float, ...] | None:
+    """Return the temperature of each label; ``None`` if the cells do not contradict 1."""
+    together = _temperature(values, cells, members, 1.0)
+    centre = together or 1.0
+    each = [
+        _temperature(values[:, [place]], cells[:, [place]], members, centre)
+        for place in range(cells.shape[1])
+    ]
+    if together is None and not any(each):
+        return None
+    return tuple(float(f"{found or centre:.6g}") for found in each)
+
+
+def _temperature(values: Floats, cells: Ints, members: Groups, centre: float) -> float | None:
+    rows, columns = np.nonzero(cells >= 0)
+    if len(rows) == 0:
+        return None
+    yes = values[rows, columns]
+    both = np.column_stack([1 - yes, yes])
+    count = len(np.unique(members[rows]))
+    return cautious_temperature(cells[rows, columns], both, count, centre)
+
+
+def sure_limits(
+    probabilities: Floats,
+    cells: Ints,
+    groups: ArrayLike,
+    target: float,
+    thresholds: Sequence[float],
+) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
+    """Return from where a yes is sure, and up to where a no is, by label; ``None`` if nowhere.
+
+    The promise is that of each side of a label: of its sure yes, and of its sure no, the target
+    share is right. Always answering no about a rare label would else be accurate enough. The
+    probability that any promise is broken is at most 5 %, by Holm's procedure over the sides that
+    have enough answers: each is tested by
+    :func:`pixmill.metrics.calibration.search_threshold` at an equal part of the level, and those
+    that pass all tests leave their part to the others, which are tested again.
+
+    Source: Bretz, Maurer, Brannath and Posch, "A Graphical Approach to Sequentially Rejective
+    Multiple Test Procedures", Statistics in Medicine 28, 2009.
+
+    Args:
+        probabilities: Calibrated, shape (images, labels).
+        cells: As for :func:`calibrate_cells`.
+        groups: As for :func:`calibrate_cells`.
+        target: As for :func:`calibrate_cells`.
+        thresholds: As for :func:`calibrate_cells`.
+    """
+    members = group_numbers(groups)
+    answers = {}
+    for side in (True, False):
+        for place, threshold in enumerate(thresholds):
+            values = probabilities[:, place]
+            chosen = ((values >= threshold) == side) & (cells[:, place] >= 0)
+            # Fewer cannot prove the target, whatever is right: no test, so no part of the level.
+            if len(np.unique(members[chosen])) >= min_answers(target):
+                confidence = (values if side else 1 - values)[chosen]
+                right = cells[chosen, place] == side
+                answers[side, place] = confidence, right, members[chosen], target
+    limits: dict[tuple[bool, int], float | None] = {}
+    waiting = list(answers)
+    before = len(waiting) + 1
+    while 0 < len(waiting) < before:
+        before = len(waiting)
+        found = {key: search_threshold(*answers[key], LEVEL / before) for key in waiting}
+        limits |= {key: limit for key, (limit, _) in found.items()}
+        waiting = [key for key in waiting if not found[key][1]]
+    places = range(len(thresholds))
+    below = (limits.get((False, place)) for place in places)
+    return (
+        tuple(limits.get((True, place)) for place in places),
+        tuple(None if limit is None else round(1 - limit, 6) for limit in below),
+    )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.core.manifest import SPLIT, read_table, sample_rows
 from pixmill.core.params import EvaluateParams, TrainParams
-from pixmill.core.process.progress import announce, track
+from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
 from pixmill.evaluate.labels import find_label_issues, first_issues, search_backbone, search_part
@@ -37,17 +37,13 @@ from pixmill.evaluate.mistakes import (
 )
 from pixmill.evaluate.predictions import (
     apply_calibration,
-    hold_out,
-    predict_parts,
-    predict_unlabelled,
-    unlabelled_files,
+    predict_folder,
+    predict_splits,
     unlabelled_folder,
 )
-from pixmill.images.parts import load_parts
+from pixmill.evaluate.results import Results
 from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
-from pixmill.models.features import part_features
-from pixmill.models.held_out import load_held_out
 from pixmill.models.litert import BACKBONE, load_maps
 from pixmill.models.model_folder import load_classifier
 
@@ -60,24 +56,11 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The results of evaluating a classifier.
+class Evaluation(Results):
+    """The results of evaluating a classifier with one label an image.
 
     Args:
-        labels: The classes in the order of the model's outputs.
-        predictions: One row per image, sorted by id; columns as in
-            :func:`pixmill.evaluate.predictions.predictions_schema`. The probabilities are
-            calibrated.
-        ranking: Label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the
-            search for label issues is off.
-        unlabelled: Predictions for unlabelled images, columns as in
-            :func:`pixmill.models.inference.answers_schema`; ``None`` without such a folder.
-        unlabelled_folder: ``evaluate.unlabelled``.
-        metrics: The content of ``plots/evaluate/full.json``.
-        plots: Plot data by file name without extension.
         matrix: Test images by actual (row) and predicted (column) class.
-        interval_confidence: Confidence level of the intervals.
-        target_accuracy: Target of the covered accuracy.
         mistakes: Errors, most confident first.
         cells: Cells of the confusion matrix, each with its most confident predictions: confusions
             by frequency, then correct predictions by class.
@@ -86,24 +69,11 @@ class Evaluation:
         unsure: The least confident predictions.
         unlike: Images that the model marks as unlike the training images, least confident first.
         sample: Random images.
-        issues: The most likely label issues.
-        training: Vectors of the training images, columns of
-            :data:`pixmill.evaluate.mistakes.VECTORS`; ``None`` if the model has no separate
-            backbone.
         nearest: The most similar training images of each of ``mistakes``, by id; empty without
             ``training``.
     """
 
-    labels: tuple[str, ...]
-    predictions: pd.DataFrame
-    ranking: pd.DataFrame | None
-    unlabelled: pd.DataFrame | None
-    unlabelled_folder: str | None
-    metrics: dict[str, Any]
-    plots: dict[str, pd.DataFrame]
     matrix: npt.NDArray[np.int64]
-    interval_confidence: float
-    target_accuracy: float
     mistakes: Sequence[PredictedImage]
     cells: Sequence[tuple[Confusion, Sequence[PredictedImage]]]
     typical: Sequence[PredictedImage]
@@ -111,8 +81,6 @@ class Evaluation:
     unsure: Sequence[PredictedImage]
     unlike: Sequence[PredictedImage]
     sample: Sequence[PredictedImage]
-    issues: Sequence[Mapping[str, Any]]
-    training: pd.DataFrame | None
     nearest: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def summary(self) -> str:
@@ -136,16 +104,6 @@ class Evaluation:
             f"{over_all}; macro-F1 {found['macro_f1']:.3f}{without}, colour baseline "
             f"{100 * baselines['histogram_accuracy']:.1f} %, one class "
             f"{100 * baselines['majority_accuracy']:.1f} %"
-        )
-
-    def unlabelled_remark(self) -> str:
-        """Return a warning if there are no unlabelled images to predict; empty otherwise."""
-        if self.unlabelled_folder is None or (self.unlabelled is not None and len(self.unlabelled)):
-            return ""
-        return (
-            f"evaluate.unlabelled: no unlabelled image of {self.unlabelled_folder} was scraped, so "
-            "none was predicted; put images there, then: dvc repro -f scrape; or set it to null in "
-            "params.yaml"
         )
 
 
@@ -180,23 +138,16 @@ def evaluate(
     from sklearn.metrics import confusion_matrix
 
     folder = unlabelled_folder(root, params.unlabelled)
-    classifier = Classifier.load(trained)
+    opened = predict_splits(trained, packed, train, scratch=scratch, root=root)
+    classifier = opened.classifier
+    parts = opened.parts
+    features = opened.features
+    predictions = opened.predictions
+    groups = opened.groups
     labels = classifier.labels
-    image_size = classifier.preprocessing.image_size
-    parts = load_parts(packed, labels, targets=classifier.head.targets, image_size=image_size)
-    every = list(parts.values())
-    features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
-    features = None
-    if classifier.backbone:
-        features = features_of(train.backbone, file=trained / BACKBONE)
-    # The model has seen its training images: held-out predictions replace its own where they exist.
-    in_sample = predict_parts(classifier, every, features)
-    uncalibrated = hold_out(in_sample, load_held_out(trained, labels), classifier)
-    predictions = apply_calibration(uncalibrated, classifier)
-    groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
     confidence, curves = measure_confidence(
-        predictions, uncalibrated, groups, labels, classifier.calibration, **resampling
+        predictions, opened.uncalibrated, groups, labels, classifier.calibration, **resampling
     )
     columns = [*COLUMNS, "split", "image_url", "reason"]
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
@@ -206,7 +157,9 @@ def evaluate(
     unlike = tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
-        "train": measure_training(apply_calibration(in_sample, classifier), predictions, labels),
+        "train": measure_training(
+            apply_calibration(opened.in_sample, classifier), predictions, labels
+        ),
         **confidence,
         "slices": slice_figures(cut),
         "unlike": None if unlike.isna().all() else float(unlike.mean()),
@@ -217,25 +170,22 @@ def evaluate(
     issues: list[dict[str, Any]] = []
     if params.label_errors:
         # Features of the search's own backbone, which the model's may contain.
+        image_size = classifier.preprocessing.image_size
         searched = search_part(features, train, image_size)
         if searched is None:
-            searched = features_of(search_backbone(image_size))
-        ranking = find_label_issues(every, labels, searched, threads=train.threads)
+            searched = opened.features_of(search_backbone(image_size))
+        ranking = find_label_issues([*parts.values()], labels, searched, threads=train.threads)
         issues = first_issues(ranking, parts, limit=params.label_errors)
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = show(tested[tested["label"] != tested["predicted"]].head(params.mistakes))
     training, nearest = nearest_to_errors(mistakes, parts, features, trained)
     typical = show(typical_images(tested, labels).head(_MAX_TYPICAL if params.grad_cam else 0))
     least = least_sure(tested)
-    unlabelled = None
-    if folder is not None:
-        files = unlabelled_files(manifest, params.unlabelled)
-        unlabelled = predict_unlabelled(trained, folder, files)
-    evaluation = Evaluation(
+    return Evaluation(
         labels=labels,
         predictions=predictions,
         ranking=ranking,
-        unlabelled=unlabelled,
+        unlabelled=predict_folder(trained, folder, manifest, params.unlabelled),
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={
@@ -264,9 +214,6 @@ def evaluate(
         training=training,
         nearest=nearest,
     )
-    if remark := evaluation.unlabelled_remark():
-        announce(f"warning: {remark}")
-    return evaluation
 
 
 def _heatmaps(

@@ -98,12 +98,21 @@ def first_issues(
         parts: The packed splits by name.
         limit: Maximum number to return.
     """
-    first = ranking[ranking["suggested"].notna()].sort_values("rank").head(limit)
+    return with_pixels(ranking[ranking["suggested"].notna()].sort_values("rank").head(limit), parts)
+
+
+def with_pixels(rows: pd.DataFrame, parts: Mapping[PartName, Part]) -> list[dict[str, Any]]:
+    """Return rows as records, with ``pixels``, the model's input.
+
+    Args:
+        rows: Columns ``id`` and ``split``, and others.
+        parts: The packed splits by name.
+    """
     places = {
         name: {image: row for row, image in enumerate(part.rows["id"])}
         for name, part in parts.items()
     }
-    records: list[dict[Any, Any]] = first.to_dict("records")
+    records: list[dict[Any, Any]] = rows.to_dict("records")
     return [
         {**row, "pixels": np.asarray(parts[row["split"]].pixels[places[row["split"]][row["id"]]])}
         for row in records

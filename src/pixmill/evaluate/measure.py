@@ -92,7 +92,7 @@ def measure(
         confidence: Confidence level of the limits, such as 0.95.
         top_k: The k of ``top_<k>_accuracy``.
     """
-    parts = _held_out(predictions)
+    parts = held_out_tables(predictions)
     actual = {name: class_indices(table["label"], labels) for name, table in parts.items()}
     measured: dict[str, dict[str, Any]] = {}
     for name in track(("test", "val"), "Confidence intervals", 2, unit="split"):
@@ -112,9 +112,9 @@ def measure(
         per_class = class_scores(actual[name], class_indices(table["predicted"], labels), labels)
         measured[name] = {
             **scores(actual[name], probabilities, top_k=top_k),
-            **_with_sides(limits),
+            **with_sides(limits),
             "per_class": {
-                label: row | _with_sides(of_classes[label]) for label, row in per_class.items()
+                label: row | with_sides(of_classes[label]) for label, row in per_class.items()
             },
         }
     del measured["val"]["per_class"]
@@ -128,7 +128,7 @@ def measure(
     }
 
 
-def _held_out(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def held_out_tables(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of the test split, and under ``val`` those of other held-out images."""
     tested = predictions["split"] == "test"
     return {"test": predictions[tested], "val": predictions[~tested & predictions["held_out"]]}
@@ -219,7 +219,7 @@ def measure_confidence(
         :func:`~pixmill.metrics.confidence.coverage_curve` on the test split and on the held-out
         images of the other splits.
     """
-    tables = _held_out(predictions)
+    tables = held_out_tables(predictions)
     before = uncalibrated[uncalibrated["split"] == "test"]
     after = tables["test"]
     actual = class_indices(before["label"], labels)
@@ -268,7 +268,7 @@ def measure_confidence(
     }
 
 
-def _with_sides(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float | None]:
+def with_sides(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float | None]:
     """Return limits as ``<name>_low`` and ``<name>_high``."""
     return {
         f"{name}_{side}": pair and pair[place]

@@ -1,9 +1,10 @@
 """Predictions for all images of the splits and for unlabelled images."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,15 @@ import pyarrow as pa
 
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import TEXT
+from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, track
 from pixmill.images.compute import RowLimits
-from pixmill.images.parts import Part
+from pixmill.images.parts import Part, PartName, load_parts
 from pixmill.models.classifier import Classifier
+from pixmill.models.features import part_features
+from pixmill.models.held_out import load_held_out
 from pixmill.models.inference import LIMITS, Located, answers_schema, predict_images
+from pixmill.models.litert import BACKBONE
 from pixmill.models.model_folder import read_description
 
 CALIBRATED = {b"probabilities": b"calibrated"}
@@ -51,6 +56,74 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("held_out", pa.bool_(), nullable=False),
         ],
         metadata=CALIBRATED,
+    )
+
+
+class Predicted(NamedTuple):
+    """A model's predictions for all images of the splits.
+
+    Args:
+        classifier: The model.
+        parts: The packed splits by name.
+        features: Features of all images in the order of splits and rows; ``None`` without a
+            separate backbone.
+        features_of: Returns the features of a backbone, from its params.
+        in_sample: Uncalibrated, all by the delivered model.
+        uncalibrated: The same images with held-out predictions where there are any.
+        predictions: The latter, calibrated.
+        groups: Cluster by image id.
+    """
+
+    classifier: Classifier
+    parts: dict[PartName, Part]
+    features: npt.NDArray[np.float32] | None
+    features_of: Callable[..., npt.NDArray[np.float32]]
+    in_sample: pd.DataFrame
+    uncalibrated: pd.DataFrame
+    predictions: pd.DataFrame
+    groups: "pd.Series[Any]"
+
+
+def predict_splits(
+    trained: Path, packed: Path, train: TrainParams, *, scratch: Path, root: Path
+) -> Predicted:
+    """Predict every packed image, held out where possible.
+
+    Args:
+        trained: ``artifacts/train``.
+        packed: ``artifacts/split``.
+        train: The section ``train``.
+        scratch: Cache of the features.
+        root: Project folder.
+
+    Raises:
+        ManifestError: An artifact is missing or malformed, or classifier and images do not match.
+    """
+    classifier = Classifier.load(trained)
+    labels = classifier.labels
+    parts = load_parts(
+        packed,
+        labels,
+        targets=classifier.head.targets,
+        image_size=classifier.preprocessing.image_size,
+    )
+    every = list(parts.values())
+    features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
+    features = None
+    if classifier.backbone:
+        features = features_of(train.backbone, file=trained / BACKBONE)
+    # The model has seen its training images: held-out predictions replace its own where they exist.
+    in_sample = predict_parts(classifier, every, features)
+    uncalibrated = hold_out(in_sample, load_held_out(trained, labels), classifier)
+    return Predicted(
+        classifier,
+        parts,
+        features,
+        features_of,
+        in_sample,
+        uncalibrated,
+        apply_calibration(uncalibrated, classifier),
+        pd.concat([part.rows for part in every]).set_index("id")["cluster"],
     )
 
 
@@ -220,6 +293,22 @@ def unlabelled_files(manifest: pd.DataFrame, name: str | None) -> list[str]:
     prefix = f"{Path(name).as_posix()}/"
     places = manifest.loc[manifest["reason"] == "unlabelled", "image_url"].dropna()
     return sorted(place.removeprefix(prefix) for place in places if place.startswith(prefix))
+
+
+def predict_folder(
+    trained: Path, folder: Path | None, manifest: pd.DataFrame, name: str | None
+) -> pd.DataFrame | None:
+    """Return the result of :func:`predict_unlabelled`; ``None`` without a folder.
+
+    Args:
+        trained: ``artifacts/train``.
+        folder: Result of :func:`unlabelled_folder`.
+        manifest: As for :func:`unlabelled_files`.
+        name: ``evaluate.unlabelled``.
+    """
+    if folder is None:
+        return None
+    return predict_unlabelled(trained, folder, unlabelled_files(manifest, name))
 
 
 def predict_unlabelled(

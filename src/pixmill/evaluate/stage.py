@@ -12,11 +12,9 @@ from pixmill.core.files.writing import (
 )
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
-from pixmill.evaluate.evaluation import evaluate
-from pixmill.evaluate.labels import LABELS
-from pixmill.evaluate.measure import headline
+from pixmill.core.process.progress import announce
+from pixmill.evaluate.kinds import KINDS
 from pixmill.evaluate.mistakes import VECTORS
-from pixmill.evaluate.page.report import render_report
 from pixmill.evaluate.page.sentences import say
 from pixmill.evaluate.predictions import predictions_schema
 from pixmill.metrics.growth import Growth
@@ -29,7 +27,8 @@ def main(workspace: Workspace, params: Params) -> None:
     """Write predictions, plots, page and metrics; log them to MLflow if it is reachable."""
     root = workspace.root
     classifier = root / "artifacts" / "train"
-    result = evaluate(
+    kind = KINDS[params.task]
+    result = kind.evaluate(
         classifier,
         root / "artifacts" / "split",
         params.evaluate,
@@ -40,12 +39,14 @@ def main(workspace: Workspace, params: Params) -> None:
             "shortcuts"
         ],
     )
+    if remark := result.unlabelled_remark():
+        announce(f"warning: {remark}")
     tables = fresh_folder(root / "artifacts" / "evaluate")
     write_table(
         tables / "predictions.parquet", result.predictions, predictions_schema(result.labels)
     )
     for name, table, schema in (
-        ("labels", result.ranking, LABELS),
+        ("labels", result.ranking, kind.ranking),
         ("nearest", result.training, VECTORS),
         ("unlabelled", result.unlabelled, answers_schema(result.labels)),
     ):
@@ -55,9 +56,9 @@ def main(workspace: Workspace, params: Params) -> None:
     plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
     curve = read_json(root / "plots" / "train" / "full.json", stage="train").get("learning_curve")
     growth = curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
-    page = render_report(result, root, growth)
+    page = kind.render(result, root, growth)
     write_text(root / "reports" / "evaluate.html", page)
-    short = headline(result.metrics)
+    short = kind.headline(result.metrics)
     write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
 
     with evaluation_run(

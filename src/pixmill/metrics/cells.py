@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints
-from pixmill.metrics.confidence import BINS
+from pixmill.metrics.confidence import BINS, confidence_bins
+from pixmill.metrics.limits import Limits, class_limits, figure_limits
 from pixmill.metrics.resampling import (
     bounded_draws,
     group_numbers,
@@ -149,6 +150,43 @@ def resampled_label_scores(
     return _weighted(cells, probabilities, thresholds, group_of, weights)
 
 
+def cell_limits(
+    cells: Ints,
+    probabilities: ArrayLike,
+    groups: ArrayLike,
+    labels: Sequence[str],
+    *,
+    draws: int,
+    thresholds: ArrayLike,
+    confidence: float,
+) -> tuple[dict[str, Limits], dict[str, dict[str, Limits]]]:
+    """Return the confidence limits of a split's metrics, and of each label by name.
+
+    They are as those of :func:`pixmill.metrics.limits.score_limits`.
+
+    Args:
+        cells: As for :func:`resampled_cell_scores`.
+        probabilities: As for :func:`resampled_cell_scores`.
+        groups: As for :func:`resampled_cell_scores`.
+        labels: The labels, in the order of the columns.
+        draws: As for :func:`resampled_cell_scores`.
+        thresholds: As for :func:`resampled_cell_scores`.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+    """
+    overall, of_labels = resampled_label_scores(
+        cells, probabilities, groups, draws=draws, thresholds=thresholds
+    )
+    figures = cell_scores(cells, probabilities, thresholds)
+    group_of = group_numbers(groups)
+    count = len(np.unique(group_of))
+    claims = (np.asarray(probabilities) >= np.asarray(thresholds)) & (cells >= 0)
+    rows = label_scores(cells, probabilities, thresholds, labels)
+    return {
+        name: figure_limits(name, figures[name], drawn, count, confidence)
+        for name, drawn in overall.items()
+    }, class_limits(rows, of_labels, claims, cells == 1, group_of, confidence)
+
+
 def _once(
     cells: Ints, probabilities: ArrayLike, thresholds: ArrayLike
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
@@ -209,7 +247,7 @@ def _sums(cells: Ints, values: Floats, thresholds: ArrayLike, group_of: Ints) ->
     yes = cells == 1
     right = answered == yes
     certainty = np.where(answered, values, 1 - values)
-    bin_of = np.clip(np.ceil(certainty * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    bin_of = confidence_bins(certainty)
     gaps = np.zeros((len(cells), BINS))
     rows = np.nonzero(known)[0]
     np.add.at(gaps, (rows, bin_of[known]), (right - certainty)[known])

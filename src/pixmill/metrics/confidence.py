@@ -26,17 +26,34 @@ def reliability(actual: Ints, probabilities: ArrayLike) -> pd.DataFrame:
         ``confidence`` and ``accuracy``.
     """
     values = normalise(probabilities)
-    bin_of, _ = confidence_gaps(actual, values)
-    bins, place, count = np.unique(bin_of, return_inverse=True, return_counts=True)
+    return reliability_of(values.max(axis=1), values.argmax(axis=1) == actual)
+
+
+def reliability_of(confidence: Floats, right: Bools) -> pd.DataFrame:
+    """Return the result of :func:`reliability` for the answers.
+
+    Args:
+        confidence: Probability of each answer, shape (answers,).
+        right: Whether it is right, same shape.
+    """
+    bins, place, count = np.unique(
+        confidence_bins(confidence), return_inverse=True, return_counts=True
+    )
     return pd.DataFrame(
         {
             "low": bins / BINS,
             "high": (bins + 1) / BINS,
             "n": count,
-            "confidence": np.bincount(place, weights=values.max(axis=1)) / count,
-            "accuracy": np.bincount(place, weights=values.argmax(axis=1) == actual) / count,
+            "confidence": np.bincount(place, weights=confidence) / count,
+            "accuracy": np.bincount(place, weights=right) / count,
         }
     )
+
+
+def confidence_bins(confidence: Floats) -> NDArray[np.int64]:
+    """Return the bin of each confidence, from 0, as in :func:`confidence_gaps`."""
+    found: NDArray[np.int64] = np.ceil(confidence * BINS).astype(np.int64) - 1
+    return np.clip(found, 0, BINS - 1)
 
 
 def confidence_gaps(actual: Ints, values: Floats) -> tuple[NDArray[np.int64], Floats]:
@@ -51,8 +68,7 @@ def confidence_gaps(actual: Ints, values: Floats) -> tuple[NDArray[np.int64], Fl
         values: Probabilities as :func:`pixmill.metrics.probabilities.normalise` returns them.
     """
     confidence = values.max(axis=1)
-    bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    return bin_of, (values.argmax(axis=1) == actual) - confidence
+    return confidence_bins(confidence), (values.argmax(axis=1) == actual) - confidence
 
 
 def coverage_curve(confidence: Floats, right: Bools) -> pd.DataFrame:

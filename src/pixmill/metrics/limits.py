@@ -1,6 +1,6 @@
 """Confidence intervals of an accuracy, and of the metrics of a split and its classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,14 @@ from pixmill.metrics.scores import class_scores, scores
 
 Limits = tuple[float, float] | None
 
-_NOT_PROPORTIONS = {"log_loss", "ece", "roc_auc", "pr_auc"}
+_NOT_PROPORTIONS = {
+    "log_loss",
+    "ece",
+    "roc_auc",
+    "pr_auc",
+    "average_precision",
+    "mean_average_precision",
+}
 """Metrics that are not 1 if all predictions are correct, or 0 if none is."""
 
 
@@ -112,17 +119,51 @@ def score_limits(
         for name in figures
         if name != "n"
     }
-    per_class: dict[str, dict[str, Limits]] = {}
-    for place, (label, row) in enumerate(class_scores(actual, predicted, labels).items()):
-        among = {"precision": predicted == place, "recall": actual == place}
-        among["f1"] = among["precision"] | among["recall"]
-        per_class[label] = {
-            name: figure_limits(
-                name, row[name], column[place], len(np.unique(group_of[among[name]])), confidence
-            )
-            for name, column in drawn_of_classes.items()
-        }
+    classes = np.arange(values.shape[1])
+    per_class = class_limits(
+        class_scores(actual, predicted, labels),
+        drawn_of_classes,
+        predicted[:, None] == classes,
+        np.asarray(actual)[:, None] == classes,
+        group_of,
+        confidence,
+    )
     return overall, per_class
+
+
+def class_limits(
+    rows: Mapping[str, Mapping[str, float | None]],
+    drawn: Mapping[str, Floats],
+    claims: Bools,
+    members: Bools,
+    group_of: Ints,
+    confidence: float,
+) -> dict[str, dict[str, Limits]]:
+    """Return the limits of the metrics of each class, by label.
+
+    Args:
+        rows: Metrics by label.
+        drawn: By metric, shape (classes, draws).
+        claims: Whether an image is predicted as a class, shape (images, classes).
+        members: Whether an image is of a class, same shape.
+        group_of: Group number of each image.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+    """
+    found: dict[str, dict[str, Limits]] = {}
+    for place, (label, row) in enumerate(rows.items()):
+        among = {"precision": claims[:, place], "recall": members[:, place]}
+        either = among["precision"] | among["recall"]
+        found[label] = {
+            name: figure_limits(
+                name,
+                row[name],
+                column[place],
+                len(np.unique(group_of[among.get(name, either)])),
+                confidence,
+            )
+            for name, column in drawn.items()
+        }
+    return found
 
 
 def figure_limits(

@@ -10,6 +10,7 @@ from pixmill.evaluate.evaluation import Evaluation
 from pixmill.evaluate.mistakes import commonest_confusions
 from pixmill.evaluate.page import sentences
 from pixmill.evaluate.page.sentences import say
+from pixmill.evaluate.results import Results
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.calibration import calibration_verdict
 from pixmill.metrics.growth import Growth
@@ -106,12 +107,18 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         if ranking is None
         else Excerpt(evaluation.issues, sentences.count_issues(ranking)),
         suggestions=sentences.labels_sentence(ranking),
-        unlabelled=_view_unlabelled(evaluation, root),
+        unlabelled=view_unlabelled(evaluation, root),
         wrong=wrong,
     )
 
 
-def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
+def view_unlabelled(evaluation: Results, root: Path) -> dict[str, Any] | None:
+    """Return what the page shows of the unlabelled images; ``None`` if there is no such folder.
+
+    Args:
+        evaluation: The evaluation to show.
+        root: Project folder, which holds the images.
+    """
     table = evaluation.unlabelled
     folder = evaluation.unlabelled_folder
     if folder is None:

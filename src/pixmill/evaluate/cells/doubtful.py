@@ -1,0 +1,60 @@
+"""Doubtful cells, by confident learning for each label.
+
+A label is probably missing if a model that was not trained on the image gives it at least the mean
+probability over the images that have it; and probably wrong if the probability is at most the mean
+over the images that lack it. Both only where that is also the model's answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pixmill.core.cells import NO, YES, to_matrix
+from pixmill.core.manifest import table_schema
+from pixmill.evaluate.labels import MIN_GROUPS
+from pixmill.evaluate.predictions import probabilities_of
+
+DOUBTFUL = table_schema("rank!:int32 id! label! suggested! score!:float32 split!")
+"""One row per doubtful cell, the most doubtful first, whose ``rank`` is 1.
+
+``suggested`` is ``yes`` if the label is probably missing, where it is unknown or no, and ``no`` if
+it is probably wrong; ``score`` is the probability that the cell is right as it is.
+"""
+
+
+def doubtful_cells(
+    predictions: pd.DataFrame, groups: pd.Series, labels: Sequence[str]
+) -> pd.DataFrame:
+    """Return the columns of :data:`DOUBTFUL`.
+
+    Labels with fewer than :data:`pixmill.evaluate.labels.MIN_GROUPS` groups of yes, or of no, are
+    left out.
+
+    Args:
+        predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`; those
+            that are not held out are left out.
+        groups: Cluster by image id.
+        labels: The labels.
+    """
+    table = predictions[predictions["held_out"]]
+    cells = to_matrix(table["label"], labels)
+    values = probabilities_of(table, labels).astype(np.float64)
+    members = table["id"].map(groups).to_numpy()
+    found = [pd.DataFrame(columns=DOUBTFUL.names)]
+    for place, label in enumerate(labels):
+        given = cells[:, place]
+        likely = values[:, place]
+        if min(len(set(members[given == side])) for side in (YES, NO)) < MIN_GROUPS:
+            continue
+        missing = (given != YES) & (likely >= max(0.5, likely[given == YES].mean()))
+        wrong = (given == YES) & (likely <= min(0.5, likely[given == NO].mean()))
+        for suggested, chosen, score in (("yes", missing, 1 - likely), ("no", wrong, likely)):
+            # Rounded before ranking, because rounding errors differ between processors.
+            columns = {"label": label, "suggested": suggested, "score": score[chosen].round(6)}
+            found.append(table.loc[chosen, ["id", "split"]].assign(**columns))
+    ranked = pd.concat(found).sort_values(["score", "id", "label"], ignore_index=True)
+    ranked["rank"] = ranked.index + 1
+    return ranked[DOUBTFUL.names]

@@ -1,0 +1,76 @@
+"""Labels that a model misses, and labels too much."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.cells import NO, YES, to_matrix
+from pixmill.evaluate.predictions import probabilities_of
+
+_NAMED = 3
+"""Number of labels that are named for one that is missed."""
+
+
+def find_errors(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Return one row per wrong cell of the test split, most confident error first.
+
+    Args:
+        tested: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
+        labels: The labels.
+
+    Returns:
+        Columns ``id``, ``split``, ``label``, ``kind`` (``missed`` or ``too much``),
+        ``probability`` of yes, and the cells ``has`` and ``answered`` of the image.
+    """
+    cells = to_matrix(tested["label"], labels)
+    answered = to_matrix(tested["predicted"], labels) == YES
+    rows, columns = np.nonzero((answered & (cells == NO)) | (~answered & (cells == YES)))
+    values = probabilities_of(tested, labels).astype(np.float64)[rows, columns]
+    kinds = np.where(answered[rows, columns], "too much", "missed")
+    names = {"label": "has", "predicted": "answered"}
+    images = tested[["id", "split", *names]].rename(columns=names).iloc[rows]
+    found = images.assign(
+        label=np.asarray(labels, object)[columns],
+        kind=kinds,
+        probability=values,
+        doubt=np.where(kinds == "missed", values, 1 - values),
+    )
+    return found.sort_values(["doubt", "id", "label"], ignore_index=True)
+
+
+def missed_with(tested: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what images show whose label is missed, by label.
+
+    Args:
+        tested: As for :func:`find_errors`.
+        labels: The labels.
+
+    Returns:
+        ``missed`` and ``too_much``, numbers of images; ``instead``, the labels that are most often
+        answered too much where this one is missed, and ``together``, those that are missed with
+        it: number of images by label, most frequent first.
+    """
+    cells = to_matrix(tested["label"], labels)
+    answered = to_matrix(tested["predicted"], labels) == YES
+    missed = ((cells == YES) & ~answered).astype(np.int64)
+    too_much = ((cells == NO) & answered).astype(np.int64)
+    instead = missed.T @ too_much
+    together = missed.T @ missed
+    np.fill_diagonal(together, 0)
+    return {
+        label: {
+            "missed": int(missed[:, place].sum()),
+            "too_much": int(too_much[:, place].sum()),
+            "instead": _most(instead[place], labels),
+            "together": _most(together[place], labels),
+        }
+        for place, label in enumerate(labels)
+    }
+
+
+def _most(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str, int]:
+    order = np.argsort(-counts, kind="stable")[:_NAMED]
+    return {labels[place]: int(counts[place]) for place in order if counts[place]}

@@ -1,0 +1,136 @@
+"""Evaluation of a classifier with several labels an image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pixmill.core.manifest import SPLIT, read_table, sample_rows
+from pixmill.core.params import EvaluateParams, TrainParams
+from pixmill.evaluate.cells.doubtful import doubtful_cells
+from pixmill.evaluate.cells.errors import find_errors, missed_with
+from pixmill.evaluate.cells.measure import answer_curves, measure_cells
+from pixmill.evaluate.labels import first_issues, with_pixels
+from pixmill.evaluate.mistakes import nearest_to_errors
+from pixmill.evaluate.predictions import (
+    apply_calibration,
+    predict_folder,
+    predict_splits,
+    unlabelled_folder,
+)
+from pixmill.evaluate.results import Results
+
+_MAX_SAMPLE = 24
+_MAX_UNLIKE = 12
+_MAX_PER_LABEL = 6
+"""Images shown at random, as unlike the training images, and per label and kind of error."""
+
+Images = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class CellEvaluation(Results):
+    """The results of evaluating a classifier with several labels an image.
+
+    Args:
+        errors: Result of :func:`pixmill.evaluate.cells.errors.find_errors`.
+        shown: The first errors of each kind, and of each label, with ``pixels``.
+        unlike: Images that the model marks as unlike the training images, with ``pixels``.
+        sample: Random images, with ``pixels``.
+    """
+
+    errors: pd.DataFrame
+    shown: Images
+    unlike: Images
+    sample: Images
+
+    def summary(self) -> str:
+        """Return the test metrics in one line."""
+        found = self.metrics
+        average = "mean_average_precision"
+        if found[average] is None:
+            return f"no label has a known yes and no among {found['n']:,} test images"
+        return (
+            f"mean average precision {found[average]:.3f} ({found[f'{average}_low']:.3f} to "
+            f"{found[f'{average}_high']:.3f}) on {found['n']:,} test images, "
+            f"{found['baseline']['average_precision']:.3f} without a model; all labels right on "
+            f"{100 * found['exact_match']:.1f} % of the images"
+        )
+
+
+def evaluate_cells(
+    trained: Path,
+    packed: Path,
+    params: EvaluateParams,
+    *,
+    train: TrainParams,
+    scratch: Path,
+    root: Path,
+    shortcuts: Sequence[Mapping[str, Any]] = (),
+) -> CellEvaluation:
+    """Predict every packed image and measure the predictions.
+
+    Arguments and errors are those of :func:`pixmill.evaluate.evaluation.evaluate`.
+    """
+    folder = unlabelled_folder(root, params.unlabelled)
+    opened = predict_splits(trained, packed, train, scratch=scratch, root=root)
+    classifier = opened.classifier
+    labels = classifier.labels
+    parts = opened.parts
+    calibration: Any = classifier.calibration
+    predictions = opened.predictions
+    tested = predictions[predictions["split"] == "test"]
+    metrics = {
+        **measure_cells(
+            predictions,
+            apply_calibration(opened.in_sample, classifier),
+            opened.groups,
+            labels,
+            calibration,
+            draws=params.draws,
+            confidence=params.confidence,
+        ),
+        "errors": missed_with(tested, labels),
+        "unlike": None if tested["unlike"].isna().all() else float(tested["unlike"].mean()),
+        "shortcuts": list(shortcuts),
+    }
+    errors = find_errors(tested, labels)
+    first = [
+        errors.groupby("kind").head(params.mistakes),
+        errors.groupby(["label", "kind"]).head(_MAX_PER_LABEL),
+    ]
+    ranking = None
+    issues: list[dict[str, Any]] = []
+    if params.label_errors:
+        ranking = doubtful_cells(predictions, opened.groups, labels)
+        for suggested in ("no", "yes"):
+            rows = ranking[ranking["suggested"] == suggested]
+            issues += first_issues(rows, parts, limit=params.label_errors)
+    training, _ = nearest_to_errors([], parts, opened.features, trained)
+    columns = ["split", "image_url", "reason"]
+    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
+    foreign = tested[tested["unlike"].fillna(False).astype(bool)]
+    return CellEvaluation(
+        labels=labels,
+        predictions=predictions,
+        ranking=ranking,
+        unlabelled=predict_folder(trained, folder, manifest, params.unlabelled),
+        unlabelled_folder=params.unlabelled,
+        metrics=metrics,
+        plots={
+            "per_class": pd.DataFrame(
+                {"label": label, **row} for label, row in metrics["per_class"].items()
+            ),
+            **answer_curves(tested, labels, calibration),
+        },
+        interval_confidence=params.confidence,
+        target_accuracy=calibration.target_accuracy,
+        issues=issues,
+        training=training,
+        errors=errors,
+        shown=with_pixels(pd.concat(first).drop_duplicates(["id", "label"]).sort_index(), parts),
+        unlike=with_pixels(foreign.head(_MAX_UNLIKE), parts),
+        sample=with_pixels(sample_rows(tested, _MAX_SAMPLE), parts),
+    )

@@ -140,6 +140,7 @@ def evaluate(
     folder = unlabelled_folder(root, params.unlabelled)
     opened = predict_splits(trained, packed, train, scratch=scratch, root=root)
     classifier = opened.classifier
+    calibration: Any = classifier.calibration
     parts = opened.parts
     features = opened.features
     predictions = opened.predictions
@@ -147,7 +148,7 @@ def evaluate(
     labels = classifier.labels
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
     confidence, curves = measure_confidence(
-        predictions, opened.uncalibrated, groups, labels, classifier.calibration, **resampling
+        predictions, opened.uncalibrated, groups, labels, calibration, **resampling
     )
     columns = [*COLUMNS, "split", "image_url", "reason"]
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
@@ -200,7 +201,7 @@ def evaluate(
         },
         matrix=matrix,
         interval_confidence=params.confidence,
-        target_accuracy=classifier.calibration.target_accuracy,
+        target_accuracy=calibration.target_accuracy,
         mistakes=mistakes,
         cells=examples_by_cell(tested, parts["test"], matrix, labels),
         typical=typical,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints
 from pixmill.metrics.confidence import BINS, confidence_bins
 from pixmill.metrics.limits import Limits, class_limits, figure_limits
 from pixmill.metrics.resampling import (
@@ -198,7 +198,7 @@ def _weighted(
     cells: Ints,
     probabilities: ArrayLike,
     thresholds: ArrayLike,
-    group_of: Ints,
+    group_of: Groups,
     weights: Iterable[Floats],
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the metrics for counts of the groups, in chunks of shape (groups, draws)."""
@@ -270,6 +270,6 @@ def _sums(cells: Ints, values: Floats, thresholds: ArrayLike, group_of: Ints) ->
     return found
 
 
-def _ranking(cells: Ints, values: Floats, group_of: Ints) -> csr_array:
+def _ranking(cells: Ints, values: Floats, group_of: Groups) -> csr_array:
     known = cells >= 0
     return ranking_sums(cells[known] == 1, values[known], group_of[known])

@@ -56,5 +56,4 @@ def doubtful_cells(
             columns = {"label": label, "suggested": suggested, "score": score[chosen].round(6)}
             found.append(table.loc[chosen, ["id", "split"]].assign(**columns))
     ranked = pd.concat(found).sort_values(["score", "id", "label"], ignore_index=True)
-    ranked["rank"] = ranked.index + 1
-    return ranked[DOUBTFUL.names]
+    return ranked.assign(rank=ranked.index + 1)

@@ -4,6 +4,8 @@ A cell is yes (True), no (False) or unknown (absent). In tables, the column ``la
 cells of an image as JSON: ``{"dark":true,"long":false}``.
 """
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -44,6 +46,27 @@ def render_cells(cells: Mapping[str, bool]) -> str:
     '{"dark":true,"long":false}'
     """
     return json.dumps(dict(sorted(cells.items())), ensure_ascii=False, separators=(",", ":"))
+
+
+def read_list(text: str | None) -> list[str]:
+    """Return the labels of a list in a table, in their order.
+
+    >>> read_list('dark; "a;b";'), read_list(None)
+    (['dark', 'a;b'], [])
+    """
+    cells = next(csv.reader([text or ""], delimiter=";", skipinitialspace=True), [])
+    return [label for cell in cells if (label := cell.strip())]
+
+
+def render_list(labels: Iterable[str]) -> str:
+    """Return labels as a list for a table; a label that contains ``;`` is in double quotes.
+
+    >>> render_list(["dark", "a;b"])
+    'dark;"a;b"'
+    """
+    text = io.StringIO()
+    csv.writer(text, delimiter=";", lineterminator="").writerow(labels)
+    return text.getvalue()
 
 
 def to_matrix(texts: Iterable[Any], labels: Sequence[str]) -> Matrix:

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from pixmill.core.cells import read_list, render_list
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_mark, write_durably, write_text
 from pixmill.core.names import to_nfc
+from pixmill.core.params import load_params
+from pixmill.core.words import first_of
 
 FILE = "metadata.csv"
 """Name of the table in ``data/``."""
@@ -22,12 +25,14 @@ class Facts:
     """What a row says about an image; ``None`` where its cell is empty.
 
     Args:
-        label: Label; ``None``: the folder of the image is its class.
+        label: Label; ``None``: the folder of the image is its class. In a project with several
+            labels an image, the list of those it has, see :func:`pixmill.core.cells.read_list`.
         split: ``train``, ``val`` or ``test`` if people assigned it.
         group: Images of one group (a patient, a clip, a product) stay in one split.
         licence: URL or name of the licence.
         author: Author.
         page_url: Page that shows the image.
+        not_label: List of the labels it has not; only with several labels an image.
     """
 
     label: str | None = None
@@ -36,10 +41,24 @@ class Facts:
     licence: str | None = None
     author: str | None = None
     page_url: str | None = None
+    not_label: str | None = None
+
+    @property
+    def cells(self) -> dict[str, bool]:
+        """Whether the image has each label that the row lists."""
+        return {
+            **dict.fromkeys(read_list(self.not_label), False),
+            **dict.fromkeys(read_list(self.label), True),
+        }
 
 
-COLUMNS = ("file_name", *(field.name for field in fields(Facts)))
-"""Columns of the table; others are ignored.
+_EVERY = ("file_name", *(field.name for field in fields(Facts)))
+
+_LISTS = ("label", "not_label")
+"""Columns with lists of labels."""
+
+COLUMNS = _EVERY[:-1]
+"""Columns of every table; others than these and ``not_label`` are ignored.
 
 ``file_name`` is relative to ``data/``, with slashes.
 """
@@ -78,7 +97,9 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                 # Windows writes backslashes.
                 path_text = cells["file_name"].strip().replace("\\", "/")
                 name = to_nfc(posixpath.normpath(path_text))
-                if problem := _problem(name, cells, found):
+                is_second = name in found
+                cells = _join(found[name], cells) if is_second else cells
+                if problem := _problem(name, cells, data, is_second=is_second):
                     where = f"data/{FILE}, line {rows.line_num}"
                     raise DataError(f"{where}: {problem}", next=f"correct data/{FILE}")
                 if name != ".":
@@ -90,16 +111,38 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
     return columns, found
 
 
-def _problem(name: str, cells: Cells, found: Mapping[str, Cells]) -> str | None:
-    """Return what is wrong with a row."""
+def _join(first: Cells, second: Cells) -> Cells:
+    """Return a row with the labels of two, and otherwise what the first says."""
+    joined = {column: cell or second[column] for column, cell in first.items()}
+    for column in {*_LISTS} & joined.keys():
+        labels = [*read_list(first[column]), *read_list(second[column])]
+        joined[column] = render_list(dict.fromkeys(labels))
+    return joined
+
+
+def _problem(name: str, cells: Cells, data: Path, *, is_second: bool) -> str | None:
+    """Return what is wrong with a row, after joining it with an earlier one of its file."""
     if name.startswith(("/", "../")):
         return f"{name} is not below data/"
-    if name in found:
-        return f"a second row for {name}; an image has one label: several are not supported"
+    if is_second and not _is_of_several(data):
+        return (
+            f"a second row for {name}; an image has one label: if it may have several, "
+            "set task: labels in params.yaml"
+        )
+    has, lacks = ({*read_list(cells.get(column))} for column in _LISTS)
+    if both := sorted(has & lacks):
+        return f"{name} has and has not the label {first_of(both)}"
     split = cells.get("split", "").strip()
     if split not in ("", *SPLITS):
         return f"split: expected {', '.join(SPLITS)} or nothing, received {split!r}"
     return None
+
+
+def _is_of_several(data: Path) -> bool:
+    """Return whether the images of the project may have several labels."""
+    if not (data.parent / "params.yaml").is_file():
+        return False
+    return load_params(data.parent).task == "labels"
 
 
 def read_metadata(data: Path) -> dict[str, Facts]:
@@ -109,12 +152,13 @@ def read_metadata(data: Path) -> dict[str, Facts]:
         data: The folder ``data/``.
 
     Raises:
-        DataError: The table cannot be read, has no column ``file_name``, two rows for a file, a
-            path out of ``data/`` or an unknown split.
+        DataError: The table cannot be read, has no column ``file_name``, a path out of ``data/``,
+            an unknown split, or a label that an image has and has not; or two rows for a file, of
+            which there may be several with several labels an image.
     """
     rows = read_cells(data)[1]
     return {
-        name: Facts(*(row.get(column, "").strip() or None for column in COLUMNS[1:]))
+        name: Facts(*(row.get(column, "").strip() or None for column in _EVERY[1:]))
         for name, row in rows.items()
     }
 
@@ -185,6 +229,7 @@ def to_csv(first: str, rows: Mapping[str, Facts]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((first, *COLUMNS[1:]))
-    writer.writerows((name, *astuple(facts)) for name, facts in rows.items())
+    columns = _EVERY if any(facts.not_label for facts in rows.values()) else COLUMNS
+    writer.writerow((first, *columns[1:]))
+    writer.writerows((name, *astuple(facts))[: len(columns)] for name, facts in rows.items())
     return text.getvalue()

@@ -54,9 +54,10 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.dry_run:
         from pixmill.scrape.collection.preview import forecast
 
-        print(
-            "\n".join(forecast(params.classes, params.scrape, root=workspace.root, scratch=scratch))
+        lines = forecast(
+            params.classes, params.scrape, root=workspace.root, scratch=scratch, task=params.task
         )
+        print("\n".join(lines))
     else:
         raise PixmillError(
             "this command only previews; the scrape itself runs with DVC", next="dvc repro scrape"

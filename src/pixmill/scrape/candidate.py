@@ -38,13 +38,16 @@ _UNKNOWN_EXTENSION = ".bin"
 _MAX_PIXELS = 2**31 - 1
 """The largest value of a 32-bit table column."""
 
+EVERY = "all labels"
+"""Label of the query for all images of a source that knows the labels of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """A query for images of one class.
 
     Args:
-        label: The class.
+        label: The class, or :data:`EVERY`.
         text: The search text; ``None`` if the source takes none.
         address: URL or folder of the results, for messages.
     """
@@ -65,7 +68,8 @@ class Candidate:
     ('Straw hat', 640, None)
 
     Args:
-        label: The class; ``None`` for an unlabelled image.
+        label: The class; ``None`` for an unlabelled image. For the query :data:`EVERY`, the text of
+            all that is known, see :mod:`pixmill.core.cells`.
         query: The text of the query.
         rank: Position among the results, from 0.
         image_url: The original: an http(s) URL, a ``data:`` URI, or a path for local sources;

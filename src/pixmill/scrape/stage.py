@@ -19,6 +19,7 @@ def main(workspace: Workspace, params: Params) -> None:
         output=output,
         scratch=workspace.scratch("scrape"),
         unlabelled=params.evaluate.unlabelled,
+        task=params.task,
     )
     write_figures(
         workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics()

@@ -3,13 +3,14 @@ import shutil
 
 import pytest
 
+from pixmill.core.cells import parse_cells
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts, write_metadata
 from pixmill.core.names import class_by_name, to_slug
 from pixmill.fetch import Fetched
 from pixmill.images.read_errors import reason_of
 from pixmill.scrape.sources import folder
-from pixmill.scrape.sources.folder import FolderSource
+from pixmill.scrape.sources.folder import FolderSource, LabelsFolder
 from pixmill.scrape.sources.source import SearchError
 
 
@@ -323,3 +324,36 @@ def test_classes_of_other_names(data):
     assert source.labels() == ["a/b", "hat"]
     assert [len(found(source, label)) for label in ("a/b", "hat")] == [29, 31]
     assert source.absence("con") == "data/con-1143da2b is missing"
+
+
+def test_several_labels_an_image(data):
+    (data / "new").mkdir()
+    (data / "unlabelled").mkdir()
+    for name in ("new/1.png", "new/2.png", "unlabelled/3.png", "unlabelled/4.png"):
+        shutil.copy(data / "hat" / "000.png", data / name)
+    write_metadata(
+        data,
+        {
+            "hat/000.png": Facts("red", not_label="boot"),
+            "hat/001.png": Facts(not_label="hat"),
+            "new/1.png": Facts("red; hat", split="test"),
+            "unlabelled/3.png": Facts(not_label="red"),
+        },
+    )
+    labels = ("boot", "hat", "red")
+    source = LabelsFolder(data, classes=class_by_name(labels, {}))
+    queries = {query for label in labels for query in source.queries(label, [label])}
+    assert len(queries) == 1
+    candidates = list(source.search(queries.pop(), access=None))
+    cells = {each.image_url.removeprefix("data/"): parse_cells(each.label) for each in candidates}
+    assert len(candidates) == len(cells) == 60 + 3
+    assert cells["boot/000.png"] == {"boot": True}
+    assert cells["hat/000.png"] == {"hat": True, "red": True, "boot": False}
+    assert cells["hat/001.png"] == {"hat": False}
+    assert cells["new/1.png"] == {"hat": True, "red": True}
+    assert cells["new/2.png"] == {"new": True}
+    assert cells["unlabelled/3.png"] == {"red": False}
+    assert candidates[0].given_split == "test"
+    (pile,) = source.search_unlabelled(data / "unlabelled")
+    assert pile.image_url == "data/unlabelled/4.png"
+    assert source.absence("red") is None

@@ -160,12 +160,12 @@ def _attempt(load: Callable[..., object], *arguments: Any) -> Iterator[Issue]:
 
 def _folders(data: Path, params: Params) -> Iterator[Issue]:
     """Yield the problems with ``data/`` as the source ``folder``."""
-    from pixmill.scrape.sources.folder import FolderSource
+    from pixmill.scrape.sources.folder import FOLDERS
 
     scrape = params.scrape
     try:
         names = class_by_name(params.classes, scrape.folder.classes)
-        source = FolderSource(data, layout=scrape.folder.layout, classes=names)
+        source = FOLDERS[params.task](data, layout=scrape.folder.layout, classes=names)
     except DataError as error:
         yield Issue(error.message, error.next, stops=data.is_dir())
         return

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ScrapeError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.words import count, printable
@@ -284,7 +285,12 @@ def probe_source(
 
 
 def forecast(
-    classes: Sequence[str], params: ScrapeParams, *, root: Path, scratch: Path
+    classes: Sequence[str],
+    params: ScrapeParams,
+    *,
+    root: Path,
+    scratch: Path,
+    task: Task = "one_label",
 ) -> list[str]:
     """Return a line for each search, then notes and the estimated time.
 
@@ -293,6 +299,7 @@ def forecast(
         params: Parameters of the scrape.
         root: Folder of the project.
         scratch: Scratch folder of the stage.
+        task: Whether an image has one label.
 
     Raises:
         DataError: Files of a local source are missing.
@@ -302,7 +309,8 @@ def forecast(
     lines = []
     total = 0.0
     with read_journal(params, scratch) as journal:
-        searches = plan_searches(classes, params, make_sources(names, classes, params, root=root))
+        sources = make_sources(names, classes, params, root=root, task=task)
+        searches = plan_searches(classes, params, sources)
         for search in searches:
             try:
                 note, seconds = _visit(search, journal, params)

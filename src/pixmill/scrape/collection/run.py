@@ -13,21 +13,23 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ScrapeError
 from pixmill.core.files.writing import remove_temporary
 from pixmill.core.manifest import SCRAPED, TEXT, sightings_schema, table_writer
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import track
 from pixmill.fetch import Network, Refused
-from pixmill.scrape.candidate import Candidate, Quota, Sighting, StoredImage
+from pixmill.scrape.candidate import EVERY, Candidate, Quota, Sighting, StoredImage
 from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.crawl import Crawl
+from pixmill.scrape.collection.labelling import LABELLINGS, OneLabel
 from pixmill.scrape.collection.searches import FailedSearch, Search, plan_searches
 from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
 from pixmill.scrape.journal import ImageStore, Journal, hold_journal
 from pixmill.scrape.sources import LocalSource, SearchError, is_local
-from pixmill.scrape.sources.folder import UNLABELLED, FolderSource
+from pixmill.scrape.sources.folder import FOLDERS, UNLABELLED, FolderSource
 from pixmill.scrape.sources.source_list import open_sources
 
 _COMMON_FIELDS = ("label", "query", "page_url", "licence", "author", "given_split")
@@ -50,6 +52,7 @@ class Harvest:
         judge: Decides the outcome of each candidate.
         output: Target folder of the images.
         params: Parameters of the scrape.
+        labelling: What sightings say about labels.
         failed: Failed searches of local files and lists; complete after the iteration.
     """
 
@@ -58,12 +61,13 @@ class Harvest:
     judge: Judge
     output: ImageStore
     params: ScrapeParams
+    labelling: OneLabel = field(default_factory=OneLabel)
     failed: list[FailedSearch] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
         """Yield each search and sighting."""
         for label, searches in groupby(self.searches, key=lambda search: search.query.label):
-            quota = Quota(self.params.per_class)
+            quota = Quota(None if label == EVERY else self.params.per_class)
             for search, sighting in track(
                 self._of_class(searches), f"Gather {label}", unit="candidate"
             ):
@@ -83,7 +87,8 @@ class Harvest:
         for search in searches:
             try:
                 for candidate in islice(self._candidates(search), self.params.per_query):
-                    yield search, self._sighting(search, candidate)
+                    sighting = self._sighting(search, candidate)
+                    yield search, self.labelling.mark(search, sighting)
             except SearchError as error:
                 self.failed.append(FailedSearch.of(search, error))
 
@@ -121,7 +126,7 @@ def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | Non
 
     Args:
         rows: Row of each image, by :func:`manifest_row`; sorted in place.
-        label: Returns the class of an id; ``None`` if its sightings have none or disagree.
+        label: Returns the label of an id; ``None`` if its sightings have none or disagree.
     """
     rows.sort(key=lambda row: row[0])
     columns = {
@@ -232,6 +237,7 @@ def scrape(
     scratch: Path,
     network: Network | None = None,
     unlabelled: str | None = None,
+    task: Task = "one_label",
 ) -> ScrapeResult:
     """Find and fetch images of the classes, and read the unlabelled images in ``data/``.
 
@@ -249,6 +255,7 @@ def scrape(
         scratch: Scratch folder of the stage.
         network: Reachable hosts in addition to the public internet.
         unlabelled: ``evaluate.unlabelled``; default: ``data/unlabelled``.
+        task: Whether an image has one label.
 
     Raises:
         BrowserError: No usable browser was found.
@@ -261,7 +268,7 @@ def scrape(
     remove_temporary(output)
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
     with (
-        open_sources(names, classes, params, root=root) as opened,
+        open_sources(names, classes, params, root=root, task=task) as opened,
         hold_journal(params, scratch) as journal,
     ):
         shutil.rmtree(scratch / "browser", ignore_errors=True)  # profiles of killed runs
@@ -281,10 +288,11 @@ def scrape(
 
         remote = [search for search in searches if not is_local(search.source)]
         failed = asyncio.run(crawl()) if remote else []
-        harvest = Harvest(searches, journal, judge, images, params)
-        tally = ScrapeTally(classes, searches, params)
+        labelling = LABELLINGS[task]
+        harvest = Harvest(searches, journal, judge, images, params, labelling)
+        tally = ScrapeTally(classes, searches, params, labelling)
         # Last, so that an image that has a label elsewhere keeps it.
-        files = harvest.read_unlabelled(FolderSource(data), pile) if pile.is_dir() else ()
+        files = harvest.read_unlabelled(FOLDERS[task](data), pile) if pile.is_dir() else ()
         seen = chain(
             ((sighting, tally.add(search, sighting)) for search, sighting in harvest),
             ((sighting, tally.add_unlabelled(sighting)) for sighting in files),

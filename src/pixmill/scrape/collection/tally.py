@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pixmill.core.params import ScrapeParams
 from pixmill.fetch import Refused
-from pixmill.scrape.candidate import Candidate, Quota, Sighting, StoredImage
+from pixmill.scrape.candidate import EVERY, Candidate, Quota, Sighting, StoredImage
+from pixmill.scrape.collection.labelling import OneLabel
 from pixmill.scrape.collection.searches import FailedSearch, Search
 
 LOCAL = "local"
@@ -107,6 +108,7 @@ class ScrapeTally:
         classes: Labels that need images.
         searches: All searches, in order.
         params: Parameters of the scrape.
+        labelling: What sightings say about labels.
 
     Attributes:
         total: Counts of all candidates.
@@ -120,7 +122,11 @@ class ScrapeTally:
     """
 
     def __init__(
-        self, classes: Sequence[str], searches: Sequence[Search], params: ScrapeParams
+        self,
+        classes: Sequence[str],
+        searches: Sequence[Search],
+        params: ScrapeParams,
+        labelling: OneLabel | None = None,
     ) -> None:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
@@ -133,40 +139,52 @@ class ScrapeTally:
         self.not_public: Counter[str] = Counter()
         self.unlabelled = Counts()
         self._classes = tuple(classes)
-        self._labels: dict[bytes, str | None] = {}
+        self.labelling = labelling or OneLabel()
+        # Few distinct texts, so images share them.
+        self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._labels: dict[bytes, tuple[str, ...]] = {}
+        self._known: set[str] = set()
         self._unlabelled: set[bytes] = set()
         self._quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(params.per_class))
 
     def add(self, search: Search, sighting: Sighting) -> bool:
         """Count a sighting; return whether its image is new."""
         candidate = sighting.candidate
-        label = search.query.label
+        text = candidate.label or search.query.label
+        cells = self.labelling.cells(text)
+        labels = [label for label, answer in cells.items() if answer]
         is_new = False
         if sighting.image is not None:
-            is_new = self._add_image(label, sighting.image, candidate)
+            self._known.update(cells)
+            is_new = self._add_image(text, labels, sighting.image, candidate)
         if sighting.refused is not None:
             self._add_refusal(sighting.refused, candidate)
         of_search = self.searches[search.name]
-        part = self.parts[label, sighting.source, _host(candidate)]
-        for counts in (self.total, part, of_search.counts):
+        host = _host(candidate)
+        parts = [self.parts[label, sighting.source, host] for label in labels]
+        for counts in (self.total, *parts, of_search.counts):
             counts.add(sighting, is_new=is_new)
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
         of_search.total = max(of_search.total, candidate.total or 0)
-        quota = self._quotas[label]
+        quota = self._quotas[search.query.label]
         quota.add(sighting.image)
         of_search.cut = quota.is_full
         return is_new
 
-    def _add_image(self, label: str, image: StoredImage, candidate: Candidate) -> bool:
+    def _add_image(
+        self, text: str, labels: Sequence[str], image: StoredImage, candidate: Candidate
+    ) -> bool:
         key = bytes.fromhex(image.id)
-        is_new = key not in self._labels
-        if self._labels.setdefault(key, label) != label:
-            self._labels[key] = None  # the user decides
-        examples = self.examples[label]
-        if len(examples) < _MAX_EXAMPLES:
-            examples.setdefault(image, candidate)
-        return is_new
+        texts = self._labels.get(key, ())
+        if text not in texts:
+            several = (*texts, text)
+            self._labels[key] = self._texts.setdefault(several, several)
+        for label in labels:
+            examples = self.examples[label]
+            if len(examples) < _MAX_EXAMPLES:
+                examples.setdefault(image, candidate)
+        return not texts
 
     def _add_refusal(self, refused: Refused, candidate: Candidate) -> None:
         self.refused[refused.reason] += 1
@@ -192,8 +210,23 @@ class ScrapeTally:
             self.searches[failed.search.name].failed = failed
 
     def label(self, image_id: str) -> str | None:
-        """Return the class of an image, or ``None`` if its sightings disagree or it has none."""
-        return self._labels.get(bytes.fromhex(image_id))
+        """Return the label of an image, or ``None`` if its sightings disagree or it has none."""
+        texts = self._labels.get(bytes.fromhex(image_id))
+        return None if texts is None else self.labelling.merge(texts)[0]
+
+    def counts(self, labels: Iterable[str | None]) -> dict[str, int]:
+        """Return the number of images of each label, in the order of the searches.
+
+        Args:
+            labels: The column ``label`` of the manifest.
+        """
+        names = [each.search.query.label for each in self.searches.values()]
+        found = dict.fromkeys([*names, *self._classes, *self.examples], 0)
+        found.pop(EVERY, None)
+        for text, number in Counter(labels).items():
+            for label, answer in self.labelling.cells(text).items() if text else ():
+                found[label] += answer and number
+        return found
 
     @property
     def images(self) -> int:
@@ -202,8 +235,8 @@ class ScrapeTally:
 
     @property
     def conflicts(self) -> int:
-        """The number of images found for several classes."""
-        return sum(label is None for label in self._labels.values())
+        """The number of images whose sightings disagree."""
+        return sum(self.labelling.merge(texts)[1] for texts in self._labels.values())
 
     @property
     def failed(self) -> list[FailedSearch]:
@@ -220,8 +253,8 @@ class ScrapeTally:
 
     @property
     def empty_classes(self) -> list[str]:
-        """The classes without images."""
-        return [label for label in self._classes if not self.examples.get(label)]
+        """The classes without images, and the labels of which nothing is known."""
+        return [label for label in self._classes if label not in self._known]
 
     def by_host(self) -> dict[tuple[str, str, str], Counts]:
         """Return the counts by class, source and host; minor hosts are merged as :data:`OTHERS`."""

@@ -24,11 +24,9 @@ def render_report(result: ScrapeResult, output: Path, *, root: Path | None = Non
     """
     tally = result.tally
     searches = list(tally.searches.values())
-    counts = result.manifest["label"].value_counts()
-    labels = list(dict.fromkeys(of_search.search.query.label for of_search in searches))
-    samples = {
-        label: list(tally.examples[label].items()) for label in labels[:_MAX_SAMPLED_CLASSES]
-    }
+    counts = tally.counts(result.manifest["label"].dropna())
+    sampled = [*counts][:_MAX_SAMPLED_CLASSES]
+    samples = {label: list(tally.examples[label].items()) for label in sampled}
     shown = {
         image: Thumbnail(image.id, output / "images" / image.name)
         for of_class in samples.values()
@@ -46,7 +44,7 @@ def render_report(result: ScrapeResult, output: Path, *, root: Path | None = Non
         root=root,
         tally=tally,
         formats=OTHER_FORMATS,
-        counts=[(label, int(counts.get(label, 0))) for label in labels],
+        counts=[*counts.items()],
         searches=searches,
         outcomes={of_search.search.name: _outcome(of_search) for of_search in searches},
         refusals=[refusal for refusal in refusals if refusal[0] not in LEFT_ALONE],

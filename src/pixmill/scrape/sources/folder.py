@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from pixmill.core.cells import Cells, Task, render_cells
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
 from pixmill.core.metadata import FILE, Facts, read_metadata
@@ -14,7 +15,7 @@ from pixmill.core.words import count, first_of
 from pixmill.fetch import Fetched, Refused
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
-from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.candidate import EVERY, Candidate, Query
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
 
 Layout = Literal["classes", "fixed"]
@@ -216,22 +217,31 @@ class FolderSource(LocalSource):
     @cached_property
     def _labelled(self) -> set[str]:
         """Relative paths of the files that rows label and of all folders above them."""
-        rows = [name.split("/") for name, facts in self._facts.items() if facts.label]
+        facts_of = self._facts.items()
+        rows = [name.split("/") for name, facts in facts_of if self._has_label(facts)]
         return {"/".join(parts[:size]) for parts in rows for size in range(1, len(parts) + 1)}
 
     @cached_property
     def files(self) -> dict[str, list[tuple[str | None, str]]]:
         """Files by class: the split, if one is given, and the path relative to the folder."""
-        files = list(self._unlisted_files())
-        for name, facts in self._facts.items():
-            if facts.label:
-                top = name.partition("/")[0]
-                part = top if top in self._parts else None
-                files.append((name, part, self._class_of(facts.label)))
         found: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
-        for name, part, label in sorted(files):
+        for name, part, label in sorted(self._labelled_files()):
             found[label].append((self._facts.get(name, Facts()).split or part, name))
         return found
+
+    def _has_label(self, facts: Facts) -> bool:
+        return bool(facts.label)
+
+    def _labelled_files(self) -> Iterator[tuple[str, str | None, str]]:
+        """Yield path, split and class of each file, once for each of its classes."""
+        yield from self._unlisted_files()
+        for name, facts in self._facts.items():
+            if facts.label:
+                yield name, self._part_of(name), self._class_of(facts.label)
+
+    def _part_of(self, name: str) -> str | None:
+        top = name.partition("/")[0]
+        return top if top in self._parts else None
 
     def _unlisted_files(self) -> Iterator[tuple[str, str | None, str]]:
         """Yield the path, split and class of each file in a class folder that no row labels."""
@@ -261,10 +271,7 @@ class FolderSource(LocalSource):
             raise SearchError(
                 "no_results", self.absence(query.label) or query.address, advice=self.advice()
             )
-        # An image in several splits has that of its first sighting.
-        for rank, (part, file) in enumerate(
-            sorted(files, key=lambda file: (*_PARTS, None).index(file[0]))
-        ):
+        for rank, (part, file) in enumerate(sorted(files, key=_by_part)):
             yield self._candidate(query.label, rank, to_text(file), part)
 
     def search_unlabelled(self, folder: Path) -> Iterator[Candidate]:
@@ -276,7 +283,7 @@ class FolderSource(LocalSource):
         files = files_below(folder, f"{self._place(folder)}/") if folder.is_dir() else ()
         for rank, (name, _) in enumerate(files):
             facts = self._facts.get(name, Facts())
-            if facts.label is None:
+            if not self._has_label(facts):
                 yield self._candidate(None, rank, name, facts.split)
 
     def _candidate(self, label: str | None, rank: int, name: str, part: str | None) -> Candidate:
@@ -341,6 +348,72 @@ class FolderSource(LocalSource):
 
     def _place(self, path: Path) -> str:
         return path.relative_to(self._data).as_posix()
+
+
+class LabelsFolder(FolderSource):
+    """Read the images of a folder that may have several labels, each once with all that is known.
+
+    A row of ``metadata.csv`` says what an image has and has not. The folder of a declared class is
+    a label too, unless the row denies it; so is the folder of an image that no row labels.
+    """
+
+    def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (one query for all)
+        """Return the same query for each class."""
+        return [Query(EVERY, None, self._address(self._data))]
+
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (no permission needed)
+        """Yield all images of which a label is known, sorted by name within a split.
+
+        Raises:
+            SearchError: There are none.
+        """
+        if not self._cells:
+            problem = f"{query.address} has no image in class folders or with labels in {FILE}"
+            raise SearchError("no_results", problem, advice=self.advice())
+        spots = (
+            (self._facts.get(name, Facts()).split or self._part_of(name), name)
+            for name in sorted(self._cells)
+        )
+        for rank, (part, name) in enumerate(sorted(spots, key=_by_part)):
+            yield self._candidate(render_cells(self._cells[name]), rank, to_text(name), part)
+
+    @cached_property
+    def _cells(self) -> dict[str, Cells]:
+        """Cells of each file of which a label is known."""
+        found: dict[str, Cells] = {}
+        for name, _, label in self._unlisted_files():
+            found[name] = {label: True}
+        for name, facts in self._facts.items():
+            if self._has_label(facts):
+                folder = self._class_of(
+                    name.removeprefix(f"{self._part_of(name)}/").partition("/")[0]
+                )
+                came = {folder: True} if folder in self._classes.values() else {}
+                found[name] = came | {
+                    self._class_of(label): answer for label, answer in facts.cells.items()
+                }
+        return found
+
+    def _has_label(self, facts: Facts) -> bool:
+        return bool(facts.cells)
+
+    def _labelled_files(self) -> Iterator[tuple[str, str | None, str]]:
+        for name, cells in self._cells.items():
+            for label, answer in cells.items():
+                if answer:
+                    yield name, self._part_of(name), label
+
+    def _has_image(self, label: str) -> bool:
+        return any(label in cells for cells in self._cells.values())
+
+
+FOLDERS: dict[Task, type[FolderSource]] = {"one_label": FolderSource, "labels": LabelsFolder}
+"""The source by ``task``."""
+
+
+def _by_part(file: tuple[str | None, str]) -> int:
+    """Return the rank of a file's split: an image in several has that of its first sighting."""
+    return (*_PARTS, None).index(file[0])
 
 
 def _split_folders(data: Path) -> dict[str | None, Path]:

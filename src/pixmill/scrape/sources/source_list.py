@@ -6,23 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from pixmill.core.cells import Task
 from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.core.names import class_by_name
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import limit_candidates
 from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.folder import FolderSource
+from pixmill.scrape.sources.folder import FOLDERS
 from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.search_api import OpenverseSource, WikimediaSource
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Kind, LocalSource, Source
 
 
-def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -> Source:
+def _open(
+    name: str, classes: Sequence[str], params: ScrapeParams, root: Path, task: Task
+) -> Source:
     match name:
         case "folder":
             names = class_by_name(classes, params.folder.classes)
-            return FolderSource(root / "data", layout=params.folder.layout, classes=names)
+            return FOLDERS[task](root / "data", layout=params.folder.layout, classes=names)
         case "urls":
             # Imported late: pandas and Arrow need as much memory as the rest.
             from pixmill.scrape.sources.urls import UrlsSource
@@ -113,15 +116,25 @@ class OpenSources:
 
 
 def make_sources(
-    names: Iterable[str], classes: Sequence[str], params: ScrapeParams, *, root: Path
+    names: Iterable[str],
+    classes: Sequence[str],
+    params: ScrapeParams,
+    *,
+    root: Path,
+    task: Task = "one_label",
 ) -> dict[str, Source]:
     """Return the sources by name, as :func:`open_sources` does; the shop is not served."""
-    return {name: _open(name, classes, params, root) for name in names}
+    return {name: _open(name, classes, params, root, task) for name in names}
 
 
 @contextlib.contextmanager
 def open_sources(
-    names: Iterable[str], classes: Sequence[str], params: ScrapeParams, *, root: Path
+    names: Iterable[str],
+    classes: Sequence[str],
+    params: ScrapeParams,
+    *,
+    root: Path,
+    task: Task = "one_label",
 ) -> Iterator[OpenSources]:
     """Open sources; a context manager that closes them.
 
@@ -130,13 +143,14 @@ def open_sources(
         classes: Labels.
         params: Settings of the sources.
         root: Folder of the project.
+        task: Whether an image has one label.
 
     Raises:
         DataError: Files of a local source are missing.
         PluginError: The plugin is missing or is not a source.
         ScrapeError: The description of a site is missing or invalid.
     """
-    sources = make_sources(names, classes, params, root=root)
+    sources = make_sources(names, classes, params, root=root, task=task)
     served: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
         for source in sources.values():

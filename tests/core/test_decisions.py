@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pixmill.core.decisions import (
     ANSWERS,
     Decided,
+    DecidedCells,
     Names,
     Row,
     disputes,
@@ -19,6 +20,7 @@ from pixmill.core.decisions import (
     parse_rows,
     render_rows,
     require_labels,
+    set_cell,
     set_fate,
 )
 from pixmill.core.errors import DecisionsError
@@ -150,6 +152,27 @@ def test_dispute_names_who_said_what() -> None:
         Row(B, "", "drop"),
     ]
     assert disputes(group_rows(table, {})) == {A: "coat (ann) and dress (bob)"}
+
+
+def test_answers_about_one_label_of_several_are_disputed() -> None:
+    table = [
+        Row(A, "coat", by="ann"),
+        Row(A, "coat", "no", by="bob"),
+        Row(A, "long"),
+        Row(A, "dark", "no"),
+    ]
+    decided = group_rows(table, {}, DecidedCells)
+    came = {"coat": True, "dark": True, "sleeves": False}
+    assert decided[A].resolve_cells(came) == {"long": True, "dark": False, "sleeves": False}
+    assert disputes(decided) == {A: "coat: yes (ann) and no (bob)"}
+    with pytest.raises(DecisionsError, match="one answer per image and label"):
+        group_rows(table, {})
+
+
+def test_answer_about_one_label_leaves_the_others() -> None:
+    table = [Row(A, "coat"), Row(A, "long", "no")]
+    assert applied(set_cell(A, "dark", False), table).refused == ("long", "dark")
+    assert applied(set_cell(A, "coat", None), table).rows == (table[1],)
 
 
 def applied(changes: dict, table: list[Row]) -> Decided:

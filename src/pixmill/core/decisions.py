@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from pixmill.core.errors import DecisionsError
 from pixmill.core.names import to_nfc
@@ -30,6 +30,9 @@ Fate = Literal["", "keep", "drop"]
 
 Key = tuple[str, str]
 """Image and label of a row; the label of ``keep`` and ``drop`` is empty."""
+
+_Question = tuple[str, str, str]
+"""Key of a row, and its answer where answers may differ."""
 
 SPLITS = ("", "train", "val", "test")
 
@@ -97,9 +100,14 @@ class Decided:
 
     Args:
         rows: At least one.
+
+    Attributes:
+        answers_once: Whether several answers about one image and label are an error.
     """
 
     rows: tuple[Row, ...]
+
+    answers_once: ClassVar[bool] = True
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -162,6 +170,68 @@ class Decided:
         if self.labels:
             return self.label
         return None if came in self.refused else came
+
+    def resolve_cells(self, came: Mapping[str, bool]) -> dict[str, bool]:
+        """Return the cells after decisions: rows win over what came.
+
+        Args:
+            came: The cells that came with the image.
+
+        Returns:
+            Without those about which people disagree: they are unknown.
+        """
+        given = {row.label: row.answer == "yes" for row in self.rows if row.label}
+        unknown = {*self.labels} & {*self.refused}
+        return {name: is_yes for name, is_yes in {**came, **given}.items() if name not in unknown}
+
+    def dispute(self) -> str:
+        """Return who said what; empty if people agree."""
+        if not self.is_disputed:
+            return ""
+        return " and ".join(
+            f"{row.label} ({_name(row)})" for row in self.rows if row.answer == "yes"
+        )
+
+
+class DecidedCells(Decided):
+    """All rows of one image that may have several labels.
+
+    Two answers about one label, as after a merge, are a dispute, and no error.
+    """
+
+    answers_once = False
+
+    @property
+    def disputed(self) -> tuple[str, ...]:
+        """Labels about which people disagree."""
+        return tuple(label for label in dict.fromkeys(self.labels) if label in self.refused)
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether people disagree about one of its labels."""
+        return bool(self.disputed)
+
+    def dispute(self) -> str:
+        """Return who said what; empty if people agree."""
+        return "; ".join(
+            f"{label}: "
+            + " and ".join(
+                f"{row.answer} ({_name(row)})" for row in self.rows if row.label == label
+            )
+            for label in self.disputed
+        )
+
+
+def _name(row: Row) -> str:
+    return row.by or "unknown"
+
+
+_DECIDED: dict[str, type[Decided]] = {"one_label": Decided, "labels": DecidedCells}
+
+
+def decided_of(task: str) -> type[Decided]:
+    """Return what holds the rows of an image in a project of this task."""
+    return _DECIDED[task]
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
@@ -230,7 +300,7 @@ def require_labels(rows: Iterable[Row], classes: Sequence[str]) -> None:
 
 
 def match_rows(
-    rows: Iterable[Row], images: Iterable[Names]
+    rows: Iterable[Row], images: Iterable[Names], kind: type[Decided] = Decided
 ) -> tuple[dict[str, Decided], list[Row]]:
     """Find the image of each row.
 
@@ -239,59 +309,60 @@ def match_rows(
     Args:
         rows: The rows.
         images: Images that rows may refer to.
+        kind: From :func:`decided_of`. Default: that of one label an image.
 
     Returns:
         What is decided by image id, and the rows whose image does not exist.
 
     Raises:
         DecisionsError: A row matches several images, or two rows about one image and label
-            contradict each other.
+            contradict each other; with several labels an image, only ``keep`` and ``drop`` do.
     """
     by_name: dict[str, set[str]] = defaultdict(set)
     for image in images:
         for name in (image.id[:MIN_ID_LENGTH], *image.places):
             by_name[name].add(image.id)
-    found: dict[str, dict[Key, Row]] = defaultdict(dict)
-    gone: dict[Key, Row] = {}
+    found: dict[str, dict[_Question, Row]] = defaultdict(dict)
+    gone: dict[_Question, Row] = {}
     for row in rows:
         ids = ids_of(row.image, by_name)
         if len(ids) > 1:
             raise _refusal(row.line, "one image", f"{row.image!r}, which matches {len(ids)}")
         if ids:
             row = replace(row, image=ids.pop())
-            _add(found[row.image], row)
+            _add(found[row.image], row, kind)
         else:
-            _add(gone, row)
-    decided = {name: Decided(tuple(of.values())) for name, of in found.items()}
+            _add(gone, row, kind)
+    decided = {name: kind(tuple(of.values())) for name, of in found.items()}
     return decided, list(gone.values())
 
 
-def group_rows(rows: Iterable[Row], ids: Mapping[str, str]) -> dict[str, Decided]:
+def group_rows(
+    rows: Iterable[Row], ids: Mapping[str, str], kind: type[Decided] = Decided
+) -> dict[str, Decided]:
     """Return what is decided by image.
 
     Args:
         rows: The rows.
         ids: Ids by other spellings, from :func:`pixmill.core.spellings.resolve`; an image without
             one is known by its spelling.
+        kind: As for :func:`match_rows`.
 
     Raises:
-        DecisionsError: Two rows about one image and label contradict each other.
+        DecisionsError: Two rows about one image and label contradict each other, as in
+            :func:`match_rows`.
     """
-    found: dict[str, dict[Key, Row]] = defaultdict(dict)
+    found: dict[str, dict[_Question, Row]] = defaultdict(dict)
     for row in rows:
         name = ids.get(row.image, row.image)
-        _add(found[name], row if row.image == name else replace(row, image=name))
-    return {name: Decided(tuple(of.values())) for name, of in found.items()}
+        _add(found[name], row if row.image == name else replace(row, image=name), kind)
+    return {name: kind(tuple(of.values())) for name, of in found.items()}
 
 
 def disputes(decided: Mapping[str, Decided]) -> dict[str, str]:
-    """Return who said what, by id of each image to which people gave several labels."""
+    """Return who said what, by id of each image about whose labels people disagree."""
     return {
-        name: " and ".join(
-            f"{row.label} ({row.by or 'unknown'})" for row in of.rows if row.answer == "yes"
-        )
-        for name, of in decided.items()
-        if of.is_disputed and of.fate != "drop"
+        name: of.dispute() for name, of in decided.items() if of.is_disputed and of.fate != "drop"
     }
 
 
@@ -323,6 +394,28 @@ def label_as(
     if label is not None:
         changes[image, label] = Row(image, label, "yes", split, by, why)
     return changes
+
+
+def set_cell(
+    image: str, label: str, answer: bool | None, *, split: str = "", by: str = "", why: str = ""
+) -> dict[Key, Row | None]:
+    """Return the change that answers whether an image has a label; its other labels stay.
+
+    Args:
+        image: Its id.
+        label: The label.
+        answer: ``None`` takes back what people said: then what came counts.
+        split: Split of an image that came without one.
+        by: Who decides.
+        why: The reason.
+
+    Returns:
+        The new row by key; ``None`` removes a row.
+    """
+    if answer is None:
+        return {(image, label): None}
+    row = Row(image, label, "yes", split, by, why)
+    return {row.key: row if answer else replace(row, answer="no", split="")}
 
 
 def set_fate(
@@ -390,9 +483,10 @@ def _by_key(rows: Iterable[Row], ids: Mapping[str, str]) -> dict[Key, tuple[Row,
     return {key: tuple(sorted(of, key=render_row)) for key, of in found.items()}
 
 
-def _add(rows: dict[Key, Row], row: Row) -> None:
-    """Add a row to those of other keys; an equal one counts once."""
-    other = rows.setdefault(row.key, row)
+def _add(rows: dict[_Question, Row], row: Row, kind: type[Decided]) -> None:
+    """Add a row to those of other questions; an equal one counts once."""
+    is_answer = row.answer in ("yes", "no") and not kind.answers_once
+    other = rows.setdefault((*row.key, row.answer if is_answer else ""), row)
     if (other.answer, other.split) != (row.answer, row.split):
         named = f"{other} in line {other.line}" + (f" by {other.by}" if other.by else "")
         raise _refusal(row.line, f"one answer per image and label ({named})", str(row))

@@ -10,6 +10,8 @@ decisions are equal bytes, whatever their order was. A person may edit the file 
 import contextlib
 import getpass
 import os
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Self
@@ -21,6 +23,7 @@ from pixmill.core.decisions import (
     Decided,
     Key,
     Row,
+    decided_of,
     group_rows,
     parse_rows,
     read_rows,
@@ -42,6 +45,8 @@ LOG = "inbox/decided.jsonl"
 
 _LOCK = "inbox/.decisions.lock"
 _LOCK_TIMEOUT_SECONDS = 10.0
+
+_LABELS = re.compile(r"""^task:[ ]*["']?labels\b""", re.MULTILINE)
 
 
 class ChangedError(PixmillError):
@@ -135,7 +140,9 @@ class DecisionTable:
         self.path = root / FILE
         self.log = root / LOG
         self._mark: tuple[int, ...] | None = None
+        self._kind = Decided
         self._rows: dict[Key, Row] = {}
+        self._disputed: set[Key] = set()
         self._lines: dict[Key, str] = {}
         self._decided: dict[str, Decided] = {}
         self._logged: tuple[tuple[int, ...], list[Action]] = ((), [])
@@ -148,9 +155,14 @@ class DecisionTable:
             DecisionsError: The file is malformed, or contradicts itself.
         """
         if (mark := file_mark(self.path)) != self._mark:
+            self._kind = _kind(self.root)
             rows = read_rows(self.path)
-            self._decided = group_rows(rows, resolve(self.root, (row.image for row in rows)))
-            self._rows = {row.key: row for of in self._decided.values() for row in of.rows}
+            names = resolve(self.root, (row.image for row in rows))
+            self._decided = group_rows(rows, names, self._kind)
+            every = [row for of in self._decided.values() for row in of.rows]
+            self._rows = {row.key: row for row in every}
+            counts = Counter(row.key for row in every)
+            self._disputed = {key for key, number in counts.items() if number > 1}
             self._lines = {}
             self._mark = mark
         return self._decided
@@ -182,7 +194,7 @@ class DecisionTable:
             made = tuple(
                 Change(before=self._rows.get(key), after=row)
                 for key, row in changes.items()
-                if self._rows.get(key) != row
+                if self._rows.get(key) != row or key in self._disputed
             )
             action = Action(branch=self._branch(), changes=made, accepted=accepted)
             if made or accepted:
@@ -292,8 +304,11 @@ class DecisionTable:
     def _write(self, action: Action) -> None:
         """Write the rows of an action, then log it: what is in the log is in the file."""
         before = self.path.read_bytes() if self.path.exists() else b""
-        lines = self._lines or {key: render_row(row) for key, row in self._rows.items()}
-        lines = dict(lines)
+        lines = dict(self._lines)
+        if not lines:
+            for of in self._decided.values():
+                for row in sorted(of.rows, key=lambda row: row.answer):
+                    lines[row.key] = lines.get(row.key, "") + render_row(row)
         for change in action.changes:
             lines.pop(change.key, None)
             if change.after is not None:
@@ -314,13 +329,14 @@ class DecisionTable:
         """Change the rows in memory."""
         image, _ = change.key
         self._rows.pop(change.key, None)
+        self._disputed.discard(change.key)
         known = self._decided.pop(image, None)
         rows = [row for row in (known.rows if known else ()) if row.key != change.key]
         if change.after is not None:
             self._rows[change.key] = change.after
             rows.append(change.after)
         if rows:
-            self._decided[image] = Decided(tuple(rows))
+            self._decided[image] = self._kind(tuple(rows))
 
     def _append(self, action: Action) -> None:
         actions = self.actions()
@@ -350,10 +366,20 @@ class DecisionTable:
         """Return the rows of the last commit by id and label, none if it has a malformed file."""
         try:
             rows = parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
-            decided = group_rows(rows, resolve(self.root, (row.image for row in rows)))
+            names = resolve(self.root, (row.image for row in rows))
+            decided = group_rows(rows, names, self._kind)
         except DecisionsError:
             return {}  # it may be corrected here, but not there
         return {row.key: row for of in decided.values() for row in of.rows}
+
+
+def _kind(root: Path) -> type[Decided]:
+    """Return what holds the rows of an image, whatever else ``params.yaml`` says."""
+    try:
+        text = (root / "params.yaml").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    return decided_of("labels" if _LABELS.search(text) else "one_label")
 
 
 def _advice(line: bytes, log: Path) -> str:

@@ -1,5 +1,6 @@
 """The grid of a session as data for the page."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any
 
@@ -39,21 +40,23 @@ def grid_state(
         selection: Images of the scope ``selection``. Default: none.
     """
     session.images.begin()
+    session.look_at(view.focus)
     session.renew()
     if view.sort != "files":
         session.advisor.wait(_WAIT_SECONDS)
     with session.lock:
         advice = session.advisor.last
-        order = f"{session.number}.{advice.number}"
+        order = f"{session.number}.{advice.number}{session.focus}"
         selection = selection or Selection(ids=[])
         answer = {"order": order, **_facts(session), "view": view._asdict()}
         answer["selected"] = {"count": len(selection.ids), "where": selection.where}
         if order != known:
-            labels = session.labels[: len(advice.learnt)]
-            classes = session.shown_classes()
+            labels = session.answers()[: len(advice.learnt)]
+            classes = session.labelling.answers(session.shown_classes())
             queries = session.images.queries
             listed = _listed(session, view, selection.ids)
             answer |= list_images(view, advice, labels, classes, queries, listed)
+            answer |= session.labelling.tiles([session.labels[row] for row in answer["rows"]])
             if listed is not None and session.tables is not None:
                 answers = session.tables.answers
                 answer["said"] = [answers.get(row, "") for row in answer["rows"]]
@@ -78,14 +81,22 @@ def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] 
 
 def _facts(session: Session) -> dict[str, Any]:
     """Return what the page shows around the images of the grid."""
-    counts = session.counts
+    labels = session.answers()
+    counts = Counter(labels)
+    of_labels = session.labelling.count(session.counts)
     advice = session.advisor.last
     sample = advice.sample
     progress = session.images.progress()
     return {
         "number": session.number,
         "by": session.by,
-        "classes": [{"name": name, "count": counts[name]} for name in session.shown_classes()],
+        "task": session.labelling.task,
+        "focus": session.focus,
+        "classes": [{"name": name, "count": of_labels[name]} for name in session.shown_classes()],
+        "answers": [
+            {"name": name, "count": counts[name]}
+            for name in session.labelling.answers(session.shown_classes())
+        ],
         "doubts": [kind for kind in KINDS if kind != "feedback"] if session.tables else [],
         "queries": sorted({query for query in session.images.queries if query}),
         "progress": progress,
@@ -94,8 +105,8 @@ def _facts(session: Session) -> dict[str, Any]:
         "dropped": counts[DROPPED] - len(session.images.hidden),
         "sample": {
             "size": len(sample),
-            "left": sum(session.labels[row] is None for row in sample),
-            "before": sum(row in session.held and bool(session.labels[row]) for row in sample),
+            "left": sum(labels[row] is None for row in sample),
+            "before": sum(row in session.held and bool(labels[row]) for row in sample),
             "grows": len(sample) + SAMPLE // 2 <= len(session.labels) // 3,
         },
         # Before the sample is drawn, what to label next is not known.

@@ -169,6 +169,7 @@ def _view(asked: Mapping[str, str]) -> View:
         asked.get("label", ""),
         int(like) if like.isdecimal() else -1,
         asked.get("predicted", ""),
+        asked.get("focus", ""),
     )
 
 

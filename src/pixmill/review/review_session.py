@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
-from pixmill.core.decisions import Decided, Key, Row, clear, label_as, set_fate
+from pixmill.core.decisions import Decided, Key, Row, clear, label_as, set_cell, set_fate
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
@@ -30,7 +30,8 @@ from pixmill.review.cases import Case, Kind, find_cases
 from pixmill.review.feedback import Corrections
 from pixmill.review.grid.advice import Advisor, given_splits, held_out, split_of
 from pixmill.review.grid.images import ImageTable
-from pixmill.review.grid.suggesting import DROPPED
+from pixmill.review.grid.suggesting import DROPPED, Labels
+from pixmill.review.labelling import labelling_of
 from pixmill.review.preview import Previews
 from pixmill.review.review_tables import load_tables
 
@@ -38,7 +39,9 @@ _AGAIN = "repeat the decision"
 
 _NUMBERS = itertools.count(1)
 
-Verb = Literal["label", "relabel", "keep", "drop", "clear"]
+Verb = Literal["label", "relabel", "keep", "drop", "clear", "yes", "no", "unset"]
+
+_CELLS: dict[Verb, bool | None] = {"yes": True, "no": False, "unset": None}
 
 
 class DecisionError(PixmillError):
@@ -52,8 +55,10 @@ class Choice:
     Args:
         rows: The images.
         verb: ``label`` gives a label. ``keep`` overrides the rules of validate. ``relabel`` is
-            both. ``drop`` drops the images. ``clear`` removes all decisions.
-        label: New label, for ``label`` and ``relabel``.
+            both. ``drop`` drops the images. ``clear`` removes all decisions. With several labels
+            an image, ``yes`` and ``no`` answer whether it has one, ``unset`` takes that back, and
+            ``keep`` changes no label.
+        label: New label, for ``label`` and ``relabel``; the one that ``yes`` and the like answer.
     """
 
     rows: Sequence[int]
@@ -103,11 +108,14 @@ class Session:
         table: What is decided about them.
         corrections: Images of the inbox; ``None`` before the first run.
         cases: Cases in display order; :meth:`find_case` adds some.
-        labels: Label of each row; ``None`` without one, :data:`DROPPED` if it is not in the grid.
+        labelling: How images are labelled.
+        labels: Label of each row, as the labelling has it; ``None`` without one, :data:`DROPPED`
+            if it is not in the grid.
+        focus: The label that suggestions are about, if images have several.
         classes: The classes, with new ones.
         params_text: Content of ``params.yaml`` that this session knows.
         version: Grows with each change of labels.
-        counts: Number of images by label.
+        counts: Number of images by what ``labels`` has of them.
         advisor: Advice to those who label.
         lock: Lock of all of these.
         held: Rows of validation and test in the last run.
@@ -153,6 +161,8 @@ class Session:
             self.cases = find_cases(tables, waiting, flips=flips, decided=decided, only=only)
             readers = {name: partial(self.corrections.read, name) for name in self.corrections.new}
         self.images = ImageTable(workspace, params, tables, readers)
+        self.labelling = labelling_of(params.task)
+        self.focus = ""
         self.labels: list[str | None] = []
         self.version = 0
         self._decided: Mapping[str, Decided] | None = None
@@ -257,7 +267,9 @@ class Session:
                 self._write(choices, why, undo)
                 rollback.pop_all()
             self._steps.append(_Step(window, case, tuple(rows), undo))
-            self._refused |= {(row, choices[0].label) for row in refused}
+            (first, *_) = choices
+            answer = first.verb if first.verb in _CELLS else first.label
+            self._refused |= {(row, answer) for row in refused}
             self._looks.update(rows)
             self._take(rows, window)
             return self.after(window)
@@ -310,7 +322,7 @@ class Session:
     def _correct(self, row: int, verb: Verb, label: str, why: str) -> Callable[[], None]:
         assert self.corrections is not None
         name = str(self.images.ids[row])
-        if verb == "keep":
+        if verb in ("keep", *_CELLS):
             label = self.corrections.label(name) or ""
             if not label:
                 raise DecisionError("its label is not one of the classes", next="relabel it")
@@ -331,18 +343,21 @@ class Session:
             return clear(now) if now else {}
         if verb == "drop":
             return set_fate(name, "drop", by=self.by, why=why)
+        split = self._split(row, now)
+        fate: dict[Key, Row | None] = {}
+        if now is not None and now.fate == "drop":
+            fate = {(name, ""): None}
+        if verb in _CELLS:
+            return fate | set_cell(name, label, _CELLS[verb], split=split, by=self.by, why=why)
         if verb == "keep":
+            if not self.labelling.is_kept_as_one:
+                return set_fate(name, "keep", by=self.by, why=why)
             label = (now and now.label) or self._label_to_keep(row)
-        if verb == "label":
-            fate: dict[Key, Row | None] = {}
-            if now is not None and now.fate == "drop":
-                fate = {(name, ""): None}
-        else:
+        if verb != "label":
             fate = set_fate(name, "keep", by=self.by, why=why)
             # A label that came needs no row.
             if self.images.came[row] == (label,):
                 return fate | label_as(name, None, now)
-        split = self._split(row, now)
         return fate | label_as(name, label, now, split=split, by=self.by, why=why)
 
     def _label_to_keep(self, row: int) -> str:
@@ -448,12 +463,22 @@ class Session:
     def _label_of(self, row: int) -> str | None:
         if row in self.images.hidden:
             return DROPPED
-        labels = self.images.came[row]
-        came = labels[0] if len(labels) == 1 else None
+        came = self.labelling.merge(self.images.came[row])
         of = self.table.decided.get(self.images.ids[row] or "")
         if of is None:
             return came
-        return DROPPED if of.fate == "drop" else of.resolve_label(came)
+        return DROPPED if of.fate == "drop" else self.labelling.resolve(of, came)
+
+    def answers(self) -> Labels:
+        """Return the answer of each row to what suggestions are about."""
+        return self.labelling.about(self.labels, self.focus)
+
+    def look_at(self, label: str) -> None:
+        """Set the label that suggestions are about, if images have several; default: the first."""
+        focus = label if label in self.classes else self.classes[0]
+        if self.focus != focus:
+            self.focus = focus
+            self._refused.clear()
 
     def after(self, window: str) -> dict[str, Any]:
         """Return the version of the labels, and the number of actions that a window can undo."""
@@ -471,20 +496,29 @@ class Session:
         """Begin to renew the advice if images, features or labels have changed."""
         with self.lock:
             self.refresh()
-            seen = (self.version, len(self._refused), *self.images.progress().values())
+            seen = (
+                self.version,
+                self.focus,
+                len(self._refused),
+                *self.images.progress().values(),
+            )
             if seen == self._seen or not self.advisor.is_rested:
                 return
             self._seen = seen
-            looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(self.labels)]
+            labels = [*self.answers()]
+            looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(labels)]
             held = {*self.held}
             for name, of in self.table.decided.items():
                 if of.split in ("val", "test"):
                     held.update(self.images.rows_of(name))
-            self.advisor.start([*self.labels], self.classes, looks, {*self._refused}, held)
+            answers = self.labelling.answers(self.classes)
+            again = looks if self.labelling.is_seen_again else None
+            self.advisor.start(labels, answers, again, {*self._refused}, held)
 
     def shown_classes(self) -> list[str]:
         """Return the classes, followed by other labels of images."""
-        others = {label for label, number in self.counts.items() if label and number}
+        counts = self.labelling.count(self.counts)
+        others = {label for label, number in counts.items() if label and number}
         return [*self.classes, *sorted(others - {*self.classes})]
 
 

@@ -110,7 +110,7 @@ class Advisor:
         self,
         labels: Labels,
         classes: Sequence[str],
-        looks: Sequence[int],
+        looks: Sequence[int] | None,
         refused: Collection[tuple[int, str]],
         held: Collection[int],
     ) -> None:
@@ -119,7 +119,7 @@ class Advisor:
         Args:
             labels: Label of each row; ``None`` without one, :data:`DROPPED` if it is not shown.
             classes: All classes.
-            looks: How often each image was labelled.
+            looks: How often each image was labelled; ``None``: none is shown again.
             refused: Rows with a class that they are not.
             held: Rows of validation and test, whose labels no suggestion may learn from.
         """

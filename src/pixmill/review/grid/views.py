@@ -26,6 +26,8 @@ class View(NamedTuple):
         label: A class, for ``belief``; for ``errors``, their label. Default: any.
         like: A row, for ``like``.
         predicted: The class that the model says, for ``errors``. Default: any.
+        focus: The label that is asked about, if images have several; then the classes of the other
+            arguments are ``yes`` and ``no``. Default: the first one.
     """
 
     scope: str = "unlabelled"
@@ -33,6 +35,7 @@ class View(NamedTuple):
     label: str = ""
     like: int = -1
     predicted: str = ""
+    focus: str = ""
 
 
 class _Part(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pixmill.core.cells import render_cells
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
     hold_lock,
@@ -42,6 +43,8 @@ class Correction(BaseModel):
         extension: Extension of its format, without the dot.
         bytes: Its size.
         label: The user's label; ``None``: none of the classes.
+        labels: What the user says of each label, if images have several; ``label`` is then
+            ``None``.
         prediction: The prediction: ``label``, ``confidence`` (0 to 1), ``sure``, ``unlike``
             (missing in earlier versions) and ``probabilities``.
         model: The model that made it: ``name``, ``version`` and ``digest``.
@@ -60,6 +63,12 @@ class Correction(BaseModel):
     model: dict[str, Any]
     received: datetime
     original: Annotated[str, _ID] | None = None
+    labels: dict[str, bool] | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The label, or the text of the cells as in :mod:`pixmill.core.cells`."""
+        return self.label if self.labels is None else render_cells(self.labels)
 
 
 @dataclass(frozen=True)
@@ -139,6 +148,7 @@ class Inbox:
         label: str | None,
         model: Mapping[str, Any],
         original: str | None = None,
+        labels: Mapping[str, bool] | None = None,
         charge: Callable[[float], None] | None = None,
     ) -> str:
         """Save a correction in place of an equal one; then it survives SIGKILL and power loss.
@@ -151,6 +161,7 @@ class Inbox:
             label: As in :class:`Correction`.
             model: As in :class:`Correction`.
             original: As in :class:`Correction`.
+            labels: As in :class:`Correction`.
             charge: Called with the part of the inbox that it takes, 0 to 1, unless it replaces an
                 equal one; an error that it raises prevents the addition.
 
@@ -171,14 +182,17 @@ class Inbox:
             model=dict(model),
             received=datetime.now(UTC).replace(microsecond=0),
             original=original,
+            labels=None if labels is None else dict(labels),
         )
         with self.lock(then="send the feedback again"):
             # The same statement about the same image replaces the earlier one.
-            key = _key(correction.id, label)
+            key = _key(correction.id, correction.answer)
             names = self._names("corrections")
             earlier = [name for name in names if name.endswith(key)]
             sizes = [(self._path / name).stat().st_size for name in names if name not in earlier]
-            body = f"{correction.model_dump_json()}\n".encode() + content
+            # Without several labels, the file is as it always was.
+            line = correction.model_dump_json(exclude={"labels"} if labels is None else None)
+            body = f"{line}\n".encode() + content
             if len(sizes) >= self._max_entries or sum(sizes) + len(body) > self._max_bytes:
                 raise InboxFullError(
                     f"{self.place} is full: it has {len(sizes):,} corrections, and takes at most "

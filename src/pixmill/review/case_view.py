@@ -85,6 +85,7 @@ def case_content(session: Session, number: int) -> dict[str, Any]:
         "title": case.title,
         "why": case.why,
         "suggestion": case.suggestion,
+        "label": case.label,
         "settled": settled[number],
         "next": _next_open(settled, number),
         "done": sum(settled),
@@ -118,11 +119,10 @@ def _compared(session: Session, case: Case) -> Sequence[int]:
         session.renew()
         return []
     found: list[int] = []
-    for name in (tables.labels[row], case.suggestion):
-        rows = tables.training.get(name or "", np.zeros(0, np.intp))
-        rows = rows[(rows != row) & np.isfinite(vectors[rows, 0])]
-        order = np.argsort(-(vectors[rows] @ vectors[row]), kind="stable")
-        found += rows[order[:_COMPARED]].tolist()
+    for rows in session.labelling.examples(tables.training, case, tables.labels[row]):
+        others = rows[(rows != row) & np.isfinite(vectors[rows, 0])]
+        order = np.argsort(-(vectors[others] @ vectors[row]), kind="stable")
+        found += others[order[:_COMPARED]].tolist()
     return found
 
 
@@ -162,14 +162,19 @@ def _image(session: Session, row: int) -> dict[str, Any]:
     elif session.tables is not None:
         facts = session.tables.facts(row)
     decided = session.decided(row)
-    return {"id": name, "row": row, **facts, "decision": decided and _describe(decided)}
+    show = session.labelling.show
+    shown = {
+        "label": show(facts.get("label")),
+        "came_as": [show(text) for text in facts.get("came_as", ())],
+    }
+    decision = decided and _describe(decided, session.labelling.describe(decided))
+    return {"id": name, "row": row, **facts, **shown, "decision": decision}
 
 
-def _describe(decided: Decided) -> dict[str, str]:
+def _describe(decided: Decided, label: str) -> dict[str, str]:
     verb: str = decided.fate or "label"
-    if decided.fate != "drop" and decided.labels:
+    if decided.fate != "drop" and label:
         verb = "disputed" if decided.is_disputed else "relabel"
-    label = " or ".join(decided.labels)
     return {"verb": verb, "label": label, "by": decided.by, "why": decided.why}
 
 

@@ -73,7 +73,8 @@ class Case:
         members: Rows of the images in display order.
         links: Near-duplicates among the members, as pairs of rows.
         comparison: Rows of further images to compare with.
-        suggestion: Suggested label.
+        suggestion: Suggested label; of a case that asks about one label, ``yes`` or ``no``.
+        label: The label that it asks about, if images have several.
     """
 
     kind: Kind | Literal["named"]
@@ -83,11 +84,13 @@ class Case:
     links: tuple[tuple[int, int], ...] = ()
     comparison: tuple[int, ...] = ()
     suggestion: str | None = None
+    label: str = ""
 
     def is_settled(self, labels: Sequence[str | None], decided: Mapping[int, Decided]) -> bool:
         """Return whether decisions settle the case.
 
-        A dispute is settled by one label, or a drop. A conflict is settled once all images that
+        A question about one label is settled by its answer, or a drop. A dispute is settled by one
+        label, or a drop. A conflict is settled once all images that
         were kept or labelled have one label, or else all that were not dropped have one.
         Near-duplicates are settled once each linked pair has a decision on one of the two. Other
         cases are settled once each image has a decision.
@@ -96,6 +99,10 @@ class Case:
             labels: Label of each row; ``None`` for an image with conflicting labels.
             decided: What is decided by row.
         """
+        if self.label:
+            of = decided.get(self.members[0])
+            answers = [row for row in of.rows if row.label == self.label] if of else []
+            return len(answers) == 1 or (of is not None and of.fate == "drop")
         if self.kind == "disputed":
             of = decided.get(self.members[0])
             return of is None or not of.is_disputed or of.fate == "drop"
@@ -157,7 +164,7 @@ def find_cases(
         "conflicts": _conflicts(tables),
         "near-duplicates": _near_duplicates(tables),
         "outliers": _outliers(profiles, select),
-        "dropped": _dropped_cases(tables),
+        "dropped": dropped_cases(tables),
     }
     for kind, title, why, images in _label_questions(tables, flips):
         found[kind] = _label_cases(kind, title, why, images, select)
@@ -239,7 +246,7 @@ def _near_duplicates(tables: ReviewTables) -> Iterator[Case]:
     labels = np.array([label or "" for label in tables.labels], dtype=object)
     across = labels[pairs[:, 0]] != labels[pairs[:, 1]] if len(pairs) else np.zeros(0, bool)
     order = np.lexsort((-tables.similarity, ~across))
-    for edges in _covers(pairs.tolist(), order.tolist()):
+    for edges in covers(pairs.tolist(), order.tolist()):
         members = list(dict.fromkeys(chain.from_iterable(pairs[edges].tolist())))
         is_across = bool(across[edges].any())
         names = join_names(list(dict.fromkeys(str(tables.labels[row]) for row in members)))
@@ -359,7 +366,7 @@ def _outliers(profiles: Mapping[str, ClassProfile], select: _Selector) -> Iterat
         yield Case("outliers", "Outlier of its class", item.why, (item.row,), comparison=comparison)
 
 
-def _dropped_cases(tables: ReviewTables) -> Iterator[Case]:
+def dropped_cases(tables: ReviewTables) -> Iterator[Case]:
     """Yield images that were dropped by a rule which a decision can override."""
     reasons = tables.manifest["reason"].dropna()
     words = reasons.map(word)
@@ -376,7 +383,7 @@ def _dropped_cases(tables: ReviewTables) -> Iterator[Case]:
             )
 
 
-def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[list[int]]:
+def covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[list[int]]:
     """Yield sets of edges, each of at most :data:`MAX_SHOWN` rows, that together are all edges.
 
     Args:

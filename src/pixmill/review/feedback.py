@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.decisions import Decided, Row, label_as
+from pixmill.core.decisions import Decided, Row
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import place_within, storage_errors, write_durably
 from pixmill.core.manifest import CORRECTION
-from pixmill.core.names import class_folder
 from pixmill.core.params import Params
 from pixmill.dataset.deciding import Accepted, Action, DecisionTable
 from pixmill.dataset.inbox import Correction, Entry, Inbox
 from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.review.cases import Case
+from pixmill.review.labelling import labelling_of
 from pixmill.review.recovery import pending_images, release
 from pixmill.review.review_tables import ReviewTables
 
@@ -65,6 +65,7 @@ class Corrections:
         self._table = table
         self._tables = tables
         self._params = params
+        self._labelling = labelling_of(params.task)
         is_fixed = params.scrape.folder.layout == "fixed"
         self._folder = table.root / "data" / ("train" if is_fixed else "")
         self._prefix = "sample-" if is_sample else CORRECTION
@@ -85,7 +86,7 @@ class Corrections:
                 self.agreed.append(entry)  # such as a forgotten image that was sent again
             elif row is None:
                 self._add(entry)
-            elif tables.labels[row] == entry.corrections[0].label:
+            elif self._labelling.agree(tables.labels[row], entry.corrections[0].answer):
                 self.agreed.append(entry)
             else:
                 self.known.append(entry)
@@ -104,8 +105,8 @@ class Corrections:
 
     def label(self, image: str) -> str | None:
         """Return the label that users gave a new image last, if it is a class."""
-        label = self.new[image].corrections[0].label
-        return label if label in self._params.classes else None
+        answer = self.new[image].corrections[0].answer
+        return self._labelling.known(answer, self._params.classes)
 
     def facts(self, image: str) -> dict[str, Any]:
         """Return the facts about a new image for the page; its verdict is ``new``."""
@@ -113,7 +114,7 @@ class Corrections:
         newest = entry.corrections[0]
         return {
             "label": self.label(image),
-            "came_as": sorted({item.label or _NONE for item in entry.corrections}),
+            "came_as": sorted({item.answer or _NONE for item in entry.corrections}),
             "size": None,
             "format": newest.extension,
             "bytes": newest.bytes,
@@ -122,7 +123,7 @@ class Corrections:
             "places": [
                 {
                     "source": "correction",
-                    "label": newest.label or _NONE,
+                    "label": self._labelling.show(newest.answer) or _NONE,
                     "query": None,
                     "title": f"received {newest.received:%Y-%m-%d %H:%M} UTC",
                     "url": None,
@@ -140,25 +141,20 @@ class Corrections:
         rows = {name: first + place for place, name in enumerate(self.new)}
         shown = [*self.known, *self.new.values()]
         for entry in sorted(shown, key=lambda entry: entry.corrections[0].received, reverse=True):
-            label = entry.corrections[0].label
-            description = _describe(entry.corrections)
+            label = entry.corrections[0].answer
+            description = _describe(entry.corrections, self._labelling.show)
             if entry.id in self.new:
                 why = "Accept it to add it to the images, or drop it for good."
                 if label is not None and self.label(entry.id) is None:
-                    why = f"'{label}' is not one of the classes: choose one, or drop it."
+                    why = f"'{self._labelling.show(label)}' is not one of the classes: choose one, or drop it."
                 row = rows[entry.id]
                 yield Case("feedback", "Correction: a new image", f"{description} {why}", (row,))
                 continue
             known = self._tables.row(entry.original)
             assert known is not None
-            why = f"The project has it as '{self._tables.labels[known] or 'conflicting'}'."
-            yield Case(
-                "feedback",
-                "Correction: an image of the project",
-                f"{description} {why}",
-                (known,),
-                suggestion=label,
-            )
+            title = "Correction: an image of the project"
+            has = self._tables.labels[known]
+            yield from self._labelling.ask(known, title, description, has, label)
 
     def decide(
         self, image: str, label: str | None, *, drop: bool = False, by: str, why: str
@@ -228,7 +224,7 @@ class Corrections:
         now = self._table.decided.get(entry.id)
         self.accepted += 1
         return self._table.decide(
-            label_as(entry.id, label, now, by=by, why=why),
+            self._labelling.give(entry.id, label, now, by=by, why=why),
             then=_AGAIN,
             accepted=self._record(entry, file),
         )
@@ -262,7 +258,7 @@ class Corrections:
         """Return the file of an image that is accepted; no part of it comes from the client."""
         newest = entry.corrections[0]
         name = f"{self._prefix}{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
-        return place_within(self._folder / class_folder(label) / name, self._folder)
+        return place_within(self._folder / self._labelling.folder(label) / name, self._folder)
 
     def _record(self, entry: Entry, file: Path) -> Accepted:
         content = self._inbox.read_image(entry)
@@ -274,7 +270,7 @@ class Corrections:
         )
 
 
-def _describe(corrections: Sequence[Correction]) -> str:
+def _describe(corrections: Sequence[Correction], show: Callable[[str | None], str | None]) -> str:
     """Return a sentence with the prediction and the labels of users."""
     newest = corrections[0]
     model = " ".join(str(newest.model[key]) for key in ("name", "version") if newest.model.get(key))
@@ -289,7 +285,7 @@ def _describe(corrections: Sequence[Correction]) -> str:
     confidence = prediction.get("confidence")
     share = f" ({confidence:.0%}{doubt})" if isinstance(confidence, int | float) else ""
     labels = ", ".join(
-        dict.fromkeys(f"'{item.label}'" if item.label else _NONE for item in corrections)
+        dict.fromkeys(f"'{show(item.answer)}'" if item.answer else _NONE for item in corrections)
     )
     return (
         f"The model{model and f' {model}'} said '{prediction.get('label')}'{share}; it was "

@@ -1,13 +1,18 @@
 """How people label images in a review: with one label each, or with yes and no for several."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from pixmill.core.cells import merge_cells, parse_cells, render_cells, show_labels
 from pixmill.core.decisions import Decided, Key, Row, label_as, set_cell
 from pixmill.core.names import class_folder
+from pixmill.review.cases import Case, find_cases
+from pixmill.review.cell_cases import ask_cell, find_cell_cases
 from pixmill.review.grid.suggesting import DROPPED, Labels
 
 _WORDS: dict[bool | None, str] = {True: "yes", False: "no"}
@@ -23,6 +28,12 @@ class OneLabel:
 
     is_kept_as_one = True
     """Whether an image is kept under a label."""
+
+    verbs: ClassVar[Mapping[str, str]] = {}
+    """What pages for one label ask, and what that is here."""
+
+    cases: ClassVar[Callable[..., list[Case]]] = staticmethod(find_cases)
+    """Returns the cases."""
 
     def merge(self, texts: Sequence[str]) -> str | None:
         """Return the label of an image that came with these; ``None`` without one."""
@@ -64,6 +75,37 @@ class OneLabel:
         """Return what a correction says of these classes; ``None`` if nothing."""
         return text if text in classes else None
 
+    def say(self, label: str) -> str:
+        """Return what is said of an image that is given this label alone."""
+        return label
+
+    def describe(self, of: Decided) -> str:
+        """Return what people said of the labels of an image."""
+        return " or ".join(of.labels)
+
+    def ask(
+        self, row: int, title: str, why: str, known: str | None, given: str | None
+    ) -> list[Case]:
+        """Return the cases of a correction of an image of the project."""
+        why += f" The project has it as '{known or 'conflicting'}'."
+        return [Case("feedback", title, why, (row,), suggestion=given)]
+
+    def examples(
+        self,
+        training: Mapping[str, npt.NDArray[np.intp]],
+        case: Case,
+        known: str | None,
+    ) -> list[npt.NDArray[np.intp]]:
+        """Return the training images of what is known and of what a case suggests.
+
+        Args:
+            training: Their rows by label.
+            case: The case.
+            known: The label of its image.
+        """
+        none = np.zeros(0, np.intp)
+        return [training.get(name or "", none) for name in (known, case.suggestion)]
+
     def folder(self, label: str) -> str:
         """Return the folder in ``data/`` of an accepted image."""
         return class_folder(label)
@@ -88,6 +130,8 @@ class SeveralLabels(OneLabel):
     task = "labels"
     is_seen_again = False
     is_kept_as_one = False
+    verbs: ClassVar[Mapping[str, str]] = {"label": "yes", "relabel": "yes"}
+    cases: ClassVar[Callable[..., list[Case]]] = staticmethod(find_cell_cases)
 
     def merge(self, texts: Sequence[str]) -> str | None:
         """Return the cells on which these agree."""
@@ -133,6 +177,46 @@ class SeveralLabels(OneLabel):
     def known(self, text: str | None, classes: Sequence[str]) -> str | None:
         """Return the cells of these classes."""
         return _text({label: cell for label, cell in _cells(text).items() if label in classes})
+
+    def say(self, label: str) -> str:
+        """Return the cells of an image that is given this label."""
+        return render_cells({label: True})
+
+    def describe(self, of: Decided) -> str:
+        """Return what people said of the labels of an image."""
+        return self.show(_text(of.resolve_cells({}))) or ""
+
+    def ask(
+        self, row: int, title: str, why: str, known: str | None, given: str | None
+    ) -> list[Case]:
+        """Return a case for each label about which the correction says something else."""
+        del title
+        return [
+            ask_cell("feedback", row, label, why, _WORDS[is_yes])
+            for label, is_yes in sorted(_cells(given).items() - _cells(known).items())
+        ]
+
+    def examples(
+        self,
+        training: Mapping[str, npt.NDArray[np.intp]],
+        case: Case,
+        known: str | None,  # noqa: ARG002 (both answers are shown)
+    ) -> list[npt.NDArray[np.intp]]:
+        """Return the training images with the label of a case, and those without it."""
+        none = np.zeros(0, np.intp)
+        return [
+            np.concatenate(
+                [
+                    none,
+                    *(
+                        at
+                        for text, at in training.items()
+                        if _cells(text).get(case.label) is is_yes
+                    ),
+                ]
+            )
+            for is_yes in _WORDS
+        ]
 
     def folder(self, label: str) -> str:  # noqa: ARG002 (rows of decisions.csv have the labels)
         """Return the folder of images without a label."""

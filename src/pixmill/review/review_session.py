@@ -26,7 +26,7 @@ from pixmill.core.words import count, printable
 from pixmill.dataset.deciding import ChangedError, DecisionTable
 from pixmill.experiments.compare.comparison import NotComparableError
 from pixmill.images.compute import RowLimits, default_workers
-from pixmill.review.cases import Case, Kind, find_cases
+from pixmill.review.cases import Case, Kind
 from pixmill.review.feedback import Corrections
 from pixmill.review.grid.advice import Advisor, given_splits, held_out, split_of
 from pixmill.review.grid.images import ImageTable
@@ -147,6 +147,7 @@ class Session:
         has_run = (self.root / "artifacts/validate/manifest.parquet").exists()
         self.tables = tables = load_tables(self.root) if has_run else None
         self.corrections: Corrections | None = None
+        self.labelling = labelling_of(params.task)
         self.cases: list[Case] = []
         readers: dict[str, Callable[[], bytes]] = {}
         if tables is not None:
@@ -158,10 +159,11 @@ class Session:
             }
             flips = _flips(self.root, only)
             waiting = self.corrections.cases()
-            self.cases = find_cases(tables, waiting, flips=flips, decided=decided, only=only)
+            self.cases = self.labelling.cases(
+                tables, waiting, flips=flips, decided=decided, only=only
+            )
             readers = {name: partial(self.corrections.read, name) for name in self.corrections.new}
         self.images = ImageTable(workspace, params, tables, readers)
-        self.labelling = labelling_of(params.task)
         self.focus = ""
         self.labels: list[str | None] = []
         self.version = 0
@@ -322,10 +324,12 @@ class Session:
     def _correct(self, row: int, verb: Verb, label: str, why: str) -> Callable[[], None]:
         assert self.corrections is not None
         name = str(self.images.ids[row])
-        if verb in ("keep", *_CELLS):
+        if verb == "keep":
             label = self.corrections.label(name) or ""
             if not label:
                 raise DecisionError("its label is not one of the classes", next="relabel it")
+        elif label:
+            label = self.labelling.say(label)
         is_accepted = verb not in ("drop", "clear")
         return self.corrections.decide(
             name,
@@ -343,6 +347,7 @@ class Session:
             return clear(now) if now else {}
         if verb == "drop":
             return set_fate(name, "drop", by=self.by, why=why)
+        verb = self.labelling.verbs.get(verb, verb)  # type: ignore[assignment]
         split = self._split(row, now)
         fate: dict[Key, Row | None] = {}
         if now is not None and now.fate == "drop":

@@ -12,6 +12,6 @@ export function labelButton({ name, key, count, text = name, isLikely = false },
   add('span', text);
   if (key) add('kbd', key);
   if (count !== undefined) add('small', ` ${count.toLocaleString('en')}`);
-  button.addEventListener('click', () => choose(name));
+  button.addEventListener('click', (event) => choose(name, event.shiftKey));
   return button;
 }

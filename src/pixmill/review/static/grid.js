@@ -1,6 +1,7 @@
 // The grid: shows images in sections, and labels those that are selected.
 // All content is untrusted: it is set as text, never as markup.
 
+import { LABELLINGS } from './labelling.js';
 import { LABEL_KEYS, labelButton } from './labels.js';
 import { KINDS, ask, askLabel, decide, make, part, say, undo as takeBack, wait, warn, window_ } from './page.js';
 import { Scroller } from './scroller.js';
@@ -23,6 +24,7 @@ const busy = () => sending > 0 || selection.rows.size > 0;
 
 let state = null; // the last answer with images
 let facts = null; // the last answer
+let labelling = LABELLINGS.one_label;
 let sending = 0; // actions that wait for their answer
 let queue = Promise.resolve();
 let timer = 0;
@@ -57,6 +59,9 @@ async function load() {
 
 function take(answer) {
   facts = answer;
+  labelling = LABELLINGS[facts.task];
+  document.body.dataset.task = facts.task;
+  if (answer.cells_of) answer.known = answer.cells_of.map((place) => answer.cells[place]);
   // Images do not move while some are selected.
   if (answer.rows && !(state && busy() && state.number === answer.number)) {
     if (state?.number !== answer.number) selection.forget();
@@ -136,12 +141,12 @@ function fill(cell, index, section) {
 }
 
 function caption(index, { kind }, given) {
-  const label = given < 0 ? '' : state.classes[given].name;
+  const label = labelling.shown(state, index, given < 0 ? '' : state.answers[given].name);
   const said = state.said?.[index];
   if (said) return said.startsWith(`${label} `) ? said : `${said}${label && `, not ${label}`}`;
-  if (label || ['cluster', 'sample', 'again'].includes(kind)) return label;
+  if (given >= 0 || ['cluster', 'sample', 'again'].includes(kind)) return label;
   const guess = state.guess[index];
-  return guess < 0 || kind === 'unsure' ? state.words[state.word[index]] ?? '' : `${state.classes[guess].name} ${state.belief[index]} %`;
+  return labelling.guess(label, guess < 0 || kind === 'unsure' ? state.words[state.word[index]] ?? '' : `${state.answers[guess].name} ${state.belief[index]} %`);
 }
 
 function draw() {
@@ -169,14 +174,15 @@ function redraw(id, content, draw) {
 
 // Show all that is around the images.
 function around() {
-  const { accuracy, classes, progress, sample } = facts;
+  const { accuracy, answers, classes, focus, progress, sample } = facts;
+  part('accuracy-title').textContent = `Live accuracy${labelling.of(facts)}`;
   part('accuracy').textContent = accuracy ? percent(accuracy.value) : '–';
   part('interval').textContent = accuracy
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${measured()}. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
   document.querySelector('footer [data-act=above]').hidden = (state?.sections ?? []).every(({ kind }) => UNRANKED.has(kind));
   part('grow').hidden = !accuracy?.more || sample.left > 0 || !sample.grows;
-  redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton({ name, key: LABEL_KEYS[at], count }, (label) => act('label', label)))));
+  redraw('classes', classes, (place) => place.replaceChildren(...classes.slice(0, LABEL_KEYS.length).map(({ name, count }, at) => labelButton({ name, key: LABEL_KEYS[at], count }, give))));
   document.querySelector('#labelling [data-act=undo]').disabled = !facts.undoable;
   redraw('stage', stage(), (place, [text, isSample]) => place.replaceChildren(text, ' ', ...(isSample ? [press('Suggestions first', () => go({ sample: 'later' }))] : [])));
   redraw('twice', [...seconds], drawTwice);
@@ -191,13 +197,14 @@ function around() {
   part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
   part('images-progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
-  redraw('scope', [facts.view.scope, facts.queries, facts.doubts, classes], drawScopes);
+  redraw('scope', [facts.view.scope, facts.queries, facts.doubts, answers, focus], drawScopes);
+  redraw('focus', [focus, classes.map(({ name }) => name)], (place) => place.replaceChildren(...classes.map(({ name }) => make('option', { value: name, textContent: name, selected: name === focus }))));
   redraw('sort', [facts.view, facts.stage], (place) => {
     const sorts = { ...SORTS, ...(facts.view.sort === 'like' && { like: 'most like the chosen image' }) };
     place.replaceChildren(...Object.entries(sorts).map(([value, text]) => make('option', { value, textContent: text, selected: value === facts.view.sort })));
   });
   part('belief-in').hidden = facts.view.sort !== 'belief';
-  redraw('label', [facts.view.label, classes.map(({ name }) => name)], (place) => place.replaceChildren(...classes.map(({ name }) => make('option', { value: name, textContent: name, selected: name === facts.view.label }))));
+  redraw('label', [facts.view.label, answers.map(({ name }) => name)], (place) => place.replaceChildren(...answers.map(({ name }) => make('option', { value: name, textContent: name, selected: name === facts.view.label }))));
 }
 
 // What the live accuracy is of.
@@ -214,7 +221,7 @@ function stage() {
   if (facts.view.sort !== 'next' || !state?.rows.length) return ['', false];
   const again = state.sections.some(({ kind }) => kind === 'again');
   if (again && !facts.left) return ['Label these as if for the first time: that shows how consistent the labels are. The first label appears once you have given the second.', false];
-  return [`${STAGES[facts.stage]}${again ? ' At the end, some images of the random sample come once more, without the first label: that shows how consistent the labels are.' : ''}`, sampling];
+  return [`${facts.stage === 1 ? labelling.sample(STAGES[1]) : STAGES[facts.stage]}${again ? ' At the end, some images of the random sample come once more, without the first label: that shows how consistent the labels are.' : ''}`, sampling];
 }
 
 // Text of an empty view, its buttons with what they change in the view, and whether all is labelled.
@@ -224,7 +231,8 @@ function nothing() {
   if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
   if (view.scope !== 'unlabelled' || facts.left) return ['No image is here.'];
   const more = state.again ? { [`Label ${state.again.toLocaleString('en')} of the random sample once more`]: { again: 'yes' } } : {};
-  return facts.labelled ? [`All labelled: ${some(facts.labelled, 'image')}.`, { 'Show them': { scope: 'all', sort: 'sure' }, ...more }, true] : ['No image waits for a label. Add images on the project’s page.'];
+  const [done, next] = labelling.done(facts);
+  return facts.labelled ? [`${done}: ${some(facts.labelled, 'image')}.`, { ...next, 'Show them': { scope: 'all', sort: 'sure' }, ...more }, true] : ['No image waits for a label. Add images on the project’s page.'];
 }
 
 function drawNothing(place, content) {
@@ -254,8 +262,8 @@ function drawScopes(place) {
   const option = (value, text) => make('option', { value, textContent: text, selected: value === facts.view.scope });
   const group = (label, options) => (options.length ? [make('optgroup', { label }, ...options)] : []);
   place.replaceChildren(
-    option('unlabelled', `unlabelled (${facts.left.toLocaleString('en')})`), option('all', 'all images'),
-    ...group('Class', facts.classes.filter(({ count }) => count).map(({ name, count }) => option(`class:${name}`, `${name} (${count.toLocaleString('en')})`))),
+    option('unlabelled', `${labelling.left} (${facts.left.toLocaleString('en')})`), option('all', 'all images'),
+    ...group(labelling.group(facts), facts.answers.filter(({ count }) => count).map(({ name, count }) => option(`class:${name}`, `${name} (${count.toLocaleString('en')})`))),
     ...group('Doubt', facts.doubts.map((kind) => option(`doubt:${kind}`, KINDS[kind]))),
     ...(view.scope === 'selection' ? [option('selection', `selection (${facts.selected.count.toLocaleString('en')})`)] : []),
     ...(view.scope === 'errors' ? [option('errors', wrong())] : []),
@@ -290,13 +298,18 @@ function act(verb, label) {
   const rows = selection.rows.size ? [...selection.rows] : [state.rows[selection.focus]];
   const { number } = state;
   const { version } = facts;
-  const refused = label ? [...selection.left] : [];
+  const refused = label && labelling.refuses(facts, label) ? [...selection.left] : [];
   const before = state;
-  if (label) lookTwice(rows, label);
+  if (label) {
+    lookTwice(rows, label);
+    labelling.apply(state, new Set(rows), verb, label);
+  }
   warn('');
-  if (stays(label)) selection.forget();
-  else leave(new Set(rows));
-  say(`${some(rows.length, 'image')} ${label ? `labelled ${label}` : 'dropped'}.`);
+  if (stays(verb, label)) {
+    selection.forget();
+    draw();
+  } else leave(new Set(rows));
+  say(`${some(rows.length, 'image')} ${label ? labelling.said(verb, label) : 'dropped'}.`);
   sending += 1;
   queue = queue.then(async () => {
     try {
@@ -318,12 +331,20 @@ function lookTwice(rows, label) {
   const again = state.sections.find(({ kind }) => kind === 'again');
   for (let at = again?.start; at < again?.start + again?.count; at += 1) {
     const row = state.rows[at];
-    if (rows.includes(row)) seconds.set(row, [state.classes[state.given[at]]?.name, label]);
+    if (rows.includes(row)) seconds.set(row, [state.answers[state.given[at]]?.name, label]);
   }
 }
 
 // Whether images stay in view with that label.
-const stays = (label) => label && (view.scope === 'all' || view.scope === `class:${label}` || LISTS.test(view.scope));
+const stays = (verb, label) => label && (view.scope === 'all' || labelling.stays(view, facts, verb, label) || LISTS.test(view.scope));
+
+// Give the selected images a label.
+function give(label, isNo = false) {
+  if (!state?.rows.length) return;
+  const chosen = selection.rows.size ? selection.rows : new Set([state.rows[selection.focus]]);
+  const known = (state.known ?? []).filter((_, index) => chosen.has(state.rows[index]));
+  act(labelling.verb(known, label, isNo), label);
+}
 
 // Return an answer without some rows.
 function without(answer, rows) {
@@ -336,8 +357,8 @@ function without(answer, rows) {
     start += count;
     return { ...section, start: start - count, count };
   }).filter(({ count }) => count);
-  const { guess, belief, word, given, said } = answer;
-  return { ...answer, sections, rows: pick(answer.rows), guess: pick(guess), belief: pick(belief), word: pick(word), given: pick(given), said: said && pick(said) };
+  const { guess, belief, word, given, known, said } = answer;
+  return { ...answer, sections, rows: pick(answer.rows), guess: pick(guess), belief: pick(belief), word: pick(word), given: pick(given), known: known && pick(known), said: said && pick(said) };
 }
 
 // Remove rows from the images shown.
@@ -396,7 +417,7 @@ const acts = {
     if (row !== undefined) go({ sort: 'like', like: row });
   },
   open: () => state.rows.length && open(`open/${selection.rows.size === 1 ? [...selection.rows][0] : state.rows[selection.focus]}`, '_blank', 'noopener'),
-  other: () => askLabel({ classes: facts.classes, choose: (name) => act('label', name) }),
+  other: () => askLabel({ classes: facts.classes, choose: give }),
   smaller: () => resize(-1),
   undo,
 };
@@ -408,17 +429,19 @@ function key(event) {
   if (!state) return '';
   if (event.target.closest('select, input') || (event.target.closest('button, a') && ['Enter', ' '].includes(event.key))) return '';
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -scroller.columns, ArrowDown: scroller.columns, Home: -Infinity, End: Infinity }[event.key];
-  const place = event.key.length === 1 ? LABEL_KEYS.indexOf(event.key) : -1;
+  const pressed = event.shiftKey && KEYS[event.key] ? '' : labelling.key(event);
+  const label = pressed.length === 1 && facts.classes[LABEL_KEYS.indexOf(pressed)];
   if (step) selection.move(selection.focus + step, event.shiftKey);
   else if (event.key === ' ') selection.toggle(selection.focus);
   else if (event.repeat) return ''; // a key that is held down only moves
-  else if (facts.classes[place]) act('label', facts.classes[place].name);
+  else if (label) give(label.name, event.shiftKey);
   else return KEYS[event.key] ?? '';
   return 'done';
 }
 
 part('scope').addEventListener('change', ({ target: { value } }) => go({ scope: value, sort: value === 'unlabelled' ? 'next' : value.startsWith('class:') ? 'belief' : 'files', label: value.startsWith('class:') ? value.slice(6) : '', predicted: '' }));
-part('sort').addEventListener('change', ({ target: { value } }) => go({ sort: value, label: view.label || facts.classes[0]?.name || '' }));
+part('sort').addEventListener('change', ({ target: { value } }) => go({ sort: value, label: view.label || facts.answers[0]?.name || '' }));
+part('focus').addEventListener('change', ({ target: { value } }) => go({ focus: value }));
 part('label').addEventListener('change', ({ target: { value } }) => go({ label: value }));
 document.addEventListener('visibilitychange', load);
 

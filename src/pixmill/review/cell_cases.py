@@ -1,0 +1,80 @@
+"""Cases of a project with several labels an image: each question is about one label."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+import pandas as pd
+
+from pixmill.core.cells import merge_cells, parse_cells
+from pixmill.core.decisions import Decided, DecidedCells
+from pixmill.review.cases import KINDS, Case, Kind, covers, dropped_cases
+from pixmill.review.review_tables import ReviewTables
+
+
+def find_cell_cases(
+    tables: ReviewTables,
+    feedback: Iterable[Case] = (),
+    *,
+    flips: pd.DataFrame | None = None,  # noqa: ARG001 (of one label an image)
+    decided: Mapping[int, Decided] | None = None,
+    only: Kind | None = None,
+) -> list[Case]:
+    """Return the cases by urgency of their kinds; see :func:`pixmill.review.cases.find_cases`."""
+    found: dict[Kind, Iterable[Case]] = {
+        "feedback": feedback,
+        "disputed": _disputed(decided or {}),
+        "conflicts": _conflicts(tables),
+        "labels": _doubtful(tables),
+        "near-duplicates": _near_duplicates(tables),
+        "dropped": dropped_cases(tables),
+    }
+    return list(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)))
+
+
+def ask_cell(kind: Kind, row: int, label: str, why: str, suggestion: str | None = None) -> Case:
+    """Return the case that asks whether an image has a label."""
+    return Case(kind, f"Does it show '{label}'?", why, (row,), suggestion=suggestion, label=label)
+
+
+def _disputed(decided: Mapping[int, Decided]) -> Iterator[Case]:
+    for row, of in decided.items():
+        if isinstance(of, DecidedCells) and of.fate != "drop":
+            for label in of.disputed:
+                yield ask_cell("disputed", row, label, f"People disagree: {of.dispute()}.")
+
+
+def _conflicts(tables: ReviewTables) -> Iterator[Case]:
+    for name, texts in tables.labels_that_came().items():
+        row = tables.row(name)
+        if row is not None:
+            for label in merge_cells(map(parse_cells, texts))[1]:
+                yield ask_cell("conflicts", row, label, "The same image came with yes and with no.")
+
+
+def _doubtful(tables: ReviewTables) -> Iterator[Case]:
+    """Yield the cells that evaluate doubts, unless they have changed since."""
+    if tables.ranking is None:
+        return
+    doubts = tables.ranking[tables.ranking["suggested"].notna()].sort_values("rank")
+    for name, label, suggested in doubts[["id", "label", "suggested"]].itertuples(index=False):
+        row = tables.row(name)
+        is_yes = suggested != "yes"
+        if row is None or tables.manifest["verdict"].iat[row] != "keep":
+            continue
+        if parse_cells(tables.labels[row]).get(label) is is_yes:
+            said = "yes" if is_yes else "no"
+            why = (
+                f"Labelled {said}, but a model that was not trained on this image finds "
+                f"{suggested} more likely."
+            )
+            yield ask_cell("labels", row, label, why, suggested)
+
+
+def _near_duplicates(tables: ReviewTables) -> Iterator[Case]:
+    """Yield sets of near-duplicates that contain every verified pair once."""
+    pairs = tables.pairs
+    for edges in covers(pairs.tolist(), (-tables.similarity).argsort(kind="stable").tolist()):
+        links = tuple((a, b) for a, b in pairs[edges].tolist())
+        members = tuple(dict.fromkeys(chain.from_iterable(links)))
+        why = f"{len(members)} images. Which do you keep?"
+        yield Case("near-duplicates", "Near-duplicates", why, members, links)

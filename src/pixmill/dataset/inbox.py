@@ -206,16 +206,20 @@ class Inbox:
             self._delete(each for each in earlier if each != name)
         return correction.id
 
-    def withdraw(self, name: str, label: str | None) -> None:
+    def withdraw(
+        self, name: str, label: str | None, labels: Mapping[str, bool] | None = None
+    ) -> None:
         """Delete the correction of an image with this label, if it is there.
 
         Args:
             name: Id of the image.
             label: The label of :meth:`add`.
+            labels: The labels of :meth:`add`.
         """
+        answer = label if labels is None else render_cells(labels)
         with self.lock(then="send the feedback again"):
             names = self._names("corrections")
-            self._delete(each for each in names if each.endswith(_key(name, label)))
+            self._delete(each for each in names if each.endswith(_key(name, answer)))
 
     def entries(self) -> tuple[list[Entry], int]:
         """Return images with corrections, last corrected first, and the number of malformed files.

@@ -103,7 +103,7 @@ function card(image, number) {
 }
 
 function comparison(image) {
-  const name = `${shown.suggestion ? 'Labelled' : 'Typical'} '${labelOf(image)}'`;
+  const name = shown.label ? labelOf(image) : `${shown.suggestion ? 'Labelled' : 'Typical'} '${labelOf(image)}'`;
   return make('figure', {}, frame(image, name, 'div', {}), make('figcaption', {}, name));
 }
 
@@ -133,7 +133,11 @@ function show(next, keep = false) {
   if (shown.kind === 'conflicts') button('keep-all').hidden = true; // the labels contradict each other
   const [first] = shown.images;
   part('keep').textContent = !isNew(first) ? 'Keep' : first.label === null ? 'Accept as…' : `Accept as '${first.label}'`;
-  button('accept').hidden = !shown.suggestion;
+  // A case that asks about one label is answered by yes or no.
+  for (const act of ['yes', 'no', 'unsure']) button(act).hidden = !shown.label;
+  for (const act of ['keep', 'relabel']) button(act).hidden = Boolean(shown.label);
+  button('next').querySelector('kbd').textContent = shown.label ? 'Space' : 'n';
+  button('accept').hidden = !shown.suggestion || Boolean(shown.label);
   part('accept').textContent = shown.suggestion ? `Relabel to '${shown.suggestion}'` : '';
   overview();
   choose(chosen, held);
@@ -250,10 +254,13 @@ const one = (verb, label) => exclusively(() => decide([{ rows: [image().row], ve
 const isShown = (act) => shown && !button(act).hidden;
 
 const acts = {
-  keep: () => (image().label === null ? acts.relabel() : one('keep')),
+  keep: () => isShown('keep') && (image().label === null ? acts.relabel() : one('keep')),
   drop: () => one('drop'),
   clear: () => image().decision && one('clear'),
-  accept: () => shown.suggestion && one('relabel', shown.suggestion),
+  accept: () => isShown('accept') && one('relabel', shown.suggestion),
+  yes: () => isShown('yes') && one('yes', shown.label),
+  no: () => (isShown('no') ? one('no', shown.label) : acts.next()),
+  unsure: () => acts.next(),
   only: () => isShown('only') && exclusively(() => decide([{ rows: [image().row], verb: 'keep' }, { rows: all().filter((row) => row !== image().row), verb: 'drop' }])),
   'keep-all': () => isShown('keep-all') && exclusively(() => decide([{ rows: all(), verb: 'keep' }])),
   'drop-all': () => isShown('drop-all') && exclusively(() => decide([{ rows: all(), verb: 'drop' }])),
@@ -265,7 +272,7 @@ const acts = {
   next: () => exclusively(() => step(1)),
   previous: () => exclusively(() => step(-1)),
   relabel: () => {
-    if (!part('end').hidden) return;
+    if (!part('end').hidden || shown.label) return;
     const likely = new Set([...image().came_as, shown.suggestion]);
     askLabel({ classes: shown.classes.map((name) => ({ name })), likely, keyed: shown.classes.length <= LABEL_KEYS.length, choose: (name) => one('relabel', name) });
     document.querySelector('.card.chosen .frame').scrollIntoView(); // above the dialog
@@ -276,7 +283,7 @@ const acts = {
 
 const KEYS = {
   k: 'keep', d: 'drop', r: 'relabel', a: 'accept', o: 'only', K: 'keep-all', D: 'drop-all', x: 'clear', u: 'undo',
-  n: 'next', p: 'previous', '?': 'help', ' ': 'next',
+  n: 'no', y: 'yes', p: 'previous', '?': 'help', ' ': 'next',
 };
 
 // Return the act of a key; `done` if it has been done.
@@ -293,7 +300,7 @@ function key(event) {
   else if (event.key === 'ArrowLeft') choose(chosen - 1);
   else if (event.key === 'w') part('reason').focus();
   // A key that is held down only turns pages.
-  else return act && (!event.repeat || act === 'next' || act === 'previous') ? act : '';
+  else return act && (!event.repeat || act === 'next' || act === 'previous' || (act === 'no' && !shown.label)) ? act : '';
   return 'done';
 }
 

@@ -26,7 +26,7 @@ const several = {
   // With Shift it says no, so digits are known by their place.
   key: (event) => event.code.match(/^Digit(\d)$/)?.[1] ?? event.key.toLowerCase(),
   verb: (known, label, isNo) => (known.every((cells) => cells[label] === !isNo) ? 'unset' : isNo ? 'no' : 'yes'),
-  said: (verb, label) => ({ yes: label, no: `not ${label}`, unset: `${label} as it came` })[verb],
+  said: (verb, label) => ({ yes: `labelled ${label}`, no: `labelled not ${label}`, unset: `with ${label} as it came` })[verb],
   stays: (view, facts, verb, label) => label !== facts.focus || view.scope === `class:${verb}`,
   // Show an answer before the server has it.
   apply: (state, rows, verb, label) => {
@@ -37,7 +37,7 @@ const several = {
   },
   refuses: (facts, label) => label === facts.focus,
   shown: (state, index) => Object.entries(state.known[index]).filter(([, is]) => is !== undefined).sort(([, a], [, b]) => b - a).map(([label, is]) => (is ? label : `✕ ${label}`)).join(', '),
-  guess: (text, guess) => [text, guess].filter(Boolean).join(' · '),
+  guess: (text, guess) => [guess, text].filter(Boolean).join(' · '),
   group: (facts) => facts.focus,
   left: 'unknown',
   of: (facts) => `: ${facts.focus}`,

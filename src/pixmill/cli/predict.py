@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     images = find_images(arguments.inputs, (output.path for output in outputs))
     root = find_project(Path.cwd())
     model = find_model(arguments.model, root)
-    summary = Summary()
+    summary = Summary(model.head)
     said = "pixmill predict: interrupted; nothing was written"
     if keeps_rows(root):
         said += ", and the rows until now are kept: the same command goes on"

@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from pixmill.core.cells import NO, UNKNOWN, YES, show_labels, to_matrix, to_texts
+from pixmill.core.cells import (
+    NO,
+    NONE,
+    UNKNOWN,
+    YES,
+    read_list,
+    show_labels,
+    to_matrix,
+    to_texts,
+    yes_labels,
+)
 from pixmill.core.params import TrainParams
 from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
@@ -22,6 +32,7 @@ class CellsHead(Head):
     deciding_metric = "mean_average_precision"
     end = "sigmoid"
     has_learning_curve = False
+    calibration = CellCalibration
 
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
         """Return cells, ``int8`` of shape (images, labels)."""
@@ -44,6 +55,14 @@ class CellsHead(Head):
         from scipy.special import expit
 
         found: Floats = expit(np.asarray(logits, np.float64))
+        return found
+
+    def logits(self, probabilities: NDArray[Any]) -> Floats:
+        """Return the logarithm of the odds."""
+        from scipy.special import logit
+
+        # A float32 has 24 bits.
+        found: Floats = logit(np.clip(np.asarray(probabilities, np.float64), 2**-126, 1 - 2**-25))
         return found
 
     def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
@@ -113,6 +132,32 @@ class CellsHead(Head):
         """Return the cells of each answer that are yes."""
         yes = calibration.answers(calibration.apply(probabilities))
         return np.array(to_texts(np.where(yes, YES, UNKNOWN), labels), object)
+
+    def decide(self, probabilities: NDArray[Any], calibration: CellCalibration) -> Targets:
+        """Return the cells, all of them known."""
+        return calibration.answers(probabilities).astype(np.int8)
+
+    def labels_of(self, text: str) -> list[str]:
+        """Return the labels whose cell is yes."""
+        return yes_labels(text)
+
+    def answers_of(self, text: str) -> list[str]:
+        """Return the labels, or that there are none."""
+        return read_list(text) or [NONE]
+
+    def flags(self, labels: Sequence[str]) -> list[str]:
+        """Return ``yes_<label>`` and ``sure_<label>`` for each label."""
+        return [f"{kind}_{label}" for label in labels for kind in ("yes", "sure")]
+
+    def limits(
+        self, content: Mapping[str, Any], labels: Sequence[str]
+    ) -> dict[str, dict[str, float | None]]:
+        """Return those of each label."""
+        columns = [content.get(name) or () for name in ("thresholds", "sure_yes", "sure_no")]
+        return {
+            label: {"threshold": threshold, "sure_yes": yes, "sure_no": no}
+            for label, threshold, yes, no in zip(labels, *columns, strict=False)
+        }
 
 
 class _Sigmoids(Fit):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from pixmill.core.cells import Task
 from pixmill.core.params import TrainParams
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
 
@@ -123,12 +124,14 @@ class Head(ABC):
             is better.
         end: Activation of the last layer; ``None``: that of the network's params.
         has_learning_curve: Whether training also measures the gain from more images.
+        calibration: The dataclass of its calibrations.
     """
 
-    task: ClassVar[str]
+    task: ClassVar[Task]
     deciding_metric: ClassVar[str]
     end: ClassVar[str | None]
     has_learning_curve: ClassVar[bool]
+    calibration: ClassVar[type[Any]]
 
     @abstractmethod
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
@@ -168,6 +171,10 @@ class Head(ABC):
     @abstractmethod
     def probabilities(self, logits: NDArray[Any]) -> Floats:
         """Return the probabilities of logits, in ``float64``; for every prediction."""
+
+    @abstractmethod
+    def logits(self, probabilities: NDArray[Any]) -> Floats:
+        """Return finite logits of probabilities; when an exported model is loaded."""
 
     @abstractmethod
     def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
@@ -236,4 +243,46 @@ class Head(ABC):
             probabilities: Uncalibrated, shape (images, labels).
             labels: The labels.
             calibration: The calibration of the model.
+        """
+
+    @abstractmethod
+    def decide(self, probabilities: NDArray[Any], calibration: Any) -> Targets:
+        """Return answers in the form of targets; when an export is compared with its original.
+
+        Args:
+            probabilities: Calibrated, shape (images, labels).
+            calibration: The calibration of the model.
+        """
+
+    @abstractmethod
+    def labels_of(self, text: str) -> list[str]:
+        """Return the labels that an image has; when images of a split are shown.
+
+        Args:
+            text: Of the column ``label``.
+        """
+
+    @abstractmethod
+    def answers_of(self, text: str) -> list[str]:
+        """Return the answers about an image, at least one; when a table of answers is shown.
+
+        Args:
+            text: Of the column ``predicted`` of a table of answers.
+        """
+
+    @abstractmethod
+    def flags(self, labels: Sequence[str]) -> list[str]:
+        """Return the names of further columns of a table of answers, which are true or false."""
+
+    @abstractmethod
+    def limits(
+        self, content: Mapping[str, Any], labels: Sequence[str]
+    ) -> dict[str, dict[str, float | None]] | None:
+        """Return ``threshold``, ``sure_yes`` and ``sure_no`` by label; when a model is described.
+
+        ``None`` if labels have no own ones.
+
+        Args:
+            content: Of ``calibration.json``.
+            labels: The labels.
         """

@@ -17,6 +17,9 @@ from pixmill.metrics.probabilities import losses, softmax
 _ABSENT_LOGIT = -100.0
 """The logit of a class without training images."""
 
+_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""Minimum probability in logarithms."""
+
 
 class OneLabel(Head):
     """One class an image, by softmax."""
@@ -25,6 +28,7 @@ class OneLabel(Head):
     deciding_metric = "accuracy"
     end = None
     has_learning_curve = True
+    calibration = Calibration
 
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
         """Return class indices, ``int32``."""
@@ -45,6 +49,11 @@ class OneLabel(Head):
     def probabilities(self, logits: NDArray[Any]) -> Floats:
         """Return the softmax."""
         return softmax(logits)
+
+    def logits(self, probabilities: NDArray[Any]) -> Floats:
+        """Return the logarithms."""
+        found: Floats = np.log(np.maximum(probabilities, _MIN_PROBABILITY))
+        return found
 
     def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
         """Return the cross-entropy of each image."""
@@ -96,6 +105,26 @@ class OneLabel(Head):
         """Return the most probable class of each image."""
         names: NDArray[Any] = np.asarray(labels, object)[probabilities.argmax(axis=1)]
         return names
+
+    def decide(self, probabilities: NDArray[Any], calibration: Calibration) -> Targets:  # noqa: ARG002 (a class needs no threshold)
+        """Return the index of the most probable class of each image."""
+        best: Targets = probabilities.argmax(axis=1)
+        return best
+
+    def labels_of(self, text: str) -> list[str]:
+        """Return the class."""
+        return [text]
+
+    def answers_of(self, text: str) -> list[str]:
+        """Return the class."""
+        return [text]
+
+    def flags(self, labels: Sequence[str]) -> list[str]:  # noqa: ARG002 (the class says it)
+        """Return none."""
+        return []
+
+    def limits(self, content: Mapping[str, Any], labels: Sequence[str]) -> None:
+        """Return ``None``."""
 
 
 class _Softmax(Fit):

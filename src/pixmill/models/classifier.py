@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pixmill.core.cells import render_list
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json
 from pixmill.heads import ONE_LABEL, Calibrated, Head, head_of
 from pixmill.images.decode import decode
 from pixmill.images.fit import fit
 from pixmill.images.verified_reading import UndecodableError
-from pixmill.metrics.calibration import Calibration
 from pixmill.models.exported import load_exported
 from pixmill.models.litert import (
     Floats,
@@ -97,6 +97,9 @@ class Prediction:
     def as_row(self, labels: Sequence[str]) -> dict[str, Any]:
         """Return ``label``, ``confidence``, ``sure``, ``unlike``, each ``p_<class>``, ``reason``.
 
+        Of several labels, ``label`` lists those that the image has, separated by ``;``, and
+        ``yes_<label>`` and ``sure_<label>`` are before ``reason``.
+
         Args:
             labels: The classes, in the order of the network's outputs.
         """
@@ -108,6 +111,10 @@ class Prediction:
             "sure": self.sure,
             "unlike": self.unlike,
         }
+        if self.labels is not None and self.sure_labels is not None:
+            answer["label"] = render_list(label for label, has in self.labels.items() if has)
+            for label, has in self.labels.items():
+                columns |= {f"yes_{label}": has, f"sure_{label}": self.sure_labels[label]}
         return {**answer, **columns, "reason": self.reason}
 
 
@@ -166,16 +173,15 @@ class Classifier:
         """
         if folder.suffix == ".tflite" and not folder.is_dir():
             exported, network, scorer = load_exported(folder, threads=threads)
+            head = head_of(exported.task)
             preprocessing = Preprocessing(
                 exported.image_size, exported.aspect, exported.resize, window=exported.window
             )
-            calibration: Calibrated = Calibration(
-                None,
-                exported.threshold,
-                exported.target_accuracy,
-                exported.novelty_limit if scorer else None,
+            limit = exported.novelty_limit if scorer else None
+            calibration = head.read_calibration(exported.calibration | {"novelty_limit": limit})
+            return cls(
+                exported.labels, preprocessing, calibration, network, scorer=scorer, head=head
             )
-            return cls(exported.labels, preprocessing, calibration, network, scorer=scorer)
         description = read_description(folder)
         labels = tuple(description["labels"])
         names = ("image_size", "aspect", "resize", "window")

@@ -13,28 +13,34 @@ import math
 import zipfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
+from pixmill.heads import head_of
 from pixmill.images.depth import Window
 from pixmill.images.fit import Aspect, Resize
 from pixmill.models.litert import Floats, Items, Network, Scorer, load_scorer
-from pixmill.models.model_folder import are_valid_labels
+from pixmill.models.model_folder import ONE_LABEL, are_valid_labels
 
 LABELS = "labels.txt"
 DETAILS = "pixmill.json"
 """File names in the zip."""
 
 _FORMAT = 2
-"""Version of ``pixmill.json``; 1 had no novelty."""
+_FORMAT_OF_LABELS = 3
+"""Version of ``pixmill.json``; 1 had no novelty. Of several labels, another one, as versions that
+do not know them would take the most probable one.
+"""
+
+_OPTIONAL = ("window", "task", "temperatures", "thresholds", "sure_yes", "sure_no")
+"""Keys that are left out at their default."""
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Modification time in the zip, fixed for reproducible bytes."""
-
-_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
-"""Minimum probability in logarithms."""
 
 _NEXT = "pixmill export"
 
@@ -58,6 +64,11 @@ class Exported:
         novelty_limit: Novelty above which an image is unlike the training images; ``None`` if
             unknown.
         window: See :func:`pixmill.images.decode`; ``None`` if the training images have 8 bits.
+        task: What it answers, as in params.yaml.
+        temperatures: Temperature of each label that the network applies, if any.
+        thresholds: Probability from which each label's answer is yes; ``None`` for one label.
+        sure_yes: Probability from which each yes is sure; ``None`` for one label.
+        sure_no: Probability up to which each no is sure; ``None`` for one label.
     """
 
     labels: tuple[str, ...]
@@ -73,12 +84,26 @@ class Exported:
     metrics: dict[str, float] = field(default_factory=dict)
     novelty_limit: float | None = None
     window: Window | None = None
+    task: Task = ONE_LABEL
+    temperatures: tuple[float, ...] | None = None
+    thresholds: tuple[float, ...] | None = None
+    sure_yes: tuple[float | None, ...] | None = None
+    sure_no: tuple[float | None, ...] | None = None
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """Content of ``calibration.json`` for the outputs, which are calibrated already."""
+        names = head_of(self.task).calibration.__dataclass_fields__
+        content = {name: getattr(self, name) for name in names}
+        return content | dict.fromkeys(content.keys() & {"temperature", "temperatures"})
 
     def as_json(self) -> str:
         """Return the text of ``pixmill.json``."""
-        content = {**asdict(self), "labels": list(self.labels), "format": _FORMAT}
-        if self.window is None:
-            del content["window"]
+        content = {**asdict(self), "labels": list(self.labels)}
+        content["format"] = _FORMAT if self.thresholds is None else _FORMAT_OF_LABELS
+        for name in _OPTIONAL:
+            if content[name] in (None, ONE_LABEL):
+                del content[name]
         return (
             json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
             + "\n"
@@ -91,7 +116,7 @@ def write_exported(path: Path, network: bytes, description: Exported) -> None:
     Args:
         path: The ``.tflite`` file.
         network: A LiteRT model that takes ``float32`` pixels from 0 to 255 of shape (1, image_size,
-            image_size, 3). It returns ``float32`` calibrated probabilities of shape (1, classes)
+            image_size, 3). It returns ``float32`` calibrated probabilities of shape (1, labels)
             and, optionally, an output ``novelty`` of shape (1, 1).
         description: Labels, preprocessing and origin of the network.
 
@@ -136,10 +161,10 @@ def read_exported(path: Path) -> Exported:
         raise ManifestError(f"{path} is missing", next=_NEXT) from None
     except (zipfile.BadZipFile, IsADirectoryError, LookupError, TypeError, ValueError) as error:
         raise _not_exported(path, f"it has no readable {DETAILS}") from error
-    if version not in (1, _FORMAT):
+    if version not in (1, _FORMAT, _FORMAT_OF_LABELS):
         raise ManifestError(
             f"{path} was exported by another version of Pixmill: its format is "
-            f"{str(version)[:20]!r}, this version reads 1 and {_FORMAT}",
+            f"{str(version)[:20]!r}, this version reads 1 to {_FORMAT_OF_LABELS}",
             next=f"export it again with this version: {_NEXT}",
         )
     malformed = _not_exported(path, f"its {DETAILS} is not as Pixmill writes it")
@@ -147,7 +172,14 @@ def read_exported(path: Path) -> Exported:
         found = TypeAdapter(Exported).validate_json(content, strict=True)
     except ValidationError as error:
         raise malformed from error
-    if len(found.labels) < 2 or not are_valid_labels(found.labels):
+    by_label = (found.thresholds, found.sure_yes, found.sure_no)
+    expected = len(found.labels) if version == _FORMAT_OF_LABELS else 0
+    if (
+        (len(found.labels) < 2 and not expected)
+        or not are_valid_labels(found.labels)
+        or any(len(values or ()) != expected for values in by_label)
+        or (found.task == ONE_LABEL) != (expected == 0)
+    ):
         raise malformed
     # Earlier versions wrote a threshold of 0 for "all are sure".
     return replace(found, threshold=found.threshold or None)
@@ -158,8 +190,7 @@ def load_exported(
 ) -> tuple[Exported, Network, Scorer | None]:
     """Return an exported classifier's description, network, and novelty scorer, if any.
 
-    The network takes pixels and returns finite logarithms of the calibrated probabilities; their
-    softmax gives the probabilities.
+    The network takes pixels and returns finite logits of the calibrated probabilities.
 
     Args:
         path: The ``.tflite`` file.
@@ -184,15 +215,17 @@ def load_exported(
             path, f"its network does not return {len(description.labels)} probabilities"
         )
 
-    def logarithms(probabilities: Floats) -> Floats:
-        return np.log(np.maximum(probabilities, _MIN_PROBABILITY)).astype(np.float32)
+    head = head_of(description.task)
+
+    def logits(probabilities: Floats) -> Floats:
+        return head.logits(probabilities).astype(np.float32)
 
     def score(pixels: Items) -> tuple[Floats, Floats]:
         assert scorer is not None
         probabilities, novelty = scorer(pixels)
-        return logarithms(probabilities), novelty
+        return logits(probabilities), novelty
 
-    return description, lambda pixels: logarithms(run(pixels)), score if scorer else None
+    return description, lambda pixels: logits(run(pixels)), score if scorer else None
 
 
 def _not_exported(path: Path, reason: str) -> ManifestError:

@@ -74,21 +74,25 @@ class Answer:
         return {"path": path, "id": self.id, "predicted": columns.pop("label"), **columns}
 
 
-def answers_schema(labels: Sequence[str]) -> pa.Schema:
+def answers_schema(labels: Sequence[str], flags: Sequence[str] = ()) -> pa.Schema:
     """Return the columns of a table of predictions, one row per image.
 
     - ``path``: path or URL of the image
     - ``id``: SHA-256 of its bytes
-    - ``predicted``: the class with the highest probability
+    - ``predicted``: the class with the highest probability; of several labels, those that the
+      image has, separated by ``;``, empty if there are none
     - ``confidence``: the calibrated probability of ``predicted``
     - ``sure``: whether ``confidence`` reaches the threshold; null without a threshold
     - ``unlike``: whether the image is unlike the training images; null if unknown
     - ``p_<class>``: the calibrated probability of each class
+    - ``yes_<label>``, ``sure_<label>``: of several labels, each answer, and whether it is sure;
+      null if no accuracy is promised
     - ``reason``: why there is no prediction, in one word; then all columns but ``path`` and ``id``
       are null
 
     Args:
         labels: The classes, in the order of the model's outputs.
+        flags: :meth:`pixmill.heads.Head.flags` of the model.
     """
     import pyarrow as pa
 
@@ -101,6 +105,7 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("sure", pa.bool_()),
             pa.field("unlike", pa.bool_()),
             *(pa.field(f"p_{label}", pa.float32()) for label in labels),
+            *(pa.field(name, pa.bool_()) for name in flags),
             pa.field("reason", pa.string()),
         ]
     )

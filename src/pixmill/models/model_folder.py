@@ -77,7 +77,7 @@ NOVELTY_FILE = "novelty.npz"
 HELD_OUT_FILE = "held_out.parquet"
 """File name of the predictions of images that the classifier was not fitted to."""
 
-ONE_LABEL = "one_label"
+ONE_LABEL: Task = "one_label"
 TASKS = get_args(Task)
 
 _WEIGHTS = "model.weights.h5"

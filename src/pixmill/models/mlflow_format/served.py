@@ -38,16 +38,19 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         Returns:
             Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether it reaches the
             threshold), ``unlike`` (whether the image is unlike the training images), ``p_<class>``
-            for each class (calibrated, 0 to 1) and ``reason``.
+            for each class (calibrated, 0 to 1) and ``reason``. Of several labels, ``label`` lists
+            those that the image has, separated by ``;``, and ``yes_<label>`` and ``sure_<label>``
+            are before ``reason``.
         """
         labels = self._classifier.labels
         rows = [prediction.as_row(labels) for prediction in self._classifier.predict(model_input)]
         numbers = ["confidence", *(f"p_{name}" for name in labels)]
+        flags = self._classifier.head.flags(labels)
         table = pd.DataFrame(
-            rows, columns=["label", "confidence", "sure", "unlike", *numbers[1:], "reason"]
+            rows, columns=["label", "confidence", "sure", "unlike", *numbers[1:], *flags, "reason"]
         )
         return table.astype(dict.fromkeys(numbers, "float64")).astype(
-            {"sure": "boolean", "unlike": "boolean"}
+            dict.fromkeys(["sure", "unlike", *flags], "boolean")
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pixmill.core.cells import UNKNOWN
 from pixmill.core.process.progress import track
 from pixmill.images.parts import Part
 from pixmill.models.classifier import Classifier
@@ -34,9 +35,11 @@ It is 0.96 to 0.99 for the bundled model in int8.
 class Agreement:
     """Comparison of an exported model with the original on the same images.
 
+    Of several labels, an answer is that to one label, and right or wrong if the label is known.
+
     Args:
         n: Number of images.
-        same: Share of images with the same class.
+        same: Share of answers that are the same.
         largest: Largest absolute difference of a calibrated probability.
         accuracy: Accuracy of the exported model.
         drop: Accuracy of the original minus that of the exported model.
@@ -76,6 +79,7 @@ def measure(
     part: Part,
     rows: npt.NDArray[np.int64],
     expected: Probabilities,
+    original: Classifier,
 ) -> Agreement:
     """Compare a model's calibrated probabilities with those of the original.
 
@@ -84,20 +88,23 @@ def measure(
         part: Split of the images.
         rows: Rows of the images.
         expected: Probabilities of the original, shape (rows, classes).
+        original: It decides what probabilities answer.
     """
     found = np.stack(
         [predict(part.pixels[row]) for row in track(rows.tolist(), "Check", len(rows))]
     )
     actual = part.targets[rows]
-    answers = found.argmax(axis=1)
-    before = expected.argmax(axis=1)
+    answers = original.head.decide(found, original.calibration)
+    before = original.head.decide(expected, original.calibration)
+    known = actual != UNKNOWN
+    accuracy = float((answers == actual)[known].mean())
     largest = np.abs(found - expected).max()
     return Agreement(
         n=len(rows),
         same=float((answers == before).mean()),
         largest=float(largest) if np.isfinite(largest) else float("inf"),
-        accuracy=float((answers == actual).mean()),
-        drop=float((before == actual).mean() - (answers == actual).mean()),
+        accuracy=accuracy,
+        drop=float((before == actual)[known].mean()) - accuracy,
     )
 
 

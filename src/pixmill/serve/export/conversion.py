@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,7 @@ def install_missing(name: str) -> str | None:
     return install_command("onnx") if name == "onnx" else "pip install ai-edge-litert"
 
 
-def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
+def calibrate(model: keras.Model, temperature: float | Sequence[float] | None) -> keras.Model:
     """Return a classifier whose outputs are calibrated probabilities.
 
     It may share weights with the given one.
@@ -74,7 +74,7 @@ def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
     Args:
         model: Model from :func:`pixmill.models.model_folder.load_classifier`; may be changed in
             place.
-        temperature: Divisor of the logits; ``None``: uncalibrated.
+        temperature: Divisor of the logits, or of each label's; ``None``: uncalibrated.
     """
     import keras
     from keras import layers
@@ -85,15 +85,15 @@ def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
     if isinstance(last, layers.Dense) and last.activation is keras.activations.linear:
         last.set_weights(
             [
-                (weight.astype(np.float64) / temperature).astype(np.float32)
+                (weight.astype(np.float64) / np.asarray(temperature)).astype(np.float32)
                 for weight in last.get_weights()
             ]
         )
         return model
-    logits = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(
-        model.layers[-1].input
-    )
-    probabilities = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
+    end = model.layers[-1]
+    scale = (1 / np.asarray(temperature)).tolist()
+    logits = layers.Rescaling(scale, dtype="float32", name="temperature")(end.input)
+    probabilities = layers.Activation(end.activation, dtype="float32", name="probabilities")(logits)
     return keras.Model(model.input, probabilities, name=model.name)
 
 
@@ -175,11 +175,12 @@ def _int8(model: keras.Model, training: Part) -> bytes:
 
 def _float_operations(model: keras.Model) -> list[str]:
     """Return the operations that stay ``float32`` in int8."""
+    import keras
     from keras import layers
 
     dense = sum(layer.count_params() for layer in model.layers if isinstance(layer, layers.Dense))
     return [
-        "SOFTMAX",
+        "SOFTMAX" if model.layers[-1].activation is keras.activations.softmax else "LOGISTIC",
         *(["FULLY_CONNECTED"] if dense < _MAX_FLOAT_SHARE * model.count_params() else []),
     ]
 

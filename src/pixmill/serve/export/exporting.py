@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +132,8 @@ def export(
 
         @cache
         def network() -> keras.Model:
-            return calibrate(load_classifier(source / TRAINED)[0], description.temperature)
+            temperature = description.temperature or description.temperatures
+            return calibrate(load_classifier(source / TRAINED)[0], temperature)
 
         def write(name: str, path: Path) -> None:
             if name in PAGES:
@@ -150,7 +151,9 @@ def export(
             )
 
         def check(path: Path) -> Agreement:
-            return measure(open_exported(path, classifier), parts["test"], rows, expected)
+            return measure(
+                open_exported(path, classifier), parts["test"], rows, expected, classifier
+            )
 
         result = ExportResult(output, missing=missing)
         earlier = [name for name in FORMATS.values() if (output / name).exists()]
@@ -235,21 +238,21 @@ def _load(folder: Path, found: Model) -> tuple[Classifier, Exported]:
     """Return the model and its metadata."""
     classifier = Classifier.load(folder)
     preprocessing = classifier.preprocessing
-    calibration = classifier.calibration
+    # Each kind of calibration has other fields.
+    none = {"temperature": None, "threshold": None}
+    calibration: dict[str, Any] = none | asdict(classifier.calibration)
     return classifier, Exported(
         labels=classifier.labels,
         image_size=preprocessing.image_size,
         aspect=preprocessing.aspect,
         resize=preprocessing.resize,
         window=preprocessing.window,
-        temperature=calibration.temperature,
-        threshold=calibration.threshold,
-        target_accuracy=calibration.target_accuracy,
         name=found.name,
         digest=found.digest,
         commit=found.commit,
         metrics=dict(found.metrics),
-        novelty_limit=calibration.novelty_limit,
+        task=classifier.head.task,
+        **calibration,
     )
 
 

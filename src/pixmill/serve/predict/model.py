@@ -22,9 +22,10 @@ from pixmill.core.repository.git import GitError, git
 from pixmill.core.repository.stage_inputs import evaluates_trained, is_committed, workspace_stages
 from pixmill.core.words import printable
 from pixmill.dataset.uncommitted import commit_first
+from pixmill.heads import Head, head_of
 from pixmill.metrics.calibration import calibration_verdict, min_answers
 from pixmill.models.exported import read_exported
-from pixmill.models.model_folder import classifier_files, read_description
+from pixmill.models.model_folder import ONE_LABEL, classifier_files, read_description
 from pixmill.tracking.model_versions import Registry
 
 TRAINED = Path("artifacts", "train")
@@ -58,6 +59,8 @@ class Model:
             unknown.
         target_accuracy: Accuracy that the threshold was to show.
         in_production: Whether it was found as the project's model in production.
+        task: What it answers, as in params.yaml.
+        limits: ``threshold``, ``sure_yes`` and ``sure_no`` by label; ``None`` if an image has one.
     """
 
     path: Path
@@ -73,6 +76,35 @@ class Model:
     metrics: dict[str, float] = field(default_factory=dict)
     target_accuracy: float = 0.95
     in_production: bool = False
+    task: str = ONE_LABEL
+    limits: dict[str, dict[str, float | None]] | None = None
+
+    @property
+    def head(self) -> Head:
+        """What it answers."""
+        return head_of(self.task)
+
+    @property
+    def flags(self) -> list[str]:
+        """Further columns of its table of answers."""
+        return self.head.flags(self.labels)
+
+    @property
+    def is_ever_sure(self) -> bool:
+        """Whether some of its answers are sure."""
+        limits = (self.limits or {}).values()
+        return self.threshold is not None or any(
+            {each["sure_yes"], each["sure_no"]} != {None} for each in limits
+        )
+
+    @property
+    def doubt(self) -> str:
+        """Why an answer of it is not sure."""
+        if self.limits:
+            return "the promised accuracy does not hold for all labels"
+        return (
+            f"the confidence is below the model's threshold of {100 * (self.threshold or 0):.1f} %"
+        )
 
     @property
     def title(self) -> str:
@@ -85,7 +117,7 @@ class Model:
         """Warnings about the model's confidence, with remedies."""
         found = []
         measured = self.metrics
-        if self.threshold is None:
+        if not self.is_ever_sure:
             found.append(
                 "The model has no confidence threshold, so it calls no prediction sure or not "
                 f"sure. To show an accuracy of {100 * self.target_accuracy:g} %, at least "
@@ -124,6 +156,7 @@ class Model:
             "cautions": self.cautions,
             "image_size": self.image_size,
             "metrics": self.metrics,
+            **({"labels": self.limits} if self.limits else {}),
         }
 
 
@@ -280,6 +313,8 @@ def _from_folder(folder: Path, name: str, *, version: str | None = None, **more:
         labels=tuple(description["labels"]),
         image_size=description["image_size"],
         threshold=calibration.get("threshold") or None,
+        task=description["task"],
+        limits=head_of(description["task"]).limits(calibration, description["labels"]),
         target_accuracy=calibration.get("target_accuracy", 0.95),
         **more,
     )
@@ -295,6 +330,8 @@ def _from_file(path: Path) -> Model:
         labels=known.labels,
         image_size=known.image_size,
         threshold=known.threshold,
+        task=known.task,
+        limits=head_of(known.task).limits(known.calibration, known.labels),
         commit=known.commit,
         metrics=dict(known.metrics),
         target_accuracy=known.target_accuracy,

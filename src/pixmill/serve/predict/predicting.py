@@ -198,7 +198,7 @@ def predict_to_files(
                 if output.format == "html":
                     _write_html(output.path, rows, model)
                 else:
-                    _WRITERS[output.format](output.path, rows, model.labels)
+                    _WRITERS[output.format](output.path, rows, model.labels, flags=model.flags)
             yield from rows()
             journal.discard()
 
@@ -228,7 +228,13 @@ def _mark(image: Input) -> Mark:
     return file_mark(place) if isinstance(place, Path) else ()  # of a URL, which is kept
 
 
-def write_csv(path: Path, rows: Rows, labels: Sequence[str], more: Sequence[str] = ()) -> None:
+def write_csv(
+    path: Path,
+    rows: Rows,
+    labels: Sequence[str],
+    more: Sequence[str] = (),
+    flags: Sequence[str] = (),
+) -> None:
     """Write a table for spreadsheets atomically.
 
     The encoding is UTF-8, with a byte order mark if anything is not ASCII, since Excel needs the
@@ -240,8 +246,9 @@ def write_csv(path: Path, rows: Rows, labels: Sequence[str], more: Sequence[str]
         rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
         labels: Classes of the model.
         more: Further columns.
+        flags: :meth:`pixmill.heads.Head.flags` of the model.
     """
-    names = [*_columns(labels), *more]
+    names = [*_columns(labels, flags), *more]
     plain = all(map(str.isascii, labels)) and all(row["path"].isascii() for row in rows())
     with (
         replacing(path) as temporary,
@@ -249,38 +256,42 @@ def write_csv(path: Path, rows: Rows, labels: Sequence[str], more: Sequence[str]
     ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(names)
-        table.writerows([spreadsheet_cell(row[name]) for name in names] for row in rows())
+        table.writerows([spreadsheet_cell(row.get(name)) for name in names] for row in rows())
 
 
-def write_jsonl(path: Path, rows: Rows, labels: Sequence[str]) -> None:
+def write_jsonl(path: Path, rows: Rows, labels: Sequence[str], flags: Sequence[str] = ()) -> None:
     """Write one JSON object per line in UTF-8 atomically.
 
     Args:
         path: Target file.
         rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
         labels: Classes of the model.
+        flags: :meth:`pixmill.heads.Head.flags` of the model.
     """
-    names = _columns(labels)
+    names = _columns(labels, flags)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for row in rows():
             file.write(
-                json.dumps({name: row[name] for name in names}, ensure_ascii=False, allow_nan=False)
+                json.dumps(
+                    {name: row.get(name) for name in names}, ensure_ascii=False, allow_nan=False
+                )
                 + "\n"
             )
 
 
-def write_parquet(path: Path, rows: Rows, labels: Sequence[str]) -> None:
+def write_parquet(path: Path, rows: Rows, labels: Sequence[str], flags: Sequence[str] = ()) -> None:
     """Write Parquet atomically.
 
     Args:
         path: Target file.
         rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
         labels: Classes of the model.
+        flags: :meth:`pixmill.heads.Head.flags` of the model.
     """
     from pixmill.core.manifest import table_writer
     from pixmill.models.inference import answers_schema
 
-    schema = answers_schema(labels)
+    schema = answers_schema(labels, flags)
     stream = iter(rows())
     with table_writer(path, schema) as add:
         while group := list(islice(stream, max(1000, _MAX_GROUP_VALUES // len(schema)))):
@@ -301,13 +312,13 @@ def _write_html(path: Path, rows: Rows, model: Model) -> None:
     )
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[..., None]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
     "parquet": write_parquet,
 }
 
 
-def _columns(labels: Sequence[str]) -> list[str]:
-    probabilities = [f"p_{label}" for label in labels]
-    return ["path", "id", "predicted", "confidence", "sure", "unlike", *probabilities, "reason"]
+def _columns(labels: Sequence[str], flags: Sequence[str]) -> list[str]:
+    more = [*(f"p_{label}" for label in labels), *flags]
+    return ["path", "id", "predicted", "confidence", "sure", "unlike", *more, "reason"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pixmill.core.errors import DataError
 from pixmill.core.words import count, first_of, printable
+from pixmill.heads import Head
 from pixmill.models.inference import Located
 from pixmill.serve.predict.inputs import InputStream
 from pixmill.serve.predict.model import Model
@@ -26,9 +27,15 @@ _MAX_CLASSES = 40
 
 
 class Summary:
-    """Count rows, and keep the first ones for a table."""
+    """Count rows, and keep the first ones for a table.
 
-    def __init__(self) -> None:
+    Args:
+        head: What the model answers.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._read = 0
         self.rows: list[Row] = []
         self.n = 0
         self.failed: set[str] = set()
@@ -45,7 +52,8 @@ class Summary:
             self._reasons[row["reason"]] += 1
             self.failed.add(row["path"])
         else:
-            self._classes[row["predicted"]] += 1
+            self._classes.update(self._head.answers_of(row["predicted"]))
+            self._read += 1
             self._unlike += row["unlike"] is True
             self._unsure += row["sure"] is False and row["unlike"] is not True
 
@@ -71,7 +79,7 @@ class Summary:
 
     def lines(self, model: Model) -> list[str]:
         """Return the lines of the summary: images by class, unsure, unlike, unreadable."""
-        read = sum(self._classes.values())
+        read = self._read
         lines = [f"{count(read, 'image')} predicted by {model.title} ({model.digest[:12]})"]
         listed = self._classes.most_common(_MAX_CLASSES)
         width = max((len(printable(name)) for name, _ in listed), default=0)
@@ -83,8 +91,7 @@ class Summary:
         lines += model.cautions
         if self._unsure:
             lines.append(
-                f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), "
-                f"{_below_threshold(model)}"
+                f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {model.doubt}"
             )
         if self._unlike:
             share = 100 * self._unlike / read
@@ -113,7 +120,7 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
     notes = [*model.cautions]
     doubts = {doubt for _, _, _, doubt, _ in cells}
     if _UNSURE in doubts:
-        notes.append(f"Not sure: {_below_threshold(model)}")
+        notes.append(f"Not sure: {model.doubt}")
     if _UNLIKE in doubts:
         notes.append(
             "Unlike the training images: the model was not trained on such images, so its "
@@ -132,11 +139,13 @@ def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
     doubt = _UNSURE if row["sure"] is False else ""
     if row["unlike"]:
         doubt = _UNLIKE
-    return path, printable(row["predicted"]), _percent(row["confidence"]), doubt, rest
+    answers = ", ".join(map(printable, model.head.answers_of(row["predicted"])))
+    return path, answers, _percent(row["confidence"]), doubt, rest
 
 
 def _alternatives(row: Row, model: Model) -> Iterator[tuple[str, Any]]:
-    others = ((row[f"p_{label}"], label) for label in model.labels if label != row["predicted"])
+    answers = model.head.answers_of(row["predicted"])
+    others = ((row[f"p_{label}"], label) for label in model.labels if label not in answers)
     for value, label in sorted(others, key=lambda pair: -pair[0])[:_MAX_ALTERNATIVES]:
         if value >= _MIN_PROBABILITY:
             yield label, value
@@ -144,10 +153,6 @@ def _alternatives(row: Row, model: Model) -> Iterator[tuple[str, Any]]:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
-
-
-def _below_threshold(model: Model) -> str:
-    return f"the confidence is below the model's threshold of {_percent(model.threshold or 0.0)}"
 
 
 def _meaning(reason: str) -> str:

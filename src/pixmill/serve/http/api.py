@@ -20,8 +20,10 @@ from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
+from pydantic import TypeAdapter, ValidationError
 
 from pixmill import __version__
+from pixmill.core.cells import show_labels
 from pixmill.core.errors import PixmillError
 from pixmill.dataset.inbox import Inbox, InboxFullError
 from pixmill.fetch import Refused
@@ -44,6 +46,12 @@ _LOG = logging.getLogger("pixmill.serve")
 
 _INBOX_SHARE = 0.25
 """Part of the inbox that each client of another machine may fill in a day."""
+
+_EXPECTED = (
+    "Send one part named 'label', with a class or nothing.",
+    'Send one part named \'labels\', such as {"dark": true, "long": false}.',
+)
+"""What is wrong with a correction of one label, and of several."""
 
 _INBOX_USED = "This client has sent too many corrections today."
 
@@ -150,6 +158,26 @@ class Endpoints:
         """Raise :class:`ProblemError` if a label is not one of the classes."""
         if label and label not in self.loaded.model.labels:
             raise ProblemError(422, f"There is no class '{label}'.")
+
+    def read_correction(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Return the right ``label``, or ``labels`` with yes or no for some of them.
+
+        Raises:
+            ProblemError: There is not one text, or it is not as the model's answers.
+        """
+        several = self.loaded.model.limits is not None
+        if len(texts) != 1:
+            raise ProblemError(422, _EXPECTED[several])
+        if not several:
+            self.check_label(texts[0])
+            return {"label": texts[0] or None}
+        try:
+            cells = TypeAdapter(dict[str, bool]).validate_json(texts[0], strict=True)
+        except ValidationError as error:
+            raise ProblemError(422, _EXPECTED[several]) from error
+        for label in cells:
+            self.check_label(label)
+        return {"label": None, "labels": cells}
 
     async def fetch(
         self, request: Request, images: Sequence[RequestImage]
@@ -295,11 +323,12 @@ async def model(endpoints: InjectedEndpoints) -> Response:
 @router.get("/examples", response_model=schemas.Examples)
 async def examples(endpoints: InjectedEndpoints) -> Response:
     """List test images of each class."""
-    found = (await load_examples(endpoints.root, endpoints.loaded.model.labels)).values()
+    found = (await load_examples(endpoints.root, endpoints.loaded.model)).values()
     return JSONResponse(
         {
             "examples": [
-                {"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found
+                {"id": one.id, "label": show_labels(one.labels), "url": f"/v1/examples/{one.id}"}
+                for one in found
             ]
         }
     )
@@ -312,7 +341,7 @@ async def examples(endpoints: InjectedEndpoints) -> Response:
 )
 async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A002
     """Return a test image."""
-    found = (await load_examples(endpoints.root, endpoints.loaded.model.labels)).get(id)
+    found = (await load_examples(endpoints.root, endpoints.loaded.model)).get(id)
     if found is None:
         raise ProblemError(404, "There is no such example.")
     return Response(
@@ -324,31 +353,32 @@ async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A
     "/feedback",
     status_code=201,
     response_model=schemas.Filed,
-    openapi_extra=schemas.image_body(label="The class; empty: none of them."),
+    openapi_extra=schemas.image_body(
+        label="The class; empty: none of them. Of several labels, `labels` instead: a JSON object "
+        "with true or false for each that you know."
+    ),
 )
 async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Save an image with its right class; it is on disk before the response is sent."""
     if endpoints.inbox is None:
         raise ProblemError(404, "This server takes no feedback.")
-    (image, *_), labels = await read_form(request)
-    if len(labels) != 1:
-        raise ProblemError(422, "Send one part named 'label', with a class or nothing.")
+    (image, *_), texts = await read_form(request)
+    correction = endpoints.read_correction(texts)
     assert image.content is not None
-    endpoints.check_label(labels[0])
     loaded, (answer,) = await endpoints.predict([image.content])
     row = answer_row(answer, loaded.model.labels)
     if answer.prediction.reason is not None:
         raise ProblemError(422, row["message"])
-    kept = ("label", "confidence", "sure", "unlike", "probabilities")
-    found = (await load_examples(endpoints.root, loaded.model.labels)).values()
+    kept = {"label", "confidence", "sure", "unlike", "probabilities", "labels"}
+    found = (await load_examples(endpoints.root, loaded.model)).values()
     charge = partial(endpoints.feedback_quota.charge, _client(request))
     try:
         name = await asyncio.to_thread(
             endpoints.inbox.add,
             image.content,
             extension=EXTENSIONS[sniff(image.content)],
-            prediction={key: row[key] for key in kept},
-            label=labels[0] or None,
+            prediction={key: row[key] for key in row if key in kept},
+            **correction,
             model=loaded.model.identity,
             original=next((each.id for each in found if each.jpeg == image.content), None),
             charge=None if endpoints.is_local else charge,

@@ -56,7 +56,7 @@ async def read_images(request: Request) -> list[RequestImage]:
 async def read_form(
     request: Request, *, max_images: int = 1
 ) -> tuple[list[RequestImage], list[str]]:
-    """Return the images of a form, at least one, and its texts ``label``.
+    """Return the images of a form, at least one, and its texts ``label`` and ``labels``.
 
     Or the one image of a raw body.
 
@@ -76,7 +76,8 @@ async def read_form(
     async with request.form(max_files=max_images, max_fields=max_images + 8) as form:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         images = [RequestImage(await file.read(), file.filename or None) for file in files]
-        labels = [part for part in form.getlist("label") if isinstance(part, str)]
+        texts = [*form.getlist("label"), *form.getlist("labels")]
+        labels = [part for part in texts if isinstance(part, str)]
     if not images:
         raise ProblemError(
             422, "Send at least one part named 'file' with an image and its file name."

@@ -1,17 +1,21 @@
 """Packed images: test images to try the model on, and training images like an image."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.cells import show_labels
 from pixmill.core.errors import PixmillError
+from pixmill.heads import head_of
 from pixmill.images.fit import thumbnail, thumbnail_uri
-from pixmill.models.model_folder import NOVELTY_FILE
+from pixmill.models.model_folder import NOVELTY_FILE, read_description
 from pixmill.models.nearest import load_training, most_similar
+from pixmill.serve.predict.model import Model
 
 _MAX_PER_CLASS = 2
 _MAX_EXAMPLES = 40
@@ -24,43 +28,47 @@ class Example:
 
     Args:
         id: The sha256 of the original.
-        label: Its class.
+        labels: Its class, or the labels that it has.
         jpeg: The packed image, which the network sees, as a JPEG.
     """
 
     id: str
-    label: str
+    labels: tuple[str, ...]
     jpeg: bytes
 
 
-async def load_examples(root: Path | None, labels: Collection[str]) -> dict[str, Example]:
+async def load_examples(root: Path | None, model: Model) -> dict[str, Example]:
     """Return the first test images of each class by id, read once.
 
     None without a test split or without Arrow.
 
     Args:
         root: Project folder; ``None``: no examples.
-        labels: Classes of the model.
+        model: The model.
     """
-    found = await asyncio.to_thread(_read, root) if root and find_spec("pyarrow") else []
-    return {example.id: example for example in found if example.label in labels}
+    found = (
+        await asyncio.to_thread(_read, root, model.task) if root and find_spec("pyarrow") else []
+    )
+    return {example.id: example for example in found if {*example.labels} <= {*model.labels}}
 
 
 @cache
-def _read(root: Path) -> list[Example]:
+def _read(root: Path, task: str) -> list[Example]:
     rows, pixels = _open(root, "test")
-    labels = sorted({row["label"] for row in rows})
+    labels_of = [tuple(head_of(task).labels_of(row["label"])) for row in rows]
+    labels = sorted({*chain.from_iterable(labels_of)})
     each = max(1, min(_MAX_PER_CLASS, _MAX_EXAMPLES // max(1, len(labels))))
-    found = []
+    found: dict[int, None] = {}
     for label in labels:
-        found += [row for row in rows if row["label"] == label][:each]
+        of_label = (place for place, has in enumerate(labels_of) if label in has)
+        found |= dict.fromkeys(islice(of_label, each))
     return [
         Example(
-            row["id"],
-            row["label"],
-            thumbnail(pixels[row["row"]], pixels.shape[1], quality=_JPEG_QUALITY),
+            rows[place]["id"],
+            labels_of[place],
+            thumbnail(pixels[rows[place]["row"]], pixels.shape[1], quality=_JPEG_QUALITY),
         )
-        for row in found[:_MAX_EXAMPLES]
+        for place in [*found][:_MAX_EXAMPLES]
     ]
 
 
@@ -93,6 +101,7 @@ def _nearest_finder(
     training = load_training(root, folder)
     if training is None:
         return None
+    head = head_of(read_description(folder)["task"])
     packed, pixels = _open(root, "train")
     rows = {row["id"]: row["row"] for row in packed}
 
@@ -101,7 +110,7 @@ def _nearest_finder(
         return [
             {
                 "id": each["id"],
-                "label": each["label"],
+                "label": show_labels(head.labels_of(each["label"])),
                 "similarity": each["similarity"],
                 "thumbnail": thumbnail_uri(pixels[rows[each["id"]]]),
             }

@@ -44,6 +44,12 @@ class Metrics:
             ["label", "sure"],
             registry=registry,
         )
+        self._answers = Counter(
+            "pixmill_answers",
+            "Answers of a model with several labels an image, by label and whether sure.",
+            ["label", "answer", "sure"],
+            registry=registry,
+        )
         self._failures = Counter(
             "pixmill_unpredicted", "Images not predicted, by reason.", ["reason"], registry=registry
         )
@@ -66,9 +72,12 @@ class Metrics:
         """Count a prediction, or an image without one."""
         if prediction.label is None:
             self._failures.labels(prediction.reason or "unknown").inc()
+        elif prediction.labels is None or prediction.sure_labels is None:
+            self._predictions.labels(prediction.label, _word(prediction.sure)).inc()
         else:
-            sure = "" if prediction.sure is None else str(prediction.sure).lower()
-            self._predictions.labels(prediction.label, sure).inc()
+            for label, has in prediction.labels.items():
+                answer = "yes" if has else "no"
+                self._answers.labels(label, answer, _word(prediction.sure_labels[label])).inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
@@ -77,3 +86,7 @@ class Metrics:
             self._model.info({name: value or "" for name, value in identity.items()})
         text: bytes = generate_latest(self._registry)
         return text
+
+
+def _word(sure: bool | None) -> str:
+    return "" if sure is None else str(sure).lower()

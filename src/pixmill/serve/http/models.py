@@ -317,7 +317,7 @@ def answer_row(answer: Answer, labels: Sequence[str], name: str | None = None) -
     """
     prediction = answer.prediction
     given = prediction.probabilities
-    return {
+    row: dict[str, Any] = {
         "id": answer.id,
         "name": name,
         "label": prediction.label,
@@ -328,6 +328,17 @@ def answer_row(answer: Answer, labels: Sequence[str], name: str | None = None) -
         "reason": prediction.reason,
         "message": None if prediction.reason is None else f"{meaning(prediction.reason)}.",
     }
+    if prediction.labels and prediction.sure_labels:
+        row["labels"] = [
+            {
+                "label": label,
+                "probability": row["probabilities"][label],
+                "answer": has,
+                "sure": prediction.sure_labels[label],
+            }
+            for label, has in prediction.labels.items()
+        ]
+    return row
 
 
 def _copy(path: Path, folder: Path) -> Path:

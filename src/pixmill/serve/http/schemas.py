@@ -85,13 +85,31 @@ class Served(BaseModel):
     digest: str = Field(description="SHA-256 of the files that decide its predictions.")
 
 
+class LabelAnswer(BaseModel):
+    """The answer to one of several labels."""
+
+    label: str
+    probability: float = Field(description="The calibrated probability of yes.")
+    answer: bool = Field(description="Whether the image has the label.")
+    sure: bool | None = Field(description="Whether the promised accuracy holds for this answer.")
+
+
 class Predicted(BaseModel):
     """The prediction for one image, or `reason` and `message` if there is none."""
 
     id: str | None = Field(description="SHA-256 of the image's bytes.")
     name: str | None = Field(description="File name or URL as the client sent it.")
-    label: str | None = Field(description="The most probable class.")
-    confidence: float | None = Field(description="Its calibrated probability.")
+    label: str | None = Field(
+        description="The most probable class; of several labels, those that the image has, or "
+        "`none of these`."
+    )
+    confidence: float | None = Field(
+        description="Its calibrated probability; of several labels, that the least certain answer "
+        "is right."
+    )
+    labels: list[LabelAnswer] | None = Field(
+        default=None, description="Of several labels, the answer to each."
+    )
     sure: bool | None = Field(description="Whether the confidence reaches the model's threshold.")
     unlike: bool | None = Field(
         description="Whether the image is unlike the training images, and thus never sure."
@@ -117,6 +135,14 @@ class Bounds(BaseModel):
     max_images: int
 
 
+class Limits(BaseModel):
+    """Probabilities that decide the answer to a label."""
+
+    threshold: float = Field(description="From here on the answer is yes.")
+    sure_yes: float | None = Field(description="From here on a yes is sure.")
+    sure_no: float | None = Field(description="Up to here a no is sure.")
+
+
 class ModelInfo(Served):
     """The model, and the features of this server."""
 
@@ -127,6 +153,9 @@ class ModelInfo(Served):
     committed: float | None = Field(description="Time of this commit, in seconds since 1970.")
     classes: list[str]
     threshold: float | None = Field(description="Confidence from which a prediction is sure.")
+    labels: dict[str, Limits] | None = Field(
+        default=None, description="Of several labels, what decides the answer to each."
+    )
     cautions: list[str] = Field(description="Warnings about the model's confidence, with remedies.")
     image_size: int
     metrics: dict[str, float] = Field(description="On the test split.")

@@ -42,7 +42,7 @@ class HeatmapRequest:
 
     Args:
         content: Bytes of the file.
-        label: Class to explain; default: the predicted class.
+        label: Class to explain; default: the most probable one.
     """
 
     content: bytes
@@ -151,6 +151,10 @@ def _heatmap(row: HeatmapRequest, classifier: Classifier, heat: Any) -> bytes | 
         pixels = classifier.preprocessing(row.content)
     except UndecodableError as error:
         return error.reason
-    label = row.label or classifier.predict([pixels])[0].label
-    found = heat(pixels, classifier.labels.index(label))
+    place = (
+        classifier.labels.index(row.label)
+        if row.label
+        else int(classifier.predict_uncalibrated(pixels[None])[0].argmax())
+    )
+    found = heat(pixels, place)
     return UNEXPLAINED if found is None else png_bytes(overlay_heatmap(pixels, found))

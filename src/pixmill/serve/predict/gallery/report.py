@@ -53,7 +53,7 @@ def render_gallery(
         workers: Processes that decode images; default: one per processor.
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
-    sample = Sample(model.labels)
+    sample = Sample(model.labels, model.head)
     for row in rows:
         sample.add(row)
     overall = [("Random sample", sample.random), ("Least certain", sample.least)]
@@ -77,7 +77,7 @@ def render_gallery(
         uris=_images(guesses, content, size, workers),
         model=model,
         sample=sample,
-        histogram=_histogram(sample, model.threshold, doubt),
+        histogram=_histogram(sample, doubt, is_ever_sure=model.is_ever_sure),
         doubt=doubt,
         overall=overall,
         classes=classes[:_MAX_CLASSES],
@@ -115,12 +115,12 @@ def _doubt(sample: Sample) -> str:
     return " or ".join(reason for reason, n in reasons.items() if n)
 
 
-def _histogram(sample: Sample, threshold: float | None, doubt: str) -> str:
+def _histogram(sample: Sample, doubt: str, *, is_ever_sure: bool) -> str:
     """Return a histogram of the confidence in per cent."""
     sure, unsure = sample.histogram
     bins = len(sure)
     series = {"sure": sure, doubt: unsure}
-    if threshold is None:
+    if not is_ever_sure:
         series = {"images": [sum(pair) for pair in zip(sure, unsure, strict=True)]}
     return histogram_svg(
         [100 * place / bins for place in range(bins + 1)],

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
+from pixmill.heads import Head
+from pixmill.models.classifier import ONE_LABEL
+
 _SAMPLE_SIZE = 48
 """Images in the random sample, and in the list of the least certain."""
 
@@ -37,7 +40,7 @@ class Guess:
     Args:
         path: Its path or URL.
         id: The sha256 of its bytes.
-        label: The predicted class.
+        label: The predicted class, or labels.
         confidence: Its probability, 0 to 1.
         sure: Whether the confidence reaches the model's threshold; ``None`` without a threshold.
         unlike: Whether the image is unlike the training images.
@@ -100,6 +103,7 @@ class Sample:
 
     Args:
         labels: Classes in the order of the model's outputs.
+        head: What the model answers; an image with several labels is of each of these classes.
 
     Attributes:
         n: Number of rows.
@@ -113,7 +117,8 @@ class Sample:
         strange: Images that are unlike the training images, lowest confidence first.
     """
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str], head: Head = ONE_LABEL) -> None:
+        self._head = head
         self.n = self.read = self.unsure = self.unlike = 0
         self.histogram = ([0] * _BINS, [0] * _BINS)
         self.unread: dict[str, UnreadableFiles] = {}
@@ -147,13 +152,15 @@ class Sample:
         self.unsure += unsure
         self.unlike += unlike
         self.histogram[unsure or unlike][min(_BINS - 1, int(confidence * _BINS))] += 1
-        of_class = self._classes.setdefault(label, PredictedClass(label))
-        of_class.n += 1
-        of_class.unsure += unsure
-        of_class.unlike += unlike
-        self._keep(row, confidence, of_class)
+        answers = self._head.answers_of(label)
+        for answer in answers:
+            of_class = self._classes.setdefault(answer, PredictedClass(answer))
+            of_class.n += 1
+            of_class.unsure += unsure
+            of_class.unlike += unlike
+        self._keep(row, confidence, answers)
 
-    def _keep(self, row: Mapping[str, Any], confidence: float, of_class: PredictedClass) -> None:
+    def _keep(self, row: Mapping[str, Any], confidence: float, answers: Sequence[str]) -> None:
         name = row["id"][-_KEY_DIGITS:]
         least = (confidence, name)
         most = (-confidence, name)
@@ -162,19 +169,19 @@ class Sample:
             (self._least, least, _SAMPLE_SIZE),
             (self._strange, least, _SAMPLE_SIZE if row["unlike"] else 0),
             (self._random, (0.0, name), _SAMPLE_SIZE),
-            (of_class._least, least, limit),
-            (of_class._most, most, limit),
+            *((self._classes[answer]._least, least, limit) for answer in answers),
+            *((self._classes[answer]._most, most, limit) for answer in answers),
         )
-        make = cache(partial(self._guess, row, confidence))  # Few rows are kept.
+        make = cache(partial(self._guess, row, confidence, ", ".join(answers)))  # Few are kept.
         for lowest, key, most_kept in places:
             lowest.put(key, make, most_kept)
 
-    def _guess(self, row: Mapping[str, Any], confidence: float) -> Guess:
+    def _guess(self, row: Mapping[str, Any], confidence: float, label: str) -> Guess:
         given = sorted(
             ((place, float(row[column])) for place, column in enumerate(self._columns)),
             key=lambda pair: -pair[1],
         )
-        answer = (row["predicted"], confidence, row["sure"], bool(row["unlike"]))
+        answer = (label, confidence, row["sure"], bool(row["unlike"]))
         return Guess(row["path"], row["id"], *answer, tuple(given[:_MAX_PROBABILITIES]))
 
     @property

@@ -2,6 +2,7 @@
 
 import { bars } from './bars.js';
 import { make, part } from './elements.js';
+import * as labels from './labels.js';
 import { picture } from './picture.js';
 import { visit } from './visit.js';
 import { either, percent, spoken } from './words.js';
@@ -14,7 +15,7 @@ export function show() {
   const unsure = state === 'answered' && chosen.answer.sure === false;
   part('stage').className = `stage ${state}${unsure ? ' unsure' : ''}`;
   headline(state, unsure);
-  bars(state === 'answered' ? chosen.answer.probabilities : null);
+  bars(state === 'answered' ? chosen.answer : null);
   picture();
   part('again').hidden = state !== 'failed' || chosen.live;
   part('wrong').hidden = !(state === 'answered' && model.feedback && chosen.file && (!chosen.message || chosen.kept));
@@ -27,14 +28,15 @@ function headline(state, unsure) {
   const { chosen, model } = visit;
   const answer = chosen?.answer;
   const from = model.threshold === null || model.threshold === undefined ? '' : percent(model.threshold);
-  const misread = (model.cautions ?? []).length > (from ? 0 : 1) ? ' Do not read its confidence as the probability of being correct.' : '';
+  const misread = !model.labels && (model.cautions ?? []).length > (from ? 0 : 1) ? ' Do not read its confidence as the probability of being correct.' : '';
   const names = either(model.classes);
+  const several = model.labels !== undefined && model.labels !== null;
   const [title, note] = {
-    empty: [names.length <= 64 ? `${names}?` : 'Which class is it?', `The model predicts one of ${model.classes.length} classes with its confidence${model.explains ? ', and shows where it looked' : ''}.`],
+    empty: several ? labels.invitation(model) : [names.length <= 64 ? `${names}?` : 'Which class is it?', `The model predicts one of ${model.classes.length} classes with its confidence${model.explains ? ', and shows where it looked' : ''}.`],
     waiting: ['Looking…', chosen?.wait ?? ''],
     failed: [chosen?.file ? 'No answer' : 'No image', chosen?.error?.message],
     broken: ['Not readable', answer?.message ?? `The file is not an intact image (${answer?.reason}).`],
-    answered: [unsure ? `${answer.label}?` : answer?.label, answer?.unlike ? 'This image is unlike those the model was trained on, so its prediction is unreliable.' : unsure ? `Below ${from}, this model is wrong too often: check its prediction yourself.` : answer?.sure ? `From ${from} on, this model\u2019s predictions reached its target accuracy on images like those it was trained on.` : 'Too few images show from which confidence on this model is reliable, so it calls no prediction sure: check it yourself.'],
+    answered: several && answer?.labels ? [labels.title(answer), labels.note(answer)] : [unsure ? `${answer.label}?` : answer?.label, answer?.unlike ? 'This image is unlike those the model was trained on, so its prediction is unreliable.' : unsure ? `Below ${from}, this model is wrong too often: check its prediction yourself.` : answer?.sure ? `From ${from} on, this model\u2019s predictions reached its target accuracy on images like those it was trained on.` : 'Too few images show from which confidence on this model is reliable, so it calls no prediction sure: check it yourself.'],
   }[state];
   const heading = part('title');
   if (heading.textContent !== title || state === 'answered') heading.replaceChildren(make('span', {}, title)); // a new element restarts the animation
@@ -43,7 +45,7 @@ function headline(state, unsure) {
   part('figure').hidden = state !== 'answered';
   document.title = state === 'answered' ? `${answer.label} ${percent(answer.confidence)} · ${site}` : site;
   if (state !== 'answered') return;
-  part('confidence').textContent = `${percent(answer.confidence)} confidence`;
+  part('confidence').textContent = `${percent(answer.confidence)} confidence${several ? ' in the least certain answer' : ''}`;
   part('verdict').hidden = answer.sure === null;
   part('verdict').textContent = answer.unlike ? 'Unlike the training images' : unsure ? 'Not sure' : 'Sure';
 }

@@ -1,6 +1,6 @@
 // Requests to the server that sent this page.
 
-import { count, size } from './words.js';
+import { corrected, count, size } from './words.js';
 
 const KEY = 'pixmill-key';
 const MAX_WAIT = 30; // seconds; the user retries after a longer Retry-After
@@ -94,10 +94,11 @@ export const explain = async (file, label, options) => (await ask(`v1/explain?la
 
 export const nearest = async (file, options) => (await (await ask('v1/nearest', { method: 'POST', body: form({ file }), ...options })).json()).nearest;
 
-// Send the right class of an image, '' if it is none of them; return what to tell the user.
-export async function correct({ file }, label, options) {
-  await ask('v1/feedback', { method: 'POST', body: form({ file, label }), ...options });
-  return `Thank you. Saved for review as ${label ? `‘${label}’` : 'none of the classes'}.`;
+// Send the right class of an image, '' if it is none of them, or yes and no of several labels; return what to tell the user.
+export async function correct({ file }, right, options) {
+  const fields = typeof right === 'string' ? { label: right } : { labels: JSON.stringify(right) };
+  await ask('v1/feedback', { method: 'POST', body: form({ file, ...fields }), ...options });
+  return `Thank you. Saved for review as ${corrected(right)}.`;
 }
 
 function form(fields) {

@@ -1,6 +1,7 @@
 // A bar for each class.
 
 import { make, part } from './elements.js';
+import { said } from './labels.js';
 import { visit } from './visit.js';
 import { percent } from './words.js';
 
@@ -9,9 +10,11 @@ const MAX_FOLDED = 8; // bars shown at first
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const rows = new Map(); // class to bar
 
-// Show the probabilities, highest first; without them, empty bars in the order of the classes.
-export function bars(probabilities) {
+// Show the probabilities of an answer, highest first; without one, empty bars in the order of the classes.
+export function bars(answer) {
   const { model, unfolded } = visit;
+  const probabilities = answer?.probabilities ?? null;
+  const each = new Map(answer?.labels?.map((one) => [one.label, one]));
   const order = probabilities ? [...model.classes].sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)) : model.classes;
   const shown = unfolded ? order : order.slice(0, MAX_FOLDED);
   const list = part('bars');
@@ -25,14 +28,18 @@ export function bars(probabilities) {
   shown.forEach((name, at) => {
     const p = probabilities?.[name] ?? 0;
     const main = fresh[at].firstChild;
-    fresh[at].classList.toggle('first', probabilities !== null && at === 0);
+    const one = each.get(name);
+    fresh[at].classList.toggle('first', one ? one.answer : probabilities !== null && at === 0);
+    fresh[at].classList.toggle('certain', one !== undefined && one.sure !== false);
+    if (model.labels) fresh[at].style.setProperty('--threshold', model.labels[name].threshold);
     fresh[at].style.setProperty('--p', p);
-    main.querySelector('.value').textContent = probabilities ? percent(p) : '';
+    main.querySelector('.value').textContent = one ? said(one) : probabilities ? percent(p) : '';
     if (main instanceof HTMLButtonElement) main.disabled = !probabilities || !visit.chosen.file;
     const moved = (before.get(fresh[at]) ?? fresh[at].offsetTop) - fresh[at].offsetTop;
     if (moved && !calm.matches) fresh[at].animate([{ transform: `translateY(${moved}px)` }, { transform: 'none' }], { duration: 450, easing: 'cubic-bezier(.2,.8,.2,1)' });
   });
   const threshold = model.threshold ?? null;
+  list.classList.toggle('each', each.size > 0);
   list.classList.toggle('marked', probabilities !== null && threshold !== null);
   if (threshold !== null) list.style.setProperty('--threshold', threshold);
   part('all').hidden = model.classes.length <= MAX_FOLDED || !probabilities;
@@ -52,7 +59,7 @@ function row(name) {
   if (rows.has(name)) return rows.get(name);
   const inside = [make('span', { className: 'name' }, name), make('span', { className: 'track' }, make('span', { className: 'bar' })), make('span', { className: 'value' })];
   const main = visit.model.explains
-    ? make('button', { type: 'button', title: `Where does it look like ‘${name}’?`, data: { name }, aria: { pressed: 'false' } }, ...inside)
+    ? make('button', { type: 'button', title: visit.model.labels ? `Where did it look for ‘${name}’?` : `Where does it look like ‘${name}’?`, data: { name }, aria: { pressed: 'false' } }, ...inside)
     : make('div', {}, ...inside);
   const made = make('li', {}, main);
   rows.set(name, made);

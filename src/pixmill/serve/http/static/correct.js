@@ -3,9 +3,12 @@
 import { show } from './answer.js';
 import * as api from './api.js';
 import { make, part } from './elements.js';
+import { ticks } from './labels.js';
 import { settle, visit } from './visit.js';
 
 const MAX_CHOICES = 12; // classes shown at a time
+
+const given = new Map(); // of several labels, the answers of a person
 
 // Open or close the choice of a class.
 export function fold(open) {
@@ -13,15 +16,21 @@ export function fold(open) {
   part('wrong').setAttribute('aria-expanded', String(open));
   if (!open) return;
   part('find').value = '';
+  given.clear();
+  part('correct-title').textContent = visit.model.labels ? 'Which labels has it?' : 'Which class is right?';
+  part('open').hidden = !visit.model.labels;
+  part('none').hidden = !part('open').hidden;
   part('find-line').hidden = visit.model.classes.length <= MAX_CHOICES + 1;
   choices();
   nearest();
-  (part('find-line').hidden ? part('choices').firstChild : part('find')).focus();
+  (part('find-line').hidden ? part('choices').querySelector('button') : part('find')).focus();
 }
 
 function choices() {
   const wanted = part('find').value.trim().toLowerCase();
-  const { answer: { label: predicted, probabilities }, kept } = visit.chosen;
+  const { answer: { label: predicted, labels, probabilities }, kept } = visit.chosen;
+  part('choices').className = labels ? 'ticks' : 'chips';
+  if (labels) return part('choices').replaceChildren(...ticks(labels.filter(({ label }) => label.toLowerCase().includes(wanted)), given, correct));
   const likely = visit.model.classes.filter((name) => kept || name !== predicted).sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0));
   const found = likely.filter((name) => name.toLowerCase().includes(wanted)).slice(0, MAX_CHOICES);
   const chip = (text, label) => {
@@ -29,7 +38,7 @@ function choices() {
     made.addEventListener('click', () => correct(label));
     return made;
   };
-  part('choices').replaceChildren(...found.map((name) => chip(name === predicted ? `${name}, as predicted` : name, name)), chip('none of these', ''));
+  return part('choices').replaceChildren(...found.map((name) => chip(name === predicted ? `${name}, as predicted` : name, name)), chip('none of these', ''));
 }
 
 // Show the training images most similar to the image, if the server has them.
@@ -47,7 +56,7 @@ async function nearest() {
 
 async function correct(label) {
   const item = visit.chosen;
-  const enable = (now) => { for (const button of part('choices').children) button.disabled = !now; };
+  const enable = (now) => { for (const button of part('choices').querySelectorAll('button')) button.disabled = !now; };
   part('message').textContent = 'Saving…';
   enable(false);
   try {

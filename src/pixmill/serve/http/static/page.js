@@ -196,7 +196,7 @@ part('again').addEventListener('click', () => {
   settle();
 });
 
-part('table').addEventListener('click', () => download(visit.rows, visit.model.classes));
+part('table').addEventListener('click', () => download(visit.rows, visit.model));
 
 part('file').firstChild.addEventListener('click', async ({ target }) => {
   const { textContent } = target;

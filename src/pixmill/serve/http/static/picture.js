@@ -85,11 +85,11 @@ function heat() {
   part('look').setAttribute('aria-pressed', String(label !== null));
   press(label);
   part('caption').classList.toggle('legend', Boolean(url));
-  const text = url ? `Evidence for ‘${label}’, strongest in red. Click a bar for another class.` : label === null ? chosen?.trouble : 'Finding where the model looked…';
+  const text = url ? `Evidence for ‘${label}’, strongest in red. Click a bar for another ${visit.model.labels ? 'label' : 'class'}.` : label === null ? chosen?.trouble : 'Finding where the model looked…';
   part('caption').textContent = text || caption();
 }
 
-part('look').addEventListener('click', () => explain(visit.chosen.heat ? null : visit.chosen.answer.label));
+part('look').addEventListener('click', () => explain(visit.chosen.heat ? null : part('bars').querySelector('button').dataset.name)); // the most probable one
 part('bars').addEventListener('click', ({ target }) => {
   const name = target.closest('button')?.dataset.name;
   if (name !== undefined) explain(visit.chosen.heat === name ? null : name);

@@ -11,6 +11,9 @@ export const cut = (text, most = 48) => (text.length <= most ? text : `${text.sl
 export const extension = (name) => name.match(/\.(\w{2,5})$/)?.[1].toUpperCase();
 export const either = (names) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
 
+// Return what a person says: a class, '' for none of them, or yes and no of several labels.
+export const corrected = (right) => (typeof right === 'object' && right ? Object.entries(right).map(([label, has]) => `‘${label}’ ${has ? 'yes' : 'no'}`).join(', ') : right ? `‘${right}’` : 'none of the classes');
+
 // Return what to think of an answer.
 export function verdict({ answer, error }) {
   if (error) return 'no answer';

@@ -2,6 +2,7 @@
 
 import { download, keep } from './corrections.js';
 import { part } from './elements.js';
+import { corrected } from './words.js';
 
 // The page says it until it works: browsers that are too old show nothing else.
 const NEEDS = part('alert').textContent.trim();
@@ -53,9 +54,9 @@ export const examples = async () => [];
 
 export const nearest = async () => [];
 
-export async function correct(item, label) {
-  item.kept = await keep(item, label || null);
-  return item.kept ? `Thank you. Corrected to ${label ? `‘${label}’` : 'none of the classes'}.` : '';
+export async function correct(item, right) {
+  item.kept = await keep(item, right || null);
+  return item.kept ? `Thank you. Corrected to ${corrected(right)}.` : '';
 }
 
 part('download').addEventListener('click', () => download(description));

@@ -14,9 +14,9 @@ const kept = new Map(); // checksum and size of an image to its correction
 let before = 0; // corrections that were downloaded and are no longer here
 let saved = true;
 
-// Keep an image with its right class; null: none of the classes. A later correction of the same image replaces it, and
+// Keep an image with its right class (null: none of the classes), or yes and no of several labels. A later correction of the same image replaces it, and
 // the predicted class takes it back. Return whether there is one now.
-export async function keep(item, label) {
+export async function keep(item, right) {
   const { size } = item.file;
   if (size > MAX_BYTES) throw new Error('The image has more than 20 MB: correct a smaller copy.');
   const content = new Uint8Array(await item.file.arrayBuffer()); // now: later, the file may be gone
@@ -29,8 +29,8 @@ export async function keep(item, label) {
   const total = [...kept.values()].reduce((sum, one) => sum + one.content.length, size);
   if (!old && total > MAX_BYTES_IN_ALL) throw new Error('There is no room for more: download your corrections first.');
   if (old) Object.assign(old.item, { kept: false, message: '' });
-  if (label === item.answer.label) kept.delete(key);
-  else kept.set(key, { item, content, label });
+  if (right === item.answer.label) kept.delete(key);
+  else kept.set(key, { item, content, right });
   saved = kept.size === 0;
   tell();
   return kept.has(key);
@@ -48,10 +48,10 @@ const clean = (name) => [...name.replace(/[/\\:*?"<>|\p{C}]/gu, '_')].slice(-MAX
 export function download({ name, version, digest }) {
   const corrections = [];
   const files = [];
-  for (const { item, content, label } of kept.values()) {
+  for (const { item, content, right } of kept.values()) {
     const file = `${String(corrections.length + 1).padStart(4, '0')}-${clean(item.name)}`;
-    const { label: predicted, confidence, sure, unlike } = item.answer;
-    corrections.push({ file, label, prediction: { label: predicted, confidence, sure, unlike } });
+    const { label, confidence, sure, unlike, labels } = item.answer;
+    corrections.push({ file, ...(labels ? { labels: right } : { label: right }), prediction: { label, confidence, sure, unlike, labels } });
     files.push([file, content]);
     item.kept = false; // the zip is out of reach
   }

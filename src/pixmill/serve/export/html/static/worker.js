@@ -1,5 +1,6 @@
 // Decode images and run the networks, apart from the page, which stays responsive.
 
+import { cells } from './cells.js';
 import createRuntime from './glue.js';
 import { Tensor, loadAndCompile, loadLiteRt } from './litert.js';
 import { fit } from './fit.js';
@@ -89,7 +90,7 @@ async function predict(file) {
     outputs = await run(network, values);
     values = outputs.features;
   }
-  return answer(outputs);
+  return model.labels ? cells(outputs, model) : answer(outputs);
 }
 
 postMessage({ ready: true });

@@ -17,7 +17,7 @@ export function fold(open) {
   if (!open) return;
   part('find').value = '';
   given.clear();
-  part('correct-title').textContent = visit.model.labels ? 'Which labels has it?' : 'Which class is right?';
+  part('correct-title').textContent = visit.model.labels ? 'Which labels does it have?' : 'Which class is right?';
   part('open').hidden = !visit.model.labels;
   part('none').hidden = !part('open').hidden;
   part('find-line').hidden = visit.model.classes.length <= MAX_CHOICES + 1;

@@ -5,7 +5,7 @@ import { either, percent } from './words.js';
 
 const quoted = (found) => either(found.map(({ label }) => `‘${label}’`)).replace(/ or (?=‘[^‘]*$)/, ' and ');
 
-export const invitation = ({ classes, explains }) => ['Which labels has it?', `The model says yes or no for each of ${classes.length} labels${explains ? ', and shows where it looked' : ''}.`];
+export const invitation = ({ classes, explains }) => ['Which labels does it have?', `The model says yes or no for each of ${classes.length} labels${explains ? ', and shows where it looked' : ''}.`];
 
 // Return the labels that the image has; a question mark is after those that are not sure.
 export function title({ labels, label }) {
@@ -32,7 +32,7 @@ export const said = ({ answer, sure, probability }) => `${answer ? 'yes' : 'no'}
 // Return when the answer to each label is yes, and sure.
 export const limits = (labels) => Object.entries(labels).map(([label, { threshold, sure_yes: yes, sure_no: no }]) => {
   const sure = [yes !== null && `from ${percent(yes)}`, no !== null && `up to ${percent(no)}`].filter(Boolean).join(' or ');
-  return make('div', {}, `${label}: yes from ${percent(threshold)}, ${sure ? `sure ${sure}` : 'never sure'}`);
+  return make('p', {}, `${label}: yes from ${percent(threshold)}, ${sure ? `sure ${sure}` : 'never sure'}`);
 });
 
 // Return a line for each label, with buttons for yes and no, and buttons to save; labels without an answer stay open.

@@ -1,21 +1,32 @@
 """The section of ``pixmill compare``; no stage depends on it."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from pixmill.core.cells import Task
 from pixmill.core.params.sections import Section, Share
 
 HighMetric = Literal[
     "macro_f1", "accuracy", "balanced_accuracy", "weighted_f1", "roc_auc", "pr_auc"
 ]
+CellMetric = Literal["mean_average_precision", "exact_match"]
+"""Metrics of models with several labels an image."""
+
 LowMetric = Literal["log_loss", "ece"]
 """Metrics that are better when lower."""
+
+METRICS: Mapping[Task, tuple[str, ...]] = {
+    "one_label": (*get_args(HighMetric), *get_args(LowMetric)),
+    "labels": (*get_args(CellMetric), *get_args(LowMetric)),
+}
+"""Metrics that can decide, by task; the first is the default."""
 
 ThresholdMetric = Literal["coverage", "covered_accuracy"]
 """Share of images that a model answers at its confidence threshold, and accuracy among these."""
 
-ClassMetric = Literal["f1", "precision", "recall"]
+ClassMetric = Literal["f1", "precision", "recall", "average_precision"]
 Loss = Annotated[float, Field(ge=0, le=100)]
 Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 
@@ -23,9 +34,10 @@ Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 class CompareParams(Section):
     """The metric that decides, and the limits of the gate."""
 
-    metric: Literal[HighMetric, LowMetric] = Field(
+    metric: Literal[HighMetric, CellMetric, LowMetric] = Field(
         default="macro_f1",
-        description="Test metric that decides whether a change is better or worse.",
+        description="Test metric that decides whether a change is better or worse. Default for "
+        "`task: labels`: mean_average_precision.",
     )
     margin: Share = Field(
         default=0.02,
@@ -41,7 +53,7 @@ class CompareParams(Section):
         description="Gate: largest drop of `metric` from the base; `significant`: no significant "
         "drop; null: no limit.",
     )
-    min: dict[Literal[HighMetric, ThresholdMetric], Share] = Field(
+    min: dict[Literal[HighMetric, CellMetric, ThresholdMetric], Share] = Field(
         default={},
         description="Gate: smallest values of metrics on the test split; `coverage` is the share "
         "of images that the "

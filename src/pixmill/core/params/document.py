@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pixmill.core.cells import Task
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import MAX_LABEL, fold, is_label, to_slug
-from pixmill.core.params.compare import CompareParams
+from pixmill.core.params.compare import METRICS, CompareParams
 from pixmill.core.params.models import PATCHES
 from pixmill.core.params.refusal import quote_value, refusals
 from pixmill.core.params.scrape import ScrapeParams
@@ -145,6 +145,20 @@ class Params(Section):
             raise ValueError(
                 f"{key}: {backbone.title} takes multiples of {patch} pixels, received {size}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_task(self) -> Self:
+        known = METRICS[self.task]
+        if "metric" not in self.compare.model_fields_set and self.compare.metric not in known:
+            own = self.compare.model_copy(update={"metric": known[0]})
+            object.__setattr__(self, "compare", own)
+        for key, metric in (("compare", self.compare.metric), ("sweep", self.sweep.metric)):
+            if metric not in (*known, None):
+                raise ValueError(
+                    f"{key}.metric: with task: {self.task}, expected {', '.join(known)}, "
+                    f"received {metric}"
+                )
         return self
 
     def changed(self, values: Mapping[str, Any]) -> Self:

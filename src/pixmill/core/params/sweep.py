@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from pixmill.core.params.compare import HighMetric, LowMetric
+from pixmill.core.params.compare import CellMetric, HighMetric, LowMetric
 from pixmill.core.params.sections import Section
 
 Number = float | int
@@ -50,7 +50,7 @@ class SweepParams(Section):
             }
         ],
     )
-    metric: Literal[HighMetric, LowMetric] | None = Field(
+    metric: Literal[HighMetric, CellMetric, LowMetric] | None = Field(
         default=None, description="Metric on validation that decides; null: `compare.metric`."
     )
     trials: int = Field(default=50, ge=1, le=100_000, description="Number of models to fit.")

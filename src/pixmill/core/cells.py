@@ -136,3 +136,12 @@ def merge_cells(several: Iterable[Mapping[str, bool]]) -> tuple[Cells, list[str]
             if merged.setdefault(label, answer) != answer:
                 disputed[label] = None
     return {label: cell for label, cell in merged.items() if label not in disputed}, [*disputed]
+
+
+def show_cells(text: str) -> str:
+    """Return a table's label for a page or message: the labels that an image has, or its class.
+
+    >>> show_cells('{"dark":true,"long":false}'), show_cells("{}"), show_cells("saree")
+    ('dark', 'none of these', 'saree')
+    """
+    return show_labels(yes_labels(text)) if text.startswith("{") else text

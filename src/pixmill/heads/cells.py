@@ -31,12 +31,39 @@ class CellsHead(Head):
     task = "labels"
     deciding_metric = "mean_average_precision"
     end = "sigmoid"
+    least_labels = 1
+    title = "several labels"
     has_learning_curve = False
     calibration = CellCalibration
 
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
         """Return cells, ``int8`` of shape (images, labels)."""
         return to_matrix(texts, labels)
+
+    def known(self, texts: Iterable[Any], labels: Sequence[str]) -> Bools:
+        """Return which images have a known cell of the labels."""
+        return np.asarray((to_matrix(texts, labels) != UNKNOWN).any(axis=1))
+
+    def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
+        """Return which images' known cells are all right."""
+        cells = to_matrix(texts, labels)
+        said = to_matrix(predicted, labels) == YES
+        found: Bools = ((cells == UNKNOWN) | (said == (cells == YES))).all(axis=1)
+        return found
+
+    def checked(self, probabilities: Floats) -> Floats:
+        """Return probabilities between 0 and 1."""
+        if not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise ValueError("expected probabilities between 0 and 1")
+        return probabilities
+
+    def thresholds(
+        self, probabilities: Floats, predicted: Iterable[Any], labels: Sequence[str]
+    ) -> Floats | None:
+        """Return the lowest probability of a yes, by label; infinite without one."""
+        yes = to_matrix(predicted, labels) == YES
+        found: Floats = np.where(yes, probabilities, np.inf).min(axis=0, initial=np.inf)
+        return found
 
     def members(self, targets: Targets, label: int) -> Bools:
         """Return which images have a label."""

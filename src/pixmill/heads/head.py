@@ -123,6 +123,8 @@ class Head(ABC):
         deciding_metric: Metric of ``metrics/evaluate.json`` that decides between two models; higher
             is better.
         end: Activation of the last layer; ``None``: that of the network's params.
+        least_labels: Fewest labels of a model.
+        title: What images have, such as ``one label``.
         has_learning_curve: Whether training also measures the gain from more images.
         calibration: The dataclass of its calibrations.
     """
@@ -130,6 +132,8 @@ class Head(ABC):
     task: ClassVar[Task]
     deciding_metric: ClassVar[str]
     end: ClassVar[str | None]
+    least_labels: ClassVar[int]
+    title: ClassVar[str]
     has_learning_curve: ClassVar[bool]
     calibration: ClassVar[type[Any]]
 
@@ -143,6 +147,49 @@ class Head(ABC):
 
         Raises:
             KeyError: A label is not among them.
+        """
+
+    @abstractmethod
+    def known(self, texts: Iterable[Any], labels: Sequence[str]) -> Bools:
+        """Return for which images the right answer about some labels is known.
+
+        Args:
+            texts: A table's column ``label``.
+            labels: The labels.
+        """
+
+    @abstractmethod
+    def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
+        """Return which answers are right; when tables are compared or shown.
+
+        Args:
+            texts: A table's column ``label``.
+            predicted: Its column ``predicted``.
+            labels: The labels that count.
+        """
+
+    @abstractmethod
+    def checked(self, probabilities: Floats) -> Floats:
+        """Return the probabilities of a table, in ``float64``.
+
+        Raises:
+            ValueError: They are none.
+        """
+
+    @abstractmethod
+    def thresholds(
+        self, probabilities: Floats, predicted: Iterable[Any], labels: Sequence[str]
+    ) -> Floats | None:
+        """Return the probabilities from which the answers are yes, by label.
+
+        Args:
+            probabilities: Calibrated, shape (images, labels).
+            predicted: A table's column ``predicted``.
+            labels: The labels.
+
+        Returns:
+            They give the same answers for these images; ``None`` if an answer is the most probable
+            class.
         """
 
     @abstractmethod

@@ -12,7 +12,7 @@ from pixmill.core.params import TrainParams
 from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
 from pixmill.metrics.calibration import Calibration, calibrate
-from pixmill.metrics.probabilities import losses, softmax
+from pixmill.metrics.probabilities import losses, normalise, softmax
 
 _ABSENT_LOGIT = -100.0
 """The logit of a class without training images."""
@@ -27,12 +27,35 @@ class OneLabel(Head):
     task = "one_label"
     deciding_metric = "accuracy"
     end = None
+    least_labels = 2
+    title = "one label"
     has_learning_curve = True
     calibration = Calibration
 
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
         """Return class indices, ``int32``."""
         return to_indices(texts, labels)
+
+    def known(self, texts: Iterable[Any], labels: Sequence[str]) -> Bools:
+        """Return which images are of one of the classes."""
+        return np.array([text in labels for text in texts], bool)
+
+    def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:  # noqa: ARG002 (others have several)
+        """Return which classes are right."""
+        return np.asarray(np.array([*texts], object) == np.array([*predicted], object), bool)
+
+    def checked(self, probabilities: Floats) -> Floats:
+        """Return probabilities that sum to 1."""
+        return normalise(probabilities)
+
+    def thresholds(
+        self,
+        probabilities: Floats,  # noqa: ARG002 (other heads need them)
+        predicted: Iterable[Any],  # noqa: ARG002
+        labels: Sequence[str],  # noqa: ARG002
+    ) -> Floats | None:
+        """Return that there are none."""
+        return None
 
     def members(self, targets: Targets, label: int) -> Bools:
         """Return which images are of a class."""

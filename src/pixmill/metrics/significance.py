@@ -1,7 +1,7 @@
 """Significance tests of two models on the same images, and of a slice against the rest."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,9 +182,7 @@ def paired_differences(
             f"expected the same images and classes of both, received {both[0].shape}, "
             f"{both[1].shape}"
         )
-    comparison = _Comparison(
-        group_numbers(groups), confidence, np.array_equal(both[0], both[1]), width
-    )
+    comparison = Pairing(group_numbers(groups), confidence, np.array_equal(both[0], both[1]), width)
     options = {"top_k": top_k, "averaged": averaged}
     figures = [scores(actual, values, **options) for values in both]
     drawn = [
@@ -192,16 +190,7 @@ def paired_differences(
         for values in both
     ]
     differ = _find_differing(actual, both, top_k)
-    share = comparison.unobserved_share(np.ones(len(actual), bool))
-    overall = {}
-    for name, before in drawn[0][0].items():
-        gaps = drawn[1][0][name] - before
-        if name == "ece":
-            gaps = 2 * (figures[1][name] - figures[0][name]) - gaps  # type: ignore[operator]  # Never undefined.
-        differing = differ.get(name, differ["loss"])
-        found = comparison.difference(figures[0][name], figures[1][name], gaps, differing, share)
-        if found is not None:
-            overall[name] = found
+    overall = comparison.differences(figures, [found for found, _ in drawn], differ)
 
     predicted = [values.argmax(axis=1) for values in both]
     f1 = []
@@ -255,7 +244,7 @@ def paired_coverage(
     >>> {name: (item.first, item.second) for name, item in found.items()}
     {'coverage': (0.25, 1.0), 'covered_accuracy': (1.0, 0.95)}
     """
-    comparison = _Comparison(group_numbers(groups), confidence, identical, width)
+    comparison = Pairing(group_numbers(groups), confidence, identical, width)
     hits = [correct & sure for correct, sure in zip(right, answered, strict=True)]
     columns = [np.ones(len(comparison.group_of)), *answered, *hits]
     sums = np.stack([np.bincount(comparison.group_of, weights=column) for column in columns])
@@ -288,8 +277,8 @@ def paired_coverage(
 
 
 @dataclass(frozen=True)
-class _Comparison:
-    """Compute the difference of a metric, with its limits and p-value, from bootstrap draws.
+class Pairing:
+    """Computes the difference of a metric, with its limits and p-value, from bootstrap draws.
 
     Args:
         group_of: Group number of each image, shape (images,).
@@ -309,6 +298,32 @@ class _Comparison:
         return (
             0.0 if self.identical or groups == 0 else 1 - unanimous_limit(groups, self.confidence)
         )
+
+    def differences(
+        self,
+        figures: Sequence[Mapping[str, float | None]],
+        drawn: Sequence[Mapping[str, Floats]],
+        differ: Mapping[str, Bools],
+    ) -> dict[str, Difference]:
+        """Return the defined differences by name of the metric.
+
+        Args:
+            figures: Metrics of both models.
+            drawn: Their values in each draw.
+            differ: Whether the models differ on each image, by metric; ``loss`` for all others.
+        """
+        share = self.unobserved_share(np.ones(len(self.group_of), bool))
+        overall = {}
+        for name, before in drawn[0].items():
+            first = figures[0][name]
+            second = figures[1][name]
+            gaps = drawn[1][name] - before
+            if name == "ece" and first is not None and second is not None:
+                gaps = 2 * (second - first) - gaps
+            found = self.difference(first, second, gaps, differ.get(name, differ["loss"]), share)
+            if found is not None:
+                overall[name] = found
+        return overall
 
     def difference(
         self, first: float | None, second: float | None, gaps: Floats, differ: Bools, share: float

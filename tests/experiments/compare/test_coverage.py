@@ -6,7 +6,8 @@ import pytest
 
 from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.evaluate.measure import measure_confidence
-from pixmill.experiments.compare.numbers import compare_numbers, find_answered
+from pixmill.experiments.compare.class_scoring import find_answered
+from pixmill.experiments.compare.numbers import compare_numbers
 from pixmill.experiments.compare.view import comparison_text
 from pixmill.metrics.calibration import Calibration
 from tests.experiments.compare.compared import comparison

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.words import join_names
-from pixmill.evaluate.predictions import class_indices, held_out
+from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
-from pixmill.metrics.probabilities import normalise
+from pixmill.heads import Head, head_of
 
 MAX_CLASSES = 5
 """Classes that a sentence names."""
@@ -24,18 +24,38 @@ Images = Literal["test", "validation", "held out"]
 
 @dataclass(frozen=True)
 class SplitAnswers:
-    """Predictions of a model, sorted by id: ids, class indices of its labels, and probabilities."""
+    """Predictions of a model, sorted by id.
+
+    Args:
+        ids: The images.
+        actual: Their targets: class indices, or cells.
+        values: Probabilities, shape (images, labels).
+        thresholds: Probability from which the answer is yes, by label; ``None`` if an image has
+            one class.
+        task: Their task.
+    """
 
     ids: pd.Index
     actual: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
+    thresholds: npt.NDArray[np.float64] | None = None
+    task: str = "one_label"
 
     def at(self, ids: pd.Index) -> SplitAnswers:
         """Return the predictions of some of the images."""
         if len(ids) == len(self.ids):
             return self
         rows = self.ids.get_indexer(ids)
-        return SplitAnswers(ids, self.actual[rows], self.values[rows])
+        return replace(self, ids=ids, actual=self.actual[rows], values=self.values[rows])
+
+    def with_targets(self, actual: npt.NDArray[np.int64]) -> SplitAnswers:
+        """Return the predictions with other targets."""
+        return replace(self, actual=actual)
+
+    def count_relabelled(self, other: SplitAnswers) -> int:
+        """Return the number of images that have other targets in other predictions of them."""
+        differ = (self.actual != other.actual).reshape(len(self.ids), -1)
+        return int(differ.any(axis=1).sum())
 
 
 def describe_classes(*sides: tuple[str, Sequence[str]]) -> str:
@@ -63,6 +83,13 @@ def predictions_of(revision: Revision) -> pd.DataFrame:
     return revision.predictions
 
 
+def head_of_table(predictions: pd.DataFrame) -> Head:
+    """Return the head that made predictions: the column ``label`` holds cells or classes."""
+    labels = predictions["label"]
+    has_cells = len(labels) > 0 and labels.str.startswith("{", na=False).all()
+    return head_of("labels" if has_cells else "one_label")
+
+
 def _incomparable(revision: Revision, why: str) -> NotComparableError:
     return NotComparableError(f"Not comparable: the predictions of {name_of(revision)} {why}.")
 
@@ -78,7 +105,8 @@ def classes_of(revision: Revision) -> tuple[str, ...]:
     absent = [name for name in ("id", "split", "label") if name not in columns]
     if absent:
         raise _incomparable(revision, f"have no column {absent[0]}")
-    if len(set(labels)) < max(2, len(labels)):
+    least = head_of_table(predictions_of(revision)).least_labels
+    if len(set(labels)) < max(least, len(labels)):
         raise _incomparable(revision, "do not have one column for each of at least two classes")
     return labels
 
@@ -104,29 +132,32 @@ def split_answers(
         chosen &= tested if images == "test" else ~tested
     rows = predictions[chosen].sort_values("id")
     ids = pd.Index(rows["id"])
-    actual = class_indices(rows["label"], labels)
     if ids.has_duplicates:
         twice = str(ids[ids.duplicated()][0])
         raise NotComparableError(
             f"Not comparable: image {twice} is twice in the predictions of {name_of(revision)}."
         )
-    if (actual < 0).any():
-        label = rows["label"].iloc[int(np.argmax(actual < 0))]
+    head = head_of_table(predictions)
+    try:
+        actual = head.targets(rows["label"], labels).astype(np.int64)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotComparableError(
-            f"Not comparable: the label {label} in the predictions of {name_of(revision)} is not a "
-            "class."
-        )
+            f"Not comparable: the label {error.args[0]} in the predictions of {name_of(revision)} "
+            "is not a class."
+        ) from None
     if rows.empty:
-        return SplitAnswers(ids, actual, np.empty((0, len(labels))))
+        return SplitAnswers(ids, actual, np.empty((0, len(labels))), task=head.task)
     try:
         columns = rows.reindex(columns=[f"p_{label}" for label in labels], fill_value=0.0)
-        values = normalise(columns.to_numpy(np.float64))
+        values = head.checked(columns.to_numpy(np.float64))
     except (TypeError, ValueError):
         raise NotComparableError(
             f"Not comparable: the probabilities in the predictions of {name_of(revision)} do not "
             "add up to one."
         ) from None
-    return SplitAnswers(ids, actual, values)
+    return SplitAnswers(
+        ids, actual, values, head.thresholds(values, rows["predicted"], labels), head.task
+    )
 
 
 def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -91,11 +91,46 @@ class ClassNumbers:
             undefined.
     """
 
+    metric: ClassVar[str] = "f1"
     support: int
     precision: tuple[float | None, float | None]
     recall: tuple[float | None, float | None]
     f1: Difference | None
     p_adjusted: float | None
+
+    @property
+    def score(self) -> Difference | None:
+        """The metric of a class."""
+        return self.f1
+
+
+@dataclass(frozen=True)
+class LabelNumbers:
+    """Scores of one of several labels an image on the common images.
+
+    Args:
+        support: Images that have it.
+        known: Images that are known to have it, or not to.
+        precision: Precision of base and head; ``None`` if no answer is yes.
+        recall: Recall of base and head; ``None`` if no image has it.
+        average_precision: Average precision with the interval of the difference; ``None`` if
+            undefined.
+        p_adjusted: p-value of the difference in average precision, by Holm's method over all
+            labels; ``None`` if undefined.
+    """
+
+    metric: ClassVar[str] = "average_precision"
+    support: int
+    known: int
+    precision: tuple[float | None, float | None]
+    recall: tuple[float | None, float | None]
+    average_precision: Difference | None
+    p_adjusted: float | None
+
+    @property
+    def score(self) -> Difference | None:
+        """The metric of a label."""
+        return self.average_precision
 
 
 @dataclass(frozen=True)
@@ -160,15 +195,16 @@ class Numbers:
             probabilities; and as in :func:`pixmill.metrics.significance.paired_coverage`, if both
             models have a confidence threshold.
         per_class: Scores of each class that both models know.
-        mcnemar: McNemar's test on these images.
+        mcnemar: McNemar's test on these images; with several labels, of those exactly right.
         steps: Steps from the base's result to the head's: other images, corrected labels, the
             model. Empty if both were measured on the same images with the same labels.
-        confusion: Confusion matrices of base and head: images by actual (row) and predicted
-            (column) class.
         flips: Images that only one revision predicts correctly: ``id label base_predicted
             head_predicted base_confidence head_confidence base_loss head_loss``, and ``gained`` if
             the head is right. Lost ones come first, then those with the highest loss of the wrong
-            prediction.
+            prediction. With several labels an image, a row is a cell: ``label`` is a label,
+            ``base_predicted`` and ``head_predicted`` are yes or no.
+        confusion: Confusion matrices of base and head: images by actual (row) and predicted
+            (column) class; like the next two ``None`` with several labels an image.
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
         coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
         remark: Sentence with the reason why only one model has a confidence threshold; empty if
@@ -191,19 +227,24 @@ class Numbers:
     margin: float
     confidence: float
     metrics: Mapping[str, Difference]
-    per_class: Mapping[str, ClassNumbers]
+    per_class: Mapping[str, ClassNumbers] | Mapping[str, LabelNumbers]
     mcnemar: McNemar
     steps: tuple[Step, ...]
-    confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     flips: pd.DataFrame
-    reliability: tuple[pd.DataFrame, pd.DataFrame]
-    coverage: tuple[pd.DataFrame, pd.DataFrame]
+    confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
+    reliability: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    coverage: tuple[pd.DataFrame, pd.DataFrame] | None = None
     remark: str = ""
     slices: tuple[SliceNumbers, ...] = ()
     own_classes: tuple[Mapping[str, Any], ...] = ()
     image: str = "test image"
     cross_validated: int = 0
     on_test: Difference | None = None
+
+    @property
+    def share(self) -> str:
+        """What a share of right images is called."""
+        return "exact match" if self.confusion is None else "accuracy"
 
     @property
     def decisive(self) -> Difference:

@@ -16,6 +16,7 @@ from pixmill.core.params import CompareParams
 from pixmill.core.params.compare import ThresholdMetric
 from pixmill.core.words import join_names
 from pixmill.experiments.compare.answers import MAX_CLASSES, classes_of, clusters_of, split_answers
+from pixmill.experiments.compare.class_scoring import find_answered
 from pixmill.experiments.compare.comparison import (
     Gate,
     NotComparableError,
@@ -24,11 +25,7 @@ from pixmill.experiments.compare.comparison import (
     Revision,
     Rule,
 )
-from pixmill.experiments.compare.numbers import (
-    LOWER_IS_BETTER,
-    METRIC_NAMES,
-    find_answered,
-)
+from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.verdict import images_needed
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.pages import with_sign
@@ -143,14 +140,15 @@ def _class_rules(
     for name, limit in settings.min_per_class.items():
         bound = f"at least {limit:g}"
         key = f"min_per_class.{name}"
+        words = name.replace("_", " ")
         if metrics is None or rows is None:
-            yield _rule(key, f"{name} of each class {_UNREAD}", bound, _UNKNOWN)
+            yield _rule(key, f"{words} of each class {_UNREAD}", bound, _UNKNOWN)
             continue
         found: dict[Result, list[_Checked]] = {"fail": [], "undecided": [], "pass": []}
         for label, row in rows.items():
             checked = _check_limit(row, name, limit, True, level, metrics["n"])
             found[checked.result].append(replace(checked, text=f"{label} {checked.text}"))
-        yield _class_rule(key, name, bound, found["fail"], found["undecided"])
+        yield _class_rule(key, words, bound, found["fail"], found["undecided"])
 
 
 def _class_rule(

@@ -1,7 +1,7 @@
 """Write the page of a comparison with its images, and the text for a pull request."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from markupsafe import Markup
 
@@ -59,6 +60,10 @@ _MAX_ERRORS = 40
 
 _MAX_CURVES = 6
 """Columns of ``curves.csv`` that are drawn."""
+
+
+Matrices = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Confusion matrices of base and head."""
 
 
 @dataclass(frozen=True)
@@ -239,9 +244,8 @@ def render_page(
             flags=re.IGNORECASE,
         ),
         labels=() if numbers is None else numbers.labels,
-        cell=None if numbers is None else partial(_cell, numbers),
-        errors=[] if numbers is None else _changed_errors(numbers),
-        **({} if numbers is None else _calibration(numbers)),
+        share="accuracy" if numbers is None else numbers.share,
+        **({} if numbers is None else _errors_and_calibration(numbers)),
         dimensions=_dimensions(made["slices"]),
         interval=interval,
         own_scale=_OWN_SCALE,
@@ -267,7 +271,9 @@ def _extents(made: dict[str, Any]) -> dict[str, float]:
     margin = made["margin"] or 0
     return {
         "metrics": extent((it for name, it in metrics.items() if name not in _OWN_SCALE), margin),
-        "per_class": extent(row["f1"] for row in made["per_class"].values() if row["f1"]),
+        "per_class": extent(
+            it for row in made["per_class"].values() if (it := row[made["score"]]) is not None
+        ),
         "slices": extent(row["accuracy"] for row in made["slices"]),
         **{
             name: extent([it], margin if name == made["metric"] else 0)
@@ -289,7 +295,10 @@ def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
     return found
 
 
-def _calibration(numbers: Numbers) -> dict[str, Markup]:
+def _errors_and_calibration(numbers: Numbers) -> dict[str, Any]:
+    """Return what the page shows of classes; nothing with several labels an image."""
+    if numbers.confusion is None or numbers.reliability is None or numbers.coverage is None:
+        return {}
     sides = ("base", "head")
     metrics = numbers.metrics
     marks: dict[str, tuple[float, float]] = {}
@@ -300,6 +309,8 @@ def _calibration(numbers: Numbers) -> dict[str, Markup]:
     reliability = dict(zip(sides, numbers.reliability, strict=True))
     coverage = dict(zip(sides, numbers.coverage, strict=True))
     return {
+        "cell": partial(_cell, numbers.labels, numbers.confusion),
+        "errors": _changed_errors(numbers.labels, numbers.confusion),
         "reliability": pages.reliability_svg(
             reliability, name="Accuracy by confidence, of base and head"
         ),
@@ -309,22 +320,22 @@ def _calibration(numbers: Numbers) -> dict[str, Markup]:
     }
 
 
-def _cell(numbers: Numbers, row: int, column: int) -> Cell:
-    first, second = numbers.confusion
+def _cell(labels: Sequence[str], confusion: Matrices, row: int, column: int) -> Cell:
+    first, second = confusion
     before = int(first[row, column])
     after = int(second[row, column])
     images = max(1, int(first[row].sum()), int(second[row].sum()))
     depth = shade(abs(after - before) / images)
-    return Cell(numbers.labels[row], numbers.labels[column], before, after, depth)
+    return Cell(labels[row], labels[column], before, after, depth)
 
 
-def _changed_errors(numbers: Numbers) -> list[Cell]:
+def _changed_errors(labels: Sequence[str], confusion: Matrices) -> list[Cell]:
     """Return the errors whose counts changed, the largest changes first."""
-    difference = numbers.confusion[1] - numbers.confusion[0]
+    difference = confusion[1] - confusion[0]
     np.fill_diagonal(difference, 0)
     places = np.argwhere(difference)
     order = np.argsort(-np.abs(difference[tuple(places.T)]), kind="stable")[:_MAX_ERRORS]
-    return [_cell(numbers, row, column) for row, column in places[order].tolist()]
+    return [_cell(labels, confusion, row, column) for row, column in places[order].tolist()]
 
 
 def _curves(before: Revision | None, after: Revision) -> list[tuple[str, Markup]]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pandas as pd
 
 from pixmill.core.words import count, join_names
-from pixmill.experiments.compare.answers import MAX_CLASSES
+from pixmill.experiments.compare.answers import MAX_CLASSES, head_of_table
 from pixmill.experiments.compare.comparison import Comparison
 from pixmill.experiments.compare.numbers import METRIC_NAMES
+from pixmill.heads import Head
 from pixmill.metrics.significance import mcnemar
 
 _UNDECIDED = "No clear difference"
@@ -135,18 +137,20 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     before = _tested(base)
     after = _tested(head)
     same = before.merge(after, on="id", suffixes=("_base", "_head"))
-    same = same[same["label_head"].isin({*theirs} & {*ours})]
-    was = same["predicted_base"] == same["label_head"]
-    now = same["predicted_head"] == same["label_head"]
-    test = mcnemar(was.to_numpy(), now.to_numpy())
+    kind = head_of_table(head)
+    both = [name for name in ours if name in theirs]
+    same = same[kind.known(same["label_head"], both)]
+    was = kind.right(same["label_head"], same["predicted_base"], both)
+    now = kind.right(same["label_head"], same["predicted_head"], both)
+    test = mcnemar(was, now)
     word = _UNDECIDED
     if test.p < _SIGNIFICANT:
         word = _WORDS["better" if test.gained > test.lost else "worse"]
     return Shift(
         same=Shared(len(same), int(now.sum()), test.lost, test.gained, word),
         corrected=int((same["label_base"] != same["label_head"]).sum()),
-        new=_rest(after, same.index),
-        gone=_rest(before, same.index),
+        new=_rest(after, same.index, kind, ours),
+        gone=_rest(before, same.index, kind, theirs),
         new_classes=[name for name in ours if name not in theirs],
     )
 
@@ -165,7 +169,8 @@ def headline(comparison: Comparison) -> str:
         return word
     shift = find_shift(base.predictions, head.predictions)
     by = "" if numbers.metric == "accuracy" else f" by {METRIC_NAMES[numbers.metric]}"
-    right = round(numbers.metrics["accuracy"].second * numbers.n)
+    share = numbers.metrics[numbers.share.replace(" ", "_")]
+    right = round(share.second * numbers.n)
     test = numbers.mcnemar
     same = Shared(numbers.n, right, test.lost, test.gained, word + by, numbers.image)
     return replace(shift, same=same).sentence or word
@@ -182,7 +187,7 @@ def _tested(predictions: pd.DataFrame) -> pd.DataFrame:
     return rows.set_index("id")[["label", "predicted"]]
 
 
-def _rest(tested: pd.DataFrame, shared: pd.Index) -> Group:
+def _rest(tested: pd.DataFrame, shared: pd.Index, kind: Head, labels: Sequence[str]) -> Group:
     """Return the images that are not shared."""
     own = tested[~tested.index.isin(shared)]
-    return Group(len(own), int((own["label"] == own["predicted"]).sum()))
+    return Group(len(own), int(kind.right(own["label"], own["predicted"], labels).sum()))

@@ -24,23 +24,17 @@ from pixmill.experiments.compare.numbers import (
     compare_numbers,
 )
 from pixmill.experiments.compare.revisions import read_base, read_each
+from pixmill.experiments.compare.scoring import DIGITS
+from pixmill.experiments.compare.scorings import scoring_of
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import NOT_OF_MODEL, SEED, TrainedModel, read_models
 from pixmill.experiments.compare.verdict import give_verdict
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
-from pixmill.metrics.resampling import (
-    CROSS_FITTING_WIDTH,
-    group_numbers,
-    group_weights,
-    weighted_scores,
-)
+from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers, group_weights
 
 _DRAWS = 1000
 """Bootstrap draws; a table of hundreds of models takes seconds."""
-
-_DIGITS = 12
-"""Digits of rounded values: equal values may differ by 1e-17, as sums in another order."""
 
 _MIN_SEEDS = 5
 """Seeds from which on trainings are resampled, too: fewer do not show their variance."""
@@ -224,7 +218,7 @@ def _describe_images(
         yield (
             "No manifest of the split is available, so near-duplicates count as independent images."
         )
-    changed = max(int(np.sum(each.actual != truth.actual)) for each in answers)
+    changed = max(each.count_relabelled(truth) for each in answers)
     if changed:
         images = count(changed, "validation image has", "validation images have")
         yield f"Up to {images} another label in an earlier run; the labels of {newest} count."
@@ -288,18 +282,19 @@ def _measure_all(
 ) -> tuple[list[list[_Training]], list[RankedModel]]:
     """Return the measured trainings of each recipe, and models without a value."""
     weights = [*group_weights(int(groups.max()) + 1, _DRAWS)]
+    scoring = scoring_of(truth.task)
     recipes: dict[str, list[_Training]] = defaultdict(list)
     others = []
     for model in track(models, "Resample", len(models), unit="model"):
-        values = answers[model.revision].values
-        value, measured = measure(metric, truth.actual, values, groups, weights)
+        own = answers[model.revision].with_targets(truth.actual)
+        value, measured = scoring.measure(metric, own, groups, weights)
         if value is None:
             images = count(len(truth.ids), "validation image")
             others.append(_unranked(model, f"{METRIC_NAMES[metric]} is undefined on its {images}"))
             continue
         top = np.inf if metric == "log_loss" else 1
         drawn = np.clip(value + width * (measured - value), 0, top)
-        deciding = _deciding_values(metric, truth.actual, values)
+        deciding = scoring.deciding(metric, own)
         recipes[model.recipe or model.revision].append(_Training(model, value, drawn, deciding))
     return list(recipes.values()), others
 
@@ -312,7 +307,7 @@ def _make_row(
     confidence: float,
 ) -> RankedModel:
     """Return the row of a recipe; ``trainings`` are sorted, ``drawn`` are draws of their mean."""
-    mean = round(float(np.mean([each.value for each in trainings])), _DIGITS)
+    mean = round(float(np.mean([each.value for each in trainings])), DIGITS)
     clusters = int(groups.max()) + 1
     low, high = figure_limits(metric, mean, drawn, clusters, confidence) or (None, None)
     return RankedModel(
@@ -336,29 +331,6 @@ class _Training:
     deciding: npt.NDArray[np.float64]
 
 
-def measure(
-    metric: str,
-    actual: npt.NDArray[np.int64],
-    values: npt.NDArray[np.float64],
-    groups: npt.NDArray[np.intp],
-    weights: Sequence[npt.NDArray[np.float64]] = (),
-) -> tuple[float | None, npt.NDArray[np.float64]]:
-    """Return a metric, ``None`` if it is undefined, and its values with weighted groups.
-
-    Args:
-        metric: Name of the metric.
-        actual: True class indices, shape (images,).
-        values: Probabilities, shape (images, classes).
-        groups: Group of each image, shape (images,).
-        weights: Weights of the groups, each of shape (groups, draws). Default: none.
-    """
-    ones = np.ones((int(groups.max()) + 1, 1))
-    areas = metric in ("roc_auc", "pr_auc")
-    overall, _ = weighted_scores(actual, values, groups, [ones, *weights], areas=areas)
-    figure, *drawn = overall[metric]
-    return None if np.isnan(figure) else round(float(figure), _DIGITS), np.asarray(drawn)
-
-
 def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray[np.float64]:
     """Return the draws of the mean of several trainings.
 
@@ -376,16 +348,6 @@ def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray
         generator = np.random.Generator(np.random.PCG64(place))
         weights = generator.multinomial(number - 1, weights[0], size=len(weights)) / (number - 1)
     return np.asarray((drawn.T * weights).sum(axis=1))
-
-
-def _deciding_values(
-    metric: str, actual: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return the part of each prediction that a metric depends on, in one or more columns."""
-    predicted = values.argmax(axis=1)
-    if metric in ("accuracy", "balanced_accuracy"):
-        return np.asarray(predicted == actual, np.float64)
-    return predicted.astype(np.float64) if metric in ("macro_f1", "weighted_f1") else values
 
 
 def _count_seeds(models: Sequence[TrainedModel]) -> Seeds:

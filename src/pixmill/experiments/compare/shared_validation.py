@@ -21,6 +21,7 @@ from pixmill.experiments.compare.answers import (
 )
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.experiments.compare.trained_models import TrainedModel
+from pixmill.heads import head_of
 
 
 def as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Revision:
@@ -91,12 +92,14 @@ def share_validation(
 def _most_frequent(found: Sequence[_Validation], classes: set[str]) -> _Validation:
     """Return the first model with the most frequent split, preferably of these classes."""
     own = [each for each in found if {*each.labels} == classes] or found
-    keys = [(each.labels, hash(tuple(each.ids))) for each in own]
+    keys = [(each.answers.task, each.labels, hash(tuple(each.ids))) for each in own]
     return own[keys.index(Counter(keys).most_common(1)[0][0])]
 
 
 def _why_other(own: _Validation, usual: _Validation) -> str | None:
     """Return the reason why a model cannot be measured on the usual images; ``None`` if it can."""
+    if own.answers.task != usual.answers.task:
+        return f"its images have {head_of(own.answers.task).title}"
     if own.labels != usual.labels:
         alone = describe_classes(("it has", own.labels), ("the others have", usual.labels))
         return f"its classes differ: {alone}"

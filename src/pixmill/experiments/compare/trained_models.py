@@ -59,7 +59,7 @@ class TrainedModel:
         weights: md5 of the weights; empty if unknown.
         params: All params by dotted name, with the defaults of the version that recorded the run,
             or of the installed version for an experiment.
-        predictions: Rows of held-out images in ``predictions.parquet``: ``id split label
+        predictions: Rows of held-out images in ``predictions.parquet``: ``id split label predicted
             p_<class>…`` and, if known, ``held_out``; empty if they cannot be read.
         commit: Commit of the training; the experiment's own commit.
         recipe: Hash of the training's data, code, and used params except ``train.seed``; ``None``
@@ -335,7 +335,7 @@ def _read_training(
     else:
         try:
             frame = read_table(given, "predictions")
-            known = ("id", "split", "label", "held_out")
+            known = ("id", "split", "label", "predicted", "held_out")
             shown = [name for name in frame if name in known or str(name).startswith("p_")]
             table = frame.loc[held_out(frame), shown].reset_index(drop=True)
         except MalformedError as error:

@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 from pixmill.core.words import count
 from pixmill.experiments.compare.answers import MAX_CLASSES
-from pixmill.experiments.compare.comparison import ClassNumbers, Numbers, Verdict
+from pixmill.experiments.compare.comparison import ClassNumbers, LabelNumbers, Numbers, Verdict
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.slices import changed_slices
 from pixmill.metrics.significance import Difference
@@ -27,7 +27,7 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     The interval of the difference in the deciding metric decides. Above zero, the head is better;
     below, worse. If it contains zero, both are the same if it is within ± the margin, otherwise
     undecided. The sentence also names slices with significantly lower accuracy and classes with
-    significantly lower F1, by Holm's method.
+    significantly lower F1 (or average precision), by Holm's method.
 
     Args:
         numbers: Metrics of both models.
@@ -61,6 +61,7 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         own_classes=numbers.own_classes,
         image=numbers.image,
         slices=falls,
+        share=numbers.share,
         classes=[item for item in _worse_classes(numbers) if item[0] not in named],
         change=_possible_change(row, margin),
         needed=needed if needed and needed > numbers.n else None,
@@ -117,12 +118,12 @@ def images_needed(
     return math.ceil(needed / unit) * unit
 
 
-def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
+def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers | LabelNumbers]]:
     """Return the classes that are significantly worse, the worst first."""
     found = [
-        (row.f1.difference, label, row)
+        (row.score.difference, label, row)
         for label, row in numbers.per_class.items()
-        if row.f1 is not None
+        if row.score is not None
         and row.p_adjusted is not None
         and row.p_adjusted <= 1 - numbers.confidence
     ]

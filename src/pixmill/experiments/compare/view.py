@@ -7,13 +7,15 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
+from pixmill.core.cells import show_cells
 from pixmill.core.files.writing import significant
+from pixmill.core.params.compare import CellMetric
 from pixmill.core.words import printable, shorten
 from pixmill.experiments.compare.comparison import (
     Change,
@@ -122,7 +124,9 @@ def labels_of(row: ImageRow) -> str:
     labels = [row["base_label"]] if row["change"] == "removed" else [row["head_label"]]
     if row["change"] == "relabelled":
         labels = [row["base_label"], *labels]
-    return " → ".join("no label" if label is None else shorten(label, 40) for label in labels)
+    return " → ".join(
+        "no label" if label is None else shorten(show_cells(label), 40) for label in labels
+    )
 
 
 def _revision(revision: Revision) -> dict[str, Any]:
@@ -131,13 +135,18 @@ def _revision(revision: Revision) -> dict[str, Any]:
         "name": revision.name,
         "title": revision.title,
         "commit": revision.commit,
-        "recorded": revision.metrics and {name: revision.metrics.get(name) for name in RECORDED},
+        "recorded": revision.metrics and _recorded(revision.metrics),
         "run": run
         and {
             key: getattr(run, key)
             for key in ("id", "name", "url", "seconds", "megabytes", "command")
         },
     }
+
+
+def _recorded(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    cells = {name: metrics[name] for name in get_args(CellMetric) if name in metrics}
+    return {**cells, **{name: metrics.get(name) for name in RECORDED}}
 
 
 def _numbers(numbers: Numbers | None) -> dict[str, Any]:
@@ -152,6 +161,7 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
             "steps": [],
         }
     test = numbers.mcnemar
+    gained = int(numbers.flips["gained"].sum())
     # The deciding metric is first.
     names = dict.fromkeys([numbers.metric, *numbers.metrics])
     changed = changed_slices(numbers)
@@ -172,21 +182,24 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
         ],
         "mcnemar": {"p": test.p, "mid_p": test.mid_p},
         "steps": [asdict(step) for step in numbers.steps],
-        "flips": {"gained": test.gained, "lost": test.lost, "images": rows_of(numbers.flips)},
+        "flips": {
+            "gained": gained,
+            "lost": len(numbers.flips) - gained,
+            "images": rows_of(numbers.flips),
+        },
     }
 
 
 def _classes(numbers: Numbers) -> dict[str, dict[str, Any]]:
-    """Return the scores of each class, the largest change of F1 first."""
+    """Return the scores of each class, the largest change first."""
     rows = {}
+    change = {}
     for label, row in numbers.per_class.items():
         is_changed = row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
-        rows[label] = asdict(row) | {
-            "f1": row.f1 and _difference(row.f1),
-            "changed": is_changed,
-        }
-    change = {label: row["f1"]["diff"] if row["f1"] else 0 for label, row in rows.items()}
-    return {label: rows[label] for label in sorted(rows, key=lambda label: -abs(change[label]))}
+        score = row.score and _difference(row.score)
+        rows[label] = asdict(row) | {row.metric: score, "changed": is_changed}
+        change[label] = abs(score["diff"]) if score else 0
+    return {label: rows[label] for label in sorted(rows, key=lambda label: -change[label])}
 
 
 def _difference(item: Difference) -> dict[str, float]:
@@ -280,9 +293,12 @@ def content(comparison: Comparison) -> dict[str, Any]:
     """Return the variables and functions of the templates."""
     made = view(comparison)
     sides = [side["recorded"] for side in (made["base"], made["head"]) if side and side["recorded"]]
-    recorded = [name for name in RECORDED if any(side[name] is not None for side in sides)]
+    names = (*get_args(CellMetric), *RECORDED)
+    recorded = [name for name in names if any(side.get(name) is not None for side in sides)]
     image = "test image" if comparison.numbers is None else comparison.numbers.image
     functions = {"better_or_worse": better_or_worse, "metric_name": metric_name}
+    rows = [] if comparison.numbers is None else [*comparison.numbers.per_class.values()]
+    made["score"] = rows[0].metric if rows else "f1"
     return {**made, **functions, "recorded": recorded, "image": image}
 
 

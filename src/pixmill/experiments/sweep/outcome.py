@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from pixmill.core.params import Params, flat
-from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.ranking import RankedModel, rank_models, with_params
 from pixmill.experiments.compare.trained_models import TrainedModel
 from pixmill.experiments.sweep.planning import Plan
 from pixmill.experiments.sweep.trial_store import SweepTrial
-from pixmill.metrics.many_models import SelectedValue, selected_value
+from pixmill.metrics.many_models import SelectedValue
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers
 from pixmill.train.training_key import deciding_params
 
@@ -70,10 +68,10 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     confidence = plan.params.evaluate.confidence
     done = [trial for trial in trials if trial.answers is not None]
     ids = pd.Index(images["id"])
-    actual = images["target"].to_numpy(np.int64)
     groups = group_numbers(images["cluster"].astype(str))
-    values = {trial.name: np.asarray(trial.answers, np.float64) for trial in done}
-    answers = {name: SplitAnswers(ids, actual, value) for name, value in values.items()}
+    answers = {
+        trial.name: plan.read(images, trial.answers) for trial in done if trial.answers is not None
+    }
     models = [_as_model(params, trial) for trial in done]
     crossed = not ids.isin(plan.validation).all()
     width = CROSS_FITTING_WIDTH if crossed else 1.0
@@ -85,10 +83,9 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     current = {trial.name for trial in trials if plan.is_current(trial)}
     expected = None
     if len(done) > 1:
-        expected = selected_value(
+        expected = plan.scoring.selected(
             metric,
-            actual,
-            [*values.values()],
+            [*answers.values()],
             groups,
             draws=_DRAWS,
             confidence=confidence,

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from blake3 import blake3
 
 from pixmill.core.errors import LockedError, ManifestError, ParamsError
@@ -23,7 +26,10 @@ from pixmill.core.repository.stage_inputs import (
     first_outdated,
     workspace_stages,
 )
+from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
+from pixmill.experiments.compare.scoring import Scoring
+from pixmill.experiments.compare.scorings import scoring_of
 from pixmill.experiments.sweep.space import check_searched, combinations, current_values, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.heads import head_of
@@ -71,6 +77,27 @@ class Plan:
     def lower_is_better(self) -> bool:
         """Whether the best value is the lowest."""
         return self.metric in LOWER_IS_BETTER
+
+    @property
+    def scoring(self) -> Scoring:
+        """How trials are measured."""
+        return scoring_of(self.params.task)
+
+    def read(self, images: pd.DataFrame, answers: npt.NDArray[np.float32]) -> SplitAnswers:
+        """Return the answers of a trial.
+
+        Args:
+            images: Columns ``id`` and ``label``.
+            answers: Calibrated probabilities, shape (images, labels).
+        """
+        labels = self.params.classes
+        return SplitAnswers(
+            pd.Index(images["id"]),
+            head_of(self.params.task).targets(images["label"], labels).astype(np.int64),
+            answers.astype(np.float64),
+            np.array(self.params.train.labels.thresholds(labels)),
+            self.params.task,
+        )
 
     def best(self, trials: Sequence[SweepTrial]) -> list[SweepTrial]:
         """Return the complete trials, best first; of equal ones the earliest."""

@@ -20,12 +20,10 @@ from pixmill.core.errors import (
 )
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.process.progress import Progress, announce, only_warnings
-from pixmill.experiments.compare.ranking import measure
 from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.space import current_values, suggest
 from pixmill.experiments.sweep.trial_store import CURVES, KEY, REASON, SAME, VALUES, SweepTrial
 from pixmill.heads import head_of
-from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
 from pixmill.train import Callback
 from pixmill.train.checkpoints import discard, pin
@@ -234,16 +232,14 @@ class _Search:
         rows = found.rows[measured].reset_index(drop=True)
         targets = found.targets[measured]
         given = found.probabilities[measured]
-        clusters = rows["cluster"].astype(str)
-        calibration = calibrate(given, targets, clusters, plan.params.train.target_accuracy)
-        answers = calibration.apply(given).astype(np.float32)
-        self._check_images(rows.assign(target=targets))
-        value, _ = measure(
-            plan.metric,
-            targets.astype(np.int64),
-            answers.astype(np.float64),
-            group_numbers(clusters),
+        params = plan.params
+        groups = group_numbers(rows["cluster"].astype(str))
+        calibration = head_of(params.task).calibrate(
+            given, targets, groups, params.train, params.classes
         )
+        answers = calibration.apply(given).astype(np.float32)
+        self._check_images(rows)
+        value, _ = plan.scoring.measure(plan.metric, plan.read(rows, answers), groups)
         if value is None:
             raise PixmillError(
                 f"{plan.metric} is undefined on the {len(rows):,} images that rank the trials",

@@ -173,7 +173,7 @@ class TrialStore:
         (self.folder / f"recorded-{trials}").touch()
 
     def images(self) -> pd.DataFrame | None:
-        """Return the images that each trial predicted: ``id label cluster target``."""
+        """Return the images that each trial predicted: ``id label cluster``."""
         path = self.folder / "images.parquet"
         return pd.read_parquet(path) if path.exists() else None
 

@@ -63,11 +63,16 @@ def run(arguments: argparse.Namespace) -> None:
         print(printable_lines(said))
         return
     with scratch_of(root) as scratch:
-        options = replace(reading_options(arguments), least=1, label=arguments.label)
+        known = load_params(root)
+        options = replace(
+            reading_options(arguments),
+            least=1,
+            label=arguments.label,
+            several=known.task == "labels",
+        )
         found = recognise(arguments.source, scratch, options)
         if not arguments.dry_run:
             announce(introduce(found))
-        known = load_params(root)
         lines = import_into(
             root,
             found,
@@ -77,8 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
             dry_run=arguments.dry_run,
         )
         if not arguments.dry_run:
+            facts = [item.facts for item in found.items]
             grid = ["  pixmill review --grid   (gives labels to the images without one)"]
-            label = grid if any(item.facts.label is None for item in found.items) else []
+            label = grid if not all(map(found.labels_in, facts)) else []
             lines = [
                 *found.remarks,
                 *lines,
@@ -93,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _small_classes(params: Params, found: Detected) -> list[str]:
     """Return a line for each new class with too few images to pass the checks."""
     least = params.validate.min_per_class.count
-    counts = Counter(item.facts.label for item in found.items if item.facts.label)
+    counts = Counter(label for item in found.items for label in found.labels_in(item.facts))
     return [
         f"{label} has {number} of the {least} images that a class needs: add more"
         for label, number in counts.items()

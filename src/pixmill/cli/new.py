@@ -5,9 +5,12 @@ adds missing files and changes nothing else.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from pixmill.cli.parser import add_reading_options, reading_options
+from pixmill.core.cells import Task
 from pixmill.core.process.progress import announce
 from pixmill.core.words import printable_lines
 
@@ -16,6 +19,10 @@ EXAMPLES = (
     (
         "pixmill new pets --from ~/photos",
         "with a copy of your images: a folder, an archive, or a table",
+    ),
+    (
+        "pixmill new shop --from labels.csv --unlisted no",
+        "with several labels an image, which lacks those that its row does not list",
     ),
     ("pixmill new pets --classes cat,dog", "with an empty folder for each class"),
 )
@@ -43,6 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="A,B,C", help=classes)
     parser.add_argument("--from", dest="source", metavar="X", type=Path, help=source)
     add_reading_options(parser)
+    task = "with --from: whether an image has one label, or several or none; default: recognised"
+    parser.add_argument("--task", choices=get_args(Task), help=task)
     parser.add_argument("--demo", action="store_true", help="copy the bundled images")
     parser.add_argument(
         "--remote", metavar="URL", help="DVC remote of the team: a folder, s3://…, ssh://…"
@@ -61,5 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     names = ("folder", "recipe", "source", "dry_run", "demo", "remote", "mlflow", "pixmill")
     options = {name: getattr(arguments, name) for name in names}
     with interruptible("interrupted; the same command completes the project"):
-        lines = create(ProjectSpec(**options, reading=reading_options(arguments)), report=announce)
+        several = {"one_label": False, "labels": True}.get(arguments.task)
+        reading = replace(reading_options(arguments), several=several)
+        lines = create(ProjectSpec(**options, reading=reading), report=announce)
         print(printable_lines("\n".join(lines)))

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.names import split_option
-from pixmill.core.words import did_you_mean
+from pixmill.core.words import did_you_mean, printable_lines
 from pixmill.project.api import find_project
 
 if TYPE_CHECKING:
     from pixmill.dataset.detection import Options
+    from pixmill.dataset.several import Unlisted
 
 N = TypeVar("N", int, float)
 
@@ -105,6 +107,8 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     pattern = r"parentheses match the label: '([a-z]+)\.\d+'"
     parser.add_argument("--columns", type=_columns, default={}, metavar="ROLE=NAME,…", help=columns)
     parser.add_argument("--pattern", metavar="REGEX", help=pattern)
+    unlisted = "with several labels an image: what a label is that its list does not have"
+    parser.add_argument("--unlisted", choices=("no", "unknown"), help=unlisted)
     parser.add_argument(
         "--ignore-splits", action="store_true", help="draw train, val and test from all images"
     )
@@ -122,7 +126,19 @@ def reading_options(arguments: argparse.Namespace) -> "Options":
         arguments.columns,
         arguments.pattern,
         arguments.ignore_splits,
+        unlisted=arguments.unlisted,
+        ask=_ask_unlisted if sys.stdin.isatty() else None,
     )
+
+
+def _ask_unlisted(question: str) -> "Unlisted":
+    """Ask on the terminal until there is an answer."""
+    while True:
+        match input(f"{printable_lines(question)} [no/unknown] ").strip().lower():
+            case "no":
+                return "no"
+            case "unknown":
+                return "unknown"
 
 
 def _columns(text: str) -> dict[str, str]:

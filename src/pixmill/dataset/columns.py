@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import COLUMNS, SPLITS
@@ -13,7 +13,7 @@ from pixmill.core.words import first_of, join_names, shell_word
 from pixmill.dataset.layout import role_of
 from pixmill.dataset.table_files import SEPARATOR, Table, UnreadError
 
-ROLES = ("image", *COLUMNS[1:])
+ROLES = ("image", *COLUMNS[1:], "not_label")
 """What columns can be; the names that ``--columns`` takes."""
 
 _NAMES = {
@@ -28,6 +28,7 @@ _NAMES = {
     "productid lesionid "
     "individualid sequenceid",
     "licence": "licence license licenceurl licenseurl rights",
+    "not_label": "notlabel notlabels",
     "author": "author artist creator photographer owner credit rightsholder",
     "page_url": "pageurl page sourceurl landingurl originallandingurl url link",
 }
@@ -65,8 +66,12 @@ _FRACTION = re.compile(r"-?\d*\.(?=\d*[1-9])\d+(?:e-?\d+)?", re.IGNORECASE)
 ONE_HOT = "one-hot"
 """Name of a column of labels that stands for one column for each class."""
 
-_ONES = {"1", "1.0", "true", "True", "TRUE"}
-_BITS = _ONES | {"0", "0.0", "false", "False", "FALSE"}
+_ONES = {"1", "1.0", "true", "yes"}
+_ZEROS = {"0", "0.0", "false", "no"}
+_BITS = {"", *_ONES, *_ZEROS}
+_MAX_WRONG = 0.2
+"""Share of the cells of a column of a label that may be neither, which are mistakes."""
+
 _MAX_NONE = 0.1
 """Share of the rows of such a table that may have no class."""
 
@@ -81,6 +86,8 @@ def guess_columns(
     chosen: Mapping[str, str],
     has_file: Callable[[str], bool],
     folders: Collection[str],
+    *,
+    several: bool | None = None,
 ) -> dict[str, str]:
     """Return the columns of a table by role; without ``image`` where none names images.
 
@@ -90,9 +97,11 @@ def guess_columns(
             guessed.
         has_file: Whether a cell names a file.
         folders: Folders that may be the classes, if no column is named like one of labels.
+        several: Whether an image may have several labels; ``None``: it is guessed.
 
     Raises:
-        DataError: Several columns, or a column and the folders, may be the label.
+        DataError: Several columns, or a column and the folders, may be the label; or a cell of a
+            column of a label is no answer.
     """
     columns = table.columns
     roles = {**table.sure}
@@ -110,16 +119,21 @@ def guess_columns(
     def holds_splits(name: str) -> bool:
         return all(cell.isalpha() and role_of(cell) in SPLITS for cell in columns[name] if cell)
 
-    for role in ("group", "licence", "author"):
+    for role in ("group", "licence", "author", "not_label"):
         roles.setdefault(role, named(role))
     roles.setdefault("split", next(filter(holds_splits, free().values()), ""))
     roles.setdefault("image", _guess_image(table, free(), has_file))
     roles.setdefault("page_url", named("page_url"))
     if "label" not in roles and roles["image"]:
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
+        is_chosen = chosen.get("label") == ONE_HOT
+
+        def has_other(name: str) -> bool:
+            return not is_chosen and (_may_be_label(table, name) or len(folders) > 1)
+
         roles["label"] = (
-            named("label")
-            or _join_one_hot(table, others)
+            (not is_chosen and named("label"))
+            or _join_columns(table, others, several=several, has_other=has_other)
             or _guess_label(table, others, roles["image"], folders)
         )
     return {role: roles[role] for role in ROLES if roles.get(role)}
@@ -162,49 +176,92 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
     return next(iter(found[False] + found[True]), "")
 
 
-def _join_one_hot(table: Table, names: Collection[str]) -> str:
-    """Replace columns of classes, 1 in the rows of their images, by one of labels; return its name.
+def _join_columns(
+    table: Table, names: Collection[str], *, several: bool | None, has_other: Callable[[str], bool]
+) -> str:
+    """Replace columns of labels, 1 in the rows of their images, by one; return its name.
 
     Args:
         table: The table.
-        names: Columns that may name a class.
+        names: Columns that may name a label.
+        several: Whether an image may have several; ``None``: they may, unless nearly all have one.
+        has_other: Whether another column than these may be the label, given its name.
 
     Returns:
         An empty text if there are no such columns.
+
+    Raises:
+        DataError: A cell of such a column is no answer.
     """
-    bits = [name for name in names if _BITS.issuperset(table.columns[name])]
-    rows = zip(*(table.columns[name] for name in bits), strict=True)
-    labels = [
-        SEPARATOR.join(name for name, cell in zip(bits, row, strict=True) if cell in _ONES)
-        for row in rows
-    ]
-    if len(bits) < 2 or labels.count("") > _MAX_NONE * len(labels):
+    wrong = {name: _wrong_cells(table.columns[name]) for name in names}
+    bits = [name for name in names if not wrong[name]]
+    has = _join_names(table, bits, _ONES)
+    lacks = _join_names(table, bits, _ZEROS)
+    is_whole = all(all(table.columns[name]) for name in bits)
+    is_one = several is False or not any(SEPARATOR in cell for cell in has)
+    if several or not (is_whole and is_one and has.count("") <= _MAX_NONE * len(has)):
+        doubtful = [name for name in names if wrong[name] and _is_mistaken(table, name, wrong)]
+        others = [name for name in names if name not in {*bits, *doubtful}]
+        if several is False or len(bits) + len(doubtful) < 2 or any(map(has_other, others)):
+            return ""
+        if doubtful:
+            raise _refuse_cell(table, doubtful[0], wrong[doubtful[0]][0])
+        table.lacking.extend(lacks if any(lacks) else ())
+    if len(bits) < 2:
         return ""
     for name in bits:
         del table.columns[name]
-    table.columns[ONE_HOT] = labels
+    table.columns[ONE_HOT] = has
     return ONE_HOT
+
+
+def _wrong_cells(cells: Sequence[str]) -> list[int]:
+    """Return the numbers of the cells that are neither yes nor no nor empty."""
+    return [number for number, cell in enumerate(cells) if cell.lower() not in _BITS]
+
+
+def _is_mistaken(table: Table, name: str, wrong: Mapping[str, Sequence[int]]) -> bool:
+    """Return whether nearly all cells of a column are yes or no."""
+    return len(wrong[name]) <= _MAX_WRONG * sum(map(bool, table.columns[name]))
+
+
+def _refuse_cell(table: Table, name: str, number: int) -> DataError:
+    return DataError(
+        f"{table.path}, row {number + 1}: {name} is {table.columns[name][number]!r}, expected 0, "
+        "1, yes, no, true, false or nothing",
+        next="correct it, or remove the column if it is no label",
+    )
+
+
+def _join_names(table: Table, names: Sequence[str], answers: Collection[str]) -> list[str]:
+    """Return for each row the names of the columns with one of the answers, joined."""
+    rows = zip(*(table.columns[name] for name in names), strict=True)
+    return [
+        SEPARATOR.join(
+            name for name, cell in zip(names, row, strict=True) if cell.lower() in answers
+        )
+        for row in rows
+    ]
+
+
+def _may_be_label(table: Table, name: str) -> bool:
+    """Return whether the values of a column repeat."""
+    values = Counter(filter(None, table.columns[name]))
+    return 1 < len(values) <= values.total() / 2 and not any(
+        is_url(value) or _FRACTION.fullmatch(value) for value in values
+    )
 
 
 def _guess_label(table: Table, names: Collection[str], image: str, folders: Collection[str]) -> str:
     """Return the only column whose values repeat, or an empty text."""
-    counts = {name: Counter(filter(None, table.columns[name])) for name in names}
-    choices = [
-        name
-        for name, values in counts.items()
-        if len(values) > 1
-        and len(values) <= values.total() / 2
-        and not any(is_url(value) or _FRACTION.fullmatch(value) for value in values)
-    ]
-    places = [f"{name} ({len(counts[name]):,} values)" for name in choices]
+    choices = [name for name in names if _may_be_label(table, name)]
+    places = [f"{name} ({len({*filter(None, table.columns[name])}):,} values)" for name in choices]
     if len(folders) > 1:
         places.append(f"the folder ({first_of(sorted(folders), 3)}; --pattern '([^/]+)/[^/]+$')")
     if choices and len(places) > 1:
-        problem = (
-            f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads "
-            "one column of labels"
-        )
         raise DataError(
-            problem, next=f"choose one: {to_option({'image': image, 'label': choices[0]})}"
+            f"{table.path.name}: the label may be {join_names(places, 10)}",
+            next=f"choose one: {to_option({'image': image, 'label': choices[0]})}, or "
+            f"label={ONE_HOT} for one column a label",
         )
     return choices[0] if choices else ""

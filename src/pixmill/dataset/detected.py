@@ -35,7 +35,8 @@ class Item:
 
     def with_split(self, splits: Mapping[str | None, str]) -> Item:
         """Return the image in the split to use for its own, none without a label."""
-        split = splits.get(self.facts.split) if self.facts.label else None
+        is_answered = self.facts.label is not None or self.facts.not_label
+        split = splits.get(self.facts.split) if is_answered else None
         return replace(self, facts=replace(self.facts, split=split))
 
 
@@ -51,6 +52,8 @@ class Detected:
         remarks: Sentences on assumptions and on what was left out, with counts.
         options: Options of the command line that would overrule what was guessed, such as
             ``--columns``.
+        several: Whether an image may have several labels: facts then list those that it has and
+            has not.
     """
 
     items: list[Item]
@@ -58,8 +61,13 @@ class Detected:
     urls: Mapping[str, Facts] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def by_source(self) -> dict[str, list[Facts]]:
         """Facts of all images by the source that is to read them, ``folder`` or ``urls``."""
         return {"folder": [item.facts for item in self.items], "urls": [*self.urls.values()]}
+
+    def labels_in(self, facts: Facts) -> list[str]:
+        """Return the labels that facts name, including those that the image lacks."""
+        return [*facts.cells] if self.several else [*filter(None, [facts.label])]

@@ -1,12 +1,13 @@
 """Recognise the images of a folder, archive or table, and describe them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from pixmill.core.cells import NONE
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts
 from pixmill.core.names import fold, to_nfc
@@ -14,6 +15,7 @@ from pixmill.core.words import count, first_of
 from pixmill.dataset.archives import unpack
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.folders import find_all, find_in_folder
+from pixmill.dataset.several import Unlisted, keep_labels, settle
 from pixmill.dataset.table_files import SUFFIXES, UnreadError, within_limits
 from pixmill.dataset.tables import find_table
 from pixmill.images.listing import files_below
@@ -32,6 +34,9 @@ class Options:
         least: Minimum number of classes in folders.
         label: Label of all images of a folder; ``unlabelled``: they have none; ``None``: recognise
             it.
+        several: Whether an image may have several labels; ``None``: recognise it.
+        unlisted: With several labels, what one is that a list does not have.
+        ask: Asks for ``unlisted``; ``None``: nobody can answer.
     """
 
     classes: tuple[str, ...] = ()
@@ -40,6 +45,9 @@ class Options:
     no_splits: bool = False
     least: int = 2
     label: str | None = None
+    several: bool | None = None
+    unlisted: Unlisted | None = None
+    ask: Callable[[str], Unlisted] | None = None
 
 
 def refuse_overlap(source: Path, folder: Path) -> None:
@@ -76,8 +84,12 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
             next="give a folder, archive or table, relative to the current folder",
         )
     if options.label is not None:
-        return _label_all(source, options.label)
-    return _recognise_table(source, scratch, options)
+        found = _label_all(source, options.label)
+    else:
+        found = _recognise_table(source, scratch, options)
+    if options.several or found.several:
+        found = settle(replace(found, several=True), options.unlisted, options.ask)
+    return _choose(found, options) if options.label is None else found
 
 
 def _recognise_archive(source: Path, scratch: Path, options: Options) -> Detected:
@@ -119,14 +131,19 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
     # A pattern says that names label the images, not a table.
     if not options.pattern:
         try:
-            table = find_table(source, columns=options.columns, scratch=scratch / "embedded")
+            table = find_table(
+                source,
+                columns=options.columns,
+                scratch=scratch / "embedded",
+                several=options.several,
+            )
         except UnreadError as error:
             if options.columns or not source.is_dir():
                 raise
             table = None
             remarks = (error.remark,)
         if table:
-            return _choose(table, options)
+            return table
     if options.columns:
         raise DataError(
             f"{source} has no table that labels images",
@@ -139,6 +156,7 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
             pattern=options.pattern,
             no_splits=options.no_splits,
             least=options.least,
+            several=options.several,
         )
     except DataError as error:
         raise DataError("\n".join([*remarks, error.message]), next=error.next) from None
@@ -154,24 +172,31 @@ def _choose(found: Detected, options: Options) -> Detected:
             f"there are no images of {first_of(missing)}; there are {first_of(every)}",
             next="correct --classes",
         )
+    if options.classes and found.several:
+        found = keep_labels(found, options.classes)
     chosen = {*(options.classes or every), None}
 
-    def settle(facts: Facts) -> Facts:
+    def keep_split(facts: Facts) -> Facts:
         return replace(facts, split=None) if options.no_splits else facts
 
     items = [
-        replace(item, facts=settle(item.facts))
+        replace(item, facts=keep_split(item.facts))
         for item in found.items
-        if item.facts.label in chosen
+        if found.several or item.facts.label in chosen
     ]
-    urls = {url: settle(facts) for url, facts in found.urls.items() if facts.label in chosen}
+    urls = {
+        url: keep_split(facts)
+        for url, facts in found.urls.items()
+        if found.several or facts.label in chosen
+    }
     return replace(found, items=items, urls=urls)
 
 
 def describe(found: Detected) -> str:
     """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
+    every = [*chain(*found.by_source.values())]
     counts = Counter(
-        (facts.split or "", facts.label or "") for facts in chain(*found.by_source.values())
+        (facts.split or "", label) for facts in every for label in _shown(found, facts)
     )
     parts: dict[str, list[str]] = {}
     for (split, label), number in sorted(counts.items()):
@@ -179,7 +204,14 @@ def describe(found: Detected) -> str:
             f"{number:,} of {label}" if label else f"{number:,} without a label"
         )
     texts = [f"{split}: " * bool(split) + first_of(each) for split, each in parts.items()]
-    return f"{count(counts.total(), 'image')}: {'; '.join(texts)}" if texts else "no images"
+    return f"{count(len(every), 'image')}: {'; '.join(texts)}" if texts else "no images"
+
+
+def _shown(found: Detected, facts: Facts) -> list[str]:
+    """Return the labels that an image has; an empty text without any."""
+    if found.several:
+        return [label for label, has in facts.cells.items() if has] or [NONE * bool(facts.cells)]
+    return [facts.label or ""]
 
 
 def introduce(found: Detected) -> str:
@@ -202,6 +234,5 @@ def preview(found: Detected, notes: Iterable[str] = ()) -> list[str]:
 
 def labels_of(found: Detected) -> list[str]:
     """Return the labels, sorted."""
-    return sorted(
-        {facts.label for facts in chain(*found.by_source.values()) if facts.label is not None}
-    )
+    every = chain(*found.by_source.values())
+    return sorted({label for facts in every for label in found.labels_in(facts)})

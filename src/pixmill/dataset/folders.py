@@ -14,6 +14,8 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.dataset.detected import Detected, Item
 from pixmill.dataset.layout import File, Layout, read_layout
+from pixmill.dataset.several import labels_of, split_lists
+from pixmill.dataset.table_files import SEPARATOR
 from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
@@ -38,6 +40,7 @@ def find_in_folder(
     pattern: str | None = None,
     no_splits: bool = False,
     least: int = 2,
+    several: bool | None = None,
 ) -> Detected:
     """Find labelled images in class folders, in those of splits, or by their file names.
 
@@ -54,6 +57,8 @@ def find_in_folder(
             have none. Default: the folder is the label.
         no_splits: Whether to ignore that folders are named after splits.
         least: Minimum number of classes.
+        several: Whether names of folders such as ``a,b`` list several labels. Default: if each of
+            them is in the name of a second folder.
 
     Raises:
         DataError: There are no images, fewer classes than ``least``, no readable image of a class,
@@ -81,6 +86,8 @@ def find_in_folder(
             next=f"put the images into {top}/<class>/, or give a pattern of the label: "
             "--pattern '([a-z]+)_'",
         )
+    if several is not False:
+        items = _split_lists(items, always=several is True)
     settled, more, has_splits = _settle(items, no_splits=no_splits)
     remarks += more
     is_by_split = has_splits and not no_splits
@@ -90,7 +97,18 @@ def find_in_folder(
     if has_splits:
         recognised += ", by split"
         options += ("--ignore-splits",)
-    return Detected(settled, recognised, remarks=tuple(remarks), options=options)
+    is_list = any(SEPARATOR in (item.facts.label or "") for item in settled)
+    return Detected(settled, recognised, remarks=tuple(remarks), options=options, several=is_list)
+
+
+def _split_lists(items: Sequence[Item], *, always: bool) -> list[Item]:
+    """Return the images with the labels that the names of their folders list."""
+    names = sorted({item.facts.label for item in items if item.facts.label})
+    lists = dict(zip(names, split_lists(names, signs=",", always=always), strict=True))
+    return [
+        replace(item, facts=replace(item.facts, label=lists.get(item.facts.label or "")))
+        for item in items
+    ]
 
 
 def _advise(layout: Layout, *, guesses: bool, is_by_split: bool) -> list[str]:
@@ -267,7 +285,7 @@ def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list
     labels: dict[str | None, set[str]] = defaultdict(set)
     for item in items:
         if item.facts.label:
-            labels[item.facts.split].add(item.facts.label)
+            labels[item.facts.split].update(labels_of(item.facts.label))
     given, remarks = settle_splits(labels)
     if no_splits:
         return [item.with_split({}) for item in items], [], bool(given)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pixmill.core.cells import merge_cells
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest
 from pixmill.core.metadata import Facts, read_metadata
@@ -16,10 +17,14 @@ from pixmill.core.words import count, first_of
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.forgetting import forgotten_ids
+from pixmill.dataset.several import with_cells
 from pixmill.fetch.location import is_on
 from pixmill.images.listing import files_below
 
 UNLABELLED = "data/unlabelled"
+
+_IMAGES = "images"
+"""Folder in ``data/`` of images that may have several labels."""
 
 _COMPLETED = ("split", "group", "licence", "author", "page_url")
 """Facts that an image in ``data/`` gets from a later import if it lacks them."""
@@ -32,6 +37,7 @@ _FORGOTTEN = "Left out {} forgotten earlier (decisions.csv; scrape.exclude_*, op
 _SEVERAL_LABELS = "Left out {} with several labels"
 _SEVERAL_GROUPS = "Left out {} with several groups"
 _OTHER_LABEL = "Left out {} with another label (to change one: pixmill review)"
+_TWO_ANSWERS = "Left out {} with a yes and a no for a label (to change one: pixmill review)"
 _PRESENT = "Skipped {} that data/ or the import has already"
 _LABELLED = "Labelled {} of data/ in decisions.csv"
 _ADDED = "Added split, group or origin to {} in data/"
@@ -80,7 +86,7 @@ def plan_import(root: Path, found: Detected, params: Params) -> ImportPlan:
             next="copy them into data/train/ and data/test/, or into a project of their own: "
             "pixmill new NAME --from …",
         )
-    planner = _Planner(root, found.items, params)
+    planner = (_CellsPlanner if found.several else _Planner)(root, found.items, params)
     # An image in several splits stays out of training.
     items = sorted(found.items, key=lambda item: PRECEDENCE.index(item.facts.split))
     for item in track(items, "Plan", len(items)):
@@ -127,7 +133,7 @@ class _Planner:
         """Decide on an image."""
         content = self._contents[item.file]
         files = self._files[content]
-        label = self._class_of(item.facts.label or self._unlabelled)
+        label = self._key_of(item.facts)
         if why := self._find_obstacle(item, label):
             kind, name = why
             self._notes[kind].append(name)
@@ -141,12 +147,20 @@ class _Planner:
             self._complete(replace(item, facts=replace(item.facts, split=None)), name)
             files[label] = name
         else:
-            given = item.facts.label
-            folder = self._unlabelled if given is None else class_folder(given)
-            name = free_path(folder, item.name, self._taken)
+            name = free_path(self._folder_of(item.facts), item.name, self._taken)
             self._copies[name] = item
-            self._rows[name] = item.facts
+            self._rows[name] = self._facts_of(item, item.facts)
             files[label] = name
+
+    def _key_of(self, facts: Facts) -> str:
+        """Return what another file with the content must have in common."""
+        return self._class_of(facts.label or self._unlabelled)
+
+    def _folder_of(self, facts: Facts) -> str:
+        return self._unlabelled if facts.label is None else class_folder(facts.label)
+
+    def _facts_of(self, item: Item, facts: Facts) -> Facts:  # noqa: ARG002 (equal files agree)
+        return facts
 
     def finish(self) -> ImportPlan:
         """Return the plan."""
@@ -222,12 +236,51 @@ class _Planner:
         self._present.append(item)
         row = self._rows.get(name, Facts())
         added = {each: getattr(row, each) or getattr(item.facts, each) for each in _COMPLETED}
-        full = replace(row, **added)
+        full = self._facts_of(item, replace(row, **added))
         if full != row:
             self._rows[name] = full
             self._notes[_ADDED].append(name)
         if item.facts.split not in (None, full.split) or item.facts.group not in (None, full.group):
             self._notes[_KEPT].append(f"{name} ({item.name})")
+
+
+class _CellsPlanner(_Planner):
+    """Decides on images that may have several labels: what equal files say is joined."""
+
+    def __init__(self, root: Path, items: Sequence[Item], params: Params) -> None:
+        # What the import and data/ say of each content.
+        self._cells: dict[str, list[Mapping[str, bool]]] = defaultdict(list)
+        super().__init__(root, items, params)
+
+    def _key_of(self, facts: Facts) -> str:  # noqa: ARG002 (other labels are no obstacle)
+        return _IMAGES
+
+    def _folder_of(self, facts: Facts) -> str:
+        return _IMAGES if facts.cells else self._unlabelled
+
+    def _facts_of(self, item: Item, facts: Facts) -> Facts:
+        return with_cells(facts, merge_cells(self._cells[self._contents[item.file]])[0])
+
+    def _note_facts(self, item: Item) -> None:
+        content = self._contents[item.file]
+        self._cells[content].append(item.facts.cells)
+        if item.facts.group:
+            self._groups[content].add(item.facts.group)
+
+    def _index_files(self, present: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for file, name in present.items():
+            if file in self._contents:
+                content = self._contents[file]
+                found[content] = {_IMAGES: name}
+                self._cells[content].append(self._rows.get(name, Facts()).cells)
+        return found
+
+    def _find_obstacle(self, item: Item, label: str) -> tuple[str, str] | None:
+        disputed = merge_cells(self._cells[self._contents[item.file]])[1]
+        if disputed:
+            return _TWO_ANSWERS, f"{item.name} ({first_of(disputed)})"
+        return super()._find_obstacle(item, label)
 
 
 def _read_contents(

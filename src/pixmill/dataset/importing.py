@@ -6,29 +6,40 @@ and rows of ``metadata.csv``; a table of URLs is written to ``lists/``.
 
 import contextlib
 import json
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.cells import render_cells, to_matrix
 from pixmill.core.decisions import Key, Row, label_as
 from pixmill.core.errors import DataError, LockedError, ParamsError
-from pixmill.core.files.writing import fresh_folder, hold_lock, place_within, write_text
-from pixmill.core.metadata import FILE, Facts, to_csv, write_metadata
+from pixmill.core.files.writing import (
+    file_digest,
+    fresh_folder,
+    hold_lock,
+    place_within,
+    write_text,
+)
+from pixmill.core.metadata import FILE, Facts, read_metadata, to_csv, write_metadata
 from pixmill.core.names import class_by_name, fold
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
 from pixmill.core.repository.dvc import dvc, running_dvc
 from pixmill.core.review_csv import require_converted
-from pixmill.core.words import count
+from pixmill.core.words import count, first_of
 from pixmill.dataset.bundled import holds_files, missing_data
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.detection import describe, preview
 from pixmill.dataset.import_plan import UNLABELLED, ImportPlan, plan_import
+
+_TASK_LINE = "task: labels              # an image may have several, or none; one_label: just one\n"
 
 _GROUPS = f"data/{FILE}:group"
 
@@ -64,8 +75,8 @@ def scratch_of(root: Path) -> Iterator[Path]:
 def set_params(text: str, found: Detected, name: str) -> str:
     """Return a params file that uses the images: their classes, sources, and given groups.
 
-    New labels become classes, whose source is ``folder`` or ``urls``; existing classes get it in
-    addition.
+    New labels become classes, except in a project with several labels an image. Their source is
+    ``folder`` or ``urls``; existing classes get it in addition.
 
     Args:
         text: The params.
@@ -77,6 +88,9 @@ def set_params(text: str, found: Detected, name: str) -> str:
     """
     params = parse_params(text)
     classes, sources = _add_classes(params, found)
+    if found.several and params.task == "one_label":
+        text = re.sub("^(?=classes:)", _TASK_LINE, text, count=1, flags=re.MULTILINE)
+        params = parse_params(text)
     values: dict[str, Any] = {"classes": classes, "scrape.source_by_class": sources}
     if found.urls:
         values["scrape.urls.files"] = [
@@ -84,7 +98,9 @@ def set_params(text: str, found: Detected, name: str) -> str:
         ]
     if params.split.group_by is None and any(item.facts.group for item in found.items):
         values["split.group_by"] = _GROUPS
-    if params.evaluate.unlabelled is None and any(item.facts.label is None for item in found.items):
+    if params.evaluate.unlabelled is None and not all(
+        found.labels_in(item.facts) for item in found.items
+    ):
         values["evaluate.unlabelled"] = UNLABELLED
     try:
         wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
@@ -100,7 +116,7 @@ def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, 
     sources: dict[str, tuple[str, ...]] = dict(scrape.source_by_class)
     for source, every in found.by_source.items():
         names = class_by_name(params.classes, getattr(scrape, source).classes)
-        labels = sorted({facts.label for facts in every if facts.label})
+        labels = sorted({label for facts in every for label in found.labels_in(facts)})
         for label in dict.fromkeys(names.get(label, label) for label in labels):
             if label in classes:
                 before = sources.get(label, scrape.source)
@@ -110,6 +126,19 @@ def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, 
             if source not in before:
                 sources[label] = (*before, source)
     return classes, sources
+
+
+def _require_classes(params: Params, found: Detected) -> None:
+    """Refuse labels that other images of the project were never asked for."""
+    names = class_by_name(params.classes, params.scrape.folder.classes)
+    for facts in chain(*found.by_source.values()):
+        for label in found.labels_in(facts):
+            if names.get(label, label) not in params.classes:
+                example = next(item.name for item in found.items if label in item.facts.cells)
+                raise DataError(
+                    f"{example}: {label!r} is not one of the labels {first_of(params.classes)}",
+                    next="add it to classes in params.yaml, correct it, or leave it out: --classes",
+                )
 
 
 def _advise_names(labels: Sequence[str]) -> str:
@@ -154,6 +183,8 @@ def import_into(
     """
     require_converted(root)
     before = read_text(root / "params.yaml")
+    if found.several:
+        _require_classes(parse_params(before), found)
     params = parse_params(set_params(before, found, name))
     if command := missing_data(root) if (root / "data.dvc").exists() else None:
         raise DataError("data/ is missing", next=f"{command}, then repeat the command")
@@ -166,11 +197,35 @@ def import_into(
                 f"`{each.command}` is using data/",
                 next="wait for it or stop it, then repeat the command",
             )
+    is_first = not holds_files(root / "data")
     lines, taken = take_in(root, found, scratch, params, name, by=by)
-    write_text(root / "params.yaml", set_params(before, taken, name))
+    text = set_params(before, taken, name)
+    write_text(root / "params.yaml", set_salt(root, text) if found.several and is_first else text)
     if found.items:
         dvc(root, "add", "data")
     return lines
+
+
+def set_salt(root: Path, text: str) -> str:
+    """Return a params file whose ``split.salt`` gives each split its share of each label.
+
+    Args:
+        root: Project folder, with the images in ``data/``.
+        text: The params.
+    """
+    from pixmill.split.salts import choose_salt
+
+    params = parse_params(text)
+    rows = {name: facts for name, facts in read_metadata(root / "data").items() if facts.cells}
+    names = [
+        (facts.group if params.split.group_by == _GROUPS else None)
+        or file_digest(root / "data" / name)[:16]
+        for name, facts in rows.items()
+    ]
+    matrix = to_matrix([render_cells(facts.cells) for facts in rows.values()], params.classes)
+    salt = choose_salt(matrix, names, params.split)
+    wanted = params.changed({"split.salt": salt}).model_copy(update={"sweep": params.sweep})
+    return edit_params(text, wanted, otherwise="set split.salt there yourself")
 
 
 def take_in(

@@ -74,12 +74,16 @@ class Table:
         sure: Columns by role, where the format defines them; ``image`` is not in ``columns`` if it
             has images as bytes.
         kind: What the file is, such as ``a table``.
+        lacking: Labels that each row's image has not, where columns of labels tell.
+        unanswered: Numbers of rows whose question nobody answered.
     """
 
     path: Path
     columns: dict[str, list[str]]
     sure: Mapping[str, str] = field(default_factory=dict)
     kind: str = "a table"
+    lacking: list[str] = field(default_factory=list)
+    unanswered: set[int] = field(default_factory=set)
 
 
 def within_limits(act: Callable[[], _Result], paths: Sequence[Path]) -> _Result:
@@ -186,16 +190,21 @@ def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
     """Return a row for each annotation, whose choices are empty if it was skipped."""
     rows: list[dict[str, Any]] = []
     questions: set[str] = set()
+    unanswered: set[int] = set()
     for task in tasks:
-        for annotation in task["annotations"] or [{"result": []}]:
-            results = [] if annotation.get("was_cancelled") else annotation["result"]
+        for annotation in task["annotations"] or [{"result": [], "was_cancelled": True}]:
+            results = annotation["result"]
+            if annotation.get("was_cancelled"):
+                unanswered.add(len(rows))
+                results = []
             chosen = {
                 each["from_name"]: each["value"] for each in results if each["type"] == "choices"
             }
             rows.append(task["data"] | chosen)
             questions |= chosen.keys()
     sure = {"label": questions.pop()} if len(questions) == 1 else {}
-    return Table(path, _to_columns(path, rows), sure, "an export of Label Studio")
+    columns = _to_columns(path, rows)
+    return Table(path, columns, sure, "an export of Label Studio", unanswered=unanswered)
 
 
 def _to_columns(path: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -208,6 +217,8 @@ def _to_text(value: Any) -> str:
     match value:
         case {"choices": choices}:  # of Label Studio
             return _to_text(choices)
+        case str() if value.startswith('{"choices":'):  # of its CSV
+            return _to_text(json.loads(value))
         case list():
             return SEPARATOR.join(filter(None, map(_to_text, value)))
         case float() if value.is_integer():  # of pandas, where some rows have no value
@@ -236,9 +247,16 @@ def _read_parquet(path: Path) -> Table:
     sure = {"image": min(images, key=lambda name: name not in ("image", "img"))} if images else {}
     for name in names:
         match features.get(name):
-            case {"_type": "ClassLabel", "names": classes}:
+            case (
+                {"_type": "ClassLabel", "names": classes}
+                | {"feature": {"_type": "ClassLabel", "names": classes}}
+                | [{"_type": "ClassLabel", "names": classes}]
+            ):
                 labels = {str(number): label.strip() for number, label in enumerate(classes)}
-                columns[name] = [labels.get(cell, "") for cell in columns[name]]
+                columns[name] = [
+                    SEPARATOR.join(labels.get(each, "") for each in cell.split(SEPARATOR))
+                    for cell in columns[name]
+                ]
                 sure["label"] = name
     return Table(path, columns, sure, "Parquet with images" if images else "a table")
 

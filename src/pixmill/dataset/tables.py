@@ -20,6 +20,7 @@ from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
 from pixmill.dataset.layout import in_masks, role_of
 from pixmill.dataset.named_files import NamedFiles, folder_label
+from pixmill.dataset.several import is_usual, labels_of, split_lists
 from pixmill.dataset.table_files import (
     SEPARATOR,
     SUFFIXES,
@@ -32,12 +33,19 @@ from pixmill.dataset.table_files import (
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 
+_WAY_OUT = "pixmill new NAME --from X --task labels"
+"""Takes several labels an image."""
+
 _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
 """In names of tables that show how to hand in results, and have no labels."""
 
 
 def find_table(
-    source: Path, *, columns: Mapping[str, str] | None = None, scratch: Path
+    source: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    scratch: Path,
+    several: bool | None = None,
 ) -> Detected | None:
     """Find the images that tables list.
 
@@ -52,13 +60,17 @@ def find_table(
         columns: Columns by role (``image``, ``label``, ``split``, ``group``, ``licence``,
             ``author``, ``page_url``). Default: guessed, as are missing roles.
         scratch: Folder for images from Parquet; emptied first.
+        several: Whether an image may have several labels, so that facts join them, see
+            :mod:`pixmill.dataset.several`. Default: if a cell lists several, or columns of labels
+            do, or the rows of many images.
 
     Returns:
         The images, or ``None`` if ``source`` is a folder without a table that labels images.
 
     Raises:
-        DataError: A column cannot be guessed or does not exist; most images have several labels; or
-            the table ``source`` cannot be read, or does not label images.
+        DataError: A column cannot be guessed or does not exist; a cell is no answer, or an image has and
+            has not a label; most images have several labels, against ``several``; or the table
+            ``source`` cannot be read, or does not label images.
         UnreadError: The only tables are too large or have no header.
     """
     chosen = _check_roles(columns or {})
@@ -70,7 +82,8 @@ def find_table(
         tables, problems = within_limits(partial(read_tables, paths, skips=is_folder), paths)
     present = {name for table in tables for name in (*table.columns, *table.sure.values())}
     _check_columns(chosen.values(), present, tables)
-    reading = _Reading(NamedFiles(source if is_folder else source.parent), fresh_folder(scratch))
+    files = NamedFiles(source if is_folder else source.parent)
+    reading = _Reading(files, fresh_folder(scratch), several)
     problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
     if is_folder or reading.has_metadata:
         reading.add_unnamed()
@@ -126,9 +139,11 @@ class _Reading:
     Args:
         files: Files that tables name.
         scratch: Empty folder for images from Parquet.
+        several: Whether an image may have several labels; ``None``: the tables say it.
     """
 
-    def __init__(self, files: NamedFiles, scratch: Path) -> None:
+    def __init__(self, files: NamedFiles, scratch: Path, several: bool | None) -> None:
+        self._several = several
         self.tables: list[tuple[Table, Mapping[str, str]]] = []
         self._files = files
         self._scratch = scratch
@@ -152,7 +167,7 @@ class _Reading:
             folders = classes if table.path.stem != "metadata" else ()
             is_file = partial(_names_file, self._files, table.path)
             try:
-                roles = guess_columns(table, chosen, is_file, folders)
+                roles = guess_columns(table, chosen, is_file, folders, several=self._several)
             except UnreadError as error:
                 problems.append(error)
                 continue
@@ -162,7 +177,9 @@ class _Reading:
 
     def _add(self, table: Table, roles: Mapping[str, str]) -> None:
         self.tables.append((table, roles))
-        facts_of = _RowFacts(table, roles, self._files.top)
+        facts_of = _RowFacts(table, roles, self._files.top, self._several)
+        if self._several is None and facts_of.has_several:
+            self._several = True
         image = roles["image"]
         if image not in table.columns:
             self._add_images(table, image, facts_of)
@@ -174,6 +191,7 @@ class _Reading:
             else:
                 folders = () if is_url(key) else key.split("/")[:-1]
                 self._join(key, facts_of(number, folders))
+                _refuse_contradiction(self._rows[key], f"{table.path}, row {number + 1}: {key}")
 
     def _join(self, key: str, facts: Facts) -> None:
         """Join a row with the earlier ones on the same image."""
@@ -186,6 +204,7 @@ class _Reading:
             self._lost["rows in a second split, of images that stay out of training"].append(key)
         self._rows[key] = Facts(
             label=_join(before.label, facts.label),
+            not_label=_join(before.not_label, facts.not_label),
             split=first,
             group=_join(before.group, facts.group),
             licence=before.licence or facts.licence,
@@ -224,7 +243,7 @@ class _Reading:
             folders = name.split("/")[:-1]
             facts = self._rows.get(name)
             if facts:
-                self._rows[name] = replace(facts, label=facts.label or label)
+                self._rows[name] = replace(facts, label=facts.label or label or facts.label)
             elif _is_image(folders, label):
                 self._rows[name] = Facts(label, _split_of(folders))
             elif Path(name).suffix:
@@ -239,12 +258,17 @@ class _Reading:
         labelled = [item.facts for item in found if item.facts.label]
         if not labelled:
             return None
-        _refuse_several(labelled)
+        several = is_usual(labelled) if self._several is None else self._several
+        if not several:
+            _refuse_several(labelled)
+            found = [_with_one(item) for item in found]
         splits, remarks = self._settle({facts.split for facts in labelled if facts.split})
-        items, urls, more = self._sort_out([item.with_split(splits) for item in found])
+        items, urls, more = self._sort_out(
+            [item.with_split(splits) for item in found], several=several
+        )
         remarks = [*remarks, *more, *self._describe_lost(), *self._describe_unused()]
         _, roles = self._main
-        return Detected(items, self._describe(), urls, tuple(remarks), (to_option(roles),))
+        return Detected(items, self._describe(), urls, tuple(remarks), (to_option(roles),), several)
 
     @property
     def _main(self) -> tuple[Table, Mapping[str, str]]:
@@ -275,14 +299,16 @@ class _Reading:
             return {}, [f"labelled images are in {names} only: splits are drawn at random"]
         return splits, remarks
 
-    def _sort_out(self, found: list[Item]) -> tuple[list[Item], dict[str, Facts], list[str]]:
+    def _sort_out(
+        self, found: list[Item], *, several: bool
+    ) -> tuple[list[Item], dict[str, Facts], list[str]]:
         """Return readable images, facts of URLs, and remarks on others."""
         items: list[Item] = []
         urls: dict[str, Facts] = {}
         reasons: list[str] = []
         for item in track(found, "Look at files", len(found), unit="file"):
-            if several := _several_of(item.facts):
-                self._lost[f"images with several {several}s (not supported)"].append(item.name)
+            if fault := _several_of(item.facts, labels=several):
+                self._lost[fault].append(item.name)
             elif is_url(item.name):
                 urls[item.name] = item.facts
             elif (reason := reason_of(item.path)) in (None, "no_decoder"):
@@ -290,7 +316,7 @@ class _Reading:
             else:
                 reasons.append(reason)
         remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
-        classes = {item.facts.label for item in found if item.facts.label}
+        classes = {item.facts.label for item in found if item.facts.label and not several}
         return items, urls, [*remarks, *_describe_overruled(items, classes)]
 
     def _describe_lost(self) -> list[str]:
@@ -318,19 +344,44 @@ class _RowFacts:
         table: The table.
         roles: Columns by role.
         top: Folder of the images; the folders from there to the table may name a split.
+        several: Whether an image may have several labels; ``None``: the cells say it.
     """
 
-    def __init__(self, table: Table, roles: Mapping[str, str], top: Path) -> None:
+    def __init__(
+        self, table: Table, roles: Mapping[str, str], top: Path, several: bool | None
+    ) -> None:
         self._cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
         self._above = table.path.relative_to(top).with_suffix("").parts
-        if "label" in self._cells:
+        self._unanswered = table.unanswered
+        if table.lacking:
+            self._cells["not_label"] = table.lacking
+        elif "not_label" in self._cells:
+            for role in self._cells.keys() & {"label", "not_label"}:
+                cells = [*map(to_nfc, self._cells[role])]
+                self._cells[role] = split_lists(cells, signs=";", always=True)
+        elif "label" in self._cells:
             labels = [*map(to_nfc, self._cells["label"])]
-            is_sure = roles["label"] in table.sure.values() or {*COLUMNS} <= table.columns.keys()
-            self._cells["label"] = labels if is_sure else _mark_several(labels)
+            if roles["label"] not in table.sure.values():
+                self._cells["label"] = self._split(table, labels, several)
+        joined = any(SEPARATOR in cell for cell in self._cells.get("label", []))
+        self.has_several = "not_label" in self._cells or joined
+
+    def _split(self, table: Table, labels: list[str], several: bool | None) -> list[str]:
+        is_own = {*COLUMNS} <= table.columns.keys()
+        if is_own and several is not True:
+            return labels
+        if several is False:
+            return _mark_several(labels)
+        return split_lists(labels, signs=";" if is_own else "|;, ", always=several is True)
 
     def __call__(self, number: int, folders: Sequence[str] = ()) -> Facts:
         """Return the facts of a row; a split is that of the cell, or of folders."""
         row = {role: values[number] or None for role, values in self._cells.items()}
+        # Empty cells say something: an image has none of the labels, or none is known to lack.
+        if "not_label" in row:
+            row["not_label"] = row["not_label"] or ""
+        elif "label" in row and number not in self._unanswered:
+            row["label"] = row["label"] or ""
         cell = row.get("split")
         row["split"] = _split_of([cell] if cell else [*folders, *self._above])
         return Facts(**row)
@@ -350,11 +401,26 @@ def _is_image(folders: Sequence[str], label: str | None) -> bool:
     return not in_masks(folders) and (label is not None or needs_none)
 
 
-def _several_of(facts: Facts) -> str:
-    """Return ``label`` or ``group`` if an image has several; else an empty text."""
-    if SEPARATOR in (facts.label or ""):
-        return "label"
-    return "group" if SEPARATOR in (facts.group or "") else ""
+def _several_of(facts: Facts, *, labels: bool) -> str:
+    """Return why an image is left out: it has several groups, or labels; else an empty text."""
+    if SEPARATOR in (facts.label or "") and not labels:
+        return f"images with several labels ({_WAY_OUT})"
+    return "images with several groups (not supported)" if SEPARATOR in (facts.group or "") else ""
+
+
+def _with_one(item: Item) -> Item:
+    """Return an image without what only images with several labels have."""
+    facts = replace(item.facts, label=item.facts.label or None, not_label=None)
+    return replace(item, facts=facts)
+
+
+def _refuse_contradiction(facts: Facts, where: str) -> None:
+    both = {*labels_of(facts.label)} & {*labels_of(facts.not_label)}
+    if both:
+        raise DataError(
+            f"{where} has and has not the label {first_of(sorted(both))}",
+            next="keep one of the two answers, or leave the cell empty",
+        )
 
 
 def _describe_overruled(items: Sequence[Item], classes: set[str]) -> list[str]:
@@ -373,9 +439,8 @@ def _refuse_several(labelled: Sequence[Facts]) -> None:
     joined = sum(SEPARATOR in (facts.label or "") for facts in labelled)
     if 2 * joined > len(labelled):
         raise DataError(
-            f"{joined:,} of {len(labelled):,} images have several labels; Pixmill takes one "
-            "label an image",
-            next="keep one, or choose another column: --columns image=…,label=…",
+            f"{joined:,} of {len(labelled):,} images have several labels",
+            next=f"choose another column: --columns image=…,label=…, or take all: {_WAY_OUT}",
         )
 
 
@@ -386,7 +451,8 @@ def _split_of(names: Sequence[str]) -> str | None:
 def _join(*cells: str | None) -> str | None:
     """Return the distinct values of cells, separated by :data:`SEPARATOR`."""
     values = SEPARATOR.join(filter(None, cells)).split(SEPARATOR)
-    return SEPARATOR.join(dict.fromkeys(values)) or None
+    joined = SEPARATOR.join(dict.fromkeys(values))
+    return joined or (None if {*cells} == {None} else "")
 
 
 def _mark_several(cells: Sequence[str]) -> list[str]:

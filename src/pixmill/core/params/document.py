@@ -187,8 +187,10 @@ class Params(Section):
         return self.validate_
 
 
-SECTION_NAMES = tuple(field.alias or name for name, field in Params.model_fields.items())
-"""The top-level keys of ``params.yaml``, in order."""
+SECTION_NAMES = tuple(
+    field.alias or name for name, field in Params.model_fields.items() if name != "task"
+)
+"""The top-level keys of ``params.yaml`` that DVC expects, in order."""
 
 
 def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -30,7 +30,7 @@ from pixmill.dataset.detection import (
     recognise,
     refuse_overlap,
 )
-from pixmill.dataset.importing import scratch_of, set_params, take_in
+from pixmill.dataset.importing import scratch_of, set_params, set_salt, take_in
 from pixmill.images.listing import files_below
 from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
@@ -129,7 +129,8 @@ def _create(
 
     extras = installed_extra() if lock is None else lock.extras
     _init_repository(root)
-    files = render(name, package, supply, extras)
+    params = load_params(root) if recipe is None else recipe.params()
+    files = render(name, package, supply, extras, task=params.task)
     template = {path: text_digest(text) for path, text in managed_files(files).items()}
     if spec.mlflow is not None:
         own_line = f'mlflow = "{spec.mlflow}"'
@@ -411,7 +412,11 @@ def _fill_data(
     params = load_params(root)
     if found is not None and not holds_files(data):
         report(introduce(found))
-        return take_in(root, found, scratch, params, _list_name(spec))[0]
+        lines, _ = take_in(root, found, scratch, params, _list_name(spec))
+        if found.several:
+            path = root / _PARAMS
+            write_text(path, set_salt(root, read_text(path)))
+        return lines
     splits = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
     for label in params.classes:
         for split in splits if params.scrape.sources_of(label) == ("folder",) else ():

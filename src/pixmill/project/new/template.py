@@ -13,9 +13,10 @@ import keyword
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pixmill.core.cells import Task
 from pixmill.core.install.origin import Origin
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.params.reference import schema
@@ -72,7 +73,14 @@ def project_names(root: Path) -> tuple[str, str]:
     return name, package if installed is None or installed.origin is None else f"my_{package}"
 
 
-def render(name: str, package: str, supply: Supply, extras: str = "pipeline") -> dict[str, str]:
+def render(
+    name: str,
+    package: str,
+    supply: Supply,
+    extras: str = "pipeline",
+    *,
+    task: Task = "one_label",
+) -> dict[str, str]:
     """Return the content of each file by its path in the project.
 
     Args:
@@ -80,6 +88,7 @@ def render(name: str, package: str, supply: Supply, extras: str = "pipeline") ->
         package: Name of its package, an identifier.
         supply: How it installs Pixmill.
         extras: Extras that it installs, such as ``pipeline,heic``.
+        task: Task of its params.
     """
     requirement = supply.origin.requirement(extras)
     tokens = {
@@ -96,7 +105,17 @@ def render(name: str, package: str, supply: Supply, extras: str = "pipeline") ->
             for token, value in tokens.items():
                 text = text.replace(token, value)
             files[_path_of(path.relative_to(_TEMPLATE), package)] = text
+    files["dvc.yaml"] = _PIPELINES[task](files["dvc.yaml"])
     return dict(sorted(files.items()))
+
+
+def _track_task(pipeline: str) -> str:
+    """Return a ``dvc.yaml`` that depends on the task, without plots of one label an image."""
+    text = pipeline.replace("params: [classes, ", "params: [task, classes, ")
+    return re.sub(r"^- (?:Learning curve|Confusion matrix):.*\n(?: .*\n)*", "", text, flags=re.M)
+
+
+_PIPELINES: Mapping[Task, Callable[[str], str]] = {"one_label": str, "labels": _track_task}
 
 
 def install_project(origin: Origin, extras: str) -> str:

@@ -1,0 +1,155 @@
+"""Several labels an image in what an import finds: lists of labels, and what they leave open.
+
+While a source is read, several labels are joined by :data:`SEPARATOR`. ``label`` is ``None`` where
+nothing says what the image has, and empty where it has none; ``not_label`` is ``None`` where the
+source lists only what an image has.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Literal
+
+from pixmill.core.cells import read_list, render_list
+from pixmill.core.errors import DataError
+from pixmill.core.metadata import Facts
+from pixmill.core.words import first_of
+from pixmill.dataset.detected import Detected
+from pixmill.dataset.table_files import SEPARATOR
+
+Unlisted = Literal["no", "unknown"]
+"""What a label is that a list of those of an image does not have."""
+
+QUESTION = "Is a label that is not listed absent (no), or unknown?"
+
+_USUAL = 0.25
+"""Share of the images with several rows of different labels above which these are no mistakes."""
+
+
+def labels_of(cell: str | None) -> list[str]:
+    """Return the labels that a cell joins."""
+    return [*filter(None, (cell or "").split(SEPARATOR))]
+
+
+def is_usual(labelled: Sequence[Facts]) -> bool:
+    """Return whether images have several rows of different labels by intention."""
+    return sum(SEPARATOR in (facts.label or "") for facts in labelled) > _USUAL * len(labelled)
+
+
+def split_lists(cells: Sequence[str], *, signs: str = "|;, ", always: bool = False) -> list[str]:
+    """Return cells in which lists of labels are joined by :data:`SEPARATOR`.
+
+    Labels themselves may have commas and spaces, so these separate others only where each part is
+    in a second cell, too, and spaces only if most cells have several.
+
+    Args:
+        cells: Cells of labels.
+        signs: Signs that may separate labels.
+        always: Whether the first sign that occurs, other than a space, separates labels.
+    """
+    known = Counter(filter(None, cells))
+    for sign in signs:
+        parts = {cell: [*filter(None, map(str.strip, cell.split(sign)))] for cell in known}
+        if sign == ";":
+            parts = {cell: read_list(cell) for cell in known}
+        times = Counter(chain.from_iterable(map(set, parts.values())))
+        enough = any if sign in "|;" else all
+        lists = {
+            cell: SEPARATOR.join(each)
+            for cell, each in parts.items()
+            if len(each) > 1
+            and ((always and sign != " ") or enough(times[part] > 1 for part in each))
+        }
+        if sign == " " and 2 * sum(known[cell] for cell in lists) <= known.total():
+            lists = {}
+        if lists:
+            if sign in "|;":
+                lists = {cell: SEPARATOR.join(each) for cell, each in parts.items()}
+            return [lists.get(cell, cell) for cell in cells]
+    return [*cells]
+
+
+def settle(
+    found: Detected, unlisted: Unlisted | None, ask: Callable[[str], Unlisted] | None
+) -> Detected:
+    """Return images whose facts list the labels that they have and have not.
+
+    Args:
+        found: The images, as read.
+        unlisted: What a label is that a source does not list. Default: it is asked.
+        ask: Asks for it; ``None``: nobody can answer.
+
+    Raises:
+        DataError: It is not given, and nobody can answer.
+    """
+    every = [*chain.from_iterable(found.by_source.values())]
+    labels = sorted({label for facts in every for label in _named(facts)})
+    if unlisted is None and any(map(_is_open, every)):
+        if ask is None:
+            raise DataError(
+                f"{found.recognised} lists the labels that an image has, not those that it lacks",
+                next="repeat the command with --unlisted no (a label that is not listed is "
+                "absent), or with --unlisted unknown",
+            )
+        unlisted = ask(f"{found.recognised}: {first_of(labels)}\n{QUESTION}")
+
+    def close(facts: Facts) -> Facts:
+        has = labels_of(facts.label)
+        lacks = labels_of(facts.not_label)
+        if unlisted == "no" and _is_open(facts):
+            lacks = [label for label in labels if label not in has]
+        return with_cells(facts, {**dict.fromkeys(lacks, False), **dict.fromkeys(has, True)})
+
+    settled = _change(found, close)
+    return replace(
+        settled,
+        recognised=f"{found.recognised}; several labels an image ({first_of(labels)})",
+        remarks=(*found.remarks, *_describe_gaps(settled, labels)),
+        options=(*found.options, "--task one_label"),
+    )
+
+
+def keep_labels(found: Detected, labels: Collection[str]) -> Detected:
+    """Return the images with some of their labels only."""
+
+    def keep(facts: Facts) -> Facts:
+        cells = {label: cell for label, cell in facts.cells.items() if label in labels}
+        return with_cells(facts, cells)
+
+    return _change(found, keep)
+
+
+def _named(facts: Facts) -> list[str]:
+    return labels_of(facts.label) + labels_of(facts.not_label)
+
+
+def _is_open(facts: Facts) -> bool:
+    return facts.label is not None and facts.not_label is None
+
+
+def with_cells(facts: Facts, cells: Mapping[str, bool]) -> Facts:
+    """Return facts that list the labels that an image has, and those that it has not."""
+    has = sorted(label for label, answer in cells.items() if answer)
+    lacks = sorted(cells.keys() - {*has})
+    return replace(facts, label=render_list(has) or None, not_label=render_list(lacks) or None)
+
+
+def _change(found: Detected, change: Callable[[Facts], Facts]) -> Detected:
+    items = [replace(item, facts=change(item.facts)) for item in found.items]
+    return replace(
+        found, items=items, urls={url: change(facts) for url, facts in found.urls.items()}
+    )
+
+
+def _describe_gaps(found: Detected, labels: Sequence[str]) -> list[str]:
+    """Return a remark on the labels that cannot be learned."""
+    cells = Counter(
+        cell for facts in chain(*found.by_source.values()) for cell in facts.cells.items()
+    )
+    gaps = []
+    for answer, what in (True, "yes"), (False, "no"):
+        lacking = [label for label in labels if not cells[label, answer]]
+        if lacking:
+            gaps.append(f"no image has a {what} for {first_of(lacking)}")
+    return [f"not trained: {'; '.join(gaps)}"] if gaps else []

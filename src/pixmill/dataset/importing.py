@@ -28,7 +28,9 @@ from pixmill.core.files.writing import (
 from pixmill.core.metadata import FILE, Facts, read_metadata, to_csv, write_metadata
 from pixmill.core.names import class_by_name, fold
 from pixmill.core.params import Params, parse_params, read_text
+from pixmill.core.params.compare import METRICS
 from pixmill.core.params.document import edit_params
+from pixmill.core.params.yaml_text import set_values
 from pixmill.core.process.progress import track
 from pixmill.core.repository.dvc import dvc, running_dvc
 from pixmill.core.review_csv import require_converted
@@ -90,6 +92,7 @@ def set_params(text: str, found: Detected, name: str) -> str:
     classes, sources = _add_classes(params, found)
     if found.several and params.task == "one_label":
         text = re.sub("^(?=classes:)", _TASK_LINE, text, count=1, flags=re.MULTILINE)
+        text = set_values(text, {"compare": {"metric": METRICS["labels"][0]}})
         params = parse_params(text)
     values: dict[str, Any] = {"classes": classes, "scrape.source_by_class": sources}
     if found.urls:

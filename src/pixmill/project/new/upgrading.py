@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.version import Version
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.install.origin import Origin, running_origin

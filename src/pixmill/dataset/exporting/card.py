@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from pixmill import __version__
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import read_rows
-from pixmill.core.metadata import EXPORTED
 from pixmill.core.repository.git import git
 from pixmill.dataset.exporting.choosing import Choice
 from pixmill.pages.markdown import in_markdown
@@ -68,6 +69,7 @@ def render_texts(
     licences = Counter(images["terms"])
     codes = [terms.lower().replace(" ", "-") for terms in licences]
     meanings = reasons.REASONS | straddling.REASONS
+    balance = {name: _count(images, name) for name in choice.labelling.lists or ("label",)}
     content = {
         "mark": MARK,
         "name": name,
@@ -78,8 +80,9 @@ def render_texts(
         ),
         "size": next((text for limit, text in _SIZES if len(images) < limit), "1M<n<10M"),
         "images": images,
-        "labels": sorted(set(images["label"])),
-        "balance": Counter(zip(images["label"], images["split"], strict=True)),
+        "labelling": choice.labelling,
+        "labels": sorted({label for count in balance.values() for label, _ in count}),
+        "balance": balance,
         "sources": days.groupby(images["source"]).agg(["min", "max", "count"]).itertuples(),
         "queries": sorted(set(images["query"]) - {""}),
         "dropped": [
@@ -90,7 +93,6 @@ def render_texts(
         "licences": licences.most_common(),
         "credits": images[images["terms"].str.startswith("CC BY")].groupby(["author", "terms"]),
         "tables": tables,
-        "columns": EXPORTED,
         "endings": sorted({path.suffix for path in images["original"]}),
     }
     environment = make_environment(
@@ -102,3 +104,9 @@ def render_texts(
         file: environment.get_template(template).render(content)
         for file, template in templates.items()
     }
+
+
+def _count(images: pd.DataFrame, column: str) -> Counter[tuple[str, str]]:
+    """Return the number of images by a label of the column, and split."""
+    each = images[[column, "split"]].explode(column).dropna()
+    return Counter(zip(each[column], each["split"], strict=True))

@@ -11,8 +11,9 @@ import pandas as pd
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.metadata import read_metadata
-from pixmill.core.names import to_nfc, to_slug
+from pixmill.core.names import to_nfc
 from pixmill.core.params import Params
+from pixmill.dataset.exporting.labelling import LABELLINGS, Labelling
 from pixmill.scrape.licences import FAMILIES, parse_licence
 from pixmill.split.grouping import group_names
 
@@ -31,15 +32,17 @@ class Choice:
     """The images to hand on, and those left out.
 
     Args:
-        images: Rows of the images to hand on, sorted by ``file_name``: the columns
-            :data:`pixmill.core.metadata.EXPORTED`, ``query``, ``original`` (path of the file in the
-            project) and ``terms`` (name of the licence). Unknown is empty text.
+        images: Rows of the images to hand on, sorted by ``file_name``: the columns of
+            ``labelling``, ``query``, ``original`` (path of the file in the project) and ``terms``
+            (name of the licence). Unknown is empty text.
+        labelling: How their labels are written.
         withheld: Number of images left out because of their licences, by licence.
-        absent: Classes that lost all images because of their licences.
+        absent: Labels that lost all images because of their licences.
         dropped: Number of images that the pipeline dropped, by reason, such as ``straddles``.
     """
 
     images: pd.DataFrame
+    labelling: Labelling
     withheld: Counter[str]
     absent: list[str]
     dropped: Counter[str]
@@ -87,19 +90,24 @@ def choose(
     allowed = np.array(
         [f"{each} ".startswith(wanted) if each else include_unknown for each in known], bool
     )
-    kept = (table["verdict"] == "keep") & (table["split"] != "") & (table["label"] != "")
-    images = table[kept & allowed].copy()
-    withheld = Counter(table["terms"][kept & ~allowed])
-    if images.empty:
+    is_kept = (table["verdict"] == "keep") & (table["split"] != "") & (table["label"] != "")
+    withheld = Counter(table["terms"][is_kept & ~allowed])
+    if not (is_kept & allowed).any():
         raise DataError(
             f"no image may be handed on: {describe(withheld) or 'all were dropped'}", next=NEXT
         )
-    images["original"] = [root / "artifacts/scrape" / path for path in images["path"]]
-    names = images["id"].str[:16] + [path.suffix for path in images["original"]]
-    images["file_name"] = images["split"] + "/" + images["label"].map(to_slug) + "/" + names
-    dropped = Counter((reason or "no label").partition(":")[0] for reason in table["reason"][~kept])
-    absent = sorted({*table["label"][kept]} - {*images["label"]})
-    return Choice(images.sort_values("file_name"), withheld, absent, dropped)
+    labelling = LABELLINGS[params.task]
+    kept = table[is_kept].copy()
+    kept["original"] = [root / "artifacts/scrape" / path for path in kept["path"]]
+    names = kept["id"].str[:16] + [path.suffix for path in kept["original"]]
+    kept["file_name"] = kept["split"] + "/" + kept["label"].map(labelling.folder) + "/" + names
+    answers = pd.DataFrame([*map(labelling.answers, kept["label"])], kept.index)
+    kept[answers.columns] = answers
+    images = kept[allowed[is_kept]].sort_values("file_name")
+    absent = {*kept["label"].explode().dropna()} - {*images["label"].explode()}
+    reasons = table["reason"][~is_kept]
+    dropped = Counter((reason or "no label").partition(":")[0] for reason in reasons)
+    return Choice(images, labelling, withheld, sorted(absent), dropped)
 
 
 def _read_images(root: Path, params: Params) -> pd.DataFrame:

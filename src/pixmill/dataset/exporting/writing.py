@@ -6,11 +6,9 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-import pandas as pd
-
+from pixmill.core.cells import render_list
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest, write_text
-from pixmill.core.metadata import EXPORTED
 from pixmill.core.process.progress import track
 from pixmill.core.words import spreadsheet_cell
 from pixmill.dataset.exporting.card import CARD, MARK, TEMPLATES, render_texts
@@ -48,7 +46,7 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path) -> None:
                 raise DataError(
                     f"{original} is missing", next="dvc checkout, or dvc repro"
                 ) from None
-        rows = choice.images[[*EXPORTED]]
+        rows = choice.images[[*choice.labelling.columns]]
         templates = dict(TEMPLATES)
         if form == "imagefolder":
             # Hugging Face ignores metadata above the folders of splits.
@@ -58,11 +56,14 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path) -> None:
                     new / f"{split}/metadata.jsonl", orient="records", lines=True, force_ascii=False
                 )
         else:
-            rows.map(spreadsheet_cell).to_csv(
+            texts = rows.assign(
+                **{name: rows[name].map(render_list) for name in choice.labelling.lists}
+            )
+            texts.map(spreadsheet_cell).to_csv(
                 new / "metadata.csv", index=False, lineterminator="\n"
             )
         if form == "label-studio":
-            _write_tasks(rows, new / "tasks.json", output.name)
+            _write_tasks(choice, new / "tasks.json", output.name)
             templates["labelling.xml"] = "labelling.xml"
         paths = sorted([*new.glob("metadata.csv"), *new.glob("*/metadata.jsonl")])
         tables = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
@@ -89,20 +90,24 @@ def _check_output(output: Path, root: Path) -> None:
         raise DataError(f"{output} exists and was not written by this command", next=advice)
 
 
-def _write_tasks(rows: pd.DataFrame, path: Path, folder: str) -> None:
+def _write_tasks(choice: Choice, path: Path, folder: str) -> None:
     """Write annotated tasks of Label Studio.
 
     Images are addressed below the parent of the export, which is
     ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``.
     """
     tasks = []
-    for row in rows.to_dict("records"):
+    for row in choice.images[[*choice.labelling.columns]].to_dict("records"):
         address = "/data/local-files/?d=" + quote(f"{folder}/{row['file_name']}")
-        chosen = {
-            "from_name": "label",
-            "to_name": "image",
-            "type": "choices",
-            "value": {"choices": [row["label"]]},
-        }
-        tasks.append({"data": {"image": address} | row, "annotations": [{"result": [chosen]}]})
+        chosen = [
+            {
+                "from_name": name,
+                "to_name": "image",
+                "type": "choices",
+                "value": {"choices": row[name] if isinstance(row[name], list) else [row[name]]},
+            }
+            for name in choice.labelling.lists or ("label",)
+            if row[name]
+        ]
+        tasks.append({"data": {"image": address} | row, "annotations": [{"result": chosen}]})
     write_text(path, json.dumps(tasks, indent=1, ensure_ascii=False) + "\n")

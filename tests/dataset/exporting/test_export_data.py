@@ -3,15 +3,20 @@
 import csv
 import hashlib
 import json
+from xml.etree import ElementTree
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from pixmill.cli import main
+from pixmill.core.cells import read_list, render_cells
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.metadata import COLUMNS, Facts
+from pixmill.core.params import parse_params
 from pixmill.dataset.exporting.choosing import choose, parse_licences
 from pixmill.dataset.exporting.writing import DATA_FORMATS, export_data
 from pixmill.dataset.tables import find_table
@@ -173,3 +178,96 @@ def test_options_that_do_not_fit(words, monkeypatch, project):
     with pytest.raises(SystemExit):
         main(["export", *words.split()])
     assert not (project / "out").exists()
+
+
+ANSWERS = [{"dark": True, "long; wide": False}, {"long; wide": True}, {"dark": False}]
+
+
+@pytest.fixture
+def cells(project):
+    """Cells by id: the labels of the project's images."""
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    texts = [render_cells(ANSWERS[number % 3]) for number in range(len(manifest))]
+    write_table(path, completed(manifest.assign(label=texts)), SPLIT)
+    kept = manifest["verdict"] == "keep"
+    return dict(zip(manifest["id"][kept], map(json.loads, pd.Series(texts)[kept]), strict=True))
+
+
+@pytest.fixture
+def several():
+    """Params with several labels an image."""
+    return parse_params(
+        "classes: [dark, 'long; wide']\ntask: labels\nscrape: {snapshot: '2026-11-20'}\n"
+    )
+
+
+def cells_of(has, lacks):
+    return dict.fromkeys(has, True) | dict.fromkeys(lacks, False)
+
+
+@pytest.mark.parametrize("form", DATA_FORMATS)
+def test_several_labels_and_unknown_ones_are_exported(project, cells, several, tmp_path, form):
+    choice = choose(project, several, include_unknown=True)
+    export_data(choice, tmp_path / "out", form=form, root=project)
+    if form == "imagefolder":
+        tables = [*map(pq.read_table, sorted((tmp_path / "out").glob("*/metadata.parquet")))]
+        # A split without a no has the same type.
+        assert {table.schema.field("not_label").type for table in tables} == {pa.list_(pa.string())}
+        rows = pa.concat_tables(tables).to_pylist()
+        found = {row["id"]: cells_of(row["label"], row["not_label"]) for row in rows}
+    else:
+        with (tmp_path / "out/metadata.csv").open(newline="", encoding="utf-8") as file:
+            found = {
+                row["id"]: cells_of(read_list(row["label"]), read_list(row["not_label"]))
+                for row in csv.DictReader(file)
+            }
+    assert found == cells
+
+
+def test_tasks_of_several_labels(project, cells, several, tmp_path):
+    choice = choose(project, several, include_unknown=True)
+    export_data(choice, tmp_path / "out", form="label-studio", root=project)
+    tasks = json.loads((tmp_path / "out/tasks.json").read_text(encoding="utf-8"))
+    chosen = {
+        task["data"]["id"]: {
+            each["from_name"]: each["value"]["choices"] for each in task["annotations"][0]["result"]
+        }
+        for task in tasks
+    }
+    assert {
+        name: cells_of(each.get("label", ()), each.get("not_label", ()))
+        for name, each in chosen.items()
+    } == cells
+    assert [] not in [labels for each in chosen.values() for labels in each.values()]
+    questions = ElementTree.parse(tmp_path / "out/labelling.xml").findall("Choices")
+    assert {(each.get("name"), each.get("choice")) for each in questions} == {
+        ("label", "multiple"),
+        ("not_label", "multiple"),
+    }
+
+
+def test_labels_without_images_are_named(project, cells, several):
+    choice = choose(project, several, licences=parse_licences("cc0"))
+    kept = {label for text in choice.images["label"] for label in text}
+    assert choice.absent == sorted({"dark", "long; wide"} - kept)
+
+
+@pytest.mark.parametrize("form", ["csv", "imagefolder"])
+def test_card_and_croissant_of_several_labels(project, cells, several, tmp_path, form):
+    choice = choose(project, several, include_unknown=True)
+    export_data(choice, tmp_path / "out", form=form, root=project)
+    described = json.loads((tmp_path / "out/croissant.json").read_text(encoding="utf-8"))
+    assert described["@context"]["isArray"] == "cr:isArray"
+    for records in described["recordSet"]:
+        fields = {field["name"]: field for field in records["field"]}
+        assert {name for name, field in fields.items() if field.get("isArray")} == {
+            "label",
+            "not_label",
+        }
+        transform = {"separator": ";"} if form == "csv" else None
+        assert fields["label"]["source"].get("transform") == transform
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    total = sum(cells[name].get("dark") is True for name in cells)
+    [row] = [line for line in card.splitlines() if line.startswith("| dark |")]
+    assert sum(map(int, row.split(" | ")[1::2])) == total

@@ -51,10 +51,9 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path) -> None:
         if form == "imagefolder":
             # Hugging Face ignores metadata above the folders of splits.
             for split, part in rows.groupby("split"):
-                part = part.assign(file_name=part["file_name"].str.removeprefix(f"{split}/"))
-                part.to_json(
-                    new / f"{split}/metadata.jsonl", orient="records", lines=True, force_ascii=False
-                )
+                files = part["file_name"].str.removeprefix(f"{split}/")
+                table = new / f"{split}/{choice.labelling.file}"
+                choice.labelling.write(part.assign(file_name=files), table)
         else:
             texts = rows.assign(
                 **{name: rows[name].map(render_list) for name in choice.labelling.lists}
@@ -65,12 +64,12 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path) -> None:
         if form == "label-studio":
             _write_tasks(choice, new / "tasks.json", output.name)
             templates["labelling.xml"] = "labelling.xml"
-        paths = sorted([*new.glob("metadata.csv"), *new.glob("*/metadata.jsonl")])
+        paths = sorted([*new.glob("metadata.csv"), *new.glob(f"*/{choice.labelling.file}")])
         tables = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
         name = root.resolve().name
-        texts = render_texts(choice, templates, tables=tables, name=name, root=root)
-        for name, text in texts.items():
-            write_text(new / name, text)
+        documents = render_texts(choice, templates, tables=tables, name=name, root=root)
+        for file, text in documents.items():
+            write_text(new / file, text)
         if output.exists():
             shutil.rmtree(output)
         new.rename(output)

@@ -3,9 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
-
-import pandas as pd
 
 from pixmill import __version__
 from pixmill.core.decisions import FILE as DECISIONS
@@ -69,7 +68,7 @@ def render_texts(
     licences = Counter(images["terms"])
     codes = [terms.lower().replace(" ", "-") for terms in licences]
     meanings = reasons.REASONS | straddling.REASONS
-    balance = {name: _count(images, name) for name in choice.labelling.lists or ("label",)}
+    balance = _count(choice)
     content = {
         "mark": MARK,
         "name": name,
@@ -81,7 +80,7 @@ def render_texts(
         "size": next((text for limit, text in _SIZES if len(images) < limit), "1M<n<10M"),
         "images": images,
         "labelling": choice.labelling,
-        "labels": sorted({label for count in balance.values() for label, _ in count}),
+        "labels": sorted({label for label, _ in chain(*balance.values())}),
         "balance": balance,
         "sources": days.groupby(images["source"]).agg(["min", "max", "count"]).itertuples(),
         "queries": sorted(set(images["query"]) - {""}),
@@ -106,7 +105,10 @@ def render_texts(
     }
 
 
-def _count(images: pd.DataFrame, column: str) -> Counter[tuple[str, str]]:
-    """Return the number of images by a label of the column, and split."""
-    each = images[[column, "split"]].explode(column).dropna()
-    return Counter(zip(each[column], each["split"], strict=True))
+def _count(choice: Choice) -> dict[str, Counter[tuple[str, str]]]:
+    """Return the number of images by label and split, for each column of labels."""
+    counts = {}
+    for column in choice.labelling.lists or ("label",):
+        each = choice.images[[column, "split"]].explode(column).dropna()
+        counts[column] = Counter(zip(each[column], each["split"], strict=True))
+    return counts

@@ -22,9 +22,9 @@ NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 TESTING = "pixmill.testing"
 """Contract tests of plugins; imports from any package, and no module imports it."""
 
-MAX_PACKAGES = 19
+MAX_PACKAGES = 20
 MAX_FLOORS = 8
-MAX_IMPORTS = 105
+MAX_IMPORTS = 106
 
 
 def package_of(module: str) -> str:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.wheel import copy_repository
+from tests.wheel import copy_repository, environment
 
 CLASSES = ("dress", "sneaker", "trouser")
 PER_CLASS = 40
@@ -129,6 +129,20 @@ class Project:
         return found
 
 
+def new(folder: Project, name: str, *words: str) -> tuple[Project, str]:
+    """Create a project by ``pixmill new``, and return it with the output."""
+    done = folder.run("pixmill", "new", name, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return replace(folder, path=folder.path / name), done.stdout + done.stderr
+
+
+def done_by(project: Project, *words: str, **environ: str) -> str:
+    """Run a command, which must succeed, and return its standard output."""
+    done = project.run(*words, **environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def _copy_of_the_repository(repository: Path, path: Path) -> Project:
     """Copy the files that Git would clone, and commit them."""
     copy_repository(repository, path)
@@ -182,3 +196,12 @@ def copy_of_finished(finished: Project, tmp_path: Path) -> Project:
     """A copy of the finished project that a test may change."""
     shutil.copytree(finished.path, tmp_path / "project", symlinks=True)
     return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """An empty folder with the commands of the installed package."""
+    folder = tmp_path_factory.mktemp("installed")
+    settings = {"PIP_NO_INDEX": "1", "PYTHONPATH": ""}
+    (folder / "work").mkdir()
+    return Project(folder / "work", environment(folder / "venv", wheel), settings)

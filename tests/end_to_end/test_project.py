@@ -20,7 +20,7 @@ from pixmill.core.params import load_params
 from pixmill.dataset.inbox import Inbox
 from pixmill.experiments.compare.comparing import compare
 from tests.browsing import open_chrome
-from tests.end_to_end.conftest import Project
+from tests.end_to_end.conftest import Project, done_by, new
 from tests.review.browsing import Page
 from tests.review.conftest import Review
 from tests.servers import MlflowServer
@@ -30,20 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 DEFAULTS = "src/pixmill/core/params/train.py"
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
-
-
-def new(folder: Project, name: str, *words: str) -> tuple[Project, str]:
-    """Create a project by ``pixmill new``, and return it with the output."""
-    done = folder.run("pixmill", "new", name, *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return replace(folder, path=folder.path / name), done.stdout + done.stderr
-
-
-def done_by(project: Project, *words: str, **environ: str) -> str:
-    """Run a command, which must succeed, and return its standard output."""
-    done = project.run(*words, **environ)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def stages_run(output: str) -> list[str]:
@@ -60,15 +46,6 @@ def server(
     server.start()
     yield server
     server.kill()
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """An empty folder with the commands of the installed package."""
-    folder = tmp_path_factory.mktemp("installed")
-    settings = {"PIP_NO_INDEX": "1", "PYTHONPATH": ""}
-    (folder / "work").mkdir()
-    return Project(folder / "work", environment(folder / "venv", wheel), settings)
 
 
 @pytest.fixture(scope="module")

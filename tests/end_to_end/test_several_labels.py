@@ -12,7 +12,7 @@ from pixmill.core.cells import read_list
 from pixmill.core.manifest import VALIDATED, read_table
 from pixmill.core.params import load_params
 from tests.end_to_end.conftest import QUICK, Project, done_by, new
-from tests.several_labels import DARK, LABELS, YES_OF, Table, bundled_table
+from tests.several_labels import DARK, LABELS, YES_OF, Table, bundled_table, field_table
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +90,11 @@ def test_metrics_are_those_of_several_labels(looks) -> None:
 
 def test_answers(looks, table) -> None:
     images = table.path.parent / "images"
-    paths = [str(images / f"{name}-{number:04}.png") for name in ("coat", "sneaker") for number in range(10)]  # fmt: skip
+    paths = [
+        str(images / f"{kind}-{number:04}.png")
+        for kind in ("coat", "sneaker")
+        for number in range(10)
+    ]
     done_by(looks, "pixmill", "predict", *paths, "--jsonl", "answers.jsonl")
     rows = [json.loads(line) for line in looks.read("answers.jsonl").splitlines()]
     (looks.path / "answers.jsonl").unlink()
@@ -123,3 +127,27 @@ def test_exported_cells_are_imported_by_the_next_person(looks, tmp_path) -> None
 def test_second_run_changes_nothing(looks) -> None:
     assert looks.dvc("status", "-q").returncode == 0
     assert looks.git("status", "--porcelain") == ""
+
+
+def test_rare_and_blank_labels(installed, empty_database, tmp_path) -> None:
+    """Forty labels, half of them on less than one image in fourteen, and 40 % of the cells blank."""
+    table = field_table(tmp_path / "field")
+    project, _ = new(
+        replace(installed, path=tmp_path),
+        "field-set",
+        "--from",
+        str(table.path),
+        "--recipe",
+        "fast",
+    )
+    project.edit(("evaluate: {}", f"evaluate: {QUICK}"))
+    (project.path / "mlflow.db").write_bytes(empty_database.read_bytes())
+    project.repro()
+    headline = json.loads(project.read("metrics/evaluate.json"))
+    assert {*headline} == METRICS
+    per_class = project.metrics("evaluate")["per_class"]
+    assert {*per_class} == {*table.labels}
+    for label in per_class.values():
+        is_ranked = 0 < label["support"] < label["known"]
+        assert (label["average_precision"] is not None) == is_ranked
+    assert headline["mean_average_precision"] > headline["baseline_average_precision"]

@@ -30,6 +30,8 @@ class CellsHead(Head):
 
     task = "labels"
     deciding_metric = "mean_average_precision"
+    accuracy_name = "share of labels right"
+    nouns = ("label", "labels")
     end = "sigmoid"
     least_labels = 1
     title = "several labels"

@@ -122,6 +122,8 @@ class Head(ABC):
         task: Value of ``task`` in params.yaml.
         deciding_metric: Metric of ``metrics/evaluate.json`` that decides between two models; higher
             is better.
+        accuracy_name: What :meth:`accuracy` is, in words.
+        nouns: What an output is, and its plural.
         end: Activation of the last layer; ``None``: that of the network's params.
         least_labels: Fewest labels of a model.
         title: What images have, such as ``one label``.
@@ -131,6 +133,8 @@ class Head(ABC):
 
     task: ClassVar[Task]
     deciding_metric: ClassVar[str]
+    accuracy_name: ClassVar[str]
+    nouns: ClassVar[tuple[str, str]]
     end: ClassVar[str | None]
     least_labels: ClassVar[int]
     title: ClassVar[str]

@@ -26,6 +26,8 @@ class OneLabel(Head):
 
     task = "one_label"
     deciding_metric = "accuracy"
+    accuracy_name = "accuracy"
+    nouns = ("class", "classes")
     end = None
     least_labels = 2
     title = "one label"

@@ -239,7 +239,8 @@ class Trained:
             return ""
         return (
             f"The network learned nothing of use: its validation loss of {self.best.val_loss:.3g} "
-            f"is not below the {guessing:.3g} of guessing by class frequencies. Lower "
+            f"is not below the {guessing:.3g} of guessing by "
+            f"{self.head.nouns[0]} frequencies. Lower "
             "train.learning_rate in params.yaml, for example to a tenth, or allow more epochs, "
             "then: dvc repro"
         )
@@ -288,7 +289,7 @@ class Trained:
         """The accuracy on held-out images, with what it is of: it is not that of evaluate."""
         kind = "by cross-validation on" if self.cross_fitted else "on validation,"
         images = self.fitted_to if self.cross_fitted else self.validation
-        return f"accuracy {100 * self.best.val_accuracy:.1f} % {kind} {len(images):,} images"
+        return f"{self.head.accuracy_name} {100 * self.best.val_accuracy:.1f} % {kind} {len(images):,} images"
 
     def summary(self) -> str:
         """Return the result in one line."""

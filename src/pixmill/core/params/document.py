@@ -107,6 +107,16 @@ class Params(Section):
         return names
 
     @model_validator(mode="after")
+    def _labels_are_not_mixed(self) -> Self:
+        mix = self.train.augmentation.mix
+        if self.task == "labels" and mix != "none":
+            raise ValueError(
+                "train.augmentation.mix: expected none with task: labels, whose unknown cells "
+                f"cannot be mixed, received {mix!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _queries_of_classes(self) -> Self:
         for key, named in self.scrape.by_class().items():
             for label in named:

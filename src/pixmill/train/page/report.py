@@ -45,13 +45,21 @@ def render_report(
         overfitting=params.kind.against_overfitting,
         curves=curves_svg(trained),
         growth=growth and learning_curve_svg(growth),
-        more=growth.growth.sentence() if growth else UNMEASURED,
+        more=_more(trained),
         together=fold_metrics(trained.folds).get("folds"),
         sheet=f"data:image/jpeg;base64,{sheet}",
         samples=samples,
         layers=[_layer(layer) for layer in trained.classifier.layers],
         deciding=[(name, plain(value)) for name, value in deciding_params(params).items()],
     )
+
+
+def _more(trained: Trained) -> str:
+    """Return whether more images would help; empty where no head could measure it."""
+    if not trained.head.has_learning_curve:
+        return ""
+    curve = trained.learning_curve
+    return curve.growth.sentence() if curve else UNMEASURED
 
 
 def curves_svg(trained: Trained) -> list[tuple[str, str]]:
@@ -64,10 +72,11 @@ def curves_svg(trained: Trained) -> list[tuple[str, str]]:
     def points(name: str) -> list[Point]:
         return [(epoch.epoch, getattr(epoch, name)) for epoch in trained.history]
 
+    accuracy = trained.head.accuracy_name.capitalize()
     held_out = "cross-validated" if trained.cross_fitted else "validation"
     curves = {
         title: {"training": points(f"train_{name}"), held_out: points(f"val_{name}")}
-        for title, name in (("Loss (cross-entropy)", "loss"), ("Accuracy", "accuracy"))
+        for title, name in (("Loss (cross-entropy)", "loss"), (accuracy, "accuracy"))
     }
     if not trained.solved:
         curves["Learning rate (last step)"] = {"last step": points("learning_rate")}
@@ -77,7 +86,7 @@ def curves_svg(trained: Trained) -> list[tuple[str, str]]:
     return [
         (
             title,
-            lines_svg(lines, name=title, x_label=label, y_end=int(title == "Accuracy"), rule=rule),
+            lines_svg(lines, name=title, x_label=label, y_end=int(title == accuracy), rule=rule),
         )
         for title, lines in curves.items()
     ]

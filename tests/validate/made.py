@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pixmill.core.decisions import Decided
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED
+from pixmill.validate.labelling import OneLabel
 from pixmill.validate.shortcuts import SHORTCUTS
 from pixmill.validate.tables import LEAKS, REPEATED, class_table
 from pixmill.validate.validation import Review, Validation
@@ -134,4 +135,6 @@ def validation(
         window=None,
         values=np.empty(0, np.float32),
         unlabelled=np.zeros(len(manifest), bool),
+        labelling=OneLabel(),
+        figures={},
     )

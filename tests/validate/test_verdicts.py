@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pixmill.core.decisions import Answer, Decided, Row
 from pixmill.core.params import ValidateParams
+from pixmill.validate.labelling import OneLabel
 from pixmill.validate.sightings import PARTS, collect_seen
 from pixmill.validate.verdicts import apply_decisions, judge
 
@@ -69,7 +70,7 @@ def judged(*cases: Mapping[str, Any], **decisions: Decided) -> Judged:
     ).astype("string")
     table["label"] = table["label"].where(table["label"] != "", pd.NA)
     seen = collect_seen(table["id"], frame)
-    rulings = apply_decisions(table, decisions, seen)
+    rulings = apply_decisions(table, decisions, seen, OneLabel())
     table["part"] = np.maximum(table["part"], rulings.parts)
     found = judge(
         table,
@@ -78,6 +79,7 @@ def judged(*cases: Mapping[str, Any], **decisions: Decided) -> Judged:
         seen,
         classes=("coat", "shoe", "sock"),
         params=PARAMS,
+        labelling=OneLabel(),
     )
     reasons = {
         name: text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import pandas as pd
 from pixmill.core.expectations import Check, Describe, Result
 from pixmill.core.params import Severity, ValidateParams
 from pixmill.core.words import count
+from pixmill.validate.labelling import OneLabel
 from pixmill.validate.shortcuts import shortcut_check
 from pixmill.validate.tables import lookalikes_advice
 
@@ -36,7 +38,9 @@ _MEASURES = (
 """Measures with a threshold: section of the params, column, key of the threshold, and phrase."""
 
 
-def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
+def checks(
+    params: ValidateParams, classes: Sequence[str], labelling: OneLabel | None = None
+) -> list[Check]:
     """Return all checks in the order of the report.
 
     They read the tables of :mod:`pixmill.validate.tables`,
@@ -46,16 +50,19 @@ def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
     Args:
         params: The section ``validate``.
         classes: The classes.
+        labelling: What labels are; default: one class an image.
     """
+    labelling = labelling or OneLabel()
+    share = functools.partial(_share, named=labelling.named)
     return [
-        *_of_images(params),
-        *_of_labels(params, classes),
-        *_of_classes(params),
+        *_of_images(params, share),
+        *_of_labels(params, classes, share, labelling),
+        *_of_classes(params, labelling),
         shortcut_check(params.shortcuts),
     ]
 
 
-def _of_images(params: ValidateParams) -> Iterator[Check]:
+def _of_images(params: ValidateParams, share: Callable[..., Check]) -> Iterator[Check]:
     # Great Expectations passes an empty table.
     yield Check(
         name="not_empty",
@@ -82,7 +89,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         ],
         advise=lambda *_: "rebuild the manifest with: dvc repro -f scrape",
     )
-    yield _share(
+    yield share(
         "readable",
         "pixels",
         params.readable,
@@ -90,9 +97,9 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         phrase="images decode completely",
         bad=lambda pixels: pixels.isna(),
     )
-    measures = [_measure(params, *row) for row in _MEASURES]
+    measures = [_measure(params, share, *row) for row in _MEASURES]
     formats = params.formats
-    allowed = _share(
+    allowed = share(
         "formats",
         "format",
         formats,
@@ -102,7 +109,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         phrase=f"readable images are in an allowed format ({', '.join(formats.allowed)})",
         bad=lambda values: values.notna() & ~values.isin(list(formats.allowed)),
     )
-    blurred = _share(
+    blurred = share(
         "blurred",
         "blur",
         params.blurred,
@@ -115,12 +122,19 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
     yield from (*measures[:3], allowed, measures[3], blurred, *measures[4:])
 
 
-def _measure(params: ValidateParams, name: str, column: str, parameter: str, phrase: str) -> Check:
+def _measure(
+    params: ValidateParams,
+    share: Callable[..., Check],
+    name: str,
+    column: str,
+    parameter: str,
+    phrase: str,
+) -> Check:
     """Return the check of a measure against its threshold."""
     section = getattr(params, name)
     limit = getattr(section, parameter)
     is_maximum = parameter.startswith("max")
-    return _share(
+    return share(
         name,
         column,
         section,
@@ -138,6 +152,7 @@ def _share(
     *,
     phrase: str,
     bad: Callable[[pd.Series[Any]], pd.Series[bool]],
+    named: str,
     expectation: str = "ExpectColumnValuesToBeBetween",
     kwargs: Mapping[str, Any] | None = None,
     parameter: str | None = None,
@@ -150,6 +165,7 @@ def _share(
         section: The section, with ``share`` and ``severity``.
         phrase: Description of images that pass (``readable images are at least 32 pixels wide``).
         bad: Function that returns a mask of failing values.
+        named: Name of the images of a label.
         expectation: Class of Great Expectations.
         kwargs: Arguments of the expectation other than column and share.
         parameter: Key of the threshold in the section.
@@ -159,7 +175,9 @@ def _share(
         total = result["element_count"] - result.get("missing_count", 0)
         good = total - result["unexpected_count"]
         text = f"{good:,} of {total:,} {phrase}" + (f" (share {good / total:.3g})" if total else "")
-        return [text + (f"; failing: {_offenders(rows, column, bad)}" if good < total else "")]
+        return [
+            text + (f"; failing: {_offenders(rows, column, bad, named)}" if good < total else "")
+        ]
 
     return Check(
         name=name,
@@ -173,10 +191,15 @@ def _share(
     )
 
 
-def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check]:
+def _of_labels(
+    params: ValidateParams,
+    classes: Sequence[str],
+    share: Callable[..., Check],
+    labelling: OneLabel,
+) -> Iterator[Check]:
     yield Check(
         name="labels_declared",
-        table="images",
+        table=labelling.declared_in,
         expectation="ExpectColumnValuesToBeInSet",
         kwargs={"column": "label", "value_set": list(classes)},
         severity=params.labels_declared.severity,
@@ -191,10 +214,10 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         params.conflicts.severity,
         "severity",
         "no conflicting labels",
-        _conflicts,
+        functools.partial(_conflicts, labelling.disputed),
         _DECIDE,
     )
-    yield _share(
+    yield share(
         "duplicates",
         "redundant",
         params.duplicates,
@@ -233,7 +256,14 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
     )
     nothing = "no image is in two predefined splits under the same label"
     advice = "remove the images from one of the two folders"
-    yield _none("leaks", params.leaks.severity, "severity", nothing, _leaks, advice)
+    yield _none(
+        "leaks",
+        params.leaks.severity,
+        "severity",
+        nothing,
+        functools.partial(_leaks, labelling.named),
+        advice,
+    )
 
 
 def _none(
@@ -268,26 +298,31 @@ def _none(
     )
 
 
-def _of_classes(params: ValidateParams) -> Iterator[Check]:
+def _of_classes(params: ValidateParams, labelling: OneLabel) -> Iterator[Check]:
     yield Check(
         name="min_per_class",
         table="classes",
         expectation="ExpectColumnValuesToBeBetween",
-        kwargs={"column": "n", "min_value": params.min_per_class.count},
+        kwargs={"column": labelling.least, "min_value": params.min_per_class.count},
         severity=params.min_per_class.severity,
         parameters=("validate.min_per_class.count",),
         wanted=f"at least {params.min_per_class.count:,}",
         describe=_per_class(
-            lambda row, _: f"class '{row['label']}' has {count(row['n'], 'image')}"
+            lambda row, _: labelling.counted.format_map({**row, "s": "" if row["n"] == 1 else "s"}),
+            labelling.least,
         ),
     )
-    yield _balance("warning", params.class_balance.warning, "; or set train.class_weights: true")
-    # Class weights do not affect this check.
-    yield _balance("critical", params.class_balance.critical, "")
+    for severity in labelling.balanced:
+        yield _balance(severity, params, labelling)
 
 
-def _balance(severity: Literal["warning", "critical"], least: float, otherwise: str) -> Check:
+def _balance(
+    severity: Literal["warning", "critical"], params: ValidateParams, labelling: OneLabel
+) -> Check:
     """Return the check of class sizes against a limit of ``validate.class_balance``."""
+    least = getattr(params.class_balance, severity)
+    # Class weights do not affect the critical check.
+    otherwise = "; or set train.class_weights: true" if severity == "warning" else ""
     return Check(
         name="class_balance",
         table="classes",
@@ -298,9 +333,9 @@ def _balance(severity: Literal["warning", "critical"], least: float, otherwise: 
         wanted=f"at least {least:g}",
         describe=_per_class(
             lambda row, largest: (
-                f"class '{row['label']}' has {count(row['n'], 'image')}, "
-                f"{row['ratio_to_largest']:.3g} of the largest class "
-                f"'{largest['label']}' ({largest['n']:,})"
+                f"{labelling.named.format(row['label'])} has {count(row['n'], 'image')}, "
+                f"{row['ratio_to_largest']:.3g} of the largest "
+                f"{labelling.named.format(largest['label'])} ({largest['n']:,})"
             )
         ),
         advise=lambda *_: f"collect more images of the small classes{otherwise}",
@@ -308,7 +343,10 @@ def _balance(severity: Literal["warning", "critical"], least: float, otherwise: 
 
 
 def _offenders(
-    rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], pd.Series[bool]]
+    rows: pd.DataFrame,
+    column: str,
+    bad: Callable[[pd.Series[Any]], pd.Series[bool]],
+    named: str,
 ) -> str:
     failing = bad(rows[column]).fillna(False).astype(bool)
     checked = rows[column].notna() | failing
@@ -318,7 +356,8 @@ def _offenders(
     counts = counts.assign(all=labels[checked].value_counts()).reset_index()
     counts = counts.sort_values(["bad", "name"], ascending=[False, True])
     lines = [
-        f"{bad:,} of {of:,} " + (f"in class '{label}'" if label else "with conflicting labels")
+        f"{bad:,} of {of:,} "
+        + (f"in {named.format(label)}" if label else "with conflicting labels")
         for bad, of, label in counts[["bad", "all", "name"]]
         .head(MAX_FAILING)
         .itertuples(index=False)
@@ -327,12 +366,9 @@ def _offenders(
     return ", ".join(lines) + (f" and {more:,} more classes" if more > 0 else "")
 
 
-def _conflicts(rows: pd.DataFrame) -> list[str]:
+def _conflicts(disputed: str, rows: pd.DataFrame) -> list[str]:
     """Return the number of images by conflicting labels."""
-    return [
-        f"{count(n, 'image')} found under several labels: {labels}"
-        for labels, n in _counts(rows["conflict"])
-    ]
+    return [disputed.format(count(n, "image"), labels) for labels, n in _counts(rows["conflict"])]
 
 
 def _placeholders(rows: pd.DataFrame) -> list[str]:
@@ -344,13 +380,13 @@ def _placeholders(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _leaks(rows: pd.DataFrame) -> list[str]:
+def _leaks(named: str, rows: pd.DataFrame) -> list[str]:
     """Return the number of leaking images by class and splits, with an example."""
     counts = rows.groupby(["label", "leak"], as_index=False).agg(
         n=("id", "size"), places=("leak_places", "first")
     )
     return [
-        f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, "
+        f"{count(n, 'image')} of {named.format(label)} {'is' if n == 1 else 'are'} in both {parts}, "
         f"for example {places}"
         for label, parts, n, places in counts.itertuples(index=False)
     ]
@@ -382,12 +418,15 @@ def _describe_undeclared(classes: Sequence[str]) -> Describe:
     return describe
 
 
-def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Describe:
+def _per_class(
+    sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str], column: str = "n"
+) -> Describe:
     """Return a function that describes failing classes, one line each.
 
     Args:
         sentence: Function that returns the line from the rows of the class and of the largest
             class.
+        column: What is counted.
     """
 
     def describe(result: Result, classes: pd.DataFrame) -> list[str]:
@@ -397,7 +436,7 @@ def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) 
         # If no class fails, report the smallest.
         return [
             sentence(row, largest)
-            for row in short or [min(rows.values(), key=lambda row: row["n"])]
+            for row in short or [min(rows.values(), key=lambda row: row[column])]
         ]
 
     return describe

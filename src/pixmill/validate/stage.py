@@ -48,6 +48,7 @@ def main(workspace: Workspace, params: Params) -> None:
         decisions=_read_decisions(root, params.classes),
         scratch=workspace.scratch("validate"),
         root=root,
+        task=params.task,
     )
     numbers = metrics(result)
     # Written before the gate, because it helps to fix the data.

@@ -31,7 +31,8 @@ def metrics(validation: Validation) -> dict[str, Any]:
         pages ``unused_pages``, with images of more than 8 bits ``window.{images,black,white}``, and
         with series of images ``series`` (:class:`pixmill.validate.series.Series`, with its
         ``sentence``). Unlabelled images count only in ``unlabelled.{images,near_duplicates}`` (of
-        labelled images), if there are any.
+        labelled images), if there are any. With several labels an image, also the figures of
+        :meth:`pixmill.validate.labelling.SeveralLabels.figures`.
     """
     manifest = validation.judged
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -66,6 +67,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
             "near_duplicates_across_labels": len(validation.pairs_across_labels()),
         },
     }
+    found |= validation.figures
     if validation.unlabelled.any():
         pile = validation.manifest[validation.unlabelled]
         alike = int((pile["group"] != pile["id"]).sum())
@@ -255,7 +257,9 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
     labels = list(validation.classes["label"])
     return {
         "classes": _csv(validation.classes[["label", "n"]]),
-        "dimensions": _csv(dimension_table(validation.manifest, labels)),
+        "dimensions": _csv(
+            dimension_table(validation.labelling.by_label(validation.manifest), labels)
+        ),
         "sides": _csv(_sides([found[name] for name in _SIDE_COLUMNS])),
         **{name: _csv(_measure(found[name].trim())) for name in _PLOTTED},
     }

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import Task
 from pixmill.core.decisions import FORGOTTEN, Decided, Row
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.install.plugins import load_plugin, plugin_error
@@ -22,8 +24,9 @@ from pixmill.images.depth import Window
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
+from pixmill.validate.labelling import LABELLINGS, OneLabel
 from pixmill.validate.series import Series, find_series
-from pixmill.validate.shortcuts import find_shortcuts, shortcut_table
+from pixmill.validate.shortcuts import shortcut_table
 from pixmill.validate.sightings import (
     PARTS,
     Flags,
@@ -34,7 +37,6 @@ from pixmill.validate.sightings import (
 )
 from pixmill.validate.survey import survey
 from pixmill.validate.tables import (
-    class_table,
     find_leaks,
     find_lookalikes,
     find_repeated,
@@ -84,6 +86,8 @@ class Validation:
             such images.
         values: For each of these images, see :func:`pixmill.images.depth.measure_values`.
         unlabelled: Mask of images without a label.
+        labelling: What labels are.
+        figures: Further metrics, see :meth:`pixmill.validate.labelling.OneLabel.figures`.
     """
 
     manifest: pd.DataFrame
@@ -101,6 +105,8 @@ class Validation:
     window: Window | None
     values: npt.NDArray[np.float32]
     unlabelled: Flags
+    labelling: OneLabel
+    figures: Mapping[str, Any]
 
     @property
     def judged(self) -> pd.DataFrame:
@@ -115,7 +121,7 @@ class Validation:
         settled = np.zeros(len(self.manifest), bool)
         decided = [name for name, of in self.review.followed.items() if of.fate == "keep"]
         settled[pd.Index(self.manifest["id"]).get_indexer(pd.Index(decided, dtype=object))] = True
-        table = pair_table(self.pairs, self.manifest, settled=settled)
+        table = self.labelling.compare(pair_table(self.pairs, self.manifest, settled=settled))
         return table[table["label_a"] != table["label_b"]]
 
 
@@ -130,6 +136,7 @@ def validate(
     scratch: Path | None = None,
     workers: int | None = None,
     root: Path | None = None,
+    task: Task = "one_label",
 ) -> Validation:
     """Measure all images, decide which to keep, find near-duplicates, and run the checks.
 
@@ -146,6 +153,7 @@ def validate(
         workers: Number of processes that decode and of threads that compare; default: one per CPU.
             ``0``: this process, without limits.
         root: Project folder, whose ``src`` contains the plugins; default: the current folder.
+        task: Whether an image has one label.
 
     Raises:
         PluginError: One of ``params.plugins`` is missing, or does not return a list of checks.
@@ -154,7 +162,8 @@ def validate(
     rows = manifest.reset_index(drop=True)
     where = collect_seen(rows["id"], sightings)
     matched, gone = match_decisions(decisions, rows, sightings)
-    rulings = apply_decisions(rows, matched, where)
+    labelling = LABELLINGS[task]
+    rulings = apply_decisions(rows, matched, where, labelling)
     limits = RowLimits(seconds=params.timeout, memory=params.memory << 20)
     surveyed = survey(
         rows,
@@ -170,8 +179,12 @@ def validate(
     # Unreadable images have the format of their first bytes.
     table["format"] = table["format"].fillna(rows["format"])
     table["part"] = _parts(rows, where, rulings)
-    verdicts = judge(table, rulings, matched, where, classes=classes, params=params)
+    rulings, where, conflicts = labelling.settle(table, rulings, matched, where)
+    verdicts = judge(
+        table, rulings, matched, where, classes=classes, params=params, labelling=labelling
+    )
 
+    ids = table["id"]
     begin("Find near-duplicates")
     compared = np.flatnonzero(verdicts.kept)
     compare = partial(
@@ -184,11 +197,10 @@ def validate(
         workers=workers,
     )
     links = compare(among=compared, protected=verdicts.settled)
-    verdicts = verdicts.without(links.repeats, table["id"])
+    verdicts = verdicts.without(links.repeats, ids, labelling.comparable(verdicts.labels))
     both = verdicts.kept[links.a] & verdicts.kept[links.b]
     repeats = links.repeats
     links = VerifiedPairs(links.a[both], links.b[both], links.similarity[both], repeats=repeats[:0])
-    ids = table["id"]
     leaders = groups(len(table), links)
     if rulings.unlabelled.any():
         leaders = _follow(leaders, verdicts, rulings.unlabelled, compare)
@@ -209,22 +221,25 @@ def validate(
     )
 
     repeated = find_repeated(ids, verdicts, where, repeats)
+    if conflicts is not None:
+        repeated = pd.concat([repeated[repeated["kind"] != "conflict"], conflicts])
     leaks = find_leaks(table, verdicts, where)
-    of_classes = class_table(table, classes)
+    of_classes = labelling.table(table, classes)
     begin("Look for shortcuts")
-    shortcuts = find_shortcuts(table, classes)
-    unsettled = pair_table(pairs, table, settled=verdicts.settled)
+    shortcuts = labelling.shortcuts(table, classes)
+    unsettled = labelling.compare(pair_table(pairs, table, settled=verdicts.settled))
     lookalikes = find_lookalikes(
         unsettled,
         repeats,
-        labels=verdicts.labels,
+        labels=labelling.comparable(verdicts.labels),
         greys=surveyed.greys,
         kept=len(compared),
         similarity=params.duplicate_similarity,
     )
     judged = ~rulings.unlabelled
+    shown = table.loc[judged, "label"].map(labelling.show, na_action="ignore")
     images = image_table(
-        table[judged],
+        table[judged].assign(label=shown),
         settled=verdicts.settled[judged],
         repeated=repeated,
         leaks=leaks,
@@ -235,9 +250,10 @@ def validate(
         "pairs": Table(unsettled),
         "lookalikes": Table(lookalikes),
         "classes": Table(of_classes, named_by=("label",)),
+        "undeclared": Table(_undeclared(table.loc[judged, "label"], classes, labelling)),
         "shortcuts": Table(shortcut_table(shortcuts, params.shortcuts), named_by=("property",)),
     }
-    every = checks(params, classes)
+    every = checks(params, classes, labelling)
     if params.plugins:
         tables["manifest"] = Table(table.loc[judged, VALIDATED.names])
         every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root)
@@ -264,6 +280,8 @@ def validate(
         window=surveyed.window,
         values=surveyed.values,
         unlabelled=rulings.unlabelled,
+        labelling=labelling,
+        figures=labelling.figures(table, classes),
         series=find_series(
             table["label"][named].tolist(),
             table["image_url"][named].tolist(),
@@ -271,6 +289,18 @@ def validate(
         ),
         unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )
+
+
+def _undeclared(
+    labels: pd.Series[str], classes: Sequence[str], labelling: OneLabel
+) -> pd.DataFrame:
+    """Return one row, with its ``label``, for each undeclared label of an image."""
+    found = [
+        label
+        for text, n in labels.value_counts().items()
+        for label in labelling.undeclared(str(text), classes) * n
+    ]
+    return pd.DataFrame({"label": np.array(found, object)})
 
 
 def _parts(rows: pd.DataFrame, seen: SightingIndex, rulings: Rulings) -> npt.NDArray[np.int8]:

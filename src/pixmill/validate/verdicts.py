@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from pixmill.core.decisions import Decided, Row
 from pixmill.core.params import ValidateParams
 from pixmill.validate.reasons import UNREADABLE, reason
 from pixmill.validate.sightings import PARTS, Flags, Indices, SightingIndex
+
+if TYPE_CHECKING:
+    from pixmill.validate.labelling import OneLabel
 
 Words = npt.NDArray[np.object_]
 
@@ -147,7 +151,10 @@ class Rulings:
 
 
 def apply_decisions(
-    images: pd.DataFrame, decisions: Mapping[str, Decided], seen: SightingIndex
+    images: pd.DataFrame,
+    decisions: Mapping[str, Decided],
+    seen: SightingIndex,
+    labelling: OneLabel,
 ) -> Rulings:
     """Return what people decided.
 
@@ -155,6 +162,7 @@ def apply_decisions(
         images: ``id``, and ``label`` as it came (null if there is none, or several).
         decisions: Decisions by id, all on existing images.
         seen: Sightings of the images.
+        labelling: What labels are.
     """
     labels = _texts(images["label"])
     fates = np.full(len(images), None, dtype=object)
@@ -166,13 +174,13 @@ def apply_decisions(
     rows = pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object))
     for row, decided in zip(rows.tolist(), decisions.values(), strict=True):
         came = labels[row]
-        label = decided.resolve_label(came)
+        label = labelling.resolve(decided, came)
         labels[row] = label
         fates[row] = decided.fate or None
-        disputed[row] = decided.is_disputed
+        disputed[row] = labelling.is_disputed(decided)
         unlabelled[row] = label is None and (unlabelled[row] or came is not None)
         parts[row] = PARTS.index(decided.split)
-        moved += None not in (came, label) and came != label and came not in decided.refused
+        moved += labelling.is_moved(decided, came)
     return Rulings(labels, fates, disputed, unlabelled & ~disputed, parts, moved)
 
 
@@ -200,7 +208,9 @@ class Verdicts:
         kept: npt.NDArray[np.bool_] = self.reasons == None  # noqa: E711 (elementwise)
         return kept
 
-    def without(self, repeats: npt.NDArray[np.int64], ids: pd.Series[str]) -> Verdicts:
+    def without(
+        self, repeats: npt.NDArray[np.int64], ids: pd.Series[str], labels: Words
+    ) -> Verdicts:
         """Return the verdicts with all but one of very many near-duplicates dropped.
 
         If they have several labels, all are dropped as placeholders.
@@ -208,11 +218,12 @@ class Verdicts:
         Args:
             repeats: Rows of each image to drop and of the image kept instead, shape (m, 2).
             ids: Image ids by row.
+            labels: What must be equal in near-duplicates, by row.
         """
         reasons = self.reasons.copy()
         (gone, leaders) = repeats.T
         reasons[gone] = [reason("repeated", other) for other in ids.iloc[leaders]]
-        codes, _ = pd.factorize(self.labels)
+        codes, _ = pd.factorize(labels)
         several = np.setdiff1d(leaders[codes[gone] != codes[leaders]], np.flatnonzero(self.settled))
         reasons[several] = reason("placeholder")
         reasons[gone[np.isin(leaders, several)]] = reason("placeholder")
@@ -227,6 +238,7 @@ def judge(
     *,
     classes: Collection[str],
     params: ValidateParams,
+    labelling: OneLabel,
 ) -> Verdicts:
     """Return the verdict on every image.
 
@@ -257,9 +269,11 @@ def judge(
         seen: Sightings of the images.
         classes: The classes.
         params: The section ``validate``.
+        labelling: What labels are.
     """
     labels = rulings.labels
-    reasons = _single_reasons(images, rulings, classes, params)
+    declared = _declared(labels, classes, labelling)
+    reasons = _single_reasons(images, rulings, declared, params)
     settled = (rulings.fates == "keep") & (reasons == None)  # noqa: E711 (elementwise)
     claims = (reasons == None) | (reasons == "label_conflict")  # noqa: E711
     twins = find_twins(
@@ -273,7 +287,10 @@ def judge(
     _compare(reasons, twins, images)
     refused = np.flatnonzero((rulings.fates == "keep") & (reasons != None))  # noqa: E711
     powerless = [
-        (decisions[str(images["id"].iat[row])].deciding, _explain(reasons[row], labels[row]))
+        (
+            decisions[str(images["id"].iat[row])].deciding,
+            _explain(reasons[row], labels[row] and labelling.show(labels[row])),
+        )
         for row in refused.tolist()
     ]
     settled &= reasons == None  # noqa: E711
@@ -296,7 +313,7 @@ def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None
 
 
 def _single_reasons(
-    images: pd.DataFrame, rulings: Rulings, classes: Collection[str], params: ValidateParams
+    images: pd.DataFrame, rulings: Rulings, declared: Flags, params: ValidateParams
 ) -> Words:
     """Return the reason of each image that depends on no other; ``None`` if there is none."""
     failures = _texts(images["failure"])
@@ -317,12 +334,19 @@ def _single_reasons(
             "format_not_allowed",
         ),
         (labels == None, "label_conflict"),  # noqa: E711
-        (~pd.Series(labels, dtype=object).isin(list(classes)).to_numpy(), "label_undeclared"),
+        (~declared, "label_undeclared"),
     ]
     reasons = np.full(len(images), None, dtype=object)
     for where, name in reversed(rules):
         reasons[where] = name if isinstance(name, str) else name[where]
     return reasons
+
+
+def _declared(labels: Words, classes: Collection[str], labelling: OneLabel) -> Flags:
+    """Return which images have only declared labels."""
+    column = pd.Series(labels, dtype=object)
+    good = [text for text in column.dropna().unique() if not labelling.undeclared(text, classes)]
+    return column.isin(good).to_numpy()
 
 
 def _texts(column: pd.Series[str]) -> Words:

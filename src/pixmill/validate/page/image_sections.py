@@ -59,9 +59,9 @@ def count_dropped_by_class(images: ValidationCards) -> pd.DataFrame:
 
     Rows are sorted by label; images without a label come last, as :data:`_NO_LABEL`.
     """
-    dropped = images.manifest[~images.kept]
+    dropped = images.labelling.by_label(images.manifest[~images.kept])
     labels = dropped["label"].astype(object).map(shorten, na_action="ignore").fillna(_NO_LABEL)
-    table = pd.crosstab(labels, images.words[dropped.index])
+    table = pd.crosstab(labels.to_numpy(), images.words[dropped.index].to_numpy())
     order = sorted(table.index, key=lambda label: (label == _NO_LABEL, label))
     return table.reindex(index=order, columns=[name for name in REASONS if name in table])
 
@@ -287,6 +287,7 @@ def sheets(images: ValidationCards, labels: Sequence[str]) -> dict[str, list[Ima
     """
     shown = list(labels[:MAX_SHEETS])
     size = min(_MAX_PER_CLASS, max(_MIN_PER_CLASS, _MAX_SAMPLES // max(1, len(shown))))
-    drawn = sample_rows(images.manifest[images.kept]).groupby("label").head(size)
+    sampled = images.labelling.by_label(sample_rows(images.manifest[images.kept]))
+    drawn = sampled.groupby("label").head(size)
     chosen = {label: rows.index for label, rows in drawn.groupby("label")}
     return {label: [images.card(row) for row in chosen.get(label, [])] for label in shown}

@@ -95,7 +95,8 @@ def render_report(
     figures = metrics(validation)
     classes = validation.classes
     smallest = classes if len(classes) <= MAX_BARS else classes.sort_values("n", kind="stable")
-    dimensions = dimension_table(validation.manifest, labels).to_dict("records")
+    by_label = validation.labelling.by_label(validation.manifest)
+    dimensions = dimension_table(by_label, labels).to_dict("records")
     return render_page(
         "pixmill.validate.page",
         "page.html",
@@ -140,7 +141,7 @@ def render_report(
 
 def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Return the medians of the measures over the kept images, by class."""
-    kept = images.manifest.loc[images.kept, ["label", *_TYPICAL]]
+    kept = images.labelling.by_label(images.manifest[images.kept])[["label", *_TYPICAL]]
     table = (
         kept.groupby("label", observed=True)[list(_TYPICAL)]
         .median()

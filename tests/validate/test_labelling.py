@@ -27,16 +27,16 @@ def judged(scrape: Scrape, *decisions: Row, count: int = 1) -> Validation:
 
 
 def test_copies_merge_their_cells(scrape: Scrape) -> None:
-    one = scrape.add('{"dark":true,"long":true}', image(1), "a.png")
-    other = scrape.add('{"long":false,"worn":false}', encoded(shapes(1), "BMP"), "b.bmp")
-    twice = scrape.add('{"dark":true}', image(2), "c.png")
-    scrape.add('{"worn":true}', image(2), "d.png")
-    torn = scrape.add('{"dark":true}', image(3), "e.png")
-    scrape.add('{"dark":false}', image(3), "f.png")
-    stray = scrape.add('{"blue":true,"dark":true}', image(4), "g.png")
-    answered = scrape.add('{"dark":true}', image(5), "h.png")
-    scrape.add('{"dark":false,"long":true}', image(5), "i.png")
-    pile = scrape.add(None, image(6), "j.png")
+    one = scrape.add('{"dark":true,"long":true}', image(1), image_url="a.png")
+    other = scrape.add('{"long":false,"worn":false}', encoded(shapes(1), "BMP"), image_url="b.bmp")
+    twice = scrape.add('{"dark":true}', image(2), image_url="c.png")
+    scrape.add('{"worn":true}', image(2), image_url="d.png")
+    torn = scrape.add('{"dark":true}', image(3), image_url="e.png")
+    scrape.add('{"dark":false}', image(3), image_url="f.png")
+    stray = scrape.add('{"blue":true,"dark":true}', image(4), image_url="g.png")
+    answered = scrape.add('{"dark":true}', image(5), image_url="h.png")
+    scrape.add('{"dark":false,"long":true}', image(5), image_url="i.png")
+    pile = scrape.add(None, image(6), image_url="j.png")
     decisions = [Row(answered, "dark", "no"), Row(answered, "worn", "yes")]
     found = judged(scrape, *decisions)
     kept, dropped = sorted([one, other])
@@ -66,23 +66,23 @@ def test_copies_merge_their_cells(scrape: Scrape) -> None:
 def test_counts_yes_and_no_apart(scrape: Scrape) -> None:
     for seed in range(6):
         cells = {"dark": seed < 2, "long": True} | ({"worn": True} if seed % 2 else {})
-        scrape.add(render_cells(cells), image(seed), image_url=f"{seed}.png")
+        scrape.add(render_cells(cells), image(seed), image_url=image_url=f"{seed}.png")
     found = judged(scrape)
     figures = metrics(found)
     assert figures["labels"]["dark"] == {"yes": 2, "no": 4, "unknown": 0, "prevalence": 0.3333}
     assert figures["labels"]["worn"] == {"yes": 3, "no": 0, "unknown": 3, "prevalence": 1.0}
     assert figures["class_counts"] == {"dark": 2, "long": 6, "worn": 3}
     (outcome,) = (each for each in found.outcomes if each.check.name == "min_per_class")
-    assert len(outcome.messages) == 2
-    assert "label 'long' has 6 yes, 0 no and 0 unknown" in outcome.messages[0]
+    assert len(outcome.found) == 2
+    assert "label 'long' has 6 yes, 0 no and 0 unknown" in outcome.found[0]
 
 
 def test_pairs_differ_if_they_disagree(scrape: Scrape) -> None:
     small = {"side": 200}
-    scrape.add('{"dark":true,"long":true}', image(1, **small), "a.png")
-    scrape.add('{"dark":true,"long":false}', image(1, kind="JPEG", quality=60, **small), "b.jpg")
-    scrape.add('{"dark":true}', image(2, **small), "c.png")
-    scrape.add('{"long":true}', image(2, kind="JPEG", quality=60, **small), "d.jpg")
+    scrape.add('{"dark":true,"long":true}', image(1, **small), image_url="a.png")
+    scrape.add('{"dark":true,"long":false}', image(1, kind="JPEG", quality=60, **small), image_url="b.jpg")
+    scrape.add('{"dark":true}', image(2, **small), image_url="c.png")
+    scrape.add('{"long":true}', image(2, kind="JPEG", quality=60, **small), image_url="d.jpg")
     found = judged(scrape)
     assert len(found.pairs) == 2
     (pair,) = found.pairs_across_labels().itertuples()

@@ -4,16 +4,21 @@ A cell is yes (True), no (False) or unknown (absent). In tables, the column ``la
 cells of an image as JSON: ``{"dark":true,"long":false}``.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.words import first_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Task = Literal["one_label", "labels"]
 """What an image's label is: one class, or yes, no or unknown for each label."""
@@ -119,6 +124,25 @@ def show_labels(labels: Sequence[str]) -> str:
     ('dark, long', 'none of these')
     """
     return first_of(labels, len(labels)) if labels else NONE
+
+
+def by_label(
+    table: pd.DataFrame, labels_of: Callable[[Any], Collection[str]], otherwise: str | None = None
+) -> pd.DataFrame:
+    """Return a table of images with one row for each label of an image, and the same index.
+
+    Args:
+        table: ``label`` holds cells.
+        labels_of: Returns the labels of a text.
+        otherwise: Label of images without any; default: they have no row. Those without cells have
+            one without a label.
+    """
+    lists = table["label"].map(
+        lambda text: [*labels_of(text)] or ([otherwise] if otherwise else []), na_action="ignore"
+    )
+    some = lists.map(len, na_action="ignore") != 0
+    found = table.assign(label=lists.astype(object))[some].explode("label")
+    return found.astype({"label": table["label"].dtype})
 
 
 def merge_cells(several: Iterable[Mapping[str, bool]]) -> tuple[Cells, list[str]]:

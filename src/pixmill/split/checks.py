@@ -1,5 +1,6 @@
 """Checks on the splits: no leakage, no missing classes, similar class shares."""
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import Severity, SplitParams
 from pixmill.core.words import first_of
 from pixmill.images.parts import PARTS
+from pixmill.split.labelling import OneLabel
 
 Side = TypeVar("Side", str, int)
 
@@ -35,6 +37,7 @@ def tables(
     pairs: pd.DataFrame,
     groups: pd.Series | None,
     classes: Sequence[str],
+    labelling: OneLabel | None = None,
 ) -> dict[str, Table]:
     """Return the tables that :func:`checks` reads.
 
@@ -43,21 +46,24 @@ def tables(
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         groups: Group name of each row; ``None`` without ``split.group_by``.
         classes: The classes.
+        labelling: What labels are; default: one class an image.
     """
+    labelling = labelling or OneLabel()
     kept = manifest[manifest["split"].notna()]
     within = kept[kept["fold"].notna()]
     found = {
         "images": Table(kept[["id", "split"]].set_axis(["name", "side"], axis=1)),
         "pixels": Table(_sides_of(kept["pixels"], kept["split"])),
         "pairs": Table(_pairs(kept, pairs, "split")),
-        "shares": Table(_shares(manifest, classes), named_by=("label", "part")),
+        "shares": Table(_shares(manifest, classes, labelling), named_by=("label", "part")),
         "pixels in folds": Table(_sides_of(within["pixels"], within["fold"])),
         "pairs in folds": Table(_pairs(within, pairs, "fold")),
         "given": Table(_given_rows(manifest)),
         "given and dropped": Table(given_test_rows(manifest)[["given_split", "reason"]]),
     }
+    answers = labelling.by_answer(kept)
     for part in PARTS:
-        found[part] = Table(kept.loc[kept["split"] == part, ["label"]].drop_duplicates())
+        found[part] = Table(answers.loc[answers["split"] == part, ["label"]].drop_duplicates())
     if groups is not None:
         found["groups"] = Table(_sides_of(groups[kept.index], kept["split"]))
         found["groups in folds"] = Table(_sides_of(groups[within.index], within["fold"]))
@@ -69,6 +75,7 @@ def checks(
     classes: Sequence[str],
     salt: str | None = None,
     given: Collection[str] = (),
+    labelling: OneLabel | None = None,
 ) -> list[Check]:
     """Return all checks in the order of the report.
 
@@ -78,10 +85,12 @@ def checks(
         salt: A salt with which each split has every class, to advise if one has not. Default:
             unknown.
         given: Splits without drawn images, which may lack classes: people chose them.
+        labelling: What labels are; default: one class an image.
     """
+    labelling = labelling or OneLabel()
     return [
         *_of_sides(grouped=params.group_by is not None),
-        *_of_parts(params, classes, salt, given),
+        *_of_parts(params, labelling.answers(classes), salt, given, labelling.share),
     ]
 
 
@@ -107,7 +116,11 @@ def _of_sides(*, grouped: bool) -> Iterator[Check]:
 
 
 def _of_parts(
-    params: SplitParams, classes: Sequence[str], salt: str | None, given: Collection[str]
+    params: SplitParams,
+    classes: Sequence[str],
+    salt: str | None,
+    given: Collection[str],
+    share: str,
 ) -> Iterator[Check]:
     grouping = f", split.group_by ({params.group_by})" if params.group_by else ""
     advice = (
@@ -174,7 +187,7 @@ def _of_parts(
         severity=shares.severity,
         parameters=("split.class_shares.tolerance",),
         wanted=f"a difference of at most {shares.tolerance:g}",
-        describe=_describe_shares,
+        describe=functools.partial(_describe_shares, share),
     )
 
 
@@ -238,20 +251,14 @@ def _describe_classes(part: str, classes: Sequence[str]) -> Describe:
     return describe
 
 
-def _describe_shares(result: Result, rows: pd.DataFrame) -> list[str]:
+def _describe_shares(share: str, result: Result, rows: pd.DataFrame) -> list[str]:
     far = result.get("unexpected_index_list") or []
     by_name = {(row["label"], row["part"]): row for row in rows.to_dict("records")}
     # If all pass, report the largest difference.
     chosen = [by_name[item["label"], item["part"]] for item in far] or [
         max(by_name.values(), key=lambda row: abs(row["difference"]))
     ]
-    return [
-        (
-            f"class '{row['label']}' makes up {row['share']:.3g} of {row['part']}, but "
-            f"{row['of_all']:.3g} of all images"
-        )
-        for row in chosen
-    ]
+    return [share.format_map(row) for row in chosen]
 
 
 def _sides_of(names: pd.Series, sides: pd.Series) -> pd.DataFrame:
@@ -278,15 +285,17 @@ def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame
     )
 
 
-def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+def _shares(manifest: pd.DataFrame, classes: Sequence[str], labelling: OneLabel) -> pd.DataFrame:
     """Return per class and split its share of the split, of all images, and the difference."""
-    counts = count_by(manifest, "split", PARTS, classes)
-    sizes = {part: sum(counts[part].values()) for part in PARTS}
+    counts = count_by(labelling.by_label(manifest), "split", PARTS, classes)
+    known = {part: labelling.known(manifest, part, classes) for part in PARTS}
     rows = []
     for part in PARTS:
         for label in classes:
-            share = counts[part][label] / max(1, sizes[part])
-            of_all = sum(counts[other][label] for other in PARTS) / max(1, sum(sizes.values()))
+            share = counts[part][label] / max(1, known[part][label])
+            of_all = sum(counts[other][label] for other in PARTS) / max(
+                1, sum(known[other][label] for other in PARTS)
+            )
             # Rounded, because rounding errors differ between processors.
             rows.append((label, part, share, of_all, round(share - of_all, 9)))
     return pd.DataFrame(rows, columns=["label", "part", "share", "of_all", "difference"])

@@ -1,5 +1,6 @@
 """Assignment of kept images to splits and folds, with checks and metrics; no image is opened."""
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ManifestError
 from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.core.manifest import SPLIT, corrections, given_test
@@ -29,12 +31,10 @@ from pixmill.split.grouping import (
     places,
     sides_of,
 )
+from pixmill.split.labelling import LABELLINGS, OneLabel
 from pixmill.split.straddling import REASONS, SplitConstraints, straddlers
 
 Texts = npt.NDArray[np.object_]
-
-_MAX_SALTS = 20
-"""Salts that are tried if a split lacks a class."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,24 @@ class Split(Assignment):
         pairs: Verified near-duplicates from validate.
         classes: The classes in the order of ``params.yaml``.
         outcomes: Outcomes of the checks.
+        labelling: What labels are.
     """
 
     pairs: pd.DataFrame
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
+    labelling: OneLabel
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """The number of images by split and label."""
+        by_label = self.labelling.by_label(self.manifest)
+        return count_by(by_label, "split", PARTS, self.classes)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of images by split."""
+        return {part: int((self.manifest["split"] == part).sum()) for part in PARTS}
 
 
 def split(
@@ -76,6 +89,7 @@ def split(
     *,
     classes: Sequence[str],
     root: Path | None = None,
+    task: Task = "one_label",
 ) -> Split:
     """Assign each kept image to a split and a fold, and check for leakage.
 
@@ -85,13 +99,15 @@ def split(
         params: The section ``split``.
         classes: The classes in the order of ``params.yaml``.
         root: Project folder, with the table of ``split.group_by``; default: the current folder.
+        task: Whether an image has one label.
 
     Raises:
         DataError: ``split.group_by`` gives images no group.
         ManifestError: A kept image has another label, because ``classes`` changed after validate.
     """
-    kept = manifest.loc[manifest["verdict"] == "keep", "label"]
-    if unknown := sorted(set(kept) - set(classes)):
+    labelling = LABELLINGS[task]
+    kept = labelling.by_answer(manifest[manifest["verdict"] == "keep"])["label"]
+    if unknown := sorted(set(kept) - {*labelling.answers(classes)}):
         raise ManifestError(
             (
                 f"validate kept images labelled {first_of(unknown)}, not among the classes of "
@@ -106,36 +122,36 @@ def split(
     given = {part for part, each in as_given.groupby(parts) if part != "train" and each.all()}
     drawn = {*PARTS} - given
     salt = None
-    if not _has_all(assigned.manifest, classes, drawn):
-        salt = _find_salt(manifest, pairs, params, classes, drawn, root)
-    of = tables(assigned.manifest, pairs, assigned.groups, classes)
-    outcomes = run_checks(checks(params, classes, salt, given), of)
-    return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes)
+    lacks = functools.partial(_lacks, labelling, classes, drawn)
+    if lacks(assigned.manifest):
+        names = (
+            assigned.manifest["id"]
+            if assigned.groups is None
+            else assigned.groups.fillna(assigned.manifest["id"])
+        )
+        keep = manifest["verdict"] == "keep"
+        for other in labelling.salts(manifest[keep], names[keep].tolist(), params, classes):
+            tried = params.model_copy(update={"salt": other})
+            if not lacks(assign(manifest, pairs, tried, root).manifest):
+                salt = other
+                break
+    of = tables(assigned.manifest, pairs, assigned.groups, classes, labelling)
+    outcomes = run_checks(checks(params, classes, salt, given, labelling), of)
+    return Split(
+        **vars(assigned),
+        pairs=pairs,
+        classes=tuple(classes),
+        outcomes=outcomes,
+        labelling=labelling,
+    )
 
 
-def _has_all(manifest: pd.DataFrame, classes: Sequence[str], parts: Collection[str]) -> bool:
-    """Return whether each of the splits has images of every class."""
-    found = manifest.groupby("split")["label"].nunique()
-    return all(found.get(part, 0) == len(classes) for part in parts)
-
-
-def _find_salt(
-    manifest: pd.DataFrame,
-    pairs: pd.DataFrame,
-    params: SplitParams,
-    classes: Sequence[str],
-    parts: Collection[str],
-    root: Path | None,
-) -> str | None:
-    """Return a salt with which each split has every class; ``None`` if none of the first has."""
-    for salt in map(str, range(1, 1 + _MAX_SALTS)):
-        if _has_all(
-            assign(manifest, pairs, params.model_copy(update={"salt": salt}), root).manifest,
-            classes,
-            parts,
-        ):
-            return salt
-    return None
+def _lacks(
+    labelling: OneLabel, classes: Sequence[str], parts: Collection[str], manifest: pd.DataFrame
+) -> bool:
+    """Return whether one of the splits lacks images of an answer."""
+    found = labelling.by_answer(manifest).groupby("split")["label"].nunique()
+    return any(found.get(part, 0) < len(labelling.answers(classes)) for part in parts)
 
 
 def assign(
@@ -271,11 +287,11 @@ def metrics(split: Split) -> dict[str, Any]:
     words = split.dropped["word"]
     numbers = sorted(split.manifest["fold"].dropna().unique().tolist())
     found: dict[str, Any] = {
-        **count_by(split.manifest, "split", PARTS, split.classes),
+        **split.counts,
         "dropped": len(words),
         "reasons": {word: int((words == word).sum()) for word in REASONS if (words == word).any()},
         "gate": verdicts_by_name(split.outcomes),
-        "folds": count_by(split.manifest, "fold", numbers, split.classes),
+        "folds": count_by(split.labelling.by_label(split.manifest), "fold", numbers, split.classes),
     }
     if given := given_test(split.manifest):
         found["given_test"] = given
@@ -289,7 +305,8 @@ def series_remark(split: Split) -> str:
     names = [] if split.groups is None else [split.groups[kept.index].to_numpy(object)]
     pairs = _rows(split.pairs, kept["id"].to_numpy(object))
     members = pd.Series(clusters(kept["group"].to_numpy(object), *names, pairs=pairs), kept.index)
-    images = members.groupby(kept["label"]).agg(["size", "nunique"])
+    by_label = split.labelling.by_label(kept)["label"]
+    images = members[by_label.index].groupby(by_label.to_numpy()).agg(["size", "nunique"])
     single = images.index[(images["size"] > 1) & (images["nunique"] == 1)].tolist()
     if not single:
         return ""
@@ -302,11 +319,10 @@ def series_remark(split: Split) -> str:
 
 def plot_table(split: Split) -> pd.DataFrame:
     """Return per split and class ``part``, ``label``, ``name`` (both), ``n`` and ``share``."""
-    counts = count_by(split.manifest, "split", PARTS, split.classes)
     rows = [
-        (part, label, f"{part} {label}", n, round(n / max(1, sum(counts[part].values())), 6))
-        for part in PARTS
-        for label, n in counts[part].items()
+        (part, label, f"{part} {label}", n, round(n / max(1, split.sizes[part]), 6))
+        for part, counts in split.counts.items()
+        for label, n in counts.items()
     ]
     return pd.DataFrame(rows, columns=["part", "label", "name", "n", "share"])
 

@@ -9,7 +9,6 @@ from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_tab
 from pixmill.core.params import Params
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
-from pixmill.images.parts import PARTS
 from pixmill.split.packing import pack
 from pixmill.split.page.report import render_report
 from pixmill.split.splitting import metrics, plot_table, series_remark, split, summary
@@ -27,6 +26,7 @@ def main(workspace: Workspace, params: Params) -> None:
         params.split,
         classes=params.classes,
         root=root,
+        task=params.task,
     )
     limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
@@ -39,7 +39,7 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     full = metrics(result)
     tables = {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
-    headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
+    headline = result.sizes | {"dropped": full["dropped"]}
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")

@@ -19,6 +19,7 @@ from pixmill.core.cells import (
     Cells,
     Matrix,
     Task,
+    by_label,
     merge_cells,
     parse_cells,
     render_cells,
@@ -27,7 +28,6 @@ from pixmill.core.cells import (
     yes_labels,
 )
 from pixmill.core.decisions import Decided
-from pixmill.core.manifest import TEXT
 from pixmill.validate.shortcuts import find_shortcuts
 from pixmill.validate.sightings import SightingIndex
 from pixmill.validate.tables import REPEATED, class_table
@@ -222,8 +222,7 @@ class SeveralLabels(OneLabel):
 
     def by_label(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """Return one row for each label that an image has; one for an image that has none."""
-        labels = manifest["label"].map(lambda text: yes_labels(text) or [NONE], na_action="ignore")
-        return manifest.assign(label=labels.astype(object)).explode("label").astype({"label": TEXT})
+        return by_label(manifest, yes_labels, NONE)
 
     def show(self, text: str) -> str:
         """Return the labels that an image has."""

@@ -16,7 +16,6 @@ from pixmill.images.depth import Window
 from pixmill.images.parts import PARTS
 from pixmill.pages import Excerpt, render_page
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
-from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics, series_remark
 from pixmill.split.straddling import REASONS
 
@@ -59,8 +58,8 @@ def render_report(
     samples = split_cards.samples()
     paired = [card for item in drops for gone, stays, _ in item["pairs"] for card in (gone, stays)]
     cards = [*paired, *(card for sample in samples.values() for card in sample)]
-    counts = count_by(split.manifest, "split", PARTS, split.classes)
-    sizes = {part: sum(counts[part].values()) for part in PARTS}
+    counts = split.counts
+    sizes = split.sizes
     stopping = failures(split.outcomes)
     figures = metrics(split)
     return render_page(
@@ -76,6 +75,7 @@ def render_report(
         ),
         stopped=list(dict.fromkeys(outcome.check.name for outcome in stopping)),
         warned=any(not outcome.success for outcome in split.outcomes),
+        heading=split.labelling.heading,
         parts=list(sizes.items()),
         total=sum(sizes.values()),
         classes=Excerpt(
@@ -121,6 +121,7 @@ class SplitCards:
         self, split: Split, folder: Path, params: SplitParams, window: Window | None = None
     ) -> None:
         self._split = split
+        self._show = split.labelling.show
         self._folder = folder
         self._params = params
         self._window = window
@@ -159,7 +160,7 @@ class SplitCards:
         }
         return {
             part: [
-                SplitCard(self._thumbnail(row, *shape), row["id"][:12], (row["label"],))
+                SplitCard(self._thumbnail(row, *shape), row["id"][:12], (self._show(row["label"]),))
                 for _, row in some.iterrows()
             ]
             for part, some in rows.items()
@@ -173,7 +174,7 @@ class SplitCards:
         shown: list[tuple[str | None, ...]] = [
             (
                 name[:12],
-                None if pd.isna(label) else label,
+                None if pd.isna(label) else self._show(label),
                 _reason(why),
                 None if pd.isna(url) else shorten(url),
             )
@@ -199,7 +200,7 @@ class SplitCards:
             )
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (
-            row["label"],
+            self._show(row["label"]),
             status,
             f"{row['width']} \u00d7 {row['height']}",
             shorten(url) if pd.notna(url) else "",

@@ -275,7 +275,7 @@ def _label_questions(
     """
     if tables.ranking is not None:
         issues = tables.still_labelled(tables.ranking[tables.ranking["suggested"].notna()])
-        answers = issues["row"].map(tables.answers)
+        answers = issues["row"].map(tables.answers("{} {} %".format))
         said = (" The project's model says: " + answers + ".").fillna("")
         issues = issues.assign(other=issues["suggested"], said=said)
         why = (

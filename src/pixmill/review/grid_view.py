@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -58,7 +59,7 @@ def grid_state(
             answer |= list_images(view, advice, labels, classes, queries, listed)
             answer |= session.labelling.tiles([session.labels[row] for row in answer["rows"]])
             if listed is not None and session.tables is not None:
-                answers = session.tables.answers
+                answers = session.tables.answers(session.labelling.tell)
                 answer["said"] = [answers.get(row, "") for row in answer["rows"]]
         return answer | session.after(window)
 
@@ -71,7 +72,8 @@ def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] 
         rows = (row for name in selected for row in session.images.rows_of(name)[:1])
     elif scope == "errors":
         tables = session.tables
-        rows = tables.errors(view.label, view.predicted) if tables else ()
+        is_wrong = partial(session.labelling.is_wrong, label=view.label, said=view.predicted)
+        rows = tables.errors(is_wrong) if tables else ()
     elif scope == "doubt":
         rows = (row for case in session.cases if case.kind == kind for row in case.members)
     else:

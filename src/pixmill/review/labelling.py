@@ -120,6 +120,21 @@ class OneLabel:
         """Return columns of labels that can colour the map."""
         return {"label": labels}
 
+    def tell(self, predicted: str, percent: int) -> str:
+        """Return what the model says of an image, and how sure it is."""
+        return f"{predicted} {percent} %"
+
+    def is_wrong(self, known: str, predicted: str, label: str = "", said: str = "") -> bool:
+        """Return whether a prediction is wrong.
+
+        Args:
+            known: The label.
+            predicted: As in the table of predictions.
+            label: The label that it must be; default: any.
+            said: What the model must say; default: anything.
+        """
+        return known != predicted and label in ("", known) and said in ("", predicted)
+
 
 class SeveralLabels(OneLabel):
     """Yes and no for several labels an image; a session has the text of the cells.
@@ -239,7 +254,19 @@ class SeveralLabels(OneLabel):
 
     def colours(self, labels: Labels, classes: Sequence[str]) -> dict[str, Labels]:
         """Return yes or no for each label."""
-        return {name: self.about(labels, name) for name in classes}
+        return {f"{name}?": self.about(labels, name) for name in classes}
+
+    def tell(self, predicted: str, percent: int) -> str:  # noqa: ARG002 (each label has its own)
+        """Return the labels that the model sees."""
+        return show_labels([*_cells(predicted)])
+
+    def is_wrong(self, known: str, predicted: str, label: str = "", said: str = "") -> bool:
+        """Return whether a prediction is wrong about any known label, or about this one."""
+        return any(
+            (name in _cells(predicted)) is not is_yes
+            for name, is_yes in _cells(known).items()
+            if label in ("", name) and said in ("", _WORDS[not is_yes])
+        )
 
 
 _LABELLINGS = {each.task: each for each in (OneLabel(), SeveralLabels())}

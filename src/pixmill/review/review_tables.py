@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -147,30 +148,31 @@ class ReviewTables:
         rows = found["row"].to_numpy(np.intp)
         return {str(name): rows[at] for name, at in found.groupby("label").indices.items()}
 
-    @cached_property
-    def answers(self) -> dict[int, str]:
-        """What the model says of each image that it was not fitted to, such as ``coat 87 %``."""
+    def answers(self, tell: Callable[[str, int], str]) -> dict[int, str]:
+        """Return what the model says of each image that it was not fitted to.
+
+        Args:
+            tell: Returns such a text, from what is predicted and the greatest probability in
+                percent.
+        """
         if self.predictions is None:
             return {}
         table = self.predictions[held_out(self.predictions)]
         percent = (100 * table.filter(regex="^p_").max(axis=1)).round().astype(int)
-        said = table["predicted"].astype(object) + [f" {each} %" for each in percent]
+        said = map(tell, table["predicted"], percent)
         return dict(zip(self._rows_of(table["id"]).tolist(), said, strict=True))
 
-    def errors(self, label: str = "", predicted: str = "") -> list[int]:
+    def errors(self, is_wrong: Callable[[str, str], bool]) -> list[int]:
         """Return the rows of the wrong predictions of test images, the greatest loss first.
 
         Args:
-            label: Their label; default: any.
-            predicted: What the model says; default: any.
+            is_wrong: Whether a label and a prediction are one.
         """
         table = self.predictions
         if table is None:
             return []
-        found = table[(table["split"] == "test") & (table["label"] != table["predicted"])]
-        for column, wanted in (("label", label), ("predicted", predicted)):
-            if wanted:
-                found = found[found[column] == wanted]
+        found = table[table["split"] == "test"]
+        found = found[[*map(is_wrong, found["label"], found["predicted"])]]
         names = found.sort_values("loss", ascending=False)["id"]
         return [row for row in self._rows_of(names).tolist() if row >= 0]
 

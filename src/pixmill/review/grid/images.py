@@ -33,7 +33,7 @@ from pixmill.review.grid.feature_pass import file_features
 from pixmill.review.grid.suggesting import sample_of
 from pixmill.review.preview import ImageFile
 from pixmill.review.review_tables import ReviewTables
-from pixmill.scrape.sources.folder import FolderSource
+from pixmill.scrape.sources.folder import FOLDERS
 from pixmill.validate.reasons import word
 
 _SIDE = 224
@@ -319,10 +319,10 @@ class ImageTable:
         data = self.root / "data"
         if "folder" in self._params.sources() and data.is_dir():
             known = class_by_name(self._params.classes, params.folder.classes)
-            source = FolderSource(data, layout=params.folder.layout, classes=known)
-            for label in self._params.classes:
-                for _, name in source.files.get(label, ()):
-                    found[f"data/{name}"] = (label,)
+            folder = FOLDERS[self._params.task]
+            source = folder(data, layout=params.folder.layout, classes=known)
+            texts = source.texts(self._params.classes)
+            found = {f"data/{name}": came for name, came in texts.items()}
         for name in _names_below(self.root, self._folder):
             found.setdefault(name, ())
         return {name: came for name, came in found.items() if name not in self._seen}

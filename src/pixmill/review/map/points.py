@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def list_points(made: Map) -> dict[str, Any]:
     is_shown &= np.array([labels[row] != DROPPED for row in rows], bool)
     shown = [rows[place] for place in np.flatnonzero(is_shown).tolist()]
     ids = [str(session.images.ids[row]) for row in shown]
-    facts = _facts(session, pd.DataFrame({"label": [labels[row] for row in shown]}, index=ids))
+    columns = session.labelling.colours([labels[row] for row in shown], session.classes)
+    facts = _facts(session, pd.DataFrame(columns, index=ids))
     steps = np.round(_STEPS * places[is_shown]).astype(int)
     doubtful = {
         row
@@ -62,7 +64,7 @@ def list_points(made: Map) -> dict[str, Any]:
         "x": steps[:, 0].tolist(),
         "y": steps[:, 1].tolist(),
         "issues": [place for place, row in enumerate(shown) if row in doubtful],
-        "colours": _colours(facts),
+        "colours": _colours(facts, columns),
     }
 
 
@@ -75,19 +77,23 @@ def _facts(session: Session, labels: pd.DataFrame) -> pd.DataFrame:
     if tables.predictions is None:
         return facts
     answers = tables.predictions.set_index("id")[["label", "predicted", "split"]].astype(object)
-    is_right = (answers["label"] == answers["predicted"]).map({True: "right", False: "wrong"})
+    labelling = session.labelling
+    wrong = map(labelling.is_wrong, answers["label"], answers["predicted"])
+    is_right = pd.Series(["wrong" if each else "right" for each in wrong], answers.index)
     # Whether a model is right about the images that it was fitted to says nothing.
     answers["right"] = is_right.where(held_out(tables.predictions).to_numpy(bool))
+    answers["predicted"] = answers["predicted"].map(labelling.show)
     return facts.join(answers.drop(columns="label"))
 
 
-def _colours(facts: pd.DataFrame) -> list[dict[str, Any]]:
+def _colours(facts: pd.DataFrame, labels: Collection[str]) -> list[dict[str, Any]]:
     """Return the columns that tell images apart, labels first."""
     found = []
-    for column, (name, none) in _COLOURS.items():
+    names = {name: (name, "unknown") for name in labels} | _COLOURS
+    for column, (name, none) in names.items():
         if column in facts:
             of, values = pd.factorize(facts[column].astype(object), sort=True)
-            if column == "label" or len(values) + (-1 in of) > 1:
+            if column in labels or len(values) + (-1 in of) > 1:
                 texts = [str(value) for value in values]
                 found.append({"name": name, "none": none, "values": texts, "of": of.tolist()})
     return found

@@ -143,7 +143,7 @@ function fill(cell, index, section) {
 function caption(index, { kind }, given) {
   const label = labelling.shown(state, index, given < 0 ? '' : state.answers[given].name);
   const said = state.said?.[index];
-  if (said) return said.startsWith(`${label} `) ? said : `${said}${label && `, not ${label}`}`;
+  if (said) return labelling.tell(said, label);
   if (given >= 0 || ['cluster', 'sample', 'again'].includes(kind)) return label;
   const guess = state.guess[index];
   return labelling.guess(label, guess < 0 || kind === 'unsure' ? state.words[state.word[index]] ?? '' : `${state.answers[guess].name} ${state.belief[index]} %`);

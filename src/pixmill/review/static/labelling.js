@@ -13,6 +13,8 @@ const one = {
   // The label on a tile; given: its answer.
   shown: (state, index, given) => given,
   guess: (text, guess) => text || guess,
+  // What the model says of an image, and its label.
+  tell: (said, label) => (said.startsWith(`${label} `) ? said : `${said}${label && `, not ${label}`}`),
   group: () => 'Class',
   left: 'unlabelled',
   of: () => '',
@@ -38,6 +40,7 @@ const several = {
   refuses: (facts, label) => label === facts.focus,
   shown: (state, index) => Object.entries(state.known[index]).filter(([, is]) => is !== undefined).sort(([, a], [, b]) => b - a).map(([label, is]) => (is ? label : `✕ ${label}`)).join(', '),
   guess: (text, guess) => [guess, text].filter(Boolean).join(' · '),
+  tell: (said, label) => `says ${said} · ${label}`,
   group: (facts) => facts.focus,
   left: 'unknown',
   of: (facts) => `: ${facts.focus}`,

@@ -229,6 +229,10 @@ class FolderSource(LocalSource):
             found[label].append((self._facts.get(name, Facts()).split or part, name))
         return found
 
+    def texts(self, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return the texts for the column ``label`` by file, of those with a label of these classes."""
+        return {name: (label,) for label in classes for _, name in self.files.get(label, ())}
+
     def _has_label(self, facts: Facts) -> bool:
         return bool(facts.label)
 
@@ -376,6 +380,10 @@ class LabelsFolder(FolderSource):
         )
         for rank, (part, name) in enumerate(sorted(spots, key=_by_part)):
             yield self._candidate(render_cells(self._cells[name]), rank, to_text(name), part)
+
+    def texts(self, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:  # noqa: ARG002 (validate reports others)
+        """Return the text of the cells of each file."""
+        return {name: (render_cells(cells),) for name, cells in self._cells.items()}
 
     @cached_property
     def _cells(self) -> dict[str, Cells]:

@@ -27,6 +27,7 @@ from pixmill.core.manifest import (
     write_table,
 )
 from pixmill.core.params import load_params
+from pixmill.evaluate.cells.doubtful import DOUBTFUL
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
 from pixmill.review.grid.views import View
@@ -36,6 +37,11 @@ from pixmill.review.review_tables import ReviewTables, load_tables
 from tests.visitor import Visitor
 
 CLASSES = ("coat", "dress", "shoe")
+
+LABELS_PARAMS = (
+    "task: labels\nclasses: [dark, long, sleeves]\n"
+    "scrape: {source: folder, snapshot: '2026-11-20'}\n"
+)
 
 PARAMS = "classes: [coat, dress, shoe]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
 
@@ -49,10 +55,16 @@ def jpeg(seed: int, side: int = 48) -> bytes:
 
 
 class Project:
-    """Builds a project folder image by image."""
+    """Builds a project folder image by image.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: The folder.
+        params: Its ``params.yaml``.
+    """
+
+    def __init__(self, root: Path, params: str = PARAMS) -> None:
         self.root = root
+        self.params = params
         self.rows: dict[str, dict[str, Any]] = {}
         self.sightings: list[dict[str, Any]] = []
         self.pairs: dict[tuple[str, str], float] = {}
@@ -146,6 +158,14 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, ranking, LABELS)
 
+    def doubt(self, cells: Sequence[tuple[str, str, str]]) -> None:
+        """Write evaluate's ranking of cells: image, label and suggested answer of each."""
+        ranking = pd.DataFrame(cells, columns=["id", "label", "suggested"])
+        ranking = ranking.assign(score=0.1, rank=range(1, len(cells) + 1), split="train")
+        path = self.root / "artifacts/evaluate/labels.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(path, ranking, DOUBTFUL)
+
     def predict(self, shares: dict[str, Sequence[float]], split: str = "test") -> None:
         """Write evaluate's predictions: these probabilities by class; others are correct."""
         rows = []
@@ -180,7 +200,7 @@ class Project:
         schema = sightings_schema(has_unlabelled=True)
         with table_writer(self.root / "artifacts/scrape/sightings.parquet", schema) as write:
             write(self.sightings)
-        (self.root / "params.yaml").write_text(PARAMS)
+        (self.root / "params.yaml").write_text(self.params)
         return Workspace(self.root, self.root)
 
     def tables(self) -> ReviewTables:

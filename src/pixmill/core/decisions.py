@@ -58,7 +58,7 @@ class Row:
         label: Label of ``yes`` and ``no``.
         answer: ``yes``: the image has the label; ``no``: it has not; ``keep`` overrides all rules
             of validate; ``drop`` drops the image.
-        split: Split of an image that came without one; only with ``yes``.
+        split: Split of an image that came without one; only with ``yes`` or ``no``.
         by: Who decided; may be empty.
         why: Reason; may be empty.
         line: Line of the file, from 1; 0 for a new row.
@@ -414,8 +414,8 @@ def set_cell(
     """
     if answer is None:
         return {(image, label): None}
-    row = Row(image, label, "yes", split, by, why)
-    return {row.key: row if answer else replace(row, answer="no", split="")}
+    row = Row(image, label, "yes" if answer else "no", split, by, why)
+    return {row.key: row}
 
 
 def set_fate(
@@ -538,8 +538,8 @@ def _row(line: int, cells: list[str]) -> Row:
     if (answer in ("yes", "no")) != bool(label):
         wanted = "a label" if not label else "no label"
         raise _refusal(line, f"{wanted} for the answer '{answer}'", repr(label))
-    if split not in SPLITS or (split and answer != "yes"):
-        wanted = f"one of the splits {', '.join(SPLITS[1:])}" if answer == "yes" else "no split"
+    if split not in SPLITS or (split and not label):
+        wanted = f"one of the splits {', '.join(SPLITS[1:])}" if label else "no split"
         raise _refusal(line, f"{wanted} for the answer '{answer}'", repr(split))
     return Row(image, label, answer, split, by, why, line)  # type: ignore[arg-type]
 

@@ -55,18 +55,15 @@ def _doubtful(tables: ReviewTables) -> Iterator[Case]:
     """Yield the cells that evaluate doubts, unless they have changed since."""
     if tables.ranking is None:
         return
-    doubts = tables.ranking[tables.ranking["suggested"].notna()].sort_values("rank")
-    for name, label, suggested in doubts[["id", "label", "suggested"]].itertuples(index=False):
+    doubts = tables.ranking[["id", "label", "suggested"]]
+    for name, label, suggested in doubts.itertuples(index=False):
         row = tables.row(name)
-        is_yes = suggested != "yes"
         if row is None or tables.manifest["verdict"].iat[row] != "keep":
             continue
-        if parse_cells(tables.labels[row]).get(label) is is_yes:
-            said = "yes" if is_yes else "no"
-            why = (
-                f"Labelled {said}, but a model that was not trained on this image finds "
-                f"{suggested} more likely."
-            )
+        known = parse_cells(tables.labels[row]).get(label)
+        if bool(known) is not (suggested == "yes"):
+            said = "Unknown" if known is None else f"Labelled {'yes' if known else 'no'}"
+            why = f"{said}; a model that was not trained on this image says {suggested}."
             yield ask_cell("labels", row, label, why, suggested)
 
 

@@ -66,8 +66,7 @@ class Corrections:
         self._tables = tables
         self._params = params
         self._labelling = labelling_of(params.task)
-        is_fixed = params.scrape.folder.layout == "fixed"
-        self._folder = table.root / "data" / ("train" if is_fixed else "")
+        self._folder = table.root / self._labelling.base(params)
         self._prefix = "sample-" if is_sample else CORRECTION
         self._inbox = Inbox(table.root / "inbox")
         self._entries, self.malformed = self._inbox.entries()

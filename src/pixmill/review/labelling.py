@@ -11,6 +11,9 @@ import numpy.typing as npt
 from pixmill.core.cells import merge_cells, parse_cells, render_cells, show_labels
 from pixmill.core.decisions import Decided, Key, Row, label_as, set_cell
 from pixmill.core.names import class_folder
+from pixmill.core.params import Params
+from pixmill.evaluate.cells.doubtful import DOUBTFUL
+from pixmill.evaluate.labels import LABELS
 from pixmill.review.cases import Case, find_cases
 from pixmill.review.cell_cases import ask_cell, find_cell_cases
 from pixmill.review.grid.suggesting import DROPPED, Labels
@@ -28,6 +31,9 @@ class OneLabel:
 
     is_kept_as_one = True
     """Whether an image is kept under a label."""
+
+    doubts = LABELS
+    """Columns of the table of doubtful labels."""
 
     verbs: ClassVar[Mapping[str, str]] = {}
     """What pages for one label ask, and what that is here."""
@@ -106,8 +112,12 @@ class OneLabel:
         none = np.zeros(0, np.intp)
         return [training.get(name or "", none) for name in (known, case.suggestion)]
 
+    def base(self, params: Params) -> str:
+        """Return the folder for accepted images."""
+        return "data/train" if params.scrape.folder.layout == "fixed" else "data"
+
     def folder(self, label: str) -> str:
-        """Return the folder in ``data/`` of an accepted image."""
+        """Return the folder in it of an image with a label."""
         return class_folder(label)
 
     def give(
@@ -145,6 +155,7 @@ class SeveralLabels(OneLabel):
     task = "labels"
     is_seen_again = False
     is_kept_as_one = False
+    doubts = DOUBTFUL
     verbs: ClassVar[Mapping[str, str]] = {"label": "yes", "relabel": "yes"}
     cases: ClassVar[Callable[..., list[Case]]] = staticmethod(find_cell_cases)
 
@@ -233,9 +244,13 @@ class SeveralLabels(OneLabel):
             for is_yes in _WORDS
         ]
 
-    def folder(self, label: str) -> str:  # noqa: ARG002 (rows of decisions.csv have the labels)
-        """Return the folder of images without a label."""
-        return "unlabelled"
+    def base(self, params: Params) -> str:
+        """Return the folder of images without a label: rows of ``decisions.csv`` have them."""
+        return params.evaluate.unlabelled or "data/unlabelled"
+
+    def folder(self, label: str) -> str:  # noqa: ARG002 (an image has several)
+        """Return no further folder."""
+        return ""
 
     def give(
         self,

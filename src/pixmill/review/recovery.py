@@ -128,7 +128,8 @@ def restore(workspace: Workspace, params: Params) -> None:
     announce("\n".join(lines))
     rows = [item for item in lost.rows if item.key[1] in ("", *params.classes)]
     folders = class_by_name(params.classes, params.scrape.folder.classes)
-    files = [item for item in lost.files if item.label in folders]
+    pile = f"{params.evaluate.unlabelled or 'data/unlabelled'}/"
+    files = [item for item in lost.files if item.label in folders or item.file.startswith(pile)]
     broken = _restore_images(table, files)
     if rows:
         table.restore(rows)

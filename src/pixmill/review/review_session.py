@@ -145,9 +145,10 @@ class Session:
         self.number = next(_NUMBERS)
         self.table = DecisionTable(self.root)
         has_run = (self.root / "artifacts/validate/manifest.parquet").exists()
-        self.tables = tables = load_tables(self.root) if has_run else None
-        self.corrections: Corrections | None = None
         self.labelling = labelling_of(params.task)
+        doubts = self.labelling.doubts
+        self.tables = tables = load_tables(self.root, doubts) if has_run else None
+        self.corrections: Corrections | None = None
         self.cases: list[Case] = []
         readers: dict[str, Callable[[], bytes]] = {}
         if tables is not None:

@@ -32,8 +32,9 @@ class ReviewTables:
         manifest: Columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
         pairs: Columns of :data:`pixmill.core.manifest.PAIRS`.
         sightings: Columns of :data:`pixmill.core.manifest.SIGHTINGS`.
-        ranking: Columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if evaluate searched no
-            label issues.
+        ranking: Columns of :data:`pixmill.evaluate.labels.LABELS`, or of
+            :data:`pixmill.evaluate.cells.doubtful.DOUBTFUL`; ``None`` if evaluate searched no label
+            issues.
         predictions: Columns of :func:`pixmill.evaluate.predictions.predictions_schema`; ``None`` if
             evaluate has not run.
 
@@ -192,11 +193,12 @@ class ReviewTables:
         return np.array([self._rows.get(name, -1) for name in names.tolist()], dtype=np.intp)
 
 
-def load_tables(root: Path) -> ReviewTables:
+def load_tables(root: Path, doubts: pa.Schema = LABELS) -> ReviewTables:
     """Read the tables of a project.
 
     Args:
         root: Project folder.
+        doubts: Columns of the table of label issues.
 
     Raises:
         ManifestError: A table is missing or of another version, or the tables are of different
@@ -211,7 +213,7 @@ def load_tables(root: Path) -> ReviewTables:
         manifest,
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape"),
-        read_table(ranking, LABELS, stage="evaluate") if ranking.exists() else None,
+        read_table(ranking, doubts, stage="evaluate") if ranking.exists() else None,
         _read_predictions(predictions) if predictions.exists() else None,
     )
 

@@ -306,30 +306,60 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     )
 
 
-@pytest.fixture(scope="session")
-def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder like ``artifacts/train`` of a tiny calibrated classifier, converted once."""
+LABELS_OF_FOLDER = ("dark", "kurtā; long", "T-shirt & top")
+
+
+def _train(folder: Path, task: str, labels: tuple[str, ...], calibration: dict[str, Any]) -> None:
     from pixmill.core.files.writing import write_json
     from pixmill.core.params import BlockParams, CnnParams, TrainParams
-    from pixmill.models.determinism import fix_threads
+    from pixmill.heads import head_of
     from pixmill.models.litert_export import export_classifier
     from pixmill.models.model_folder import save_classifier
     from pixmill.models.networks import build_classifier
 
-    def train(folder: Path) -> None:
-        cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
-        params = TrainParams(model="cnn", cnn=cnn)
-        model = build_classifier(params, labels=3, image_size=24)
-        labels = ["coat", "kurtā", "T-shirt & top"]
-        save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
-        export_classifier(model, params, folder, scratch=folder)
-        write_json(
-            folder / "calibration.json",
-            {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9},
-        )
+    cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
+    params = TrainParams(model="cnn", cnn=cnn)
+    model = build_classifier(params, head=head_of(task), labels=len(labels), image_size=24)
+    shape = {"image_size": 24, "aspect": "pad", "resize": "bicubic"}
+    save_classifier(model, labels, folder, **shape, task=task)
+    export_classifier(model, params, folder, scratch=folder)
+    write_json(folder / "calibration.json", calibration)
 
+
+@pytest.fixture(scope="session")
+def labels_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As ``trained_folder``, of a model with several labels an image, one without a promise."""
+    from pixmill.models.determinism import fix_threads
+
+    calibration = {
+        "temperatures": [0.1, 0.2, 0.1],
+        "thresholds": [0.5, 0.3, 0.55],
+        "sure_yes": [0.55, 0.6, None],
+        "sure_no": [0.45, 0.2, None],
+        "target_accuracy": 0.9,
+        "novelty_limit": None,
+    }
+    fix_threads(2)
+    return make_once(
+        tmp_path_factory,
+        "labels",
+        lambda folder: _train(folder, "labels", LABELS_OF_FOLDER, calibration),
+    )
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder like ``artifacts/train`` of a tiny calibrated classifier, converted once."""
+    from pixmill.models.determinism import fix_threads
+
+    labels = ("coat", "kurtā", "T-shirt & top")
+    calibration = {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9}
     fix_threads(2)  # In each process, since most load the classifier.
-    return make_once(tmp_path_factory, "trained", train)
+    return make_once(
+        tmp_path_factory,
+        "trained",
+        lambda folder: _train(folder, "one_label", labels, calibration),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,18 @@ def exported(network, tmp_path_factory):
     return path
 
 
+OF_LABELS = replace(
+    DESCRIPTION,
+    task="labels",
+    temperature=None,
+    threshold=None,
+    temperatures=(0.4, 0.4, 2.0),
+    thresholds=(0.5, 0.3, 0.5),
+    sure_yes=(0.9, 0.8, None),
+    sure_no=(0.1, None, None),
+)
+
+
 def with_details(path, network, details):
     """Write a network with another description."""
     archive = io.BytesIO()
@@ -56,8 +69,11 @@ def with_details(path, network, details):
     return path
 
 
-def test_read_exported_returns_the_description(exported, tmp_path):
-    assert read_exported(exported) == DESCRIPTION
+@pytest.mark.parametrize("description", [DESCRIPTION, OF_LABELS])
+def test_read_exported_returns_the_description(network, tmp_path, description):
+    path = tmp_path / "model.tflite"
+    write_exported(path, network, description)
+    assert read_exported(path) == description
     with pytest.raises(ManifestError, match=r"none\.tflite is missing"):
         read_exported(tmp_path / "none.tflite")
 
@@ -81,9 +97,26 @@ def test_rejects_malformed_description(tmp_path, network, key, value):
         Classifier.load(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"thresholds": [0.5]},
+        {"sure_yes": None},
+        {"task": "one_label"},
+        {"task": "other"},
+        {"format": 2},
+    ],
+    ids=str,
+)
+def test_rejects_thresholds_of_other_labels(tmp_path, network, change):
+    path = with_details(tmp_path / "bad.tflite", network, json.loads(OF_LABELS.as_json()) | change)
+    with pytest.raises(ManifestError, match="not as Pixmill writes it"):
+        read_exported(path)
+
+
 def test_rejects_format_of_another_version(tmp_path, network):
     path = with_details(
-        tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 3}
+        tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 4}
     )
     with pytest.raises(ManifestError, match="another version of Pixmill"):
         read_exported(path)

@@ -20,6 +20,7 @@ from pixmill.models.inference import answers_schema
 from pixmill.models.mlflow_format.saving import save_classifier_model
 from pixmill.models.model_folder import load_classifier
 from pixmill.serve.export.conversion import calibrate, convert
+from pixmill.serve.export.exporting import _load
 from pixmill.serve.predict.inputs import find_images
 from pixmill.serve.predict.model import find_model
 from pixmill.serve.predict.predicting import predict
@@ -32,6 +33,40 @@ def exported_file(folder, path):
     network = calibrate(load_classifier(folder)[0], DESCRIPTION.temperature)
     convert("litert", network, path, description=DESCRIPTION, training=None)
     return path
+
+
+def test_same_answers_about_several_labels_everywhere(labels_folder, photos, tmp_path):
+    quiet_mlflow()
+    import mlflow
+
+    model = find_model(str(labels_folder), None)
+    paths = sorted(str(path) for path in photos.glob("0*"))
+    table = pd.DataFrame(list(predict(model, find_images(paths), workers=1)))
+    contents = [Path(path).read_bytes() for path in table["path"]]
+    save_classifier_model(labels_folder, tmp_path / "saved")
+    served = mlflow.pyfunc.load_model(str(tmp_path / "saved")).predict(contents)
+    classifier, description = _load(labels_folder, model)
+    network = calibrate(load_classifier(labels_folder)[0], description.temperatures)
+    path = tmp_path / "model.tflite"
+    convert("litert", network, path, description=description, training=None)
+    exported = pd.DataFrame(
+        list(predict(find_model(str(path), None), find_images(paths), workers=1))
+    )
+
+    assert [*served.columns] == ["label", *table.columns.drop(["path", "id", "predicted"])]
+    for found in (served.rename(columns={"label": "predicted"}), exported):
+        assert found["predicted"].tolist() == table["predicted"].tolist()
+        for name in ("sure", *model.flags):
+            assert found[name].astype("boolean").equals(table[name].astype("boolean"))
+        columns = ["confidence", *(f"p_{label}" for label in model.labels)]
+        np.testing.assert_allclose(
+            found[columns].to_numpy(float), table[columns].to_numpy(float), rtol=0, atol=1e-5
+        )
+    assert {"true", "false"} == {str(each).lower() for each in table["yes_dark"]}
+    pixels = np.stack([classifier.preprocessing(content) for content in contents])
+    of_keras = network.predict(pixels.astype(np.float32), verbose=0)
+    columns = [f"p_{label}" for label in model.labels]
+    np.testing.assert_allclose(of_keras, table[columns].to_numpy(float), rtol=0, atol=1e-4)
 
 
 def test_same_predictions_everywhere(model, photos, tmp_path):

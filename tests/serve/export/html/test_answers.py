@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.models.classifier import Classifier
+from pixmill.models.classifier import ONE_LABEL, Classifier
 from pixmill.models.determinism import fix_threads
 from pixmill.models.layers import head_features
 from pixmill.models.litert_export import export_classifier
@@ -85,7 +85,7 @@ def uncalibrated(folder: Path, trained: Path, _: list[bytes], __: Path) -> Path:
 
 def two_networks(folder: Path, _: Path, contents: list[bytes], tiny_backbone: Path) -> Path:
     params = TrainParams(model="features", backbone=BackboneParams(name="plugin:tiny"))
-    network = build_classifier(params, labels=3, image_size=24, root=tiny_backbone)
+    network = build_classifier(params, head=ONE_LABEL, labels=3, image_size=24, root=tiny_backbone)
     save_classifier(
         network, DESCRIPTION.labels, folder, image_size=24, aspect="crop", resize="bilinear"
     )
@@ -121,6 +121,25 @@ def exported_file(path: Path, trained: Path, contents: list[bytes], _: Path) -> 
     threshold, limit = limits(path, contents)
     write(threshold=threshold, novelty_limit=limit)
     return path
+
+
+@pytest.mark.usefixtures("model_page")
+def test_it_answers_for_each_label_as_python_does(
+    browser: Any, contents: list[bytes], labels_folder: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "model.html"
+    page.write_bytes(build_page(find_model(str(labels_folder), None)))
+    browser.get(page.as_uri())
+    sent = [base64.b64encode(content).decode() for content in contents]
+    found = browser.execute_async_script(_PREDICT, sent)
+    for answer, one in zip(found, Classifier.load(labels_folder).predict(contents), strict=True):
+        for name in ("label", "sure", "unlike"):
+            assert answer[name] == getattr(one, name)
+        assert {each["label"]: each["answer"] for each in answer["labels"]} == one.labels
+        assert {each["label"]: each["sure"] for each in answer["labels"]} == one.sure_labels
+        chances = dict(zip(one.labels or {}, one.probabilities, strict=True))
+        assert answer["probabilities"] == pytest.approx(chances, abs=1e-5)
+        assert answer["confidence"] == pytest.approx(one.confidence, abs=1e-5)
 
 
 @pytest.mark.usefixtures("model_page")

@@ -7,7 +7,6 @@ import pytest
 
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.models.backbones import build_backbone
-from pixmill.models.classifier import ONE_LABEL
 from pixmill.models.determinism import fix_threads
 from pixmill.models.networks import build_classifier
 
@@ -25,7 +24,7 @@ SIZE = 12
 def build():
     fix_threads(2)
     return lambda **changes: build_classifier(
-        PARAMS.model_copy(update=changes), head=ONE_LABEL, labels=3, image_size=SIZE
+        PARAMS.model_copy(update=changes), labels=3, image_size=SIZE
     )
 
 

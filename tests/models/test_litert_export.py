@@ -13,7 +13,6 @@ from pixmill.core.params import (
     FeaturesParams,
     TrainParams,
 )
-from pixmill.models.classifier import ONE_LABEL
 from pixmill.models.determinism import fix_threads
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK, load_litert, load_maps
 from pixmill.models.litert_export import (
@@ -38,7 +37,7 @@ def params_of(**changes):
 
 def classifier(**changes):
     fix_threads(2)
-    return build_classifier(params_of(**changes), head=ONE_LABEL, labels=3, image_size=24)
+    return build_classifier(params_of(**changes), labels=3, image_size=24)
 
 
 def logits_of(model, pixels):
@@ -82,7 +81,7 @@ def test_head_returns_the_same_bytes_for_stored_features(tiny_backbone, tmp_path
         features=FeaturesParams(layers=layers),
     )
     fix_threads(2)
-    model = build_classifier(params, head=ONE_LABEL, labels=3, image_size=24, root=tiny_backbone)
+    model = build_classifier(params, labels=3, image_size=24, root=tiny_backbone)
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch", root=tiny_backbone)
     backbone = load_litert(tmp_path / BACKBONE)
     head = load_litert(tmp_path / HEAD)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.models.classifier import ONE_LABEL
 from pixmill.models.determinism import fix_threads
 from pixmill.models.model_folder import load_classifier, save_classifier
 from pixmill.models.networks import build_classifier, logits_graph, objective
@@ -81,9 +80,7 @@ def test_any_cnn_is_built_saved_and_loaded(params, labels, tmp_path_factory):
     folder = tmp_path_factory.mktemp("once")
     again = tmp_path_factory.mktemp("again")
     prepared = {"image_size": SIDE, "aspect": "pad", "resize": "bicubic"}
-    model = build_classifier(
-        TrainParams(model="cnn", cnn=params), head=ONE_LABEL, labels=labels, image_size=SIDE
-    )
+    model = build_classifier(TrainParams(model="cnn", cnn=params), labels=labels, image_size=SIDE)
     save_classifier(model, [str(label) for label in range(labels)], folder, **prepared)
     loaded, named = load_classifier(folder)
     save_classifier(loaded, named, again, **prepared)

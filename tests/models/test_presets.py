@@ -8,7 +8,6 @@ import pytest
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.models.backbones import build_backbone
-from pixmill.models.classifier import ONE_LABEL
 from pixmill.models.layers import AUTO, TOP, feature_layers, feature_maps, several_layers
 from pixmill.models.litert import load_litert
 from pixmill.models.litert_export import convert_backbone
@@ -52,7 +51,7 @@ def test_a_classifier_is_saved_loaded_and_converted(threads, params_of, tmp_path
     assert file is not None
     np.testing.assert_allclose(load_litert(file)(pixels), features, rtol=0, atol=1e-4)
     assert load_litert(file)(pixels[:0]).shape[0] == 0
-    classifier = build_classifier(params, head=ONE_LABEL, labels=3, image_size=SIDE)
+    classifier = build_classifier(params, labels=3, image_size=SIDE)
     expected = np.asarray(classifier(pixels, training=False))
     save_classifier(
         classifier, ["a", "b", "c"], tmp_path, image_size=SIDE, aspect="pad", resize="bicubic"

@@ -10,7 +10,6 @@ from functools import partial
 
 import pytest
 
-from pixmill.models.classifier import ONE_LABEL
 from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
 from pixmill.tracking.delivery import sync
 from pixmill.tracking.stage_runs import evaluation_run
@@ -104,7 +103,7 @@ def test_the_models_are_served_by_it(server, training, trained_folder):
     server.start()
     fix_threads(2)
     params = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=4),), dense=()))
-    model = build_classifier(params, head=ONE_LABEL, labels=2, image_size=16)
+    model = build_classifier(params, labels=2, image_size=16)
     with training() as run:
         run.log_model("keras", partial(save_keras_model, model))
         run.log_model("classifier", partial(save_classifier_model, trained_folder))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.models.classifier import ONE_LABEL
 from pixmill.models.networks import build_classifier, logits_graph, objective
 from pixmill.project.recipes.recipe import find_recipe
 from tests.project.recipes.test_recipes import ROOT
@@ -101,9 +100,7 @@ def built(name: str) -> Any:
     # Weights that would have to be downloaded are drawn instead.
     backbone = params.train.backbone.model_copy(update={"weights": "none"})
     train = params.train.model_copy(update={"backbone": backbone})
-    return build_classifier(
-        train, head=ONE_LABEL, labels=len(params.classes), image_size=params.split.image_size
-    )
+    return build_classifier(train, labels=len(params.classes), image_size=params.split.image_size)
 
 
 def layers_of(model: Any) -> str:

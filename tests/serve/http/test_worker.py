@@ -10,7 +10,7 @@ from PIL import Image
 
 from pixmill.core.files.writing import write_json
 from pixmill.core.params import TrainParams
-from pixmill.models.classifier import ONE_LABEL, Classifier
+from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.model_folder import save_classifier
@@ -39,7 +39,7 @@ def test_no_heatmap_without_feature_maps(trained_folder: Path) -> None:
 def test_heatmaps_from_feature_maps(tmp_path: Path) -> None:
     params = TrainParams(model="features")
     fix_threads(2)
-    model = build_classifier(params, head=ONE_LABEL, labels=3, image_size=56)
+    model = build_classifier(params, labels=3, image_size=56)
     save_classifier(model, ["a", "b", "c"], tmp_path, image_size=56, aspect="pad", resize="bicubic")
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
     write_json(

@@ -85,7 +85,7 @@ def uncalibrated(folder: Path, trained: Path, _: list[bytes], __: Path) -> Path:
 
 def two_networks(folder: Path, _: Path, contents: list[bytes], tiny_backbone: Path) -> Path:
     params = TrainParams(model="features", backbone=BackboneParams(name="plugin:tiny"))
-    network = build_classifier(params, head=ONE_LABEL, labels=3, image_size=24, root=tiny_backbone)
+    network = build_classifier(params, labels=3, image_size=24, root=tiny_backbone)
     save_classifier(
         network, DESCRIPTION.labels, folder, image_size=24, aspect="crop", resize="bilinear"
     )

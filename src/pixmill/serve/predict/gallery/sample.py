@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from pixmill.heads import Head
-from pixmill.models.classifier import ONE_LABEL
+from pixmill.heads import ONE_LABEL, Head
 
 _SAMPLE_SIZE = 48
 """Images in the random sample, and in the list of the least certain."""

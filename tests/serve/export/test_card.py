@@ -1,5 +1,6 @@
 """The model card: content from the project's files, and escaping of untrusted names."""
 
+import ast
 import re
 import shutil
 from dataclasses import replace
@@ -10,10 +11,16 @@ import yaml
 
 from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SPLIT, write_table
+from pixmill.models.exported import labels_text
+from pixmill.models.model_folder import load_classifier
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, gather, render_card
+from pixmill.serve.export.conversion import calibrate, convert
+from pixmill.serve.export.exporting import _load
+from pixmill.serve.predict.model import find_model
 from tests.evaluate.conftest import completed
-from tests.models.test_exported import DESCRIPTION
+from tests.images.samples import encoded, shapes
+from tests.models.test_exported import DESCRIPTION, OF_LABELS
 
 HOSTILE = (
     "a|b](javascript:x) <img src=x onerror=alert(1)> `c` [d](http://evil.test) @me "
@@ -157,3 +164,39 @@ def test_gather(repository, tmp_path, metrics):
         "artifacts/split",
     }
     assert gather(tmp_path, replace(DESCRIPTION, metrics={})).metrics == {}
+
+
+def test_code_of_several_labels(labels_folder, tmp_path, monkeypatch, capsys):
+    classifier, description = _load(labels_folder, find_model(str(labels_folder), None))
+    path = tmp_path / "model.tflite"
+    network = calibrate(load_classifier(labels_folder)[0], description.temperatures)
+    convert("litert", network, path, description=description, training=None)
+    (tmp_path / "labels.txt").write_text(labels_text(description.labels), encoding="utf-8")
+    content = encoded(shapes(5, 60, 40), "png")
+    (tmp_path / "photo.jpg").write_bytes(content)
+    facts = ModelCard(description, None, None, 0.95, {}, {}, {}, [])
+    card = render_card(facts, {"litert": CHECKED["litert"]})
+    monkeypatch.chdir(tmp_path)
+    exec("".join(re.findall(r"```python\n(.*?)```", card, re.DOTALL)), {})
+    (expected,) = classifier.predict([content])
+    assert ast.literal_eval(capsys.readouterr().out) == {
+        label: (has, bool(expected.sure_labels[label])) for label, has in expected.labels.items()
+    }
+
+
+def test_results_of_several_labels(facts):
+    row = {"f1": 0.8, "precision": 0.7, "recall": 0.9, "average_precision": 0.85, "support": 12}
+    metrics = {
+        "mean_average_precision": 0.93,
+        "exact_match": 0.71,
+        "log_loss": 0.2,
+        "ece": 0.02,
+        "n": 262,
+        "baseline_average_precision": 0.3,
+        "per_class": dict.fromkeys(OF_LABELS.labels, row),
+    }
+    card = render_card(replace(facts, description=OF_LABELS, metrics=metrics), CHECKED)
+    (model,) = front_matter(card)["model-index"]
+    assert [each["value"] for each in model["results"][0]["metrics"]] == [0.93]
+    assert "| all labels of an image right | 0.71 |" in card
+    assert "| kurtā | 0.3 | 0.8 |  |" in card

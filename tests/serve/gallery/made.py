@@ -1,7 +1,9 @@
 """Rows of ``pixmill predict``, and a model, for the gallery."""
 
 import hashlib
-from types import SimpleNamespace
+from pathlib import Path
+
+from pixmill.serve.predict.model import Model
 
 THRESHOLD = 0.75
 
@@ -45,12 +47,7 @@ def unread(path: str, reason: str):
 
 def model(labels, *, threshold=THRESHOLD, **more):
     """Return the metadata of a model."""
-    facts = {
-        "name": "garments",
-        "title": "garments version 3",
-        "version": "3",
-        "digest": "0123456789abcdef" * 4,
-        "metrics": {},
-        "cautions": [],
-    }
-    return SimpleNamespace(**{**facts, "labels": tuple(labels), "threshold": threshold, **more})
+    facts = {"name": "garments", "version": "3", "digest": "0123456789abcdef" * 4, "image_size": 24}
+    return Model(
+        **{**facts, "path": Path(), "labels": tuple(labels), "threshold": threshold, **more}
+    )

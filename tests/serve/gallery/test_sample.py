@@ -2,6 +2,7 @@
 
 import random
 
+from pixmill.heads import head_of
 from pixmill.serve.predict.gallery.sample import Sample
 from tests.serve.gallery.made import row, unread
 
@@ -84,3 +85,12 @@ def test_keeps_fewer_images_per_class_with_more_classes() -> None:
     sample = taken(table, labels)
     assert sample.limit == 3
     assert all([len(kind) for kind in of.examples(sample.limit)] == [3, 3] for of in sample.classes)
+
+
+def test_counts_an_image_for_each_of_its_labels() -> None:
+    sample = Sample(LABELS, head_of("labels"))
+    for number, predicted in enumerate(("coat;shirt", "coat", "")):
+        sample.add(row(LABELS, number, [8, 1, 1]) | {"predicted": predicted})
+    assert {of.label: of.n for of in sample.classes} == {"coat": 2, "shirt": 1, "none of these": 1}
+    assert {guess.label for guess in sample.random} == {"coat, shirt", "coat", "none of these"}
+    assert (sample.n, sample.read) == (3, 3)

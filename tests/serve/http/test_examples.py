@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from starlette.datastructures import Headers
 
 from pixmill.core.manifest import write_table
 from pixmill.dataset.inbox import Inbox
 from pixmill.evaluate.mistakes import VECTORS
+from pixmill.local.problems import ProblemError
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.serve.http.api import Endpoints, nearest
+from pixmill.serve.predict.model import find_model
 from tests.images.packed import pack_images
 from tests.serve.http.conftest import Client, picture
 from tests.serve.http.load.server import Running
@@ -94,3 +97,16 @@ def test_nearest_training_images_of_the_evaluated_model(
     assert asyncio.run(nearest(forwarded, endpoints)).body == b'{"nearest":[]}'
     (tmp_path / NOVELTY_FILE).write_bytes(b"a later model")
     assert asyncio.run(endpoints.nearest(b"")) == []
+
+
+def test_reads_a_correction_of_several_labels(labels_folder: Path) -> None:
+    loaded = SimpleNamespace(model=find_model(str(labels_folder), None))
+    models: Any = SimpleNamespace(current=loaded)
+    endpoints = Endpoints(models, Any, None, None, None, (), is_local=True)  # type: ignore[arg-type]
+    assert endpoints.read_correction(['{"dark": true, "kurtā; long": false}']) == {
+        "label": None,
+        "labels": {"dark": True, "kurtā; long": False},
+    }
+    for texts in ([], ["dark"], ['{"dark": 1}'], ['{"red": true}'], ["{}", "{}"]):
+        with pytest.raises(ProblemError):
+            endpoints.read_correction(texts)

@@ -180,3 +180,26 @@ def test_does_not_start_with_a_broken_model(folder: Path) -> None:
         models.open()
     assert models.current is None
     models.close()
+
+
+def test_rows_and_metrics_of_several_labels() -> None:
+    prediction = Prediction(
+        "dark",
+        0.7,
+        None,
+        np.array([0.7, 0.2]),
+        labels={"dark": True, "long": False},
+        sure_labels={"dark": True, "long": None},
+    )
+    row = answer_row(Answer("0" * 64, prediction), ("dark", "long"))
+    assert row["labels"] == [
+        {"label": "dark", "probability": 0.7, "answer": True, "sure": True},
+        {"label": "long", "probability": 0.2, "answer": False, "sure": None},
+    ]
+    assert Predicted.model_validate(row).labels is not None
+    metrics = Metrics(SimpleNamespace(current=None))  # type: ignore[arg-type]
+    metrics.count_prediction(prediction)
+    text = metrics.text().decode()
+    assert 'pixmill_answers_total{answer="yes",label="dark",sure="true"} 1.0' in text
+    assert 'pixmill_answers_total{answer="no",label="long",sure=""} 1.0' in text
+    assert "pixmill_predictions_total{" not in text

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer, answers_schema
+from pixmill.serve.predict.model import find_model
 from pixmill.serve.predict.predicting import write_csv, write_jsonl, write_parquet
 
 LABELS = ("coat", "hat")
@@ -81,3 +83,33 @@ def test_csv_has_no_formulas(tmp_path):
             if cell.startswith(("=", "+", "-", "@"))
         ]
     assert cells == []
+
+
+def test_columns_of_several_labels(labels_folder, tmp_path):
+    model = find_model(str(labels_folder), None)
+    labels = model.labels
+    probabilities = np.array([0.9, 0.8, 0.1])
+    prediction = Prediction(
+        "dark, kurtā; long",
+        0.8,
+        False,
+        probabilities,
+        labels=dict(zip(labels, (True, True, False), strict=True)),
+        sure_labels=dict(zip(labels, (True, False, None), strict=True)),
+    )
+    none = replace(prediction, labels=dict.fromkeys(labels, False))
+    broken = Answer(None, Prediction(reason="unreadable")).as_row("c.jpg", labels)
+    rows = [Answer("a", each).as_row("a.jpg", labels) for each in (prediction, none)]
+    for kind, write in WRITERS.items():
+        path = tmp_path / f"answers.{kind}"
+        write(path, lambda: [*rows, broken], labels, flags=model.flags)
+    table = pd.read_parquet(tmp_path / "answers.parquet").astype(object)
+    assert [*table.columns] == answers_schema(labels, model.flags).names
+    assert table["predicted"].tolist() == ['dark;"kurtā; long"', "", None]
+    assert table["yes_T-shirt & top"].tolist() == [False, False, None]
+    assert table["sure_T-shirt & top"].isna().all()
+    assert table["sure_dark"].tolist() == [True, True, None]
+    lines = (tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["predicted"] for line in lines] == table["predicted"].tolist()
+    head = (tmp_path / "answers.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    assert next(csv.reader([head])) == [*table.columns]

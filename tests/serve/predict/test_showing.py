@@ -13,10 +13,27 @@ def test_distinguishes_unlike_from_not_sure() -> None:
         "Unlike the training images: the model was not trained on such images, so its prediction "
         "is unreliable",
     ]
-    summary = Summary()
+    summary = Summary(model(LABELS).head)
     for each in rows:
         summary.add(each)
     assert summary.lines(model(LABELS))[-2:] == [
         "Not sure: 1 (50.0 %), the confidence is below the model's threshold of 75.0 %",
         "Unlike the training images: 1 (50.0 %), whose predictions are unreliable",
     ]
+
+
+def test_shows_several_labels_and_none_of_these() -> None:
+    limits = dict.fromkeys(LABELS, {"threshold": 0.5, "sure_yes": 0.9, "sure_no": None})
+    of_labels = model(LABELS, task="labels", limits=limits, threshold=None)
+    rows = [
+        row(LABELS, 1, [6, 3, 1]) | {"predicted": "coat;shirt"},
+        row(LABELS, 2, [6, 3, 1]) | {"predicted": ""},
+    ]
+    assert [line.split("  ")[1] for line in table(rows, of_labels)] == [
+        "coat, shirt",
+        "none of these",
+    ]
+    summary = Summary(of_labels.head)
+    for each in rows:
+        summary.add(each)
+    assert [line.split()[-3:-1] for line in summary.lines(of_labels)[1:]] == [["1", "50.0"]] * 3

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.models.classifier import ONE_LABEL, Classifier
+from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
 from pixmill.models.layers import head_features
 from pixmill.models.litert_export import export_classifier

@@ -51,7 +51,7 @@ export function download({ name, version, digest }) {
   for (const { item, content, right } of kept.values()) {
     const file = `${String(corrections.length + 1).padStart(4, '0')}-${clean(item.name)}`;
     const { label, confidence, sure, unlike, labels } = item.answer;
-    corrections.push({ file, ...(labels ? { labels: right } : { label: right }), prediction: { label, confidence, sure, unlike, labels } });
+    corrections.push({ file, ...(labels ? { label: null, labels: right } : { label: right }), prediction: { label, confidence, sure, unlike, labels } });
     files.push([file, content]);
     item.kept = false; // the zip is out of reach
   }

@@ -8,8 +8,10 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from fastapi import Request
@@ -17,10 +19,13 @@ from fastapi import Request
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, write_json
 from pixmill.local.problems import ProblemError
+from pixmill.models.classifier import Prediction
+from pixmill.models.inference import Answer
 from pixmill.serve.export.html import runtime
 from pixmill.serve.http.api import Endpoints, page
 from pixmill.serve.http.metrics import Metrics
-from pixmill.serve.http.models import Models
+from pixmill.serve.http.models import Models, answer_row
+from pixmill.serve.http.schemas import Predicted
 from pixmill.serve.predict.model import Model
 from tests.serve.http.conftest import picture
 

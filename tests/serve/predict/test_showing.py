@@ -23,17 +23,17 @@ def test_distinguishes_unlike_from_not_sure() -> None:
 
 
 def test_shows_several_labels_and_none_of_these() -> None:
-    limits = dict.fromkeys(LABELS, {"threshold": 0.5, "sure_yes": 0.9, "sure_no": None})
+    limits = {"coat": {"threshold": 0.5, "sure_yes": 0.9, "sure_no": None}}
     of_labels = model(LABELS, task="labels", limits=limits, threshold=None)
     rows = [
         row(LABELS, 1, [6, 3, 1]) | {"predicted": "coat;shirt"},
         row(LABELS, 2, [6, 3, 1]) | {"predicted": ""},
     ]
-    assert [line.split("  ")[1] for line in table(rows, of_labels)] == [
-        "coat, shirt",
-        "none of these",
-    ]
+    first, second = table(rows, of_labels)[:2]
+    assert "  coat, shirt  " in first
+    assert "  none of these  " in second
     summary = Summary(of_labels.head)
     for each in rows:
         summary.add(each)
-    assert [line.split()[-3:-1] for line in summary.lines(of_labels)[1:]] == [["1", "50.0"]] * 3
+    counts = [line.split()[-3:-1] for line in summary.lines(of_labels)[1:4]]
+    assert counts == [["1", "50.0"]] * 3

@@ -172,17 +172,20 @@ def read_exported(path: Path) -> Exported:
         found = TypeAdapter(Exported).validate_json(content, strict=True)
     except ValidationError as error:
         raise malformed from error
-    by_label = (found.thresholds, found.sure_yes, found.sure_no)
-    expected = len(found.labels) if version == _FORMAT_OF_LABELS else 0
-    if (
-        (len(found.labels) < 2 and not expected)
-        or not are_valid_labels(found.labels)
-        or any(len(values or ()) != expected for values in by_label)
-        or (found.task == ONE_LABEL) != (expected == 0)
-    ):
+    if not _is_consistent(found, several=version == _FORMAT_OF_LABELS):
         raise malformed
     # Earlier versions wrote a threshold of 0 for "all are sure".
     return replace(found, threshold=found.threshold or None)
+
+
+def _is_consistent(found: Exported, *, several: bool) -> bool:
+    sizes = {len(values or ()) for values in (found.thresholds, found.sure_yes, found.sure_no)}
+    return (
+        are_valid_labels(found.labels)
+        and len(found.labels) >= 2 - several
+        and sizes == {several * len(found.labels)}
+        and several == (found.task != ONE_LABEL)
+    )
 
 
 def load_exported(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pixmill.core.cells import show_labels
 from pixmill.core.errors import PixmillError
 from pixmill.heads import head_of
 from pixmill.images.fit import thumbnail, thumbnail_uri
-from pixmill.models.model_folder import NOVELTY_FILE, read_description
+from pixmill.models.model_folder import NOVELTY_FILE, ONE_LABEL
 from pixmill.models.nearest import load_training, most_similar
 from pixmill.serve.predict.model import Model
 
@@ -55,24 +55,26 @@ async def load_examples(root: Path | None, model: Model) -> dict[str, Example]:
 @cache
 def _read(root: Path, task: str) -> list[Example]:
     rows, pixels = _open(root, "test")
-    labels_of = [tuple(head_of(task).labels_of(row["label"])) for row in rows]
-    labels = sorted({*chain.from_iterable(labels_of)})
+    labels_of = {row["id"]: tuple(head_of(task).labels_of(row["label"])) for row in rows}
+    labels = sorted({*chain(*labels_of.values())})
     each = max(1, min(_MAX_PER_CLASS, _MAX_EXAMPLES // max(1, len(labels))))
-    found: dict[int, None] = {}
+    found: dict[str, dict[str, Any]] = {}
     for label in labels:
-        of_label = (place for place, has in enumerate(labels_of) if label in has)
-        found |= dict.fromkeys(islice(of_label, each))
+        of_label = [row for row in rows if label in labels_of[row["id"]]]
+        found |= {row["id"]: row for row in of_label[:each]}
     return [
         Example(
-            rows[place]["id"],
-            labels_of[place],
-            thumbnail(pixels[rows[place]["row"]], pixels.shape[1], quality=_JPEG_QUALITY),
+            name,
+            labels_of[name],
+            thumbnail(pixels[row["row"]], pixels.shape[1], quality=_JPEG_QUALITY),
         )
-        for place in [*found][:_MAX_EXAMPLES]
+        for name, row in [*found.items()][:_MAX_EXAMPLES]
     ]
 
 
-def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str, Any]]] | None:
+def nearest_finder(
+    root: Path, folder: Path, task: str = ONE_LABEL
+) -> Callable[[bytes], list[dict[str, Any]]] | None:
     """Return a function from a vector to the most similar training images.
 
     ``None`` without an evaluation of the model.
@@ -83,6 +85,7 @@ def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str,
     Args:
         root: Project folder.
         folder: The model's folder, or its file.
+        task: What the model answers, as in params.yaml.
     """
     files = (
         root / "artifacts/evaluate/nearest.parquet",
@@ -90,18 +93,18 @@ def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str,
         folder / NOVELTY_FILE,
     )
     return _nearest_finder(
-        root, folder, *(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+        root, folder, task, *(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
     )
 
 
 @lru_cache(maxsize=1)
 def _nearest_finder(
-    root: Path, folder: Path, *_: int
+    root: Path, folder: Path, task: str, *_: int
 ) -> Callable[[bytes], list[dict[str, Any]]] | None:
     training = load_training(root, folder)
     if training is None:
         return None
-    head = head_of(read_description(folder)["task"])
+    head = head_of(task)
     packed, pixels = _open(root, "train")
     rows = {row["id"]: row["row"] for row in packed}
 

@@ -72,12 +72,11 @@ class Metrics:
         """Count a prediction, or an image without one."""
         if prediction.label is None:
             self._failures.labels(prediction.reason or "unknown").inc()
-        elif prediction.labels is None or prediction.sure_labels is None:
+        elif prediction.labels is None:
             self._predictions.labels(prediction.label, _word(prediction.sure)).inc()
-        else:
-            for label, has in prediction.labels.items():
-                answer = "yes" if has else "no"
-                self._answers.labels(label, answer, _word(prediction.sure_labels[label])).inc()
+        for label, has in (prediction.labels or {}).items():
+            sure = _word((prediction.sure_labels or {})[label])
+            self._answers.labels(label, "yes" if has else "no", sure).inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

@@ -135,14 +135,6 @@ class Bounds(BaseModel):
     max_images: int
 
 
-class Limits(BaseModel):
-    """Probabilities that decide the answer to a label."""
-
-    threshold: float = Field(description="From here on the answer is yes.")
-    sure_yes: float | None = Field(description="From here on a yes is sure.")
-    sure_no: float | None = Field(description="Up to here a no is sure.")
-
-
 class ModelInfo(Served):
     """The model, and the features of this server."""
 
@@ -153,8 +145,10 @@ class ModelInfo(Served):
     committed: float | None = Field(description="Time of this commit, in seconds since 1970.")
     classes: list[str]
     threshold: float | None = Field(description="Confidence from which a prediction is sure.")
-    labels: dict[str, Limits] | None = Field(
-        default=None, description="Of several labels, what decides the answer to each."
+    labels: dict[str, dict[str, float | None]] | None = Field(
+        default=None,
+        description="Of several labels, the probabilities from which the answer is yes "
+        "(`threshold`), a yes is sure (`sure_yes`), and up to which a no is sure (`sure_no`).",
     )
     cautions: list[str] = Field(description="Warnings about the model's confidence, with remedies.")
     image_size: int

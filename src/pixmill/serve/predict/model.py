@@ -93,9 +93,7 @@ class Model:
     def is_ever_sure(self) -> bool:
         """Whether some of its answers are sure."""
         limits = (self.limits or {}).values()
-        return self.threshold is not None or any(
-            {each["sure_yes"], each["sure_no"]} != {None} for each in limits
-        )
+        return bool(self.threshold) or any(each["sure_yes"] or each["sure_no"] for each in limits)
 
     @property
     def doubt(self) -> str:

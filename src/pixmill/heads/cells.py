@@ -33,8 +33,7 @@ class CellsHead(Head):
     accuracy_name = "share of labels right"
     nouns = ("label", "labels")
     end = "sigmoid"
-    least_labels = 1
-    title = "several labels"
+    is_exclusive = False
     has_learning_curve = False
     calibration = CellCalibration
 
@@ -42,9 +41,9 @@ class CellsHead(Head):
         """Return cells, ``int8`` of shape (images, labels)."""
         return to_matrix(texts, labels)
 
-    def known(self, texts: Iterable[Any], labels: Sequence[str]) -> Bools:
-        """Return which images have a known cell of the labels."""
-        return np.asarray((to_matrix(texts, labels) != UNKNOWN).any(axis=1))
+    def known(self, targets: Targets, first: int) -> Bools:
+        """Return which images have a known cell of the first labels."""
+        return np.asarray((targets[:, :first] != UNKNOWN).any(axis=1))
 
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
         """Return which images' known cells are all right."""
@@ -52,12 +51,6 @@ class CellsHead(Head):
         said = to_matrix(predicted, labels) == YES
         found: Bools = ((cells == UNKNOWN) | (said == (cells == YES))).all(axis=1)
         return found
-
-    def checked(self, probabilities: Floats) -> Floats:
-        """Return probabilities between 0 and 1."""
-        if not ((probabilities >= 0) & (probabilities <= 1)).all():
-            raise ValueError("expected probabilities between 0 and 1")
-        return probabilities
 
     def thresholds(
         self, probabilities: Floats, predicted: Iterable[Any], labels: Sequence[str]

@@ -125,8 +125,7 @@ class Head(ABC):
         accuracy_name: What :meth:`accuracy` is, in words.
         nouns: What an output is, and its plural.
         end: Activation of the last layer; ``None``: that of the network's params.
-        least_labels: Fewest labels of a model.
-        title: What images have, such as ``one label``.
+        is_exclusive: Whether an image has exactly one of the labels.
         has_learning_curve: Whether training also measures the gain from more images.
         calibration: The dataclass of its calibrations.
     """
@@ -136,8 +135,7 @@ class Head(ABC):
     accuracy_name: ClassVar[str]
     nouns: ClassVar[tuple[str, str]]
     end: ClassVar[str | None]
-    least_labels: ClassVar[int]
-    title: ClassVar[str]
+    is_exclusive: ClassVar[bool]
     has_learning_curve: ClassVar[bool]
     calibration: ClassVar[type[Any]]
 
@@ -154,13 +152,8 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def known(self, texts: Iterable[Any], labels: Sequence[str]) -> Bools:
-        """Return for which images the right answer about some labels is known.
-
-        Args:
-            texts: A table's column ``label``.
-            labels: The labels.
-        """
+    def known(self, targets: Targets, first: int) -> Bools:
+        """Return for which images the right answer about the first labels is known."""
 
     @abstractmethod
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
@@ -170,14 +163,6 @@ class Head(ABC):
             texts: A table's column ``label``.
             predicted: Its column ``predicted``.
             labels: The labels that count.
-        """
-
-    @abstractmethod
-    def checked(self, probabilities: Floats) -> Floats:
-        """Return the probabilities of a table, in ``float64``.
-
-        Raises:
-            ValueError: They are none.
         """
 
     @abstractmethod

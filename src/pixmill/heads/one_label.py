@@ -12,7 +12,7 @@ from pixmill.core.params import TrainParams
 from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
 from pixmill.metrics.calibration import Calibration, calibrate
-from pixmill.metrics.probabilities import losses, normalise, softmax
+from pixmill.metrics.probabilities import losses, softmax
 
 _ABSENT_LOGIT = -100.0
 """The logit of a class without training images."""
@@ -29,8 +29,7 @@ class OneLabel(Head):
     accuracy_name = "accuracy"
     nouns = ("class", "classes")
     end = None
-    least_labels = 2
-    title = "one label"
+    is_exclusive = True
     has_learning_curve = True
     calibration = Calibration
 
@@ -38,17 +37,13 @@ class OneLabel(Head):
         """Return class indices, ``int32``."""
         return to_indices(texts, labels)
 
-    def known(self, texts: Iterable[Any], labels: Sequence[str]) -> Bools:
-        """Return which images are of one of the classes."""
-        return np.array([text in labels for text in texts], bool)
+    def known(self, targets: Targets, first: int) -> Bools:
+        """Return which images are of one of the first classes."""
+        return np.asarray(targets < first)
 
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:  # noqa: ARG002 (others have several)
         """Return which classes are right."""
         return np.asarray(np.array([*texts], object) == np.array([*predicted], object), bool)
-
-    def checked(self, probabilities: Floats) -> Floats:
-        """Return probabilities that sum to 1."""
-        return normalise(probabilities)
 
     def thresholds(
         self,

@@ -200,7 +200,8 @@ def selected_value(
         lower_is_better: Whether the best model has the lowest value.
 
     Returns:
-        The estimate; ``None`` for the calibration error, which depends on the number of images, and
+        The estimate; ``None`` with several labels an image, by which draws cannot be stratified,
+        for the calibration error, which depends on the number of images, and
         if fewer than a fifth of the draws have each class in the bag and out of it, such as with a
         class of one group.
 
@@ -214,7 +215,7 @@ def selected_value(
     >>> best > 0.55, abs(found.value - 0.5) < 0.05, found.low < 0.5 < found.high
     (True, True, True)
     """
-    if metric == "ece":
+    if metric == "ece" or np.ndim(actual) > 1:
         return None
     weights, left_out = _usable_weights(actual, groups, draws)
     if weights.shape[1] < draws / 5:

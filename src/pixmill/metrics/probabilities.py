@@ -91,3 +91,14 @@ def logits(values: Floats) -> Floats:
     """
     result: Floats = np.log(np.maximum(values, _EPSILON))
     return result
+
+
+def check_unit_interval(values: Floats) -> Floats:
+    """Return values that are all from 0 to 1.
+
+    Raises:
+        ValueError: Some are not.
+    """
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("expected probabilities from 0 to 1")
+    return values

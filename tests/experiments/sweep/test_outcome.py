@@ -7,7 +7,7 @@ from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.metrics.many_models import selected_value
 from pixmill.metrics.resampling import group_numbers
-from tests.experiments.sweep.swept import make_plan, write_params
+from tests.experiments.sweep.swept import CLASSES, make_plan, write_params
 
 
 def test_rows_are_complete_trials_best_first(found) -> None:
@@ -54,7 +54,7 @@ def test_expected_value_uses_complete_trials(found, workspace) -> None:
     images = open_trials(workspace, make_plan(workspace)).images()
     expected = selected_value(
         "macro_f1",
-        images["target"].to_numpy(np.int64),
+        images["label"].map(CLASSES.index).to_numpy(np.int64),
         [trial.answers.astype(float) for trial in result.trials[:-2]],
         group_numbers(images["cluster"].astype(str)),
         draws=1000,

@@ -19,7 +19,7 @@ from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.trial_store import TrialStore
 from pixmill.train.checkpoints import pinned_keys
-from tests.experiments.sweep.swept import make_plan, write_images, write_params
+from tests.experiments.sweep.swept import CLASSES, make_plan, write_images, write_params
 
 RATES = {"train.learning_rate": [0.001, 0.003, 0.01]}
 
@@ -63,7 +63,7 @@ def test_values_match_scikit_learn(workspace, metric) -> None:
     write_params(workspace.root, metric=metric)
     trials = run(workspace, trials=3)
     images = open_trials(workspace, make_plan(workspace)).images()
-    actual = images["target"]
+    actual = images["label"].map(CLASSES.index)
     for trial in trials:
         chosen = trial.answers.argmax(axis=1)
         shares = trial.answers / trial.answers.sum(axis=1, dtype=float)[:, None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from pixmill.core.words import join_names
 from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.heads import Head, head_of
+from pixmill.metrics.probabilities import check_unit_interval, normalise
 
 MAX_CLASSES = 5
 """Classes that a sentence names."""
@@ -47,6 +48,19 @@ class SplitAnswers:
             return self
         rows = self.ids.get_indexer(ids)
         return replace(self, ids=ids, actual=self.actual[rows], values=self.values[rows])
+
+    @property
+    def said(self) -> npt.NDArray[Any]:
+        """Most probable classes; or which answers are yes, shape (images, labels)."""
+        if self.thresholds is None:
+            return np.asarray(self.values.argmax(axis=1))
+        return np.asarray(self.values >= self.thresholds)
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Which images are right; of several labels, all that are known."""
+        agree = (self.said == self.actual) | (self.actual < 0)
+        return np.asarray(agree.reshape(len(self.ids), -1).all(axis=1))
 
     def with_targets(self, actual: npt.NDArray[np.int64]) -> SplitAnswers:
         """Return the predictions with other targets."""
@@ -105,8 +119,7 @@ def classes_of(revision: Revision) -> tuple[str, ...]:
     absent = [name for name in ("id", "split", "label") if name not in columns]
     if absent:
         raise _incomparable(revision, f"have no column {absent[0]}")
-    least = head_of_table(predictions_of(revision)).least_labels
-    if len(set(labels)) < max(least, len(labels)):
+    if len(set(labels)) < max(2, len(labels)):
         raise _incomparable(revision, "do not have one column for each of at least two classes")
     return labels
 
@@ -149,7 +162,9 @@ def split_answers(
         return SplitAnswers(ids, actual, np.empty((0, len(labels))), task=head.task)
     try:
         columns = rows.reindex(columns=[f"p_{label}" for label in labels], fill_value=0.0)
-        values = head.checked(columns.to_numpy(np.float64))
+        values = columns.to_numpy(np.float64)
+        thresholds = head.thresholds(values, rows["predicted"], labels)
+        values = normalise(values) if thresholds is None else check_unit_interval(values)
     except (TypeError, ValueError):
         raise NotComparableError(
             f"Not comparable: the probabilities in the predictions of {name_of(revision)} do not "

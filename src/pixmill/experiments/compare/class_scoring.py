@@ -10,43 +10,26 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.experiments.compare.answers import SplitAnswers
-from pixmill.experiments.compare.comparison import ClassNumbers, Revision
-from pixmill.experiments.compare.scoring import (
-    DIGITS,
-    Bools,
-    Differences,
-    Floats,
-    Pair,
-    Scoring,
-    sort_flips,
-)
+from pixmill.experiments.compare.comparison import Revision
+from pixmill.experiments.compare.scoring import DIGITS, Pair, sort_flips
+from pixmill.metrics.arrays import Bools, Floats
 from pixmill.metrics.confidence import coverage_curve, reliability
-from pixmill.metrics.many_models import SelectedValue, selected_value
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.resampling import weighted_scores
-from pixmill.metrics.scores import class_scores, scores
+from pixmill.metrics.scores import class_scores
 from pixmill.metrics.significance import (
     Difference,
-    holm,
     paired_coverage,
     paired_differences,
 )
 
 
-class ClassScoring(Scoring):
+class ClassScoring:
     """One class an image."""
 
-    def labels(
-        self, both: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
-    ) -> tuple[str, ...]:
-        """Return the classes of either: an answer with another's class is an error."""
-        return tuple(dict.fromkeys([*both, *ours, *theirs]))
+    label_metric = "f1"
 
-    def is_shared(self, actual: npt.NDArray[np.int64], shared: int) -> Bools:
-        """Return which images are of one of the first classes."""
-        return actual < shared
-
-    def differences(self, pair: Pair) -> Differences:
+    def differences(self, pair: Pair) -> tuple[dict[str, Difference], list[Difference | None]]:
         """Return the differences, by F1 of each class."""
         evaluate = pair.evaluate
         overall, of_class = paired_differences(
@@ -62,35 +45,20 @@ class ClassScoring(Scoring):
         )
         return overall, of_class[: pair.shared]
 
-    def right(self, pair: Pair) -> tuple[Bools, Bools]:
-        """Return which images have the right class."""
-        first, second = (each.argmax(axis=1) == pair.after.actual for each in pair.values)
-        return first, second
-
-    def classes(self, actual: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the classes."""
-        return actual
-
-    def of_labels(
-        self, pair: Pair, found: Sequence[Difference | None]
-    ) -> Mapping[str, ClassNumbers]:
-        """Return the scores of each class that both know."""
-        first, second = (each.argmax(axis=1) for each in pair.values)
-        return _per_class(pair.after.actual, first, second, pair.labels, found)
-
     def own(self, answers: SplitAnswers, labels: Sequence[str]) -> Mapping[str, dict[str, Any]]:
         """Return the scores of each class."""
-        return class_scores(answers.actual, answers.values.argmax(axis=1), labels)
+        return class_scores(answers.actual, answers.said, labels)
 
-    def details(self, pair: Pair, right: tuple[Bools, Bools]) -> dict[str, Any]:
-        """Return confusion, reliability and coverage."""
+    def details(self, pair: Pair, right: Sequence[Bools]) -> dict[str, Any]:
+        """Return further fields of :class:`.Numbers`; ``metrics`` are added to the others."""
         actual = pair.after.actual
         metrics, remark = _compare_coverage(pair, right)
         return {
             "metrics": metrics,
             "remark": remark,
             "confusion": tuple(
-                _confusion(actual, each.argmax(axis=1), len(pair.labels)) for each in pair.values
+                _confusion(actual, each.said, len(pair.labels))
+                for each in (pair.before, pair.after)
             ),
             "reliability": tuple(reliability(actual, each) for each in pair.values),
             "coverage": tuple(
@@ -113,54 +81,42 @@ class ClassScoring(Scoring):
         table["gained"] = table["head_predicted"] == table["label"]
         return sort_flips(table[table["gained"] != (table["base_predicted"] == table["label"])])
 
-    def value(self, metric: str, answers: SplitAnswers, averaged: int | None) -> float | None:
-        """Return a metric."""
-        return scores(answers.actual, answers.values, averaged=averaged)[metric]
-
     def measure(
         self,
         metric: str,
         answers: SplitAnswers,
         groups: npt.NDArray[np.intp],
         weights: Sequence[Floats] = (),
+        averaged: int | None = None,
     ) -> tuple[float | None, Floats]:
-        """Return a metric and its values with weighted groups."""
+        """Return a metric, ``None`` if it is undefined, and its values with weighted groups.
+
+        Args:
+            metric: Name of the metric.
+            answers: Predictions of a model.
+            groups: Group of each image, shape (images,).
+            weights: Weights of the groups, each of shape (groups, draws). Default: none.
+            averaged: As for :func:`pixmill.metrics.scores.scores`.
+        """
         ones = np.ones((int(groups.max()) + 1, 1))
         areas = metric in ("roc_auc", "pr_auc")
         overall, _ = weighted_scores(
-            answers.actual, answers.values, groups, [ones, *weights], areas=areas
+            answers.actual,
+            answers.values,
+            groups,
+            [ones, *weights],
+            areas=areas,
+            averaged=averaged,
         )
         figure, *drawn = overall[metric]
         return None if np.isnan(figure) else round(float(figure), DIGITS), np.asarray(drawn)
 
     def deciding(self, metric: str, answers: SplitAnswers) -> Floats:
-        """Return whether the class is right, the class, or its probabilities."""
-        predicted = answers.values.argmax(axis=1)
+        """Return the part of each prediction that a metric depends on, in one or more columns."""
         if metric in ("accuracy", "balanced_accuracy"):
-            return np.asarray(predicted == answers.actual, np.float64)
+            return answers.right.astype(np.float64)
         is_f1 = metric in ("macro_f1", "weighted_f1")
-        return predicted.astype(np.float64) if is_f1 else answers.values
-
-    def selected(
-        self,
-        metric: str,
-        answers: Sequence[SplitAnswers],
-        groups: npt.NDArray[np.intp],
-        *,
-        draws: int,
-        confidence: float,
-        lower_is_better: bool,
-    ) -> SelectedValue | None:
-        """Return the expected metric of the best model."""
-        return selected_value(
-            metric,
-            answers[0].actual,
-            [each.values for each in answers],
-            groups,
-            draws=draws,
-            confidence=confidence,
-            lower_is_better=lower_is_better,
-        )
+        return answers.said.astype(np.float64) if is_f1 else answers.values
 
 
 def find_answered(
@@ -187,7 +143,7 @@ def find_answered(
     return answered
 
 
-def _compare_coverage(pair: Pair, right: tuple[Bools, Bools]) -> tuple[dict[str, Difference], str]:
+def _compare_coverage(pair: Pair, right: Sequence[Bools]) -> tuple[dict[str, Difference], str]:
     """Compare two models, each at its own threshold.
 
     Args:
@@ -227,28 +183,6 @@ def _compare_coverage(pair: Pair, right: tuple[Bools, Bools]) -> tuple[dict[str,
         width=pair.width,
     )
     return found, ""
-
-
-def _per_class(
-    actual: npt.NDArray[np.int64],
-    first: npt.NDArray[np.int64],
-    second: npt.NDArray[np.int64],
-    labels: Sequence[str],
-    f1: Sequence[Difference | None],
-) -> dict[str, ClassNumbers]:
-    before = class_scores(actual, first, labels)
-    after = class_scores(actual, second, labels)
-    adjusted = iter(holm([row.p for row in f1 if row is not None]).tolist())
-    return {
-        label: ClassNumbers(
-            support=int(after[label]["support"] or 0),
-            precision=(before[label]["precision"], after[label]["precision"]),
-            recall=(before[label]["recall"], after[label]["recall"]),
-            f1=row,
-            p_adjusted=None if row is None else next(adjusted),
-        )
-        for label, row in zip(labels, f1, strict=False)  # those that both know
-    }
 
 
 def _confusion(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -80,57 +80,31 @@ class Revision:
 
 @dataclass(frozen=True)
 class ClassNumbers:
-    """Scores of one class on the common images.
+    """Scores of one class, or of one of several labels, on the common images.
 
     Args:
         support: Images of the class.
         precision: Precision of base and head; ``None`` if the class was never predicted.
         recall: Recall of base and head; ``None`` without images.
-        f1: F1 with the interval of the difference; ``None`` if undefined.
-        p_adjusted: p-value of the difference in F1, by Holm's method over all classes; ``None`` if
-            undefined.
+        f1: F1 with the interval of the difference; ``None`` if undefined, and of one of several
+            labels.
+        p_adjusted: p-value of the difference in F1 or average precision, by Holm's method over all
+            classes; ``None`` if undefined.
+        average_precision: Average precision of one of several labels with the interval of the
+            difference.
     """
 
-    metric: ClassVar[str] = "f1"
     support: int
     precision: tuple[float | None, float | None]
     recall: tuple[float | None, float | None]
-    f1: Difference | None
-    p_adjusted: float | None
+    f1: Difference | None = None
+    p_adjusted: float | None = None
+    average_precision: Difference | None = None
 
     @property
     def score(self) -> Difference | None:
-        """The metric of a class."""
-        return self.f1
-
-
-@dataclass(frozen=True)
-class LabelNumbers:
-    """Scores of one of several labels an image on the common images.
-
-    Args:
-        support: Images that have it.
-        known: Images that are known to have it, or not to.
-        precision: Precision of base and head; ``None`` if no answer is yes.
-        recall: Recall of base and head; ``None`` if no image has it.
-        average_precision: Average precision with the interval of the difference; ``None`` if
-            undefined.
-        p_adjusted: p-value of the difference in average precision, by Holm's method over all
-            labels; ``None`` if undefined.
-    """
-
-    metric: ClassVar[str] = "average_precision"
-    support: int
-    known: int
-    precision: tuple[float | None, float | None]
-    recall: tuple[float | None, float | None]
-    average_precision: Difference | None
-    p_adjusted: float | None
-
-    @property
-    def score(self) -> Difference | None:
-        """The metric of a label."""
-        return self.average_precision
+        """F1, or average precision."""
+        return self.f1 or self.average_precision
 
 
 @dataclass(frozen=True)
@@ -227,7 +201,7 @@ class Numbers:
     margin: float
     confidence: float
     metrics: Mapping[str, Difference]
-    per_class: Mapping[str, ClassNumbers] | Mapping[str, LabelNumbers]
+    per_class: Mapping[str, ClassNumbers]
     mcnemar: McNemar
     steps: tuple[Step, ...]
     flips: pd.DataFrame
@@ -245,6 +219,11 @@ class Numbers:
     def share(self) -> str:
         """What a share of right images is called."""
         return "exact match" if self.confusion is None else "accuracy"
+
+    @property
+    def label_metric(self) -> str:
+        """The metric of a class, or of one of several labels."""
+        return "average_precision" if self.confusion is None else "f1"
 
     @property
     def decisive(self) -> Difference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,17 +24,18 @@ from pixmill.experiments.compare.answers import (
     split_answers,
 )
 from pixmill.experiments.compare.comparison import (
+    ClassNumbers,
     NotComparableError,
     Numbers,
     Revision,
     SliceNumbers,
     Step,
 )
-from pixmill.experiments.compare.scoring import Pair, Scoring
-from pixmill.experiments.compare.scorings import scoring_of
+from pixmill.experiments.compare.scoring import Pair
+from pixmill.experiments.compare.scorings import Scoring, scoring_of
 from pixmill.experiments.compare.slices import compare_slices
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
-from pixmill.metrics.significance import mcnemar
+from pixmill.metrics.significance import Difference, holm, mcnemar
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 """Metrics whose best value is the lowest."""
@@ -131,11 +133,11 @@ def compare_numbers(
             width=1.0,
         )
         on_test = scoring.differences(tested)[0].get(settings.metric)
-    right = scoring.right(pair)
+    right = (own.with_targets(common.actual).right, common.right)
     slices: tuple[SliceNumbers, ...] = ()
     if not np.array_equal(*pair.values):
         slices = compare_slices(
-            scoring.classes(common.actual),
+            common.actual,
             right,
             clusters,
             head.manifest,
@@ -152,7 +154,7 @@ def compare_numbers(
         metric=settings.metric,
         margin=settings.margin,
         confidence=evaluate.confidence,
-        per_class=scoring.of_labels(pair, of_labels),
+        per_class=_per_class(pair, scoring, of_labels),
         mcnemar=mcnemar(*right),
         steps=_steps(found, settings.metric),
         flips=scoring.flips(own, common, found.labels),
@@ -191,19 +193,20 @@ def _common_images(base: Revision, head: Revision) -> _Common:
     kinds = [head_of_table(table) for table in tables]
     if kinds[0] is not kinds[1]:
         raise NotComparableError(
-            f"Not comparable: images have {kinds[0].title} in {name_of(base)}, and "
-            f"{kinds[1].title} in {name_of(head)}."
+            f"Not comparable: the task is {kinds[0].task} in {name_of(base)}, and {kinds[1].task} "
+            f"in {name_of(head)}."
         )
-    if len(both) < kinds[0].least_labels:
+    if len(both) < 2:
         raise NotComparableError(f"Not comparable: fewer than two classes are in both; {alone}.")
     scoring = scoring_of(kinds[0].task)
-    labels = scoring.labels(both, ours, theirs)
+    # An answer with another's class is an error; with another's label it has no effect.
+    labels = tuple(dict.fromkeys([*both, *(ours + theirs if kinds[0].is_exclusive else ())]))
     crossed = all(map(is_cross_fitted, tables))
     images: Images = "held out" if crossed else "test"
     before = split_answers(base, labels, images)
     after = split_answers(head, labels, images)
     ids = after.ids.intersection(before.ids).sort_values()
-    ids = ids[scoring.is_shared(after.at(ids).actual, len(both))]
+    ids = ids[kinds[0].known(after.at(ids).actual, len(both))]
     if ids.empty:
         image = "image of the classes that both know" if alone else "image"
         where = "held out by" if crossed else "in the test split of"
@@ -228,6 +231,24 @@ def _own_classes(side: str, revision: Revision, found: _Common) -> list[dict[str
     return [{"side": side, "name": name, **scored[name]} for name in labels if name in own]
 
 
+def _per_class(
+    pair: Pair, scoring: Scoring, found: Sequence[Difference | None]
+) -> dict[str, ClassNumbers]:
+    before = scoring.own(pair.before.with_targets(pair.after.actual), pair.labels)
+    after = scoring.own(pair.after, pair.labels)
+    adjusted = iter(holm([row.p for row in found if row is not None]).tolist())
+    return {
+        label: ClassNumbers(
+            support=int(after[label]["support"] or 0),
+            precision=(before[label]["precision"], after[label]["precision"]),
+            recall=(before[label]["recall"], after[label]["recall"]),
+            p_adjusted=None if row is None else next(adjusted),
+            **{scoring.label_metric: row},
+        )
+        for label, row in zip(pair.labels, found, strict=False)  # those that both know
+    }
+
+
 def _steps(found: _Common, metric: str) -> tuple[Step, ...]:
     before = found.before
     after = found.after
@@ -249,7 +270,8 @@ def _steps(found: _Common, metric: str) -> tuple[Step, ...]:
     steps = []
     for what, part in path:
         averaged = found.shared if len(part.ids) == len(ids) else None
-        value = found.scoring.value(metric, part, averaged)
+        groups = np.zeros(len(part.ids), np.intp)
+        value, _ = found.scoring.measure(metric, part, groups, averaged=averaged)
         if value is not None:
             steps.append(Step(what, len(part.ids), value))
     return tuple(steps)

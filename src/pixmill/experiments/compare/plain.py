@@ -139,7 +139,7 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     same = before.merge(after, on="id", suffixes=("_base", "_head"))
     kind = head_of_table(head)
     both = [name for name in ours if name in theirs]
-    same = same[kind.known(same["label_head"], both)]
+    same = same[~same["label_head"].isin({*theirs} ^ {*ours})]
     was = kind.right(same["label_head"], same["predicted_base"], both)
     now = kind.right(same["label_head"], same["predicted_head"], both)
     test = mcnemar(was, now)

@@ -2,7 +2,9 @@
 
 from pixmill.experiments.compare.cell_scoring import CellScoring
 from pixmill.experiments.compare.class_scoring import ClassScoring
-from pixmill.experiments.compare.scoring import Scoring
+
+Scoring = ClassScoring | CellScoring
+"""How the models of a task are compared."""
 
 _SCORINGS: dict[str, Scoring] = {"one_label": ClassScoring(), "labels": CellScoring()}
 

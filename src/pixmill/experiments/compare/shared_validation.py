@@ -21,7 +21,6 @@ from pixmill.experiments.compare.answers import (
 )
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.experiments.compare.trained_models import TrainedModel
-from pixmill.heads import head_of
 
 
 def as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Revision:
@@ -99,7 +98,7 @@ def _most_frequent(found: Sequence[_Validation], classes: set[str]) -> _Validati
 def _why_other(own: _Validation, usual: _Validation) -> str | None:
     """Return the reason why a model cannot be measured on the usual images; ``None`` if it can."""
     if own.answers.task != usual.answers.task:
-        return f"its images have {head_of(own.answers.task).title}"
+        return f"its task is {own.answers.task}"
     if own.labels != usual.labels:
         alone = describe_classes(("it has", own.labels), ("the others have", usual.labels))
         return f"its classes differ: {alone}"

@@ -49,7 +49,7 @@ def compare_slices(
     selected for testing by size only, never by predictions, so Holm's method is valid.
 
     Args:
-        actual: Class indices, shape (images,).
+        actual: Class indices, shape (images,); of several labels, their cells, which are no slices.
         right: Masks of correct predictions of base and head, shape (images,).
         clusters: Cluster of each image.
         manifest: Manifest of the head; without it, only classes are compared.
@@ -104,7 +104,8 @@ def _cuts(
     ids: pd.Index,
     labels: Sequence[str],
 ) -> Iterator[_Cut]:
-    yield "class", labels, actual
+    if actual.ndim == 1:
+        yield "class", labels, actual
     if manifest is None:
         return
     rows = (

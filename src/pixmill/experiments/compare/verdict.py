@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 from pixmill.core.words import count
 from pixmill.experiments.compare.answers import MAX_CLASSES
-from pixmill.experiments.compare.comparison import ClassNumbers, LabelNumbers, Numbers, Verdict
+from pixmill.experiments.compare.comparison import ClassNumbers, Numbers, Verdict
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.slices import changed_slices
 from pixmill.metrics.significance import Difference
@@ -118,7 +118,7 @@ def images_needed(
     return math.ceil(needed / unit) * unit
 
 
-def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers | LabelNumbers]]:
+def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
     """Return the classes that are significantly worse, the worst first."""
     found = [
         (row.score.difference, label, row)

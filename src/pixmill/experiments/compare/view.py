@@ -9,13 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from pixmill.core.cells import show_cells
 from pixmill.core.files.writing import significant
-from pixmill.core.params.compare import CellMetric
+from pixmill.core.params.compare import METRICS
 from pixmill.core.words import printable, shorten
 from pixmill.experiments.compare.comparison import (
     Change,
@@ -145,8 +145,8 @@ def _revision(revision: Revision) -> dict[str, Any]:
 
 
 def _recorded(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    cells = {name: metrics[name] for name in get_args(CellMetric) if name in metrics}
-    return {**cells, **{name: metrics.get(name) for name in RECORDED}}
+    names = (*METRICS["labels"], "n") if "exact_match" in metrics else RECORDED
+    return {name: metrics.get(name) for name in names}
 
 
 def _numbers(numbers: Numbers | None) -> dict[str, Any]:
@@ -196,8 +196,10 @@ def _classes(numbers: Numbers) -> dict[str, dict[str, Any]]:
     change = {}
     for label, row in numbers.per_class.items():
         is_changed = row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
+        values = asdict(row)
+        del values["f1" if numbers.confusion is None else "average_precision"]
         score = row.score and _difference(row.score)
-        rows[label] = asdict(row) | {row.metric: score, "changed": is_changed}
+        rows[label] = values | {numbers.label_metric: score, "changed": is_changed}
         change[label] = abs(score["diff"]) if score else 0
     return {label: rows[label] for label in sorted(rows, key=lambda label: -change[label])}
 
@@ -293,13 +295,13 @@ def content(comparison: Comparison) -> dict[str, Any]:
     """Return the variables and functions of the templates."""
     made = view(comparison)
     sides = [side["recorded"] for side in (made["base"], made["head"]) if side and side["recorded"]]
-    names = (*get_args(CellMetric), *RECORDED)
+    names = dict.fromkeys(name for side in sides for name in side)
     recorded = [name for name in names if any(side.get(name) is not None for side in sides)]
-    image = "test image" if comparison.numbers is None else comparison.numbers.image
+    numbers = comparison.numbers
+    image = "test image" if numbers is None else numbers.image
+    score = "f1" if numbers is None else numbers.label_metric
     functions = {"better_or_worse": better_or_worse, "metric_name": metric_name}
-    rows = [] if comparison.numbers is None else [*comparison.numbers.per_class.values()]
-    made["score"] = rows[0].metric if rows else "f1"
-    return {**made, **functions, "recorded": recorded, "image": image}
+    return {**made, **functions, "recorded": recorded, "image": image, "score": score}
 
 
 def metric_name(name: str) -> str:

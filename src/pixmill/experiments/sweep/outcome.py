@@ -10,7 +10,7 @@ from pixmill.experiments.compare.ranking import RankedModel, rank_models, with_p
 from pixmill.experiments.compare.trained_models import TrainedModel
 from pixmill.experiments.sweep.planning import Plan
 from pixmill.experiments.sweep.trial_store import SweepTrial
-from pixmill.metrics.many_models import SelectedValue
+from pixmill.metrics.many_models import SelectedValue, selected_value
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers
 from pixmill.train.training_key import deciding_params
 
@@ -83,9 +83,10 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     current = {trial.name for trial in trials if plan.is_current(trial)}
     expected = None
     if len(done) > 1:
-        expected = plan.scoring.selected(
+        expected = selected_value(
             metric,
-            [*answers.values()],
+            truth.actual,
+            [each.values for each in answers.values()],
             groups,
             draws=_DRAWS,
             confidence=confidence,

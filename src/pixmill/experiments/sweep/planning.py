@@ -28,8 +28,6 @@ from pixmill.core.repository.stage_inputs import (
 )
 from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
-from pixmill.experiments.compare.scoring import Scoring
-from pixmill.experiments.compare.scorings import scoring_of
 from pixmill.experiments.sweep.space import check_searched, combinations, current_values, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.heads import head_of
@@ -78,11 +76,6 @@ class Plan:
         """Whether the best value is the lowest."""
         return self.metric in LOWER_IS_BETTER
 
-    @property
-    def scoring(self) -> Scoring:
-        """How trials are measured."""
-        return scoring_of(self.params.task)
-
     def read(self, images: pd.DataFrame, answers: npt.NDArray[np.float32]) -> SplitAnswers:
         """Return the answers of a trial.
 
@@ -91,12 +84,13 @@ class Plan:
             answers: Calibrated probabilities, shape (images, labels).
         """
         labels = self.params.classes
+        head = head_of(self.params.task)
         return SplitAnswers(
             pd.Index(images["id"]),
-            head_of(self.params.task).targets(images["label"], labels).astype(np.int64),
+            head.targets(images["label"], labels).astype(np.int64),
             answers.astype(np.float64),
-            np.array(self.params.train.labels.thresholds(labels)),
-            self.params.task,
+            None if head.is_exclusive else np.array(self.params.train.labels.thresholds(labels)),
+            head.task,
         )
 
     def best(self, trials: Sequence[SweepTrial]) -> list[SweepTrial]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pixmill.core.decisions import Row, read_rows, render_rows
 from pixmill.core.errors import DataError, LockedError, ParamsError
-from pixmill.core.metadata import Facts, read_metadata
+from pixmill.core.metadata import Facts, read_metadata, write_metadata
 from pixmill.core.names import fold
 from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import RunningDvc
@@ -353,6 +353,66 @@ def test_commands_import_into_new_and_existing_projects(
     assert "Next:\n  pixmill review --grid  " in capsys.readouterr().out
     assert run_pixmill("import", source, "--dry-run", "--classes", "weed") == 0
     assert "Would take no images\nSkipped 1 image " in capsys.readouterr().out
+
+
+def test_labels_are_joined_by_content_unless_they_contradict(root: Path, tmp_path: Path) -> None:
+    (root / "params.yaml").write_text(f"task: labels\n{PARAMS}")
+    put(root, {"data/unlabelled/new.png": "new", "data/cat/1.png": "cat 1"})
+    facts = {"cat/1.png": Facts("cat"), "dog/1.png": Facts("dog", not_label="cat")}
+    write_metadata(root / "data", facts)
+    there = {"1.png": "cat 1", "2.png": "dog 1", "3.png": "new", "4.png": "b", "5.png": "b"}
+    put(tmp_path / "there", there | {"6.png": "open"})
+    table = "image,cat,dog\n1.png,,0\n2.png,1,1\n3.png,0,1\n4.png,0,\n5.png,,0\n6.png,,\n"
+    (tmp_path / "there/labels.csv").write_text(table)
+    said = take(root, tmp_path / "there", Options(several=True))
+    assert any("2.png (cat)" in line for line in said)
+    assert read_metadata(root / "data") == {
+        "cat/1.png": Facts("cat", not_label="dog"),
+        "dog/1.png": facts["dog/1.png"],
+        "images/4.png": Facts(not_label="cat;dog"),
+        "unlabelled/6.png": Facts(),
+        "unlabelled/new.png": Facts("dog", not_label="cat"),
+    }
+    assert load_params(root).split.salt == "pixmill"  # data/ had images
+    before = (root / "params.yaml").read_text()
+    (tmp_path / "there/labels.csv").write_text("image,cat,bird\n4.png,0,1\n5.png,0,0\n")
+    with pytest.raises(DataError, match=r"4\.png: 'bird' .* cat, dog"):
+        take(root, tmp_path / "there", Options(several=True))
+    assert (root / "params.yaml").read_text() == before
+
+
+def test_several_labels_make_a_project_and_are_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importing, "dvc", dvc)
+    monkeypatch.setattr("pixmill.project.new.creating.dvc", dvc)
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "there", {f"{n}.png": str(n) for n in range(9)})
+    rows = [f"{n}.png,{('dark;long', 'dark', '')[n % 3]}" for n in range(8)]
+    (tmp_path / "there/labels.csv").write_text("\n".join(["image,labels", *rows]))
+    assert run_pixmill("new", "clothes", "--from", "there") == 1
+    assert "--unlisted" in capsys.readouterr().err
+    assert run_pixmill("new", "clothes", "--from", "there", "--unlisted", "no") == 0
+    root = tmp_path / "clothes"
+    params = load_params(root)
+    assert (params.task, params.classes) == ("labels", ("dark", "long"))
+    assert params.split.salt != "pixmill"
+    assert read_metadata(root / "data") == {
+        f"images/{n}.png": (
+            Facts("dark;long"),
+            Facts("dark", not_label="long"),
+            Facts(not_label="dark;long"),
+        )[n % 3]
+        for n in range(8)
+    }
+    pipeline = yaml.safe_load((root / "dvc.yaml").read_text())
+    stages = pipeline["stages"]
+    assert {name for name in stages if "task" in stages[name]["params"]} == {*stages} - {"evaluate"}
+    assert "Confusion matrix" not in {name for plot in pipeline["plots"] for name in plot}
+    monkeypatch.chdir(root)
+    source = str(put(tmp_path / "more", {"dark/1.png": "more"}))
+    assert run_pixmill("import", source, "--unlisted", "unknown") == 0
+    assert read_metadata(root / "data")["images/1-2.png"] == Facts("dark")
 
 
 @given(

@@ -5,12 +5,14 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import COLUMNS, SPLITS
 from pixmill.core.names import fold
 from pixmill.core.words import first_of, join_names, shell_word
 from pixmill.dataset.layout import role_of
+from pixmill.dataset.several import labels_of, split_lists
 from pixmill.dataset.table_files import SEPARATOR, Table, UnreadError
 
 ROLES = ("image", *COLUMNS[1:], "not_label")
@@ -22,7 +24,7 @@ _NAMES = {
         "imagefile imageurl url"
     ),
     "label": "label labels class classname category categoryname species breed choice target "
-    "diagnosis labelname "
+    "diagnosis labelname tags "
     "classid categoryid labelid",
     "group": "group groupid patient patientid subject subjectid clip clipid video videoid product "
     "productid lesionid "
@@ -68,7 +70,7 @@ ONE_HOT = "one-hot"
 
 _ONES = {"1", "1.0", "true", "yes"}
 _ZEROS = {"0", "0.0", "false", "no"}
-_BITS = {"", *_ONES, *_ZEROS}
+_ANSWERS = _ONES | _ZEROS
 _MAX_WRONG = 0.2
 """Share of the cells of a column of a label that may be neither, which are mistakes."""
 
@@ -128,12 +130,13 @@ def guess_columns(
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
         is_chosen = chosen.get("label") == ONE_HOT
 
-        def has_other(name: str) -> bool:
-            return not is_chosen and (_may_be_label(table, name) or len(folders) > 1)
+        def has_other(rest: Collection[str]) -> bool:
+            is_open = len(folders) > 1 or any(_may_be_label(table, name) for name in rest)
+            return is_open and not is_chosen
 
         roles["label"] = (
             (not is_chosen and named("label"))
-            or _join_columns(table, others, several=several, has_other=has_other)
+            or _join_columns(table, others, several, has_other)
             or _guess_label(table, others, roles["image"], folders)
         )
     return {role: roles[role] for role in ROLES if roles.get(role)}
@@ -177,15 +180,18 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
 
 
 def _join_columns(
-    table: Table, names: Collection[str], *, several: bool | None, has_other: Callable[[str], bool]
+    table: Table,
+    names: Collection[str],
+    several: bool | None,
+    has_other: Callable[[Collection[str]], bool],
 ) -> str:
     """Replace columns of labels, 1 in the rows of their images, by one; return its name.
 
     Args:
         table: The table.
         names: Columns that may name a label.
-        several: Whether an image may have several; ``None``: they may, unless nearly all have one.
-        has_other: Whether another column than these may be the label, given its name.
+        several: Whether an image may have several; ``None``: unless nearly all have one.
+        has_other: Whether the label may be elsewhere, given the other columns.
 
     Returns:
         An empty text if there are no such columns.
@@ -193,44 +199,48 @@ def _join_columns(
     Raises:
         DataError: A cell of such a column is no answer.
     """
-    wrong = {name: _wrong_cells(table.columns[name]) for name in names}
-    bits = [name for name in names if not wrong[name]]
+    columns = table.columns
+    bits = [name for name in names if _holds_answers(columns[name])]
     has = _join_names(table, bits, _ONES)
-    lacks = _join_names(table, bits, _ZEROS)
-    is_whole = all(all(table.columns[name]) for name in bits)
-    is_one = several is False or not any(SEPARATOR in cell for cell in has)
-    if several or not (is_whole and is_one and has.count("") <= _MAX_NONE * len(has)):
-        doubtful = [name for name in names if wrong[name] and _is_mistaken(table, name, wrong)]
-        others = [name for name in names if name not in {*bits, *doubtful}]
-        if several is False or len(bits) + len(doubtful) < 2 or any(map(has_other, others)):
-            return ""
-        if doubtful:
-            raise _refuse_cell(table, doubtful[0], wrong[doubtful[0]][0])
-        table.lacking.extend(lacks if any(lacks) else ())
-    if len(bits) < 2:
+    is_one = not several and _is_one_hot([columns[name] for name in bits], has)
+    if several is None and any(SEPARATOR in cell for cell in has):
+        is_one = False
+    if len(bits) < 2 or not (
+        is_one or (several is not False and not has_other({*names} - {*bits}))
+    ):
         return ""
+    if not is_one:
+        _require_answers(table, bits)
+        lacks = _join_names(table, bits, _ZEROS)
+        table.lacking.extend(lacks if any(lacks) else ())
     for name in bits:
-        del table.columns[name]
-    table.columns[ONE_HOT] = has
+        del columns[name]
+    columns[ONE_HOT] = has
     return ONE_HOT
 
 
-def _wrong_cells(cells: Sequence[str]) -> list[int]:
-    """Return the numbers of the cells that are neither yes nor no nor empty."""
-    return [number for number, cell in enumerate(cells) if cell.lower() not in _BITS]
+def _is_one_hot(columns: Collection[Sequence[str]], joined: Sequence[str]) -> bool:
+    """Return whether all cells are answers, and nearly all rows have a class."""
+    are_answers = all(_ANSWERS.issuperset(map(str.lower, cells)) for cells in columns)
+    return are_answers and joined.count("") <= _MAX_NONE * len(joined)
 
 
-def _is_mistaken(table: Table, name: str, wrong: Mapping[str, Sequence[int]]) -> bool:
-    """Return whether nearly all cells of a column are yes or no."""
-    return len(wrong[name]) <= _MAX_WRONG * sum(map(bool, table.columns[name]))
+def _holds_answers(cells: Sequence[str]) -> bool:
+    """Return whether nearly all cells of a column are answers."""
+    given = [*filter(None, cells)]
+    wrong = sum(cell.lower() not in _ANSWERS for cell in given)
+    return wrong <= _MAX_WRONG * len(given)
 
 
-def _refuse_cell(table: Table, name: str, number: int) -> DataError:
-    return DataError(
-        f"{table.path}, row {number + 1}: {name} is {table.columns[name][number]!r}, expected 0, "
-        "1, yes, no, true, false or nothing",
-        next="correct it, or remove the column if it is no label",
-    )
+def _require_answers(table: Table, names: Sequence[str]) -> None:
+    for name in names:
+        for number, cell in enumerate(table.columns[name], 1):
+            if cell and cell.lower() not in _ANSWERS:
+                raise DataError(
+                    f"{table.path}, row {number}: {name} is {cell!r}, expected 0, 1, yes, no, "
+                    "true, false or nothing",
+                    next="correct it, or remove the column if it is no label",
+                )
 
 
 def _join_names(table: Table, names: Sequence[str], answers: Collection[str]) -> list[str]:
@@ -245,8 +255,9 @@ def _join_names(table: Table, names: Sequence[str], answers: Collection[str]) ->
 
 
 def _may_be_label(table: Table, name: str) -> bool:
-    """Return whether the values of a column repeat."""
-    values = Counter(filter(None, table.columns[name]))
+    """Return whether the values of a column, or those that its cells list, repeat."""
+    cells = split_lists(table.columns[name], signs="|;")
+    values = Counter(chain.from_iterable(map(labels_of, cells)))
     return 1 < len(values) <= values.total() / 2 and not any(
         is_url(value) or _FRACTION.fullmatch(value) for value in values
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixmill.core.cells import merge_cells
+from pixmill.core.cells import Cells, merge_cells
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest
 from pixmill.core.metadata import Facts, read_metadata
@@ -123,11 +123,15 @@ class _Planner:
             [item.file for item in items], present, reads_all=bool(self._excluded)
         )
         self._files = self._index_files(present)
-        # All labels and groups that the import gives a content.
+        # All labels, cells and groups that the import gives a content.
         self._labels: dict[str, set[str]] = defaultdict(set)
+        self._cells: dict[str, list[Cells]] = defaultdict(list)
         self._groups: dict[str, set[str]] = defaultdict(set)
         for item in items:
-            self._note_facts(item)
+            content = self._contents[item.file]
+            self._note_label(content, item.facts)
+            if item.facts.group:
+                self._groups[content].add(item.facts.group)
 
     def add(self, item: Item) -> None:
         """Decide on an image."""
@@ -149,7 +153,7 @@ class _Planner:
         else:
             name = free_path(self._folder_of(item.facts), item.name, self._taken)
             self._copies[name] = item
-            self._rows[name] = self._facts_of(item, item.facts)
+            self._rows[name] = self._facts_of(content, item.facts)
             files[label] = name
 
     def _key_of(self, facts: Facts) -> str:
@@ -159,7 +163,7 @@ class _Planner:
     def _folder_of(self, facts: Facts) -> str:
         return self._unlabelled if facts.label is None else class_folder(facts.label)
 
-    def _facts_of(self, item: Item, facts: Facts) -> Facts:  # noqa: ARG002 (equal files agree)
+    def _facts_of(self, content: str, facts: Facts) -> Facts:  # noqa: ARG002 (equal files agree)
         return facts
 
     def finish(self) -> ImportPlan:
@@ -170,12 +174,9 @@ class _Planner:
         ]
         return ImportPlan(self._copies, self._present, self._rows, self._given, notes)
 
-    def _note_facts(self, item: Item) -> None:
-        content = self._contents[item.file]
-        if item.facts.label:
-            self._labels[content].add(self._class_of(item.facts.label))
-        if item.facts.group:
-            self._groups[content].add(item.facts.group)
+    def _note_label(self, content: str, facts: Facts) -> None:
+        if facts.label:
+            self._labels[content].add(self._class_of(facts.label))
 
     def _index_files(self, present: Mapping[str, str]) -> dict[str, dict[str, str]]:
         """Return the names of files in ``data/`` by content and label."""
@@ -205,13 +206,17 @@ class _Planner:
         facts = item.facts
         if content[:16] in self._excluded or self._is_from_excluded(facts):
             return _FORGOTTEN, item.name
-        if len(self._labels[content]) > 1:
-            return _SEVERAL_LABELS, f"{item.name} ({label})"
+        if dispute := self._find_dispute(content, label):
+            return dispute[0], f"{item.name} ({dispute[1]})"
         if len(self._groups[content]) > 1:
             return _SEVERAL_GROUPS, f"{item.name} ({facts.group or 'no group'})"
         if other := self._find_other_label(content, label):
             return _OTHER_LABEL, f"{item.name} ({facts.label or 'no label'}) is {other}"
         return None
+
+    def _find_dispute(self, content: str, label: str) -> tuple[str, str] | None:
+        """Return the kind of note and the label, if what equal files say cannot be joined."""
+        return (_SEVERAL_LABELS, label) if len(self._labels[content]) > 1 else None
 
     def _find_other_label(self, content: str, label: str) -> str:
         """Return the file or the label that contradicts a label; or an empty text."""
@@ -236,7 +241,7 @@ class _Planner:
         self._present.append(item)
         row = self._rows.get(name, Facts())
         added = {each: getattr(row, each) or getattr(item.facts, each) for each in _COMPLETED}
-        full = self._facts_of(item, replace(row, **added))
+        full = self._facts_of(self._contents[item.file], replace(row, **added))
         if full != row:
             self._rows[name] = full
             self._notes[_ADDED].append(name)
@@ -247,40 +252,26 @@ class _Planner:
 class _CellsPlanner(_Planner):
     """Decides on images that may have several labels: what equal files say is joined."""
 
-    def __init__(self, root: Path, items: Sequence[Item], params: Params) -> None:
-        # What the import and data/ say of each content.
-        self._cells: dict[str, list[Mapping[str, bool]]] = defaultdict(list)
-        super().__init__(root, items, params)
-
     def _key_of(self, facts: Facts) -> str:  # noqa: ARG002 (other labels are no obstacle)
         return _IMAGES
 
     def _folder_of(self, facts: Facts) -> str:
         return _IMAGES if facts.cells else self._unlabelled
 
-    def _facts_of(self, item: Item, facts: Facts) -> Facts:
-        return with_cells(facts, merge_cells(self._cells[self._contents[item.file]])[0])
+    def _facts_of(self, content: str, facts: Facts) -> Facts:
+        return with_cells(facts, self._join(content)[0])
 
-    def _note_facts(self, item: Item) -> None:
-        content = self._contents[item.file]
-        self._cells[content].append(item.facts.cells)
-        if item.facts.group:
-            self._groups[content].add(item.facts.group)
+    def _join(self, content: str) -> tuple[Cells, list[str]]:
+        """Return what import and ``data/`` say of a content, and the disputed labels."""
+        rows = [self._rows.get(name, Facts()).cells for name in self._files[content].values()]
+        return merge_cells([*self._cells[content], *rows])
 
-    def _index_files(self, present: Mapping[str, str]) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = defaultdict(dict)
-        for file, name in present.items():
-            if file in self._contents:
-                content = self._contents[file]
-                found[content] = {_IMAGES: name}
-                self._cells[content].append(self._rows.get(name, Facts()).cells)
-        return found
+    def _note_label(self, content: str, facts: Facts) -> None:
+        self._cells[content].append(facts.cells)
 
-    def _find_obstacle(self, item: Item, label: str) -> tuple[str, str] | None:
-        disputed = merge_cells(self._cells[self._contents[item.file]])[1]
-        if disputed:
-            return _TWO_ANSWERS, f"{item.name} ({first_of(disputed)})"
-        return super()._find_obstacle(item, label)
+    def _find_dispute(self, content: str, label: str) -> tuple[str, str] | None:  # noqa: ARG002 (all labels count)
+        disputed = self._join(content)[1]
+        return (_TWO_ANSWERS, first_of(disputed)) if disputed else None
 
 
 def _read_contents(

@@ -11,7 +11,6 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -133,15 +132,13 @@ def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, 
 
 def _require_classes(params: Params, found: Detected) -> None:
     """Refuse labels that other images of the project were never asked for."""
-    names = class_by_name(params.classes, params.scrape.folder.classes)
-    for facts in chain(*found.by_source.values()):
-        for label in found.labels_in(facts):
-            if names.get(label, label) not in params.classes:
-                example = next(item.name for item in found.items if label in item.facts.cells)
-                raise DataError(
-                    f"{example}: {label!r} is not one of the labels {first_of(params.classes)}",
-                    next="add it to classes in params.yaml, correct it, or leave it out: --classes",
-                )
+    known = {*params.classes, *class_by_name(params.classes, params.scrape.folder.classes)}
+    for item in found.items:
+        if unknown := sorted(item.facts.cells.keys() - known):
+            raise DataError(
+                f"{item.name}: {unknown[0]!r} is not one of the labels {first_of(params.classes)}",
+                next="add it to classes in params.yaml, correct it, or leave it out: --classes",
+            )
 
 
 def _advise_names(labels: Sequence[str]) -> str:
@@ -220,15 +217,14 @@ def set_salt(root: Path, text: str) -> str:
 
     params = parse_params(text)
     rows = {name: facts for name, facts in read_metadata(root / "data").items() if facts.cells}
+    # What the split hashes: names of groups, and ids.
     names = [
-        (facts.group if params.split.group_by == _GROUPS else None)
-        or file_digest(root / "data" / name)[:16]
+        f"group {facts.group}" if facts.group else file_digest(root / "data" / name)
         for name, facts in rows.items()
     ]
     matrix = to_matrix([render_cells(facts.cells) for facts in rows.values()], params.classes)
     salt = choose_salt(matrix, names, params.split)
-    wanted = params.changed({"split.salt": salt}).model_copy(update={"sweep": params.sweep})
-    return edit_params(text, wanted, otherwise="set split.salt there yourself")
+    return set_values(text, {"split": {"salt": salt}})
 
 
 def take_in(

@@ -21,6 +21,9 @@ from pixmill.dataset.table_files import SEPARATOR
 Unlisted = Literal["no", "unknown"]
 """What a label is that a list of those of an image does not have."""
 
+_MAX_LIST = 10_000
+"""Characters of a list of labels; longer cells are other texts."""
+
 QUESTION = "Is a label that is not listed absent (no), or unknown?"
 
 _USUAL = 0.25
@@ -37,37 +40,32 @@ def is_usual(labelled: Sequence[Facts]) -> bool:
     return sum(SEPARATOR in (facts.label or "") for facts in labelled) > _USUAL * len(labelled)
 
 
-def split_lists(cells: Sequence[str], *, signs: str = "|;, ", always: bool = False) -> list[str]:
+def split_lists(cells: Sequence[str], signs: str = "|;, ", *, always: bool = False) -> list[str]:
     """Return cells in which lists of labels are joined by :data:`SEPARATOR`.
 
-    Labels themselves may have commas and spaces, so these separate others only where each part is
-    in a second cell, too, and spaces only if most cells have several.
+    Labels themselves may have such signs, so these separate others only if those are in cells of
+    their own, too, and spaces only if most cells have several.
 
     Args:
         cells: Cells of labels.
         signs: Signs that may separate labels.
         always: Whether the first sign that occurs, other than a space, separates labels.
     """
-    known = Counter(filter(None, cells))
+    known = Counter(cell for cell in cells if 0 < len(cell) <= _MAX_LIST)
     for sign in signs:
-        parts = {cell: [*filter(None, map(str.strip, cell.split(sign)))] for cell in known}
-        if sign == ";":
-            parts = {cell: read_list(cell) for cell in known}
-        times = Counter(chain.from_iterable(map(set, parts.values())))
-        enough = any if sign in "|;" else all
-        lists = {
-            cell: SEPARATOR.join(each)
-            for cell, each in parts.items()
-            if len(each) > 1
-            and ((always and sign != " ") or enough(times[part] > 1 for part in each))
-        }
-        if sign == " " and 2 * sum(known[cell] for cell in lists) <= known.total():
-            lists = {}
-        if lists:
-            if sign in "|;":
-                lists = {cell: SEPARATOR.join(each) for cell, each in parts.items()}
-            return [lists.get(cell, cell) for cell in cells]
+        parts = {cell: _parts_of(cell, sign) for cell in known if sign in cell}
+        is_sure = always and sign != " "
+        lists = {cell: each for cell, each in parts.items() if is_sure or known.keys() >= {*each}}
+        is_usual = 2 * sum(known[cell] for cell in lists) > known.total()
+        if lists and (is_usual or sign != " "):
+            chosen = parts if sign in "|;" else lists
+            joined = {cell: SEPARATOR.join(each) for cell, each in chosen.items()}
+            return [joined.get(cell, cell) for cell in cells]
     return [*cells]
+
+
+def _parts_of(cell: str, sign: str) -> list[str]:
+    return read_list(cell) if sign == ";" else [*filter(None, map(str.strip, cell.split(sign)))]
 
 
 def settle(

@@ -1,13 +1,14 @@
 """Find images by tables that list their files, their URLs or their bytes."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pixmill.core.cells import read_list
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
 from pixmill.core.metadata import COLUMNS, EXPORTED, SPLITS, Facts
@@ -353,26 +354,24 @@ class _RowFacts:
         self._cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
         self._above = table.path.relative_to(top).with_suffix("").parts
         self._unanswered = table.unanswered
+        is_own = {*COLUMNS} <= table.columns.keys()
+        is_list = "not_label" in roles or (is_own and several is True)
+        # An export has lists where its format does, so a label there may have a ";".
+        has_lists = {*EXPORTED} <= table.columns.keys() and table.path.suffix != ".csv"
+        is_sure = is_own or roles.get("label") in table.sure.values()
+        for role in self._cells.keys() & {"label", "not_label"}:
+            cells = [*map(to_nfc, self._cells[role])]
+            if is_list and not has_lists:
+                cells = [
+                    cell if SEPARATOR in cell else SEPARATOR.join(read_list(cell)) for cell in cells
+                ]
+            elif not is_sure and not any(SEPARATOR in cell for cell in cells):
+                cells = split_lists(cells, always=several is True)
+            self._cells[role] = cells
         if table.lacking:
             self._cells["not_label"] = table.lacking
-        elif "not_label" in self._cells:
-            for role in self._cells.keys() & {"label", "not_label"}:
-                cells = [*map(to_nfc, self._cells[role])]
-                self._cells[role] = split_lists(cells, signs=";", always=True)
-        elif "label" in self._cells:
-            labels = [*map(to_nfc, self._cells["label"])]
-            if roles["label"] not in table.sure.values():
-                self._cells["label"] = self._split(table, labels, several)
         joined = any(SEPARATOR in cell for cell in self._cells.get("label", []))
         self.has_several = "not_label" in self._cells or joined
-
-    def _split(self, table: Table, labels: list[str], several: bool | None) -> list[str]:
-        is_own = {*COLUMNS} <= table.columns.keys()
-        if is_own and several is not True:
-            return labels
-        if several is False:
-            return _mark_several(labels)
-        return split_lists(labels, signs=";" if is_own else "|;, ", always=several is True)
 
     def __call__(self, number: int, folders: Sequence[str] = ()) -> Facts:
         """Return the facts of a row; a split is that of the cell, or of folders."""
@@ -453,22 +452,3 @@ def _join(*cells: str | None) -> str | None:
     values = SEPARATOR.join(filter(None, cells)).split(SEPARATOR)
     joined = SEPARATOR.join(dict.fromkeys(values))
     return joined or (None if {*cells} == {None} else "")
-
-
-def _mark_several(cells: Sequence[str]) -> list[str]:
-    """Return cells of labels; those that join others are separated by :data:`SEPARATOR`.
-
-    Labels themselves may have commas and spaces, so these separate others only if most cells have
-    several.
-    """
-    known = Counter(filter(None, cells))
-    for sign in "|;, ":
-        joined = {}
-        for cell in known:
-            parts = [part.strip() for part in cell.split(sign)]
-            if len(parts) > 1 and known.keys() >= {*parts}:
-                joined[cell] = SEPARATOR.join(parts)
-        is_usual = 2 * sum(known[cell] for cell in joined) > known.total()
-        if joined and (sign in "|;" or is_usual):
-            return [joined.get(cell, cell) for cell in cells]
-    return [*cells]

@@ -84,7 +84,9 @@ def plan_upgrade(root: Path) -> Upgrade:
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
-    rendered = render(*project_names(root), supply, extras, task=_task_of(root))
+    is_labels = re.search(r"^task: *labels\b", _text(root / "params.yaml") or "", re.MULTILINE)
+    task: Task = "labels" if is_labels else "one_label"
+    rendered = render(*project_names(root), supply, extras, task=task)
     template = {path: text_digest(text) for path, text in managed_files(rendered).items()}
     new = replace(new, template=template, origin=supply.origin, extras=extras)
     upgrade = Upgrade(new)
@@ -107,12 +109,6 @@ def plan_upgrade(root: Path) -> Upgrade:
         *upgrade.lines,
     ]
     return upgrade
-
-
-def _task_of(root: Path) -> Task:
-    """Return the task of a project's params, also of those that this version refuses."""
-    is_labels = re.search(r"^task: *labels\b", _text(root / "params.yaml") or "", re.MULTILINE)
-    return "labels" if is_labels else "one_label"
 
 
 def apply_upgrade(root: Path, upgrade: Upgrade) -> None:

@@ -17,6 +17,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.metadata import COLUMNS, Facts
 from pixmill.core.params import parse_params
+from pixmill.dataset.detection import Options, recognise
 from pixmill.dataset.exporting.choosing import choose, parse_licences
 from pixmill.dataset.exporting.writing import DATA_FORMATS, export_data
 from pixmill.dataset.tables import find_table
@@ -224,6 +225,18 @@ def test_several_labels_and_unknown_ones_are_exported(project, cells, several, t
                 for row in csv.DictReader(file)
             }
     assert found == cells
+
+
+@pytest.mark.parametrize("form", DATA_FORMATS)
+def test_several_labels_are_found_by_an_import(project, cells, several, tmp_path, form):
+    export_data(
+        choose(project, several, include_unknown=True), tmp_path / "out", form=form, root=project
+    )
+    found = recognise(tmp_path / "out", tmp_path / "scratch", Options())
+    assert found.several
+    assert {
+        hashlib.sha256(item.path.read_bytes()).hexdigest(): item.facts.cells for item in found.items
+    } == cells
 
 
 def test_tasks_of_several_labels(project, cells, several, tmp_path):

@@ -45,7 +45,7 @@ class Table:
 
 
 def bundled_table(
-    folder: Path, images: Path, *, per_class: int = 40, blank: float = 0.1, seed: int = 1
+    folder: Path, images: Path, *, per_class: int = 50, blank: float = 0.1, seed: int = 1
 ) -> Table:
     """Write a table of bundled images.
 

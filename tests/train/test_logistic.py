@@ -4,8 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 from pixmill.core.params import FeaturesParams, TrainParams
+from pixmill.heads import head_of
 from pixmill.models.scaling import BLOCK_ROWS
 from pixmill.train.logistic import fit_logistic
 from tests.train.conftest import sklearn_probabilities
@@ -49,6 +52,34 @@ def test_several_blocks_equal_scikit_learn(labels, class_weights) -> None:
     loss = -np.log(found[np.arange(len(targets)), targets]).mean()
     assert (last.train_loss, last.val_loss) == pytest.approx((loss, loss), rel=1e-5)
     assert last.train_accuracy == last.val_accuracy == np.mean(found.argmax(axis=1) == targets)
+
+
+@pytest.mark.parametrize("class_weights", [False, True])
+def test_labels_equal_scikit_learn_on_the_images_whose_cell_is_known(class_weights) -> None:
+    params = PARAMS.model_copy(update={"class_weights": class_weights})
+    seen, targets = draw(2 * BLOCK_ROWS + 1, 20, 4)
+    chance = np.random.default_rng(7)
+    # The last label is never yes.
+    cells = np.stack([targets == 0, targets < 2, targets % 2 == 0, targets < 0], axis=1)
+    cells = np.where(chance.random(cells.shape) < 0.3, -1, cells).astype(np.int8)
+    fitted = fit_logistic(
+        seen, cells, params, head=head_of("labels"), labels=4, validation=(seen, cells)
+    )
+    found = expit((seen @ fitted.kernel + fitted.bias).astype(np.float64))
+    mean = seen.mean(axis=0)
+    deviation = seen.std(axis=0)
+    scaled = (seen - mean) / np.maximum(deviation, 0.2 * np.median(deviation))
+    for place in range(3):
+        known = cells[:, place] >= 0
+        model = LogisticRegression(
+            C=0.01, max_iter=1000, class_weight="balanced" if class_weights else None
+        ).fit(scaled[known], cells[known, place])
+        expected = model.predict_proba(scaled)[:, 1]
+        np.testing.assert_allclose(found[:, place], expected, rtol=0, atol=1e-3)
+    assert found[:, 3].max() < 0.01
+    known = cells >= 0
+    losses = -np.log(np.where(cells == 1, found, 1 - found))[known]
+    assert fitted.history[-1].val_loss == pytest.approx(losses.mean(), rel=1e-5)
 
 
 def test_class_without_images_is_never_predicted() -> None:

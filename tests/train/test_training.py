@@ -6,8 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from pixmill.core.cells import render_cells
 from pixmill.core.errors import ManifestError, TrainError
+from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, FeaturesParams, TrainParams
+from pixmill.heads import head_of
 from pixmill.metrics.probabilities import losses
 from pixmill.train import Callback, train
 from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, EpochCallback
@@ -172,3 +175,36 @@ def test_error_if_memory_is_exhausted(packed):
     with pytest.raises(TrainError, match="not enough memory") as caught:
         train(packed, PARAMS.model_copy(update={"cnn": cnn}), classes=CLASSES)
     assert "smaller model" in caught.value.next
+
+
+@pytest.fixture
+def packed_cells(packed):
+    """The packed images with two labels each, a fifth of which is unknown."""
+    path = packed / "manifest.parquet"
+    table = read_table(path, SPLIT, stage="split")
+    generator = np.random.default_rng(7)
+
+    def cells_of(label):
+        cells = {"red": label == "red", "warm": label != "blue"}
+        return render_cells(
+            {name: cell for name, cell in cells.items() if generator.random() > 0.2}
+        )
+
+    write_table(path, table.assign(label=[cells_of(label) for label in table["label"]]), SPLIT)
+    return packed
+
+
+@pytest.mark.parametrize("model", ["cnn", "backbone"])
+def test_networks_fit_labels_of_which_some_are_unknown(packed_cells, tiny_backbone, model):
+    backbone = BackboneParams(name="plugin:tiny", unfreeze="all", image_size=32)
+    params = PARAMS.model_copy(update={"model": model, "epochs": 1, "backbone": backbone})
+
+    trained = train(
+        packed_cells, params, head=head_of("labels"), classes=("red", "warm"), root=tiny_backbone
+    )
+
+    assert trained.best.val_loss < 2
+    assert trained.learning_curve is None
+    probabilities = trained.classifier(np.asarray(trained.validation.pixels[:4], np.float32))
+    assert probabilities.shape == (4, 2)
+    assert f"share of labels right {100 * trained.best.val_accuracy:.1f} %" in trained.summary()

@@ -372,3 +372,13 @@ def test_nothing_but_a_refusal_ever_comes_of_a_wrong_file(name: str, value: obje
         message = refusal.message
     starts = (name.split(".")[0], "params.yaml")
     assert all(line.startswith(starts) for line in message.splitlines())
+
+
+def test_images_of_several_labels_are_not_mixed() -> None:
+    text = (
+        "{classes: [dark, long], task: labels, scrape: {snapshot: '2026-11-20'}, "
+        "train: {augmentation: {mix: mixup}}}"
+    )
+    with pytest.raises(ParamsError, match=r"^train\.augmentation\.mix: "):
+        parse_params(text)
+    assert parse_params(text.replace("task: labels, ", "")).train.augmentation.mix == "mixup"

@@ -36,7 +36,7 @@ def find_errors(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
         label=np.asarray(labels, object)[columns],
         kind=kinds,
         probability=values,
-        doubt=np.where(kinds == "missed", values, 1 - values),
+        doubt=np.where(kinds == "missed", values, 1 - values).round(6),
     )
     return found.sort_values(["doubt", "id", "label"], ignore_index=True)
 

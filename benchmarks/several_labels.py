@@ -33,7 +33,7 @@ from pixmill.train.logistic import fit_logistic
 IMAGES = sized(10_000, 2_000, 300)
 LABELS = sized(50, 20, 4)
 WIDTH = sized(1280, 1280, 64)
-ROUNDS = sized(2, 1, 1)
+ROUNDS = sized(1, 1, 1)
 EACH = sized(1_000_000, 60, 20)
 """Maximum number of bundled images per class."""
 THREADS = 2

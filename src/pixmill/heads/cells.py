@@ -190,6 +190,8 @@ class _Sigmoids(Fit):
     or without a no are not fitted.
     """
 
+    separate = True
+
     def __init__(self, targets: Targets, *, balanced: bool) -> None:
         counts = np.stack([(targets == NO).sum(axis=0), (targets == YES).sum(axis=0)])
         self.outputs = np.flatnonzero(counts.all(axis=0))
@@ -200,10 +202,10 @@ class _Sigmoids(Fit):
         each = counts[:, self.outputs]
         self._weights = 1 / (2 * each) if balanced else 1 / np.stack([self._known] * 2)
 
-    def penalise(self, kernel: Floats, c: float) -> tuple[float, Floats]:
+    def penalise(self, kernel: Floats, c: float) -> tuple[Floats, Floats]:
         """Return the penalty."""
         slope = kernel / (c * self._known)
-        return 0.5 * float((kernel * slope).sum()), slope
+        return 0.5 * (kernel * slope).sum(axis=0), slope
 
     def block(self, logits: Floats, rows: slice) -> Block:
         """Return loss and derivative."""
@@ -215,7 +217,7 @@ class _Sigmoids(Fit):
         weights[targets == UNKNOWN] = 0
         losses = _logistic_losses(logits, yes)
         errors = (expit(logits) - yes) * weights
-        return Block(_figures(losses, logits, targets), float((losses * weights).sum()), errors)
+        return Block(_figures(losses, logits, targets), (losses * weights).sum(axis=0), errors)
 
     def figures(self, logits: Floats, targets: Targets) -> Floats:
         """Return sums of loss, right cells and known cells."""

@@ -65,12 +65,12 @@ class Block(NamedTuple):
 
     Args:
         figures: Sums of loss, of right answers, and of what they are counted in, shape (3,).
-        loss: Weighted loss.
+        loss: Weighted loss; by output if outputs are separate.
         errors: Derivative of the weighted loss by the logits, shape (images, outputs).
     """
 
     figures: Floats
-    loss: float
+    loss: float | Floats
     errors: Floats
 
 
@@ -79,13 +79,15 @@ class Fit(ABC):
 
     Args:
         outputs: Indices of the outputs that are fitted; the others have no examples.
+        separate: Whether the outputs do not depend on each other, so each is minimised by itself.
     """
 
     outputs: Ints
+    separate: ClassVar[bool] = False
 
     @abstractmethod
-    def penalise(self, kernel: Floats, c: float) -> tuple[float, Floats]:
-        """Return the L2 penalty of a kernel, and its derivative.
+    def penalise(self, kernel: Floats, c: float) -> tuple[float | Floats, Floats]:
+        """Return the L2 penalty of a kernel, by output if they are separate, and its derivative.
 
         Args:
             kernel: Weights of scaled features, shape (features, fitted outputs).

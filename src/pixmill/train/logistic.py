@@ -16,6 +16,7 @@ from pixmill.heads import ONE_LABEL, Head
 from pixmill.heads.head import Fit, Targets
 from pixmill.models.layers import several_layers
 from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling
+from pixmill.train.columns import minimise_columns
 from pixmill.train.history import Epoch, Timing
 
 _MAX_ITERATIONS = 1000
@@ -157,6 +158,14 @@ class _Objective:
         from scipy.optimize import minimize
 
         start = np.zeros((len(self._scaling.mean) + 1) * len(self._fit.outputs))
+        if self._fit.separate:
+            return minimise_columns(
+                self,
+                start.reshape(-1, len(self._fit.outputs)),
+                callback,
+                iterations=_MAX_ITERATIONS,
+                tolerance=_TOLERANCES["gtol"],
+            )
         options = {"maxiter": _MAX_ITERATIONS, **_TOLERANCES}
         return minimize(
             self, start, method="L-BFGS-B", jac=True, callback=callback, options=options
@@ -190,11 +199,11 @@ class _Objective:
         loss, accuracy = sums[:2] / sums[2]
         return float(loss), float(accuracy)
 
-    def __call__(self, solution: Array) -> tuple[float, Array]:
+    def __call__(self, solution: Array) -> tuple[Any, Array]:
         kernel, bias = self._parts(solution)
         compute = partial(self._block, *self._scaling.fold_into(kernel, bias))
         figures = np.zeros(3)
-        loss = 0.0
+        loss: Any = 0.0
         slopes = np.zeros_like(kernel)
         sums = np.zeros_like(bias)
         for parts in self._pool.map(compute, range(0, len(self._features), BLOCK_ROWS)):
@@ -209,7 +218,7 @@ class _Objective:
         scaled = (slopes - np.outer(self._scaling.mean, sums)) / self._scaling.deviation[:, None]
         return loss, np.vstack([scaled + slope, sums]).ravel()
 
-    def _block(self, kernel: Array, bias: Array, start: int) -> tuple[Array, float, Array, Array]:
+    def _block(self, kernel: Array, bias: Array, start: int) -> tuple[Array, Any, Array, Array]:
         """Return a block's figures, weighted loss, and gradients of kernel and bias."""
         rows = slice(start, start + BLOCK_ROWS)
         features = self._features[rows].astype(np.float64)

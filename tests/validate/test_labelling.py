@@ -66,7 +66,7 @@ def test_copies_merge_their_cells(scrape: Scrape) -> None:
 def test_counts_yes_and_no_apart(scrape: Scrape) -> None:
     for seed in range(6):
         cells = {"dark": seed < 2, "long": True} | ({"worn": True} if seed % 2 else {})
-        scrape.add(render_cells(cells), image(seed), image_url=image_url=f"{seed}.png")
+        scrape.add(render_cells(cells), image(seed), image_url=f"{seed}.png")
     found = judged(scrape)
     figures = metrics(found)
     assert figures["labels"]["dark"] == {"yes": 2, "no": 4, "unknown": 0, "prevalence": 0.3333}

@@ -21,8 +21,8 @@ _FREQUENT = 10
 def choose_salt(cells: Matrix, names: Sequence[str], params: SplitParams, salts: int = 256) -> str:
     """Return the salt whose worst label deviates least from its share.
 
-    Of the salts ``"0"``, ``"1"``, … and that of the params. One with which test or val lacks a label
-    of ten images is chosen only if all lack one. With very many images, fewer salts are tried.
+    Of the salts ``"0"``, ``"1"``, … and that of the params, those come first with which both test
+    and val have all labels of at least ten images. With very many images, fewer salts are tried.
 
     Args:
         cells: Cells, shape (images, labels).
@@ -30,45 +30,43 @@ def choose_salt(cells: Matrix, names: Sequence[str], params: SplitParams, salts:
         params: The section ``split``.
         salts: Number of salts besides that of the params.
     """
-    groups, counts = _by_group(cells, names)
-    tried = min(salts, max(_MIN_SALTS, _MAX_HASHES // max(1, len(groups))))
-    candidates = [params.salt, *(str(salt) for salt in range(tried))]
-    ranks = [_rank(*deviations(counts, groups, params, salt)) for salt in candidates]
-    return candidates[min(range(len(ranks)), key=ranks.__getitem__)]
+    tried = min(salts, max(_MIN_SALTS, _MAX_HASHES // max(1, len(names))))
+    candidates = [params.salt, *map(str, range(tried))]
+    inside, found = deviations(cells, names, params, candidates)
+    lacking = (inside == 0) & ((cells == YES).sum(axis=0) >= _FREQUENT)
+    worst = found.max(axis=(1, 2), initial=0)
+    best = int(np.lexsort((worst, lacking.sum(axis=(1, 2))))[0])
+    return candidates[best]
 
 
 def deviations(
-    counts: npt.NDArray[np.float32], groups: Sequence[str], params: SplitParams, salt: str
-) -> tuple[int, npt.NDArray[np.float64]]:
-    """Return the number of labels that test or val lacks, and the deviation of each label in both.
+    cells: Matrix, names: Sequence[str], params: SplitParams, salts: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return how many images of each label are in test and val, and how far that is from its share.
 
     Args:
-        counts: Images with each label by group, shape (groups, labels).
-        groups: Names of the groups.
+        cells: Cells, shape (images, labels).
+        names: Id or group of each image.
         params: The section ``split``.
-        salt: The salt.
+        salts: The salts.
 
     Returns:
-        Labels of at least ten images without one in test or val; deviations of the number of images
-        in standard errors, shape (2, labels).
+        Numbers of images, and their deviations in standard errors; both of shape (salts, 2,
+        labels), for test and val.
     """
-    sides = sides_of(places(groups, salt), val=params.val, test=params.test)
-    shares = np.array([[params.test], [params.val]])
-    inside = np.stack([sides == TEST, sides == VAL]).astype(np.float32) @ counts
-    totals = counts.sum(axis=0, dtype=np.float64)
-    squares = np.einsum("gl,gl->l", counts, counts, dtype=np.float64)
-    errors = np.sqrt(shares * (1 - shares) * np.maximum(squares, 1))
-    lacking = int(((inside == 0) & (totals >= _FREQUENT)).sum())
-    return lacking, np.abs(inside - shares * totals) / errors
+    from scipy.sparse import coo_array
 
-
-def _by_group(cells: Matrix, names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.float32]]:
-    """Return the groups, and the number of their images with each label."""
-    groups, of = np.unique(np.asarray(names, object).astype(str), return_inverse=True)
-    counts = np.zeros((len(groups), cells.shape[1]), np.float32)
-    np.add.at(counts, of, cells == YES)
-    return groups.tolist(), counts
-
-
-def _rank(lacking: int, found: npt.NDArray[np.float64]) -> tuple[int, float]:
-    return lacking, float(found.max(initial=0))
+    groups, of = np.unique(np.asarray(names, str), return_inverse=True)
+    rows, labels = np.nonzero(cells == YES)
+    ones = np.ones(len(rows), np.float32)
+    counts = coo_array((ones, (labels, of[rows])), shape=(cells.shape[1], len(groups))).tocsr()
+    sides = np.stack(
+        [sides_of(places(groups, salt), val=params.val, test=params.test) for salt in salts]
+    )
+    inside = np.stack([counts @ (sides == part).T.astype(np.float32) for part in (TEST, VAL)])
+    shares = np.array([params.test, params.val])[:, None, None]
+    totals = counts.sum(axis=1)[:, None]
+    # Images of a group are in one split, so a large group counts for more.
+    errors = np.sqrt(shares * (1 - shares) * np.maximum(counts.power(2).sum(axis=1), 1)[:, None])
+    found = np.abs(inside - shares * totals) / errors
+    return inside.transpose(2, 0, 1), found.transpose(2, 0, 1)

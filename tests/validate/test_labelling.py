@@ -80,7 +80,9 @@ def test_counts_yes_and_no_apart(scrape: Scrape) -> None:
 def test_pairs_differ_if_they_disagree(scrape: Scrape) -> None:
     small = {"side": 200}
     scrape.add('{"dark":true,"long":true}', image(1, **small), image_url="a.png")
-    scrape.add('{"dark":true,"long":false}', image(1, kind="JPEG", quality=60, **small), image_url="b.jpg")
+    scrape.add(
+        '{"dark":true,"long":false}', image(1, kind="JPEG", quality=60, **small), image_url="b.jpg"
+    )
     scrape.add('{"dark":true}', image(2, **small), image_url="c.png")
     scrape.add('{"long":true}', image(2, kind="JPEG", quality=60, **small), image_url="d.jpg")
     found = judged(scrape)

@@ -1,6 +1,7 @@
 """Issues are reported before a run."""
 
 import base64
+import json
 import shlex
 import shutil
 from pathlib import Path
@@ -201,3 +202,28 @@ def test_a_cache_that_dvc_cannot_name_in_a_copy(tmp_path):
     assert str(root / ".dvc" / "cache") in shlex.split(issue.next)
     (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n")  # as advised
     assert list(temporary_copies(root)) == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "task", "trained", "named"),
+    [
+        ("classes", None, None, []),
+        ("classes, task", "labels", "labels", []),
+        ("classes", "labels", None, ["DVC overlooks task"]),
+        ("classes, task", None, None, ["dvc.yaml lists task"]),
+        ("classes, task", "labels", "one_label", ["task is now labels"]),
+        ("classes, task", "one_label", "labels", ["task is now one_label"]),
+    ],
+)
+def test_a_changed_task(root, listed, task, trained, named):
+    (root / "dvc.yaml").write_text(f"stages: {{scrape: {{params: [{listed}, scrape]}}}}")
+    if trained is not None:
+        (root / "artifacts" / "train").mkdir(parents=True)
+        kept = {} if trained == "one_label" else {"task": trained}
+        (root / "artifacts" / "train" / "labels.json").write_text(json.dumps(kept))
+    given = params()
+    if task is not None:
+        given = Params.model_validate(given.model_dump(exclude_unset=True, by_alias=True) | {"task": task})
+    found = [message for message, _ in messages(root, given)]
+    assert [any(text.startswith(start) for text in found) for start in named] == [True] * len(named)
+    assert len(found) == len(named)

@@ -5,6 +5,7 @@ They take about a second; a run would fail after minutes.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from pixmill.core.install.origin import install_command
 from pixmill.core.install.plugins import load_plugin
 from pixmill.core.install.pyproject import GROUPS
 from pixmill.core.names import class_by_name
-from pixmill.core.params import Params
+from pixmill.core.params import Params, parse_yaml
 from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
 from pixmill.dataset.bundled import missing_data
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _MAX_OPENED = 100
 """Images whose headers are read."""
+
+_OF_TASK = ("scrape", "validate", "split", "train")
+"""Stages whose results depend on the task."""
 
 MAX_NAMED = 20
 """Folders listed in a message."""
@@ -64,6 +68,7 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         params: Params of the project.
     """
     yield from temporary_copies(root)
+    yield from _task(root, params)
     sources = params.sources()
     if "urls" in sources:
         from pixmill.scrape.sources.urls import UrlsSource
@@ -85,6 +90,32 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         yield from _folders(root / "data", params)
     if (folder := params.evaluate.unlabelled) is not None and not (root / folder).exists():
         yield Issue(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
+
+
+def _task(root: Path, params: Params) -> Iterator[Issue]:
+    """Yield whether stages overlook the task, and whether the results are of another one."""
+    path = root / "dvc.yaml"
+    stages = parse_yaml(path.read_text("utf-8"))["stages"] if path.is_file() else {}
+    lists = {name: "task" in stages[name].get("params", ()) for name in _OF_TASK if name in stages}
+    usual = Params.model_fields["task"].default
+    lacking = [name for name, listed in lists.items() if not listed]
+    if params.task != usual and lacking:
+        yield Issue(
+            f"DVC overlooks task in params.yaml: dvc.yaml does not list it for {first_of(lacking)}",
+            "write task beside classes in params: of these stages of dvc.yaml",
+        )
+    if "task" not in params.model_fields_set and any(lists.values()):
+        problem = "dvc.yaml lists task, which params.yaml does not have, so dvc repro fails"
+        yield Issue(problem, f"add to params.yaml: task: {usual}", stops=True)
+    model = root / "artifacts" / "train" / "labels.json"
+    trained = json.loads(model.read_text("utf-8")) if model.is_file() else {"task": params.task}
+    was = trained.get("task", usual)
+    if was != params.task:
+        yield Issue(
+            f"task is now {params.task}, and the results are of {was}: all stages run again, and "
+            "the two results cannot be compared",
+            None,
+        )
 
 
 def _preset(root: Path, params: Params) -> Iterator[Issue]:

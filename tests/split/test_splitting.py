@@ -13,6 +13,7 @@ from pixmill.core.manifest import SPLIT
 from pixmill.core.params import SplitParams
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.split.checks import tables
+from pixmill.split.labelling import OneLabel
 from pixmill.split.splitting import (
     Split,
     assign,
@@ -343,7 +344,7 @@ def found():
     manifest.loc[79, ["verdict", "reason"]] = ["drop", "duplicate_pixels:" + IDS[0]]
     pairs = pairs_table(list(zip(IDS[:20], IDS[20:40], strict=True)))
     assigned = assign(manifest, pairs, TWO_FOLDS)
-    return Split(assigned.manifest, None, assigned.dropped, pairs, CLASSES, ())
+    return Split(assigned.manifest, None, assigned.dropped, pairs, CLASSES, (), OneLabel())
 
 
 def test_dropped_lists_only_images_dropped_by_split(found):

@@ -319,11 +319,11 @@ def series_remark(split: Split) -> str:
 
 def plot_table(split: Split) -> pd.DataFrame:
     """Return per split and class ``part``, ``label``, ``name`` (both), ``n`` and ``share``."""
-    rows = [
-        (part, label, f"{part} {label}", n, round(n / max(1, split.sizes[part]), 6))
-        for part, counts in split.counts.items()
-        for label, n in counts.items()
-    ]
+    rows = []
+    for part, counts in split.counts.items():
+        known = split.labelling.known(split.manifest, part, split.classes)
+        for label, n in counts.items():
+            rows.append((part, label, f"{part} {label}", n, round(n / max(1, known[label]), 6)))
     return pd.DataFrame(rows, columns=["part", "label", "name", "n", "share"])
 
 

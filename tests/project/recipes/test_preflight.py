@@ -223,7 +223,9 @@ def test_a_changed_task(root, listed, task, trained, named):
         (root / "artifacts" / "train" / "labels.json").write_text(json.dumps(kept))
     given = params()
     if task is not None:
-        given = Params.model_validate(given.model_dump(exclude_unset=True, by_alias=True) | {"task": task})
+        given = Params.model_validate(
+            given.model_dump(exclude_unset=True, by_alias=True) | {"task": task}
+        )
     found = [message for message, _ in messages(root, given)]
     assert [any(text.startswith(start) for text in found) for start in named] == [True] * len(named)
     assert len(found) == len(named)

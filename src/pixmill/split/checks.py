@@ -61,9 +61,9 @@ def tables(
         "given": Table(_given_rows(manifest)),
         "given and dropped": Table(given_test_rows(manifest)[["given_split", "reason"]]),
     }
-    answers = labelling.by_answer(kept)
     for part in PARTS:
-        found[part] = Table(answers.loc[answers["split"] == part, ["label"]].drop_duplicates())
+        answers = labelling.answers_of(kept.loc[kept["split"] == part, "label"])
+        found[part] = Table(pd.DataFrame({"label": np.array(answers, object)}))
     if groups is not None:
         found["groups"] = Table(_sides_of(groups[kept.index], kept["split"]))
         found["groups in folds"] = Table(_sides_of(groups[within.index], within["fold"]))
@@ -287,7 +287,7 @@ def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame
 
 def _shares(manifest: pd.DataFrame, classes: Sequence[str], labelling: OneLabel) -> pd.DataFrame:
     """Return per class and split its share of the split, of all images, and the difference."""
-    counts = count_by(labelling.by_label(manifest), "split", PARTS, classes)
+    counts = count_by(labelling.by_label(manifest[["split", "label"]]), "split", PARTS, classes)
     known = {part: labelling.known(manifest, part, classes) for part in PARTS}
     rows = []
     for part in PARTS:

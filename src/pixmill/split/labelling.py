@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pandas as pd
 
-from pixmill.core.cells import Task, by_label, parse_cells, show_labels, to_matrix, yes_labels
+from pixmill.core.cells import (
+    UNKNOWN,
+    Task,
+    by_label,
+    parse_cells,
+    show_labels,
+    to_matrix,
+    yes_labels,
+)
 from pixmill.core.params import SplitParams
 from pixmill.split.salts import choose_salt
 
@@ -30,9 +37,9 @@ class OneLabel:
         """Return one row for each label of each image."""
         return manifest
 
-    def by_answer(self, manifest: pd.DataFrame) -> pd.DataFrame:
-        """Return one row for each answer that is known of each image."""
-        return manifest
+    def answers_of(self, labels: pd.Series[str]) -> list[str]:
+        """Return the distinct answers that are known of images."""
+        return labels.unique().tolist()
 
     def answers(self, classes: Sequence[str]) -> list[str]:
         """Return the answers that each split needs."""
@@ -74,9 +81,10 @@ class SeveralLabels(OneLabel):
         """Return one row for each label that an image has."""
         return by_label(manifest, yes_labels)
 
-    def by_answer(self, manifest: pd.DataFrame) -> pd.DataFrame:
-        """Return one row for each label that an image has, or has not."""
-        return by_label(manifest, _answers)
+    def answers_of(self, labels: pd.Series[str]) -> list[str]:
+        """Return yes and no of labels."""
+        cells = {cell for text in labels.unique() for cell in parse_cells(text).items()}
+        return sorted(label if answer else _no(label) for label, answer in cells)
 
     def answers(self, classes: Sequence[str]) -> list[str]:
         """Return yes and no of each label."""
@@ -84,8 +92,8 @@ class SeveralLabels(OneLabel):
 
     def known(self, manifest: pd.DataFrame, part: str, classes: Sequence[str]) -> dict[str, int]:
         """Return the number of images with yes or no."""
-        rows = by_label(manifest[manifest["split"] == part], parse_cells)["label"].value_counts()
-        return {label: int(rows.get(label, 0)) for label in classes}
+        cells = to_matrix(manifest.loc[manifest["split"] == part, "label"], classes)
+        return dict(zip(classes, (cells != UNKNOWN).sum(axis=0).tolist(), strict=True))
 
     def salts(
         self,
@@ -100,10 +108,6 @@ class SeveralLabels(OneLabel):
     def show(self, text: str) -> str:
         """Return the labels that an image has."""
         return show_labels(yes_labels(text))
-
-
-def _answers(text: Any) -> list[str]:
-    return [label if answer else _no(label) for label, answer in parse_cells(text).items()]
 
 
 def _no(label: str) -> str:

@@ -73,7 +73,7 @@ class Split(Assignment):
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """The number of images by split and label."""
-        by_label = self.labelling.by_label(self.manifest)
+        by_label = self.labelling.by_label(self.manifest[["split", "label"]])
         return count_by(by_label, "split", PARTS, self.classes)
 
     @property
@@ -106,7 +106,7 @@ def split(
         ManifestError: A kept image has another label, because ``classes`` changed after validate.
     """
     labelling = LABELLINGS[task]
-    kept = labelling.by_answer(manifest[manifest["verdict"] == "keep"])["label"]
+    kept = labelling.answers_of(manifest.loc[manifest["verdict"] == "keep", "label"])
     if unknown := sorted(set(kept) - {*labelling.answers(classes)}):
         raise ManifestError(
             (
@@ -150,8 +150,9 @@ def _lacks(
     labelling: OneLabel, classes: Sequence[str], parts: Collection[str], manifest: pd.DataFrame
 ) -> bool:
     """Return whether one of the splits lacks images of an answer."""
-    found = labelling.by_answer(manifest).groupby("split")["label"].nunique()
-    return any(found.get(part, 0) < len(labelling.answers(classes)) for part in parts)
+    needed = len(labelling.answers(classes))
+    labels = (manifest.loc[manifest["split"] == part, "label"] for part in parts)
+    return any(len(labelling.answers_of(found)) < needed for found in labels)
 
 
 def assign(
@@ -291,7 +292,12 @@ def metrics(split: Split) -> dict[str, Any]:
         "dropped": len(words),
         "reasons": {word: int((words == word).sum()) for word in REASONS if (words == word).any()},
         "gate": verdicts_by_name(split.outcomes),
-        "folds": count_by(split.labelling.by_label(split.manifest), "fold", numbers, split.classes),
+        "folds": count_by(
+            split.labelling.by_label(split.manifest[["split", "fold", "label"]]),
+            "fold",
+            numbers,
+            split.classes,
+        ),
     }
     if given := given_test(split.manifest):
         found["given_test"] = given
@@ -305,7 +311,7 @@ def series_remark(split: Split) -> str:
     names = [] if split.groups is None else [split.groups[kept.index].to_numpy(object)]
     pairs = _rows(split.pairs, kept["id"].to_numpy(object))
     members = pd.Series(clusters(kept["group"].to_numpy(object), *names, pairs=pairs), kept.index)
-    by_label = split.labelling.by_label(kept)["label"]
+    by_label = split.labelling.by_label(kept[["label"]])["label"]
     images = members[by_label.index].groupby(by_label.to_numpy()).agg(["size", "nunique"])
     single = images.index[(images["size"] > 1) & (images["nunique"] == 1)].tolist()
     if not single:

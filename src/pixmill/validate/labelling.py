@@ -231,7 +231,7 @@ class SeveralLabels(OneLabel):
     def table(self, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         """Return the table with ``no``, ``unknown``, ``prevalence``, and the ``rarer`` answer."""
         cells = _kept_cells(manifest, classes)
-        found = class_table(self.by_label(manifest), classes)
+        found = class_table(self.by_label(manifest[["label", "verdict"]]), classes)
         found["no"] = (cells == NO).sum(axis=0)
         found["unknown"] = (cells == UNKNOWN).sum(axis=0)
         known = found["n"] + found["no"]

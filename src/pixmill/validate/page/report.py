@@ -95,7 +95,8 @@ def render_report(
     figures = metrics(validation)
     classes = validation.classes
     smallest = classes if len(classes) <= MAX_BARS else classes.sort_values("n", kind="stable")
-    by_label = validation.labelling.by_label(validation.manifest)
+    sized = validation.manifest[["label", "verdict", "given_split", *DIMENSIONS]]
+    by_label = validation.labelling.by_label(sized)
     dimensions = dimension_table(by_label, labels).to_dict("records")
     return render_page(
         "pixmill.validate.page",
@@ -141,7 +142,7 @@ def render_report(
 
 def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Return the medians of the measures over the kept images, by class."""
-    kept = images.labelling.by_label(images.manifest[images.kept])[["label", *_TYPICAL]]
+    kept = images.labelling.by_label(images.manifest.loc[images.kept, ["label", *_TYPICAL]])
     table = (
         kept.groupby("label", observed=True)[list(_TYPICAL)]
         .median()

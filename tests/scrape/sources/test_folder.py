@@ -357,3 +357,4 @@ def test_several_labels_an_image(data):
     (pile,) = source.search_unlabelled(data / "unlabelled")
     assert pile.image_url == "data/unlabelled/4.png"
     assert source.absence("red") is None
+    assert "sock" in source.absence("sock")

@@ -411,8 +411,11 @@ class LabelsFolder(FolderSource):
                 if answer:
                     yield name, self._part_of(name), label
 
-    def _has_image(self, label: str) -> bool:
-        return any(label in cells for cells in self._cells.values())
+    def absence(self, label: str) -> str | None:
+        """Return that nothing is known of a label; ``None`` if an image has it or has it not."""
+        if any(label in cells for cells in self._cells.values()):
+            return None
+        return f"no row of data/{FILE} and no folder names the label {label}"
 
 
 FOLDERS: dict[Task, type[FolderSource]] = {"one_label": FolderSource, "labels": LabelsFolder}

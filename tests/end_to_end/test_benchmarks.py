@@ -20,6 +20,7 @@ KEYS = {
     "labels": {"bundled_2", "bundled_5", "bundled_10"},
     "manifest": {"duplicates_exponent", "gate_exponent", "split_exponent", "memory_under_4_gb"},
     "presets": {"dinov2_small"},
+    "salts": {f"{n}_{kind}" for n in (5, 20, 100) for kind in ("independent", "correlated")},
     "scale": {
         "ray_vs_pool",
         "ray_vs_pool_by_workers",

@@ -20,6 +20,7 @@ from pixmill.core.decisions import (
     label_as,
     read_rows,
     render_rows,
+    set_cell,
     set_fate,
 )
 from pixmill.core.errors import DataError, DecisionsError
@@ -218,3 +219,13 @@ def test_killed_writer_leaves_whole_acknowledged_rows(project: Path) -> None:
     table = DecisionTable(project)
     assert table.path.read_text() == render_rows(read_rows(table.path))
     assert len(table.actions()) >= start - 6
+
+
+def test_decisions_keep_the_dispute_of_another_label(table: DecisionTable) -> None:
+    (table.root / "params.yaml").write_text("task: labels\n")
+    torn = [Row(A, "coat", by="ann"), Row(A, "coat", "no", by="bob")]
+    table.path.write_text(render_rows(torn))
+    table.decide(set_cell(A, "dark", False, by="ann"))
+    assert DecisionTable(table.root).decided[A].disputed == ("coat",)
+    table.decide(set_cell(A, "coat", False, by="bob"))
+    assert set(read_rows(table.path)) == {torn[1], Row(A, "dark", "no", by="ann")}

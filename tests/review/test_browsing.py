@@ -10,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from pixmill.core.decisions import read_rows
 from pixmill.core.files.workspace import Workspace
 from pixmill.dataset.inbox import Inbox
 from pixmill.local.private_server import PrivateServer, make_app
@@ -17,7 +18,7 @@ from pixmill.review.grid.images import ImageTable
 from pixmill.review.serving import ReviewSite
 from tests.browsing import open_chrome
 from tests.review.browsing import Page
-from tests.review.conftest import Project, fill, jpeg
+from tests.review.conftest import LABELS_PARAMS, Project, fill, jpeg
 
 pytestmark = pytest.mark.browser
 
@@ -364,3 +365,41 @@ def test_a_refused_action_is_taken_back(grid):
     grid.until(lambda _: grid.text("alert"))
     assert "params.yaml" in grid.text("alert")
     assert grid.run("document.querySelectorAll('#sections button')[0].textContent").endswith(" 20")
+
+
+def test_keys_answer_yes_and_no_for_each_of_several_labels(browser, tmp_path):
+    project = Project(tmp_path, LABELS_PARAMS)
+    first, second = sorted((project.add('{"dark":true}'), project.add('{"sleeves":false}')))
+    project.names = {"first": first, "second": second}
+    project.doubt([(first, "long", "yes"), (second, "long", "yes")])
+    project.write()
+    with reviewed(project):
+        page = Page(browser, project)
+        assert page.text("title") == "1. Does it show 'long'?"
+        page.press("y", "n")
+        assert page.said() == {"first": {"yes long"}, "second": {"no long"}}
+        assert page.text("end-title") == "2 of 2 done."
+        page.press("u")
+        assert page.said() == {"first": {"yes long"}}
+        browser.execute_script("location.hash = '#scope=all&sort=files&focus=sleeves'")
+        page.until(lambda _: page.run("document.querySelectorAll('.cell:not([hidden])').length"))
+
+        def tiles(*texts):
+            shown = "[...document.querySelectorAll('.cell:not([hidden]) .caption')]"
+            page.until(
+                lambda _: page.run(f"{shown}.map(each => each.textContent).sort()") == [*texts]
+            )
+
+        tiles("dark, long", "✕ sleeves")
+        actions = ActionChains(browser).send_keys(Keys.HOME).key_down(Keys.SHIFT)
+        actions.send_keys(Keys.END).send_keys("3").key_up(Keys.SHIFT).perform()
+        tiles("dark, long, ✕ sleeves", "✕ sleeves")
+        page.until(lambda _: len(read_rows(project.decisions)) == 3)
+        assert page.said() == {"first": {"yes long", "no sleeves"}, "second": {"no sleeves"}}
+        page.press(Keys.HOME, "3")
+        tiles("dark, long, sleeves", "✕ sleeves")
+        page.press("3")  # once more takes it back
+        tiles("dark, long", "✕ sleeves")
+        page.press("z", "z", "z")
+        page.until(lambda _: page.said() == {"first": {"yes long"}})
+        assert browser.get_log("browser") == []

@@ -16,7 +16,7 @@ from pixmill.review.recovery import describe_missing
 from pixmill.review.review_session import DecisionError
 from pixmill.review.serving import end_session
 from tests.disk import limit_file_size
-from tests.review.conftest import Desk, jpeg
+from tests.review.conftest import LABELS_PARAMS, Desk, jpeg
 
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
 
@@ -280,3 +280,22 @@ def test_an_accept_that_was_killed_is_known(project, send, start, data, inbox, m
     assert describe_missing(project.root) is None
     (data / name_of(name, "dress")).unlink()
     assert describe_missing(project.root) is not None
+
+
+def test_correction_of_several_labels_is_accepted_with_a_row_for_each(project, inbox, start, data):
+    project.params = LABELS_PARAMS
+    known = project.add('{"dark":true,"long":true}', content=jpeg(901))
+    given = {"prediction": {"label": "none of these"}, "label": None, "model": MODEL}
+    inbox.add(jpeg(901), extension=".jpg", labels={"dark": True, "long": False}, **given)
+    name = inbox.add(jpeg(900), extension=".jpg", labels={"dark": False, "long": True}, **given)
+    desk = start()
+    asked = {(case.label, case.suggestion) for case in desk.session.cases}
+    assert asked == {("long", "no"), ("", None)}
+    desk.decide("keep", name)
+    assert in_data(data) == [name_of(name, "unlabelled")]
+    assert project.said() == {(name, "no", "dark", ""), (name, "yes", "long", "")}
+    desk.decide("no", known, label="long")
+    assert (known, "no", "long", "") in project.said()
+    desk.undo()
+    desk.undo()
+    assert (in_data(data), project.said()) == ([], set())

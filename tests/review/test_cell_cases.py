@@ -50,7 +50,7 @@ def test_answer_settles_the_question_about_one_label(project):
         1,
         "dark; not long",
     )
-    assert shown["images"][0]["decision"]["label"] == "none of these; not dark"
+    assert shown["images"][0]["decision"]["label"] == "not dark"
     assert project.said() == {(name, "no", "dark", "")}
     desk.undo()
     assert project.said() == set()

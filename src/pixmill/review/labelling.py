@@ -130,8 +130,12 @@ class OneLabel:
         """Return columns of labels that can colour the map."""
         return {"label": labels}
 
+    def answer(self, predicted: str) -> str:
+        """Return what the model says of an image as people read it."""
+        return predicted
+
     def tell(self, predicted: str, percent: int) -> str:
-        """Return what the model says of an image, and how sure it is."""
+        """Return what the model says of an image, and how sure it is, for a tile."""
         return f"{predicted} {percent} %"
 
     def is_wrong(self, known: str, predicted: str, label: str = "", said: str = "") -> bool:
@@ -192,9 +196,10 @@ class SeveralLabels(OneLabel):
     def show(self, text: str | None) -> str | None:
         """Return the labels that an image has, and those that it has not."""
         cells = _cells(text)
-        has = show_labels([label for label, is_yes in cells.items() if is_yes])
+        has = [label for label, is_yes in cells.items() if is_yes]
         lacks = [label for label, is_yes in cells.items() if not is_yes]
-        return f"{has}; not {', '.join(lacks)}" if lacks else has if cells else None
+        parts = [", ".join(has), f"not {', '.join(lacks)}" if lacks else ""]
+        return "; ".join(filter(None, parts)) or None
 
     def agree(self, known: str | None, given: str | None) -> bool:
         """Return whether all cells of a correction are known."""
@@ -271,9 +276,13 @@ class SeveralLabels(OneLabel):
         """Return yes or no for each label."""
         return {f"{name}?": self.about(labels, name) for name in classes}
 
-    def tell(self, predicted: str, percent: int) -> str:  # noqa: ARG002 (each label has its own)
+    def answer(self, predicted: str) -> str:
         """Return the labels that the model sees."""
         return show_labels([*_cells(predicted)])
+
+    def tell(self, predicted: str, percent: int) -> str:  # noqa: ARG002 (each label has its own)
+        """Return the text of the cells of the answer."""
+        return predicted
 
     def is_wrong(self, known: str, predicted: str, label: str = "", said: str = "") -> bool:
         """Return whether a prediction is wrong about any known label, or about this one."""

@@ -82,7 +82,7 @@ def _facts(session: Session, labels: pd.DataFrame) -> pd.DataFrame:
     is_right = pd.Series(["wrong" if each else "right" for each in wrong], answers.index)
     # Whether a model is right about the images that it was fitted to says nothing.
     answers["right"] = is_right.where(held_out(tables.predictions).to_numpy(bool))
-    answers["predicted"] = answers["predicted"].map(labelling.show)
+    answers["predicted"] = answers["predicted"].map(labelling.answer)
     return facts.join(answers.drop(columns="label"))
 
 

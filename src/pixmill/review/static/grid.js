@@ -143,7 +143,7 @@ function fill(cell, index, section) {
 function caption(index, { kind }, given) {
   const label = labelling.shown(state, index, given < 0 ? '' : state.answers[given].name);
   const said = state.said?.[index];
-  if (said) return labelling.tell(said, label);
+  if (said) return labelling.tell(said, label, state.known?.[index]);
   if (given >= 0 || ['cluster', 'sample', 'again'].includes(kind)) return label;
   const guess = state.guess[index];
   return labelling.guess(label, guess < 0 || kind === 'unsure' ? state.words[state.word[index]] ?? '' : `${state.answers[guess].name} ${state.belief[index]} %`);
@@ -217,7 +217,7 @@ function measured() {
 
 // What to do with the images shown, and whether they are the sample.
 function stage() {
-  if (LISTS.test(view.scope)) return [state?.said ? 'Below each image: what the model says, and how sure it is.' : '', false];
+  if (LISTS.test(view.scope)) return [state?.said ? labelling.below : '', false];
   if (facts.view.sort !== 'next' || !state?.rows.length) return ['', false];
   const again = state.sections.some(({ kind }) => kind === 'again');
   if (again && !facts.left) return ['Label these as if for the first time: that shows how consistent the labels are. The first label appears once you have given the second.', false];

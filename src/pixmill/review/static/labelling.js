@@ -15,6 +15,7 @@ const one = {
   guess: (text, guess) => text || guess,
   // What the model says of an image, and its label.
   tell: (said, label) => (said.startsWith(`${label} `) ? said : `${said}${label && `, not ${label}`}`),
+  below: 'Below each image: what the model says, and how sure it is.',
   group: () => 'Class',
   left: 'unlabelled',
   of: () => '',
@@ -40,7 +41,12 @@ const several = {
   refuses: (facts, label) => label === facts.focus,
   shown: (state, index) => Object.entries(state.known[index]).filter(([, is]) => is !== undefined).sort(([, a], [, b]) => b - a).map(([label, is]) => (is ? label : `✕ ${label}`)).join(', '),
   guess: (text, guess) => [guess, text].filter(Boolean).join(' · '),
-  tell: (said, label) => `says ${said} · ${label}`,
+  tell: (said, label, known) => {
+    const yes = JSON.parse(said);
+    const others = Object.keys({ ...yes, ...known }).filter((name) => Boolean(yes[name]) !== Boolean(known[name]));
+    return others.length ? `says ${others.map((name) => (yes[name] ? name : `not ${name}`)).join(', ')}` : `says ${label}`;
+  },
+  below: 'Below each image: what the model says that is not known, or known otherwise.',
   group: (facts) => facts.focus,
   left: 'unknown',
   of: (facts) => `: ${facts.focus}`,

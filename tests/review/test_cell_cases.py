@@ -3,6 +3,7 @@
 import pytest
 
 from pixmill.core.decisions import Row, render_rows
+from pixmill.project.findings import count_label_issues
 from pixmill.review.case_view import case_content
 from tests.review.conftest import LABELS_PARAMS, Desk, Project
 
@@ -51,6 +52,7 @@ def test_answer_settles_the_question_about_one_label(project):
         "dark; not long",
     )
     assert shown["images"][0]["decision"]["label"] == "not dark"
+    assert count_label_issues(project.root) == 1
     assert project.said() == {(name, "no", "dark", "")}
     desk.undo()
     assert project.said() == set()

@@ -7,6 +7,7 @@ history, which a purge cannot reach.
 
 import csv
 import io
+import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -184,6 +185,21 @@ class Decided:
         unknown = {*self.labels} & {*self.refused}
         return {name: is_yes for name, is_yes in {**came, **given}.items() if name not in unknown}
 
+    def settles(self, label: str) -> bool:  # noqa: ARG002 (an image has one)
+        """Return whether the rows settle a doubt about a label."""
+        return True
+
+    @staticmethod
+    def is_doubted(text: str, label: str, suggested: str) -> bool:  # noqa: ARG004 (others need it)
+        """Return whether evaluate's doubt is about the label that an image has.
+
+        Args:
+            text: What the manifest has as the label of the image.
+            label: The label in the table of doubtful labels.
+            suggested: What that table suggests.
+        """
+        return text == label
+
     def dispute(self) -> str:
         """Return who said what; empty if people agree."""
         if not self.is_disputed:
@@ -210,6 +226,15 @@ class DecidedCells(Decided):
     def is_disputed(self) -> bool:
         """Whether people disagree about one of its labels."""
         return bool(self.disputed)
+
+    def settles(self, label: str) -> bool:
+        """Return whether there is an answer about a label, or the image is dropped."""
+        return self.fate == "drop" or label in {*self.labels, *self.refused}
+
+    @staticmethod
+    def is_doubted(text: str, label: str, suggested: str) -> bool:
+        """Return whether the suggested answer is another one than the image has."""
+        return bool(json.loads(text).get(label)) is not (suggested == "yes")
 
     def dispute(self) -> str:
         """Return who said what; empty if people agree."""

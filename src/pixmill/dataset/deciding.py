@@ -167,6 +167,15 @@ class DecisionTable:
             self._mark = mark
         return self._decided
 
+    def is_open(self, name: str, label: str) -> bool:
+        """Return whether nobody decided a doubt about a label of an image."""
+        of = self.decided.get(name)
+        return of is None or not of.settles(label)
+
+    def is_doubted(self, text: str, label: str, suggested: str) -> bool:
+        """Return whether a doubt is about what an image has; see :class:`Decided`."""
+        return self._kind.is_doubted(text, label, suggested)
+
     def decide(
         self,
         changes: Mapping[Key, Row | None],

@@ -52,17 +52,22 @@ def count_label_issues(root: Path) -> int:
         OSError: The table cannot be read.
         ValueError: The table is malformed.
     """
-    decided = DecisionTable(root).decided
+    table = DecisionTable(root)
     rows = read_rows(root / "artifacts/evaluate/labels.parquet", "id", "label", "suggested")
-    doubtful = {
-        (row["id"], row["label"], "keep")
+    doubtful = [
+        row
         for row in rows
-        if row["suggested"] is not None and row["id"] not in decided
-    }
-    wanted = ("id", {name for name, _, _ in doubtful})
+        if row["suggested"] is not None and table.is_open(row["id"], row["label"])
+    ]
+    wanted = ("id", {row["id"] for row in doubtful})
     manifest = root / "artifacts/validate/manifest.parquet"
     now = read_rows(manifest, "id", "label", "verdict", where=wanted) if doubtful else []
-    return len(doubtful & {(row["id"], row["label"], row["verdict"]) for row in now})
+    labels = {row["id"]: row["label"] for row in now if row["verdict"] == "keep"}
+    return sum(
+        table.is_doubted(labels[row["id"]], row["label"], row["suggested"])
+        for row in doubtful
+        if labels.get(row["id"]) is not None
+    )
 
 
 def count_unlabelled(root: Path) -> int:

@@ -148,15 +148,15 @@ class SeveralLabels(OneLabel):
 
     def resolve(self, decided: Decided, came: str | None) -> str | None:
         """Return the cells after decisions; ``None`` if nothing is known."""
-        return _render(parse_cells(came) | _said(decided))
+        return _render(decided.resolve_cells(parse_cells(came)))
 
     def is_disputed(self, decided: Decided) -> bool:  # noqa: ARG002 (an image may have all labels)
-        """Return that people do not disagree: two answers about a label are an error."""
+        """Return that all other labels hold: one on which people disagree is unknown."""
         return False
 
     def is_moved(self, decided: Decided, came: str | None) -> bool:
         """Return whether people gave another answer about a label than the one that came."""
-        return bool(merge_cells([parse_cells(came), _said(decided)])[1])
+        return bool(merge_cells([parse_cells(came), decided.resolve_cells({})])[1])
 
     def settle(
         self,
@@ -178,7 +178,9 @@ class SeveralLabels(OneLabel):
             if code >= 0 and used[row]:
                 came[sets[row]][code] = cells[code]
         for row in np.flatnonzero(ids.isin(list(decided)) & used).tolist():
-            said[sets[row]].append(_said(decided[ids[row]]))
+            for each in decided[ids[row]].rows:
+                if each.label:
+                    said[sets[row]].append({each.label: each.answer == "yes"})
         labels = rulings.labels.copy()
         conflicts = []
         sizes = np.bincount(sets)
@@ -286,11 +288,6 @@ def co_occurrence(cells: Matrix, labels: Sequence[str]) -> list[dict[Hashable, A
 
 def _kept_cells(manifest: pd.DataFrame, classes: Sequence[str]) -> Matrix:
     return to_matrix(manifest.loc[manifest["verdict"] == "keep", "label"], classes)
-
-
-def _said(decided: Decided) -> Cells:
-    """Return what people answered about an image."""
-    return {row.label: row.answer == "yes" for row in decided.rows if row.label}
 
 
 def _render(cells: Cells) -> str | None:

@@ -141,7 +141,10 @@ def _codes(values: pa.Array | pa.ChunkedArray) -> Indices:
 
 
 def match_decisions(
-    rows: Sequence[Row], images: pd.DataFrame, sightings: pd.DataFrame
+    rows: Sequence[Row],
+    images: pd.DataFrame,
+    sightings: pd.DataFrame,
+    kind: type[Decided] = Decided,
 ) -> tuple[dict[str, Decided], list[Row]]:
     """Find the image of each row of decisions.
 
@@ -149,6 +152,7 @@ def match_decisions(
         rows: The rows.
         images: ``id`` and ``path`` of all images.
         sightings: ``id`` and ``image_url`` of the sightings.
+        kind: From :func:`pixmill.core.decisions.decided_of`. Default: that of one label an image.
 
     Returns:
         What is decided by image id, and the rows whose image does not exist.
@@ -159,10 +163,11 @@ def match_decisions(
     # Nearly all rows name the id itself, and looking up others takes long.
     known = set(images["id"])
     others = [row for row in rows if row.image not in known]
-    matched, gone = match_rows(others, names_of({row.image for row in others}, images, sightings))
+    names = names_of({row.image for row in others}, images, sightings)
+    matched, gone = match_rows(others, names, kind)
     found = [row for row in rows if row.image in known]
     found += [row for of in matched.values() for row in of.rows]
-    return group_rows(found, {}), gone
+    return group_rows(found, {}, kind), gone
 
 
 def names_of(wanted: Collection[str], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import Task
-from pixmill.core.decisions import FORGOTTEN, Decided, Row
+from pixmill.core.decisions import FORGOTTEN, Decided, Row, decided_of
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.install.plugins import load_plugin, plugin_error
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
@@ -161,7 +161,7 @@ def validate(
     """
     rows = manifest.reset_index(drop=True)
     where = collect_seen(rows["id"], sightings)
-    matched, gone = match_decisions(decisions, rows, sightings)
+    matched, gone = match_decisions(decisions, rows, sightings, decided_of(task))
     labelling = LABELLINGS[task]
     rulings = apply_decisions(rows, matched, where, labelling)
     limits = RowLimits(seconds=params.timeout, memory=params.memory << 20)

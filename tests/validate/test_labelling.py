@@ -99,3 +99,10 @@ def test_labels_that_always_come_together() -> None:
         ("a", "c", 2, 4),
         ("b", "c", 1, 3),
     ]
+
+
+def test_label_on_which_people_disagree_is_unknown(scrape: Scrape) -> None:
+    name = scrape.add('{"dark":true,"long":true}', image(1), image_url="a.png")
+    found = judged(scrape, Row(name, "dark", "yes", by="ann"), Row(name, "dark", "no", by="bob"))
+    assert parse_cells(found.manifest["label"].iat[0]) == {"long": True}
+    assert found.repeated["labels"].tolist() == ["dark"]

@@ -124,3 +124,14 @@ def test_what_was_added_stays_if_the_inbox_is_full_and_the_rest_follows(tmp_path
     assert len(inbox.entries()[0]) == 2
     assert take_in(file, inbox) == [""] * 4
     assert len(inbox.entries()[0]) == 4
+
+
+def test_corrections_of_several_labels_are_kept(tmp_path):
+    item = {"file": "one", "label": None, "labels": {"long": True, "dark": False}}
+    text = document(["one"], corrections=[{**item, "prediction": PREDICTION}])
+    inbox = Inbox(tmp_path / "inbox")
+    assert take_in(write(tmp_path / "corrections.zip", {"one": JPEG}, text), inbox) == [""]
+    [entry] = inbox.entries()[0]
+    assert entry.corrections[0].answer == '{"dark":false,"long":true}'
+    inbox.withdraw(entry.id, None, {"dark": False, "long": True})
+    assert inbox.entries()[0] == []

@@ -51,6 +51,7 @@ class _Model(BaseModel):
 class _Item(BaseModel):
     file: str
     label: _Text | None
+    labels: Annotated[dict[_Text, bool], Field(max_length=1000)] | None = None
     prediction: _Prediction
 
 
@@ -110,6 +111,7 @@ def take_in(file: Path, inbox: Inbox) -> list[str]:
                     extension=extension,
                     prediction=item.prediction.model_dump(),
                     label=item.label,
+                    labels=item.labels,
                     model=given.model.model_dump(),
                 )
                 outcomes.append("")

@@ -82,7 +82,9 @@ def test_nearest_training_images_of_the_evaluated_model(
     write_table(tmp_path / "artifacts/evaluate/nearest.parquet", training, VECTORS)
     vector: Future[bytes] = Future()
     vector.set_result(angles[1])
-    loaded: Any = SimpleNamespace(path=tmp_path, vector=lambda _: vector)
+    loaded: Any = SimpleNamespace(
+        path=tmp_path, vector=lambda _: vector, model=SimpleNamespace(task="one_label")
+    )
     models: Any = SimpleNamespace(current=loaded)
     endpoints = Endpoints(models, SimpleNamespace(), tmp_path, None, None, (), is_local=True)
     found = asyncio.run(endpoints.nearest(b""))

@@ -15,6 +15,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.manifest import TEXT
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, track
+from pixmill.heads import head_of
 from pixmill.images.compute import RowLimits
 from pixmill.images.parts import Part, PartName, load_parts
 from pixmill.models.classifier import Classifier
@@ -337,11 +338,14 @@ def predict_unlabelled(
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    labels = read_description(trained)["labels"]
+    description = read_description(trained)
+    labels = description["labels"]
     rows = (Located(folder / name, folder) for name in files)
     answers = predict_images(trained, rows, limits=limits, workers=workers)
     shown = track(zip(files, answers, strict=True), "Predict unlabelled", len(files))
     columns = [answer.as_row(name, labels) for name, answer in shown]
-    table = pa.Table.from_pylist(columns, answers_schema(labels))
+    table = pa.Table.from_pylist(
+        columns, answers_schema(labels, head_of(description["task"]).flags(labels))
+    )
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): TEXT}.get)
     return frame

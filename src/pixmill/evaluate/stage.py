@@ -17,6 +17,7 @@ from pixmill.evaluate.kinds import KINDS
 from pixmill.evaluate.mistakes import VECTORS
 from pixmill.evaluate.page.sentences import say
 from pixmill.evaluate.predictions import predictions_schema
+from pixmill.heads import head_of
 from pixmill.metrics.growth import Growth
 from pixmill.models.inference import answers_schema
 from pixmill.models.networks import describe_model
@@ -41,6 +42,7 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     if remark := result.unlabelled_remark():
         announce(f"warning: {remark}")
+    flags = head_of(params.task).flags(result.labels)
     tables = fresh_folder(root / "artifacts" / "evaluate")
     write_table(
         tables / "predictions.parquet", result.predictions, predictions_schema(result.labels)
@@ -48,7 +50,7 @@ def main(workspace: Workspace, params: Params) -> None:
     for name, table, schema in (
         ("labels", result.ranking, kind.ranking),
         ("nearest", result.training, VECTORS),
-        ("unlabelled", result.unlabelled, answers_schema(result.labels)),
+        ("unlabelled", result.unlabelled, answers_schema(result.labels, flags)),
     ):
         if table is not None:
             write_table(tables / f"{name}.parquet", table, schema)

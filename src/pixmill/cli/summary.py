@@ -12,11 +12,15 @@ from pixmill.cli.parser import project_root
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.workspace import Workspace
 from pixmill.project.api import Project
+from pixmill.project.findings import HEADLINES
 
 if TYPE_CHECKING:
     from pixmill.project.state import ProjectState
 
 EXAMPLES = (("pixmill summary --json | jq -r .next[0].command", "print only the next command"),)
+
+_KINDS = (("class", "f1", "F1"), ("label", "average_precision", "AP"))
+"""Name of a class, and its metric; with one label an image, and with several."""
 
 _SHOWN_FAULTS = ("Git", "stages", "model in production", "MLflow")
 """Faults that the next step or another line shows."""
@@ -113,26 +117,35 @@ def _results(state: ProjectState) -> list[str]:
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
-    low = 100 * metrics["accuracy_low"]
-    high = 100 * metrics["accuracy_high"]
+    headline = HEADLINES[HEADLINES[1] in metrics]
+    low = 100 * metrics[f"{headline}_low"]
+    high = 100 * metrics[f"{headline}_high"]
+    interval = f"{100 * metrics[headline]:.1f} % (CI {low:.1f} % to {high:.1f} %) on "
+    images = f"{interval}{metrics['n']:,} images; "
+    rest = f"log-loss {metrics['log_loss']:.3f}, calibration error {metrics['ece']:.3f}"
+    if headline != "accuracy":
+        baseline = 100 * metrics["baseline_average_precision"]
+        return [
+            f"Mean average precision {images}of a guess: {baseline:.1f} %",
+            f"All labels right: {100 * metrics['exact_match']:.1f} % of images, {rest}",
+        ]
+    majority = 100 * metrics["baseline"]["majority_accuracy"]
     return [
-        f"Test accuracy {100 * metrics['accuracy']:.1f} % (CI {low:.1f} % to {high:.1f} %) on "
-        f"{metrics['n']:,} "
-        f"images; majority-class baseline: {100 * metrics['baseline']['majority_accuracy']:.1f} %",
-        f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
-        f"calibration error {metrics['ece']:.3f}",
+        f"Test accuracy {images}majority-class baseline: {majority:.1f} %",
+        f"macro-F1 {metrics['macro_f1']:.3f}, {rest}",
     ]
 
 
 def _per_class(metrics: Mapping[str, Any]) -> list[str]:
-    width = max(map(len, [*metrics["per_class"], "class"]))
-    rows = [f"  {'class':{width}}  precision  recall     F1  images"]
-    for name, row in metrics["per_class"].items():
+    name, score, title = _KINDS[HEADLINES[1] in metrics]
+    width = max(map(len, [*metrics["per_class"], name]))
+    rows = [f"  {name:{width}}  precision  recall  {title:>5}  images"]
+    for label, row in metrics["per_class"].items():
         cells = [
             f"{row[key]:.3f}" if row[key] is not None else "-"
-            for key in ("precision", "recall", "f1")
+            for key in ("precision", "recall", score)
         ]
         rows.append(
-            f"  {name:{width}}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}  {row['support']:>8}"
+            f"  {label:{width}}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}  {row['support']:>8}"
         )
     return rows

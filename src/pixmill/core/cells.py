@@ -162,10 +162,19 @@ def merge_cells(several: Iterable[Mapping[str, bool]]) -> tuple[Cells, list[str]
     return {label: cell for label, cell in merged.items() if label not in disputed}, [*disputed]
 
 
+def listed_labels(text: str) -> list[str]:
+    """Return the labels that a text of a table's column ``label`` names: cells, or a class.
+
+    >>> listed_labels('{"dark":true,"long":false}'), listed_labels("saree")
+    (['dark'], ['saree'])
+    """
+    return yes_labels(text) if text.startswith("{") else [text]
+
+
 def show_cells(text: str) -> str:
-    """Return a table's label for a page or message: the labels that an image has, or its class.
+    """Return a text of a table's column ``label`` for a page or message.
 
     >>> show_cells('{"dark":true,"long":false}'), show_cells("{}"), show_cells("saree")
     ('dark', 'none of these', 'saree')
     """
-    return show_labels(yes_labels(text)) if text.startswith("{") else text
+    return show_labels(listed_labels(text))

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pixmill.core import decisions
+from pixmill.core.cells import show_cells
 from pixmill.core.decisions import FORGOTTEN
 from pixmill.core.errors import DataError, DecisionsError, PixmillError
 from pixmill.core.files.workspace import Workspace
@@ -130,7 +131,10 @@ class _History:
     def find_uses(self, rows: Mapping[str, Row]) -> list[Row]:
         """Return the commits and runs with an image, whose row is given by DVC's hash."""
         parts = {
-            md5: {"split": row["split"] or "dropped", "label": row["label"]}
+            md5: {
+                "split": row["split"] or "dropped",
+                "label": row["label"] and show_cells(row["label"]),
+            }
             for md5, row in rows.items()
         }
         return [use | parts[use["split_md5"]] for use in self.uses if use["split_md5"] in parts]
@@ -174,12 +178,13 @@ def _describe_image(here: Row, before: Collection[Row]) -> Row:
             known = "forgotten, but in the results until dvc repro"
     elif here["manifest"]:
         known = "in this project"
-    return {"image": known, **{column: facts.get(column) for column in _FACTS}}
+    shown = {"label": show_cells(facts["label"])} if facts.get("label") else {}
+    return {"image": known, **{column: facts.get(column) for column in _FACTS}, **shown}
 
 
 def _describe_prediction(row: Row) -> Row:
     return {
-        "label": row["predicted"],
+        "label": row["predicted"] and show_cells(row["predicted"]),
         "confidence": row.get(f"p_{row['predicted']}"),
         "held_out": row.get("held_out"),
     }

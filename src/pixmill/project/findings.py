@@ -12,6 +12,9 @@ from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
 from pixmill.metrics.growth import Growth
 
+HEADLINES = ("accuracy", "mean_average_precision")
+"""Metric of a project's headline: with one label an image, and with several."""
+
 
 def find_undecodable(root: Path) -> dict[str, str]:
     """Return the files in ``data/`` that the last run could not decode, each with the reason.
@@ -168,18 +171,19 @@ def find_series(root: Path) -> str | None:
     return series["sentence"] if series and load_params(root).split.group_by is None else None
 
 
-def read_accuracy(root: Path) -> tuple[float, float, float] | None:
-    """Return the test accuracy and its confidence limits; ``None`` without readable results.
+def read_score(root: Path, name: str) -> tuple[float, float, float] | None:
+    """Return a test metric and its confidence limits; ``None`` without readable results.
 
     Args:
         root: Project folder.
+        name: The metric.
     """
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         metrics = json.loads((root / "plots" / "evaluate" / "full.json").read_bytes())
         return (
-            float(metrics["accuracy"]),
-            float(metrics["accuracy_low"]),
-            float(metrics["accuracy_high"]),
+            float(metrics[name]),
+            float(metrics[f"{name}_low"]),
+            float(metrics[f"{name}_high"]),
         )
     return None
 

@@ -34,6 +34,7 @@ from pixmill.metrics.growth import Growth
 from pixmill.project.committing import OWN
 from pixmill.project.disk.usage import measure
 from pixmill.project.findings import (
+    HEADLINES,
     count_corrections,
     count_label_issues,
     count_unlabelled,
@@ -41,8 +42,8 @@ from pixmill.project.findings import (
     find_series,
     find_undecodable,
     has_labels,
-    read_accuracy,
     read_growth,
+    read_score,
 )
 from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_run, read_stage_states
@@ -165,6 +166,7 @@ class ProjectState:
         sweep: Progress of the running ``pixmill sweep``; ``None`` if none runs.
         accuracy: Test accuracy of the last evaluation with its confidence limits; ``None`` without
             results.
+        mean_average_precision: The same with several labels an image.
         awaits_images: Whether images come from ``data/`` and it never had any.
         awaits_labels: Whether images come from ``data/`` and none of them has a label.
         is_cached: Whether missing images and results of the last run are in DVC's local cache.
@@ -201,6 +203,7 @@ class ProjectState:
     commands: tuple[RunningDvc, ...] = ()
     sweep: StageProgress | None = None
     accuracy: tuple[float, float, float] | None = None
+    mean_average_precision: tuple[float, float, float] | None = None
     awaits_images: bool = False
     awaits_labels: bool = False
     is_cached: bool = False
@@ -316,7 +319,8 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         deleted=_deleted(root, repository),
         commands=tuple(running_dvc(root)),
         sweep=_running_sweep(root),
-        accuracy=read_accuracy(root),
+        accuracy=read_score(root, HEADLINES[0]),
+        mean_average_precision=read_score(root, HEADLINES[1]),
         awaits_images=reads_data and data is not None and data.is_new,
         awaits_labels=not part(
             DECISIONS, lambda: has_labels(root), default=True, wanted=is_unlabelled

@@ -77,7 +77,7 @@ class Actions:
         return {
             "classes": _read_classes(path, path.stat().st_mtime_ns) if path.exists() else (),
             "commit": found and asdict(found),
-            "champion_accuracy": scores["accuracy"] if scores else None,
+            "champion_accuracy": next(iter(scores.values())) if scores else None,
             "can_undo_params": self.form.can_undo,
             "import": self.adding.job.document(),
             "promotion": self.promotion.document(),

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from pixmill.core.cells import parse_cells, show_cells
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
@@ -119,7 +120,8 @@ class Images:
 
         Returns:
             ``id``; ``known``: whether the project has it; ``manifest``: texts and integers of its
-            row; ``why``: the meaning of its reason; ``other``: the image that this names;
+            row, with the label for people; ``cells``: what is known of each of several labels, or
+            ``None``; ``why``: the meaning of its reason; ``other``: the image that this names;
             ``prediction``: ``label``, ``probabilities``, ``loss``, ``unlike`` and ``held_out``, or
             ``None``; ``neighbours``: its ``place`` (from 1) among the ``total`` of images with the
             same label, prediction and split, greatest loss first, and the ids of the ``previous``
@@ -143,7 +145,12 @@ class Images:
             ),
             "manifest": {
                 column: value for column, value in manifest.items() if isinstance(value, str | int)
-            },
+            }
+            | _shown(manifest),
+            "sightings": [each | _shown(each) for each in found["sightings"]],
+            "cells": parse_cells(text)
+            if (text := manifest.get("label") or "")[:1] == "{"
+            else None,
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
             "classes": self._sections()[2],
@@ -231,10 +238,17 @@ def _name(request: Request) -> str:
     return name
 
 
+def _shown(row: Row) -> Row:
+    """Return the label of a row as text for people."""
+    return {"label": show_cells(row["label"])} if row.get("label") else {}
+
+
 def _prediction(row: Row) -> Row:
     given = {name.removeprefix("p_"): value for name, value in row.items() if name.startswith("p_")}
     rest = {name: row.get(name) for name in ("loss", "unlike", "held_out", "reason")}
-    return {"label": row["predicted"], "probabilities": given, **rest}
+    said = row["predicted"] or ""
+    cells = {name: name in parse_cells(said) for name in given} if said[:1] == "{" else None
+    return {"label": show_cells(said), "labels": cells, "probabilities": given, **rest}
 
 
 def routes(images: Images) -> Sequence[BaseRoute]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.cells import listed_labels, parse_cells, read_list
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
@@ -23,7 +24,7 @@ from pixmill.core.repository.dvc import is_dvc_writing
 from pixmill.core.repository.git import git
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.images.read_errors import reason_of
-from pixmill.project.findings import read_rows
+from pixmill.project.findings import HEADLINES, read_rows
 from pixmill.project.going_back import find_day_before
 from pixmill.project.page.last_results import find_results, keep_results
 
@@ -115,21 +116,26 @@ class Overview:
 def read_model(root: Path) -> dict[str, Any] | None:
     """Return the figures of the last evaluation; ``None`` without one.
 
-    - ``accuracy``: the headline, its ``low`` and ``high`` limit, or ``None``
+    - ``accuracy``: the headline, its ``low`` and ``high`` limit, or ``None``; with several labels an
+      image, it is ``mean_average_precision``, and ``exact_match`` and ``baseline`` stand beside it
     - ``n``: number of test images; ``majority``: the most frequent class and its share, or ``None``
-    - ``classes``: ``name``, ``f1``, ``support`` and random test ``images`` (``id``, and
+    - ``classes``: ``name``, ``f1`` (or ``average_precision``), ``support`` and random test ``images`` (``id``, and
       ``predicted`` if that is wrong) of each class; of many, those with the lowest F1
     - ``omitted``: number of classes that are left out
     - ``confusions``: the most frequent ones: ``label``, ``predicted``, ``count``, and the ``id`` of
-      the image with the greatest loss
+      the image with the greatest loss. With several labels an image, ``predicted`` is ``missed``
+      or ``too much``.
 
     Args:
         root: Project folder.
     """
+    score = "f1"
     try:
         metrics = json.loads((root / "plots/evaluate/full.json").read_bytes())
+        if HEADLINES[1] in metrics:
+            score = "average_precision"
         scores = {
-            str(name): (float(each["f1"]), int(each["support"]))
+            str(name): (float(each[score] or 0), int(each["support"]))
             for name, each in metrics["per_class"].items()
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -142,15 +148,26 @@ def read_model(root: Path) -> dict[str, Any] | None:
     table = root / "artifacts/evaluate/predictions.parquet"
     rows = read_rows(table, "id", "label", "predicted", "loss", where=("split", {"test"}))
     rows.sort(key=lambda row: row["id"])  # a hash, so the first ones are a random sample
-    images = _sample(rows, names)
-    return {
+    own: dict[str, Any] = {
         "accuracy": _read_scores(root),
         "n": labels.total(),
         "majority": {"label": majority, "share": number / labels.total()} if number else None,
+    }
+    if score != "f1":
+        rows = _by_label(rows)
+        own = {
+            HEADLINES[1]: _read_scores(root),
+            "n": metrics["n"],
+            "exact_match": metrics["exact_match"],
+            "baseline": metrics["baseline_average_precision"],
+        }
+    images = _sample(rows, names)
+    return {
+        **own,
         "classes": [
             {
                 "name": name,
-                "f1": scores[name][0],
+                score: scores[name][0],
                 "support": scores[name][1],
                 "images": images[name],
             }
@@ -161,13 +178,25 @@ def read_model(root: Path) -> dict[str, Any] | None:
     }
 
 
+def _by_label(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for each label that an image has, and for each that the model adds."""
+    found = []
+    for row in rows:
+        said = parse_cells(row["predicted"])
+        for label, answer in parse_cells(row["label"]).items():
+            if answer or label in said:
+                verdict = label if answer == (label in said) else "missed" if answer else "too much"
+                found.append({**row, "label": label, "predicted": verdict, "has": answer})
+    return found
+
+
 def _sample(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the first images of each class, with the predicted class where it is wrong."""
     images: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     most = _per_class(len(names))
     for row in rows:
         shown = images.get(row["label"])
-        if shown is None or len(shown) >= most:
+        if shown is None or len(shown) >= most or not row.get("has", True):
             continue
         image = {"id": row["id"]}
         if row["predicted"] != row["label"]:
@@ -192,7 +221,8 @@ def read_history(root: Path, place: Path | None = None) -> list[dict[str, Any]]:
     """Return the last commits that changed the metrics, oldest first.
 
     The workspace comes last if its metrics differ. Each has ``commit`` (``None``: the workspace),
-    ``at`` (seconds since 1970), ``subject``, ``accuracy``, ``low`` and ``high``.
+    ``at`` (seconds since 1970), ``subject``, ``accuracy`` or ``mean_average_precision``, ``low``
+    and ``high``.
 
     Args:
         root: Project folder.
@@ -207,10 +237,11 @@ def read_history(root: Path, place: Path | None = None) -> list[dict[str, Any]]:
     ]
     place = place or root
     now = _read_scores(place)
-    if now is not None and (not found or any(now[key] != found[-1][key] for key in now)):
+    if now is not None and (not found or any(now[key] != found[-1].get(key) for key in now)):
         at = int((place / METRICS).stat().st_mtime)
         found.append({"commit": None, "at": at, "subject": "", **now})
-    return found
+    # Before a change of the task, there was another metric.
+    return [each for each in found if each.keys() == found[-1].keys()]
 
 
 def _read_scores(place: Path) -> dict[str, float] | None:
@@ -220,14 +251,15 @@ def _read_scores(place: Path) -> dict[str, float] | None:
 
 @lru_cache(maxsize=10 * _MAX_COMMITS)
 def read_committed(root: Path, commit: str) -> dict[str, float] | None:
-    """Return ``accuracy`` of a commit, its ``low`` and ``high`` limit; ``None`` without one."""
+    """Return the headline of a commit, its ``low`` and ``high`` limit; ``None`` without one."""
     return _scores(git(root, "show", f"{commit}:./{METRICS}"))
 
 
 def _scores(text: str | None) -> dict[str, float] | None:
     try:
         metrics = json.loads(text or "")
-        names = {"accuracy": "accuracy", "low": "accuracy_low", "high": "accuracy_high"}
+        headline = HEADLINES[HEADLINES[1] in metrics]
+        names = {headline: headline, "low": f"{headline}_low", "high": f"{headline}_high"}
         return {key: float(metrics[name]) for key, name in names.items()}
     except (ValueError, LookupError, TypeError):
         return None
@@ -273,12 +305,21 @@ def _decided(root: Path, decided: Mapping[str, Decided]) -> Counter[str]:
         given = decided[row["id"]]
         if not row["label"]:
             continue  # one without a label, which is counted by its file
-        if given.fate == "drop":
-            changes[row["label"]] -= 1
-        elif given.label:
-            changes[row["label"]] -= 1
-            changes[given.label] += 1
+        before = {*listed_labels(row["label"])}
+        after = _decide(before, given, has_cells=row["label"].startswith("{"))
+        changes.update(after - before)
+        changes.subtract(before - after)
     return changes
+
+
+def _decide(labels: set[str], given: Decided, *, has_cells: bool) -> set[str]:
+    """Return the labels of an image after decisions."""
+    if given.fate == "drop":
+        return set()
+    if has_cells:
+        refused = {row.label for row in given.rows if row.answer == "no"}
+        return (labels | {row.label for row in given.rows if row.answer == "yes"}) - refused
+    return {given.label} if given.label else labels
 
 
 def _read_kept(root: Path) -> _Images:
@@ -286,8 +327,8 @@ def _read_kept(root: Path) -> _Images:
     found: _Images = defaultdict(list)
     table = root / "artifacts/validate/manifest.parquet"
     for row in read_rows(table, "id", "label", "path", where=("verdict", {"keep"})):
-        if row["label"]:
-            found[row["label"]].append((f"artifacts/scrape/{row['path']}", row["id"]))
+        for label in listed_labels(row["label"]) if row["label"] else ():
+            found[label].append((f"artifacts/scrape/{row['path']}", row["id"]))
     return found
 
 
@@ -299,11 +340,10 @@ def _read_local(root: Path, reading: _Reading) -> tuple[_Images, int]:
         is_pile = f"{place}/".startswith(f"{reading.unlabelled}/")
         for name in files:
             path = f"{place}/{name}"
-            given = reading.given_to(root / path) if is_pile else reading.label_of(place, name)
-            if given:
-                found[given].append((path, ""))
-            elif is_pile:
-                waiting += 1
+            given = reading.given_to(root / path) if is_pile else reading.labels_of(place, name)
+            for label in given:
+                found[label].append((path, ""))
+            waiting += is_pile and not given
     return found, waiting
 
 
@@ -327,17 +367,20 @@ class _Reading:
     decided: Mapping[str, Decided] = field(default_factory=dict)
     is_local: bool = True
 
-    def label_of(self, place: str, name: str) -> str:
-        """Return the class of a file; empty without one."""
+    def labels_of(self, place: str, name: str) -> list[str]:
+        """Return the labels of a file."""
         parts = place.split("/")
         fact = self.facts.get(to_nfc("/".join([*parts[1:], name]))) if self.facts else None
         label = (fact.label if fact else None) or (parts[-1] if len(parts) == self.depth else "")
-        return self.names.get(to_nfc(label), label)
+        known = self.names.get(to_nfc(label))
+        if known:
+            return [known]
+        return [self.names.get(to_nfc(each), each) for each in read_list(label)]
 
-    def given_to(self, path: Path) -> str | None:
+    def given_to(self, path: Path) -> list[str]:
         """Return the label that people gave to a file, if they agree."""
         rows = self.decided and self.decided.get(_digest(path, file_mark(path)))
-        return rows.label if rows else None
+        return [rows.label] if rows and rows.label else []
 
 
 def _read_reading(root: Path) -> _Reading:

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from pixmill.core.cells import show_labels
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest, read_json, storage_errors, write_json
 from pixmill.core.install.pyproject import project_name
@@ -58,7 +59,8 @@ _NAME = re.compile(r"\d{8}T\d{6}-(\d{1,6})-[0-9a-f]{8}")
 _MODEL = "model.json"
 
 _SHOWN = ("path", "id", "predicted", "confidence", "sure", "unlike", "corrected")
-"""Columns of a row that the page shows; ``corrected`` is the right label, or empty: none."""
+"""Columns of a row that the page shows; ``corrected`` is the right label, or empty: none. With several
+labels an image, ``labels`` are those that it has."""
 
 Row = dict[str, Any]
 
@@ -140,7 +142,12 @@ class Gallery:
 
 def _shown(row: Row) -> Row:
     why = row["reason"] and meaning(row["reason"])
-    return {"why": why, **{name: row.get(name) for name in _SHOWN}}
+    shown = {"why": why, **{name: row.get(name) for name in _SHOWN}}
+    flags = {name.removeprefix("yes_"): row[name] for name in row if name.startswith("yes_")}
+    if flags and row["predicted"] is not None:
+        labels = [name for name, has in flags.items() if has]
+        shown |= {"labels": labels, "predicted": show_labels(labels)}
+    return shown
 
 
 class Predictions:

@@ -78,19 +78,22 @@ function heatmaps(address, place) {
 }
 
 // Draw a prediction: `label`, `probabilities`, and what else is known of `sure`, `unlike`, `explains`, `message` and `model`.
-// `actual` is the image's label, if it has one.
-export function drawPrediction(place, address, picture, prediction, actual = null) {
-  const { label, probabilities, sure, unlike, explains, reason, message, model } = prediction;
+// `actual` is the image's label, if it has one; `cells` are, with several labels an image, those that are known.
+export function drawPrediction(place, address, picture, prediction, actual = null, cells = null) {
+  const { label, labels, probabilities, sure, unlike, explains, reason, message, model } = prediction;
   if (!label) {
     place.replaceChildren(make("p", { textContent: `There is no prediction: ${message ?? reason}` }));
     return;
   }
   const badges = [];
-  if (actual !== null) badges.push(actual === label ? ["Right", "good"] : [`The label says ${actual}`, "bad"]);
+  if (cells && labels) {
+    const wrong = Object.entries(cells).filter(([name, has]) => name in labels && labels[name] !== has);
+    badges.push(...(wrong.length ? wrong.map(([name, has]) => [`${has ? "Missed" : "Too much"}: ${name}`, "bad"]) : [["Right", "good"]]));
+  } else if (actual !== null && !labels) badges.push(actual === label ? ["Right", "good"] : [`The label says ${actual}`, "bad"]);
   if (unlike) badges.push(["Unlike the training images", "warn"]);
   else if (sure !== null && sure !== undefined) badges.push(sure ? ["Sure", ""] : ["Not sure", "warn"]);
   place.replaceChildren(
-    make("p", { className: "answer" }, make("strong", { textContent: label }), ` ${percent(probabilities[label])}`,
+    make("p", { className: "answer" }, make("strong", { textContent: label }), label in probabilities && !labels ? ` ${percent(probabilities[label])}` : "",
       ...badges.map(([text, kind]) => make("span", { className: `badge ${kind}`, textContent: text }))),
     ...(unlike ? [make("p", { className: "faint", textContent: "Predictions of such images are unreliable." })] : []),
     ...bars(probabilities, explains && heatmaps(address, picture)),

@@ -19,6 +19,9 @@ const kindOf = ({ predicted, sure, unlike }) => {
   return sure === null ? "" : sure ? "sure" : "unsure"; // "": the model has no threshold
 };
 
+// The answers about an image: its class, or of several labels those that it has.
+const answers = ({ predicted, labels }) => labels ?? (predicted === null ? [] : [predicted]);
+
 const minutes = (seconds) => (seconds < 60 ? some(Math.max(1, Math.round(seconds)), "second") : some(Math.round(seconds / 60), "minute"));
 
 const send = (address, content) => read(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
@@ -105,8 +108,8 @@ export class Gallery {
     const offset = top ? scrollTop - this.scroller.position(first).y : 0;
     const focus = this.shown[this.selection.focus];
     const place = new Map(this.labels.map((label, at) => [label, at]));
-    this.shown = this.rows.filter((row) => (!this.kind || row.kind === this.kind) && (!this.label || row.predicted === this.label));
-    this.shown.sort((a, b) => (place.get(a.predicted) ?? place.size) - (place.get(b.predicted) ?? place.size) || b.confidence - a.confidence || (a.path < b.path ? -1 : 1));
+    this.shown = this.rows.filter((row) => (!this.kind || row.kind === this.kind) && (!this.label || answers(row).includes(this.label)));
+    this.shown.sort((a, b) => (place.get(a.predicted) ?? place.size) - (place.get(b.predicted) ?? place.size) || (a.labels && b.labels ? a.predicted.localeCompare(b.predicted) : 0) || b.confidence - a.confidence || (a.path < b.path ? -1 : 1));
     const sections = [];
     for (const [at, { predicted }] of this.shown.entries()) {
       if (!sections.length || sections.at(-1).label !== predicted) sections.push({ label: predicted, start: at, count: 0 });
@@ -174,7 +177,7 @@ export class Gallery {
     if (fault !== this.fault) this.warn(fault ?? "");
     this.fault = fault;
     this.drawFilters();
-    const labels = JSON.stringify(this.labels);
+    const labels = JSON.stringify([this.labels, this.ofLabels()]);
     if (labels !== this.drawn) this.drawChoices();
     this.drawn = labels;
   }
@@ -190,10 +193,10 @@ export class Gallery {
   }
 
   drawFilters() {
-    const count = (rows, key) => rows.reduce((counts, row) => counts.set(row[key], (counts.get(row[key]) ?? 0) + 1), new Map());
-    const kinds = count(this.rows.filter((row) => !this.label || row.predicted === this.label), "kind");
-    const classes = count(this.rows.filter((row) => row.predicted && (!this.kind || row.kind === this.kind)), "predicted");
-    const doubtful = count(this.rows.filter((row) => ["unsure", "unlike"].includes(row.kind) && (!this.kind || row.kind === this.kind)), "predicted");
+    const count = (rows, keys) => rows.reduce((counts, row) => keys(row).reduce((all, key) => all.set(key, (all.get(key) ?? 0) + 1), counts), new Map());
+    const kinds = count(this.rows.filter((row) => !this.label || answers(row).includes(this.label)), (row) => [row.kind]);
+    const classes = count(this.rows.filter((row) => !this.kind || row.kind === this.kind), answers);
+    const doubtful = count(this.rows.filter((row) => ["unsure", "unlike"].includes(row.kind) && (!this.kind || row.kind === this.kind)), answers);
     const most = Math.max(1, ...classes.values());
     const button = (text, number, changes, isOn, bars = []) => {
       const made = make("button", { type: "button", attributes: { "aria-pressed": String(isOn) } }, make("span", { textContent: text }), make("span", { className: "faint", textContent: number.toLocaleString("en") }), ...bars);
@@ -212,9 +215,13 @@ export class Gallery {
     this.filters.replaceChildren(
       button("all", this.rows.length, { kind: "", label: "" }, !this.kind && !this.label),
       ...Object.entries(KINDS).map(([kind, text]) => button(text, kinds.get(kind) ?? 0, { kind: this.kind === kind ? "" : kind }, this.kind === kind)),
-      make("h2", { textContent: "Classes" }),
+      make("h2", { textContent: this.ofLabels() ? "Labels" : "Classes" }),
       ...this.labels.filter((name) => classes.get(name) || this.label === name).slice(0, 200).map((name) => button(name, classes.get(name) ?? 0, { label: this.label === name ? "" : name }, this.label === name, classes.get(name) ? bars(name) : [])));
     if (focused) [...this.filters.children].find(({ dataset }) => dataset.key === focused)?.focus();
+  }
+
+  ofLabels() {
+    return this.rows.some(({ labels }) => labels);
   }
 
   drawChoices() {
@@ -227,7 +234,8 @@ export class Gallery {
     rest.addEventListener("change", () => { if (rest.value) this.correct(rest.value); rest.value = ""; });
     const open = make("button", { type: "button" }, "Open ", make("kbd", { textContent: "Enter" }));
     open.addEventListener("click", () => this.open());
-    this.choices.replaceChildren(make("span", { className: "hint", textContent: "Wrong? Select them, then choose the right class:" }), ...this.labels.slice(0, MAX_BUTTONS).map((label, at) => button(label, String(at + 1), label)),
+    if (this.ofLabels()) this.choices.replaceChildren(open);
+    else this.choices.replaceChildren(make("span", { className: "hint", textContent: "Wrong? Select them, then choose the right class:" }), ...this.labels.slice(0, MAX_BUTTONS).map((label, at) => button(label, String(at + 1), label)),
       ...(this.labels.length > MAX_BUTTONS ? [rest] : []), button(NONE, "0", ""), open);
     this.changed();
   }
@@ -300,6 +308,7 @@ export class Gallery {
     else if (event.key === "Escape") this.selection.clear();
     else if (event.repeat) return;
     else if (event.key === "z") this.takeBack();
+    else if (this.ofLabels()) return;
     else if (digit === 0) this.correct("");
     else if (digit > 0 && this.labels[digit - 1]) this.correct(this.labels[digit - 1]);
     else return;

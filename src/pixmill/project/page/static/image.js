@@ -46,7 +46,7 @@ function heading() {
 function sentences(decisions, label) {
   const isLabelled = decisions.some(({ answer }) => answer === "yes");
   return decisions.filter(({ answer }) => answer !== "keep" || !isLabelled).map(({ answer, label: other, by, why }) => {
-    const words = { yes: `said ${other}${label && label !== other ? `, not ${label}` : ""}`, no: `said not ${other}`, keep: "kept it", drop: "dropped it" };
+    const words = { yes: `said ${other}${!facts.cells && label && label !== other ? `, not ${label}` : ""}`, no: `said not ${other}`, keep: "kept it", drop: "dropped it" };
     return [`${by || "Someone"} ${words[answer]}${why && `: ${why}`}`];
   });
 }
@@ -75,15 +75,17 @@ function drawFacts() {
 function drawSaid(prediction) {
   said = prediction;
   const waiting = waitingFor(facts);
-  drawPrediction($("said"), id, $("picture").firstChild, said, facts.classes.includes(waiting) ? waiting : facts.manifest.label);
+  drawPrediction($("said"), id, $("picture").firstChild, said, facts.classes.includes(waiting) ? waiting : facts.manifest.label, facts.cells);
 }
 
 // Return what is decided that the last run did not know.
-function waitingFor({ manifest: { label, verdict }, decisions }) {
+function waitingFor({ manifest: { label, verdict }, decisions, cells }) {
+  const changed = cells ? decisions.filter(({ answer, label: name }) => ["yes", "no"].includes(answer) && cells[name] !== (answer === "yes")) : [];
+  if (changed.length) return changed.map(({ answer, label: name }) => (answer === "yes" ? name : `not ${name}`)).join(", ");
   const answers = decisions.map(({ answer }) => answer);
   const labels = decisions.filter(({ answer }) => answer === "yes").map((row) => row.label);
   if (answers.includes("drop")) return verdict === "drop" ? null : "dropped";
-  if (labels.length === 1 && labels[0] !== label) return labels[0];
+  if (!cells && labels.length === 1 && labels[0] !== label) return labels[0];
   return answers.includes("keep") && verdict === "drop" ? "kept" : null;
 }
 
@@ -93,7 +95,8 @@ function drawDeciding({ known, classes, manifest }) {
   $("deciding").hidden = !known;
   setText("deciding-title", label ? "Is the label right?" : "Which label is right?");
   const now = classes.includes(waiting) ? waiting : label;
-  $("classes").replaceChildren(...classes.slice(0, LABEL_KEYS.length).map((name, at) =>
+  // One of several labels is decided in the review.
+  $("classes").replaceChildren(...(facts.cells ? [] : classes).slice(0, LABEL_KEYS.length).map((name, at) =>
     labelButton({ name, key: LABEL_KEYS.slice(0, KEYED)[at], isLikely: name === now }, (chosen) => decide("label", chosen))));
   $("review").href = `../review/?image=${id}`;
   $("keep").disabled = !now;

@@ -40,10 +40,10 @@ function returnForm(number, isLater) {
 }
 
 function versionRow(version, now, history) {
-  const { version: number, metrics: { accuracy }, commit, by, because, taken_back: gone, promoted } = version;
+  const { version: number, metrics: { accuracy: only, mean_average_precision: precision }, commit, by, because, taken_back: gone, promoted } = version;
   const isNow = number === now;
   const head = make("p", {}, make("strong", { textContent: `Version ${number}` }), isNow ? ", in production" : "",
-    accuracy ? `: ${percent(accuracy[0])} (${points(accuracy[1])} to ${points(accuracy[2])})` : "");
+    (only ?? precision) ? `: ${percent((only ?? precision)[0])} (${points((only ?? precision)[1])} to ${points((only ?? precision)[2])})` : "");
   const subject = history.find((each) => each.commit === commit)?.subject;
   const facts = [subject ?? (commit && `commit ${commit.slice(0, 7)}`), `promoted ${day(promoted)}${by ? ` by ${person(by)}` : ""}${because ? `: ${because}` : ""}`,
     gone && `replaced by version ${gone.version} on ${day(gone.at)}${gone.because ? `: ${gone.because}` : ""}`];

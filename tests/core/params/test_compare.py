@@ -6,7 +6,10 @@ from pixmill.core.errors import ParamsError
 from pixmill.core.params import CompareParams, parse_params
 
 REST = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
-HIGH = "macro_f1, accuracy, balanced_accuracy, weighted_f1, roc_auc, pr_auc"
+HIGH = (
+    "macro_f1, accuracy, balanced_accuracy, weighted_f1, roc_auc, pr_auc, mean_average_precision, "
+    "exact_match"
+)
 
 
 def parsed(text: str) -> CompareParams:
@@ -68,3 +71,15 @@ def test_a_limit_that_cannot_be_meant_is_refused(text: str, line: str) -> None:
     with pytest.raises(ParamsError) as refusal:
         parsed(text)
     assert refusal.value.message == line
+
+
+def test_the_metric_fits_the_task() -> None:
+    several = f"{REST}task: labels\n"
+    assert parse_params(several).compare.metric == "mean_average_precision"
+    assert parse_params(f"{several}compare: {{metric: ece}}").compare.metric == "ece"
+    for text in (
+        f"{several}compare: {{metric: macro_f1}}",
+        f"{REST}sweep: {{metric: exact_match}}",
+    ):
+        with pytest.raises(ParamsError, match="expected"):
+            parse_params(text)

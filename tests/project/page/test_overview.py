@@ -59,6 +59,33 @@ def test_model_and_its_confusions(tmp_path):
     assert (model["n"], model["classes"][0]["images"], model["confusions"]) == (4, [], [])
 
 
+def test_model_of_several_labels(tmp_path):
+    rows = [
+        ("a", "test", '{"dark":true,"long":true}', '{"dark":true}', 2.0),
+        ("b", "test", '{"dark":false}', '{"dark":true,"long":true}', 1.0),
+        ("c", "test", '{"dark":false,"long":true}', '{"long":true}', 0.1),
+    ]
+    evaluate(tmp_path, rows)
+    headline = {"mean_average_precision": 0.9, "low": 0.8, "high": 1.0}
+    ends = {f"mean_average_precision_{end}": headline[end] for end in ("low", "high")}
+    metrics = {"mean_average_precision": 0.9, **ends, "exact_match": 1 / 3, "n": 3}
+    metrics["baseline_average_precision"] = 0.5
+    write(tmp_path / "metrics/evaluate.json", metrics)
+    scores = {name: {"average_precision": 0.9, "support": 1} for name in ("dark", "long")}
+    write(tmp_path / "plots/evaluate/full.json", {**metrics, "per_class": scores})
+    model = read_model(tmp_path)
+    assert (model["mean_average_precision"], model["exact_match"]) == (headline, 1 / 3)
+    assert [each["images"] for each in model["classes"]] == [
+        [{"id": "a"}],
+        [{"id": "a", "predicted": "missed"}, {"id": "c"}],
+    ]
+    assert [(each["label"], each["predicted"], each["id"]) for each in model["confusions"]] == [
+        ("long", "missed", "a"),
+        ("dark", "too much", "b"),
+    ]
+    assert read_history(tmp_path)[0]["mean_average_precision"] == 0.9
+
+
 def test_of_many_classes_those_with_the_lowest_f1(tmp_path):
     scores = {f"class {number}": {"f1": number / 100, "support": 1} for number in range(99, -1, -1)}
     write(tmp_path / "plots/evaluate/full.json", {"per_class": scores})

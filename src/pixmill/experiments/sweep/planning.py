@@ -30,7 +30,7 @@ from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
 from pixmill.experiments.sweep.space import check_searched, combinations, current_values, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
-from pixmill.heads import head_of
+from pixmill.heads import Head, head_of
 from pixmill.images.parts import load_parts
 from pixmill.train.training_key import deciding_params, sweep_digest
 
@@ -76,6 +76,11 @@ class Plan:
         """Whether the best value is the lowest."""
         return self.metric in LOWER_IS_BETTER
 
+    @property
+    def head(self) -> Head:
+        """What the models answer."""
+        return head_of(self.params.task)
+
     def read(self, images: pd.DataFrame, answers: npt.NDArray[np.float32]) -> SplitAnswers:
         """Return the answers of a trial.
 
@@ -84,7 +89,7 @@ class Plan:
             answers: Calibrated probabilities, shape (images, labels).
         """
         labels = self.params.classes
-        head = head_of(self.params.task)
+        head = self.head
         return SplitAnswers(
             pd.Index(images["id"]),
             head.targets(images["label"], labels).astype(np.int64),

@@ -24,7 +24,6 @@ from pixmill.experiments.compare.scorings import scoring_of
 from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.space import current_values, suggest
 from pixmill.experiments.sweep.trial_store import CURVES, KEY, REASON, SAME, VALUES, SweepTrial
-from pixmill.heads import head_of
 from pixmill.metrics.resampling import group_numbers
 from pixmill.train import Callback
 from pixmill.train.checkpoints import discard, pin
@@ -191,7 +190,7 @@ class _Search:
                 found = run_trial(
                     workspace.root / "artifacts" / "split",
                     params.train,
-                    head=head_of(params.task),
+                    head=plan.head,
                     classes=params.classes,
                     scratch=workspace.scratch("train"),
                     root=workspace.root,
@@ -235,9 +234,7 @@ class _Search:
         given = found.probabilities[measured]
         params = plan.params
         groups = group_numbers(rows["cluster"].astype(str))
-        calibration = head_of(params.task).calibrate(
-            given, targets, groups, params.train, params.classes
-        )
+        calibration = plan.head.calibrate(given, targets, groups, params.train, params.classes)
         answers = calibration.apply(given).astype(np.float32)
         self._check_images(rows)
         value, _ = scoring_of(params.task).measure(plan.metric, plan.read(rows, answers), groups)

@@ -41,23 +41,11 @@ class CellsHead(Head):
         """Return cells, ``int8`` of shape (images, labels)."""
         return to_matrix(texts, labels)
 
-    def known(self, targets: Targets, first: int) -> Bools:
-        """Return which images have a known cell of the first labels."""
-        return np.asarray((targets[:, :first] != UNKNOWN).any(axis=1))
-
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
         """Return which images' known cells are all right."""
         cells = to_matrix(texts, labels)
         said = to_matrix(predicted, labels) == YES
         found: Bools = ((cells == UNKNOWN) | (said == (cells == YES))).all(axis=1)
-        return found
-
-    def thresholds(
-        self, probabilities: Floats, predicted: Iterable[Any], labels: Sequence[str]
-    ) -> Floats | None:
-        """Return the lowest probability of a yes, by label; infinite without one."""
-        yes = to_matrix(predicted, labels) == YES
-        found: Floats = np.where(yes, probabilities, np.inf).min(axis=0, initial=np.inf)
         return found
 
     def members(self, targets: Targets, label: int) -> Bools:

@@ -154,10 +154,6 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def known(self, targets: Targets, first: int) -> Bools:
-        """Return for which images the right answer about the first labels is known."""
-
-    @abstractmethod
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
         """Return which answers are right; when tables are compared or shown.
 
@@ -165,22 +161,6 @@ class Head(ABC):
             texts: A table's column ``label``.
             predicted: Its column ``predicted``.
             labels: The labels that count.
-        """
-
-    @abstractmethod
-    def thresholds(
-        self, probabilities: Floats, predicted: Iterable[Any], labels: Sequence[str]
-    ) -> Floats | None:
-        """Return the probabilities from which the answers are yes, by label.
-
-        Args:
-            probabilities: Calibrated, shape (images, labels).
-            predicted: A table's column ``predicted``.
-            labels: The labels.
-
-        Returns:
-            They give the same answers for these images; ``None`` if an answer is the most probable
-            class.
         """
 
     @abstractmethod

@@ -37,22 +37,9 @@ class OneLabel(Head):
         """Return class indices, ``int32``."""
         return to_indices(texts, labels)
 
-    def known(self, targets: Targets, first: int) -> Bools:
-        """Return which images are of one of the first classes."""
-        return np.asarray(targets < first)
-
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:  # noqa: ARG002 (others have several)
         """Return which classes are right."""
         return np.asarray(np.array([*texts], object) == np.array([*predicted], object), bool)
-
-    def thresholds(
-        self,
-        probabilities: Floats,  # noqa: ARG002 (other heads need them)
-        predicted: Iterable[Any],  # noqa: ARG002
-        labels: Sequence[str],  # noqa: ARG002
-    ) -> Floats | None:
-        """Return that there are none."""
-        return None
 
     def members(self, targets: Targets, label: int) -> Bools:
         """Return which images are of a class."""

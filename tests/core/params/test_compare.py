@@ -81,5 +81,5 @@ def test_the_metric_fits_the_task() -> None:
         f"{several}compare: {{metric: macro_f1}}",
         f"{REST}sweep: {{metric: exact_match}}",
     ):
-        with pytest.raises(ParamsError, match="expected"):
+        with pytest.raises(ParamsError, match="metric: task"):
             parse_params(text)

@@ -163,11 +163,11 @@ class Params(Section):
         if "metric" not in self.compare.model_fields_set and self.compare.metric not in known:
             own = self.compare.model_copy(update={"metric": known[0]})
             object.__setattr__(self, "compare", own)
-        for key, metric in (("compare", self.compare.metric), ("sweep", self.sweep.metric)):
-            if metric not in (*known, None):
+        given = {"compare.metric": self.compare.metric, "sweep.metric": self.sweep.metric}
+        for key, metric in given.items():
+            if metric and metric not in known:
                 raise ValueError(
-                    f"{key}.metric: with task: {self.task}, expected {', '.join(known)}, "
-                    f"received {metric}"
+                    f"{key}: task {self.task} has {', '.join(known)}, received {metric}"
                 )
         return self
 

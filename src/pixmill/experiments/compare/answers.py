@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import YES
 from pixmill.core.words import join_names
 from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
@@ -31,15 +32,15 @@ class SplitAnswers:
         ids: The images.
         actual: Their targets: class indices, or cells.
         values: Probabilities, shape (images, labels).
-        thresholds: Probability from which the answer is yes, by label; ``None`` if an image has
-            one class.
+        thresholds: Probability from which the answer is yes, by label; empty if an image has one
+            class.
         task: Their task.
     """
 
     ids: pd.Index
     actual: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
-    thresholds: npt.NDArray[np.float64] | None = None
+    thresholds: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     task: str = "one_label"
 
     def at(self, ids: pd.Index) -> SplitAnswers:
@@ -52,7 +53,7 @@ class SplitAnswers:
     @property
     def said(self) -> npt.NDArray[Any]:
         """Most probable classes; or which answers are yes, shape (images, labels)."""
-        if self.thresholds is None:
+        if not self.thresholds.size:
             return np.asarray(self.values.argmax(axis=1))
         return np.asarray(self.values >= self.thresholds)
 
@@ -61,6 +62,12 @@ class SplitAnswers:
         """Which images are right; of several labels, all that are known."""
         agree = (self.said == self.actual) | (self.actual < 0)
         return np.asarray(agree.reshape(len(self.ids), -1).all(axis=1))
+
+    def known(self, first: int) -> npt.NDArray[np.bool_]:
+        """Return for which images the right answer about the first labels is known."""
+        if self.actual.ndim == 1:
+            return self.actual < first
+        return np.asarray((self.actual[:, :first] >= 0).any(axis=1))
 
     def with_targets(self, actual: npt.NDArray[np.int64]) -> SplitAnswers:
         """Return the predictions with other targets."""
@@ -153,6 +160,7 @@ def split_answers(
     head = head_of_table(predictions)
     try:
         actual = head.targets(rows["label"], labels).astype(np.int64)
+        said = None if head.is_exclusive else head.targets(rows["predicted"], labels) == YES
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotComparableError(
             f"Not comparable: the label {error.args[0]} in the predictions of {name_of(revision)} "
@@ -163,16 +171,17 @@ def split_answers(
     try:
         columns = rows.reindex(columns=[f"p_{label}" for label in labels], fill_value=0.0)
         values = columns.to_numpy(np.float64)
-        thresholds = head.thresholds(values, rows["predicted"], labels)
-        values = normalise(values) if thresholds is None else check_unit_interval(values)
+        values = normalise(values) if head.is_exclusive else check_unit_interval(values)
     except (TypeError, ValueError):
         raise NotComparableError(
             f"Not comparable: the probabilities in the predictions of {name_of(revision)} do not "
             "add up to one."
         ) from None
-    return SplitAnswers(
-        ids, actual, values, head.thresholds(values, rows["predicted"], labels), head.task
-    )
+    if said is None:
+        return SplitAnswers(ids, actual, values)
+    # The lowest probability of a yes gives the same answers.
+    thresholds = np.where(said, values, np.inf).min(axis=0)
+    return SplitAnswers(ids, actual, values, thresholds, head.task)
 
 
 def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:

@@ -27,7 +27,7 @@ class CellScoring:
         return paired_cell_differences(
             pair.after.actual,
             pair.values,
-            (_limits(pair.before), _limits(pair.after)),
+            (pair.before.thresholds, pair.after.thresholds),
             pair.clusters,
             draws=pair.evaluate.draws,
             confidence=pair.evaluate.confidence,
@@ -36,7 +36,7 @@ class CellScoring:
 
     def own(self, answers: SplitAnswers, labels: Sequence[str]) -> Mapping[str, dict[str, Any]]:
         """Return the scores of each label."""
-        return label_scores(answers.actual, answers.values, _limits(answers), labels)
+        return label_scores(answers.actual, answers.values, answers.thresholds, labels)
 
     def details(self, pair: Pair, right: Sequence[Bools]) -> dict[str, Any]:  # noqa: ARG002 (classes have some)
         """Return no further fields."""
@@ -71,7 +71,7 @@ class CellScoring:
         averaged: int | None = None,  # noqa: ARG002 (classes need it)
     ) -> tuple[float | None, Floats]:
         """Return a metric and its values with weighted groups."""
-        limits = _limits(answers)
+        limits = answers.thresholds
         figure = cell_scores(answers.actual, answers.values, limits)[metric]
         drawn = np.empty(0)
         if weights:
@@ -87,8 +87,3 @@ class CellScoring:
     def deciding(self, metric: str, answers: SplitAnswers) -> Floats:
         """Return the answers, or their probabilities."""
         return answers.said.astype(np.float64) if metric == "exact_match" else answers.values
-
-
-def _limits(answers: SplitAnswers) -> Floats:
-    assert answers.thresholds is not None
-    return answers.thresholds

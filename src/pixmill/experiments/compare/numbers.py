@@ -206,7 +206,7 @@ def _common_images(base: Revision, head: Revision) -> _Common:
     before = split_answers(base, labels, images)
     after = split_answers(head, labels, images)
     ids = after.ids.intersection(before.ids).sort_values()
-    ids = ids[kinds[0].known(after.at(ids).actual, len(both))]
+    ids = ids[after.at(ids).known(len(both))]
     if ids.empty:
         image = "image of the classes that both know" if alone else "image"
         where = "held out by" if crossed else "in the test split of"

@@ -94,7 +94,7 @@ class Plan:
             pd.Index(images["id"]),
             head.targets(images["label"], labels).astype(np.int64),
             answers.astype(np.float64),
-            None if head.is_exclusive else np.array(self.params.train.labels.thresholds(labels)),
+            np.array([] if head.is_exclusive else self.params.train.labels.thresholds(labels)),
             head.task,
         )
 

@@ -213,8 +213,9 @@ def test_unanswered_tasks_lack_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "cell"), [(["Pepper,_bell"], "Pepper,_bell"), (["a", "b"], "a;b"), (["a b"], "a b")]
+    ("wanted", "cell"), [(["Pepper,_bell"], "Pepper,_bell"), (["a", "d"], "a;d"), (["a b"], "a b")]
 )
 def test_signs_in_names_separate_nothing(wanted: list[str], cell: str) -> None:
     others = ["a", "b", "Pepper,_spots", *["corn"] * 4]
     assert split_lists([cell, *others])[0].split("\n") == wanted
+    assert split_lists([cell, *others], several=False)[0] == cell

@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="A,B,C", help=classes)
     parser.add_argument("--from", dest="source", metavar="X", type=Path, help=source)
     add_reading_options(parser)
-    task = "with --from: whether an image has one label, or several or none; default: recognised"
+    task = "whether an image has one label, or several or none; default: recognised"
     parser.add_argument("--task", choices=get_args(Task), help=task)
     parser.add_argument("--demo", action="store_true", help="copy the bundled images")
     parser.add_argument(

@@ -256,7 +256,7 @@ def _join_names(table: Table, names: Sequence[str], answers: Collection[str]) ->
 
 def _may_be_label(table: Table, name: str) -> bool:
     """Return whether the values of a column, or those that its cells list, repeat."""
-    cells = split_lists(table.columns[name], signs="|;")
+    cells = split_lists(table.columns[name], "|;")
     values = Counter(chain.from_iterable(map(labels_of, cells)))
     return 1 < len(values) <= values.total() / 2 and not any(
         is_url(value) or _FRACTION.fullmatch(value) for value in values

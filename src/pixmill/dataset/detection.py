@@ -200,9 +200,8 @@ def describe(found: Detected) -> str:
     )
     parts: dict[str, list[str]] = {}
     for (split, label), number in sorted(counts.items()):
-        parts.setdefault(split, []).append(
-            f"{number:,} of {label}" if label else f"{number:,} without a label"
-        )
+        what = {"": "without a label", NONE: f"with {NONE}"}.get(label, f"of {label}")
+        parts.setdefault(split, []).append(f"{number:,} {what}")
     texts = [f"{split}: " * bool(split) + first_of(each) for split, each in parts.items()]
     return f"{count(len(every), 'image')}: {'; '.join(texts)}" if texts else "no images"
 

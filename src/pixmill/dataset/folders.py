@@ -87,7 +87,7 @@ def find_in_folder(
             "--pattern '([a-z]+)_'",
         )
     if several is not False:
-        items = _split_lists(items, always=several is True)
+        items = _split_lists(items, several)
     settled, more, has_splits = _settle(items, no_splits=no_splits)
     remarks += more
     is_by_split = has_splits and not no_splits
@@ -101,10 +101,10 @@ def find_in_folder(
     return Detected(settled, recognised, remarks=tuple(remarks), options=options, several=is_list)
 
 
-def _split_lists(items: Sequence[Item], *, always: bool) -> list[Item]:
+def _split_lists(items: Sequence[Item], several: bool | None) -> list[Item]:
     """Return the images with the labels that the names of their folders list."""
     names = sorted({item.facts.label for item in items if item.facts.label})
-    lists = dict(zip(names, split_lists(names, signs=",", always=always), strict=True))
+    lists = dict(zip(names, split_lists(names, ",", several=several), strict=True))
     return [
         replace(item, facts=replace(item.facts, label=lists.get(item.facts.label or "")))
         for item in items

@@ -90,8 +90,7 @@ def set_params(text: str, found: Detected, name: str) -> str:
     params = parse_params(text)
     classes, sources = _add_classes(params, found)
     if found.several and params.task == "one_label":
-        text = re.sub("^(?=classes:)", _TASK_LINE, text, count=1, flags=re.MULTILINE)
-        text = set_values(text, {"compare": {"metric": METRICS["labels"][0]}})
+        text = with_several(text)
         params = parse_params(text)
     values: dict[str, Any] = {"classes": classes, "scrape.source_by_class": sources}
     if found.urls:
@@ -109,6 +108,12 @@ def set_params(text: str, found: Detected, name: str) -> str:
     except ParamsError as error:
         raise ParamsError(error.message, next=_advise_names(classes)) from None
     return edit_params(text, wanted, otherwise="set classes and scrape there yourself")
+
+
+def with_several(text: str) -> str:
+    """Return a params file with several labels an image."""
+    text = re.sub("^(?=classes:)", _TASK_LINE, text, count=1, flags=re.MULTILINE)
+    return set_values(text, {"compare": {"metric": METRICS["labels"][0]}})
 
 
 def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, tuple[str, ...]]]:

@@ -40,25 +40,37 @@ def is_usual(labelled: Sequence[Facts]) -> bool:
     return sum(SEPARATOR in (facts.label or "") for facts in labelled) > _USUAL * len(labelled)
 
 
-def split_lists(cells: Sequence[str], signs: str = "|;, ", *, always: bool = False) -> list[str]:
+def split_lists(
+    cells: Sequence[str], signs: str = "|;, ", *, several: bool | None = None
+) -> list[str]:
     """Return cells in which lists of labels are joined by :data:`SEPARATOR`.
 
-    Labels themselves may have such signs, so these separate others only if those are in cells of
-    their own, too, and spaces only if most cells have several.
+    Labels themselves may have such signs, so these separate others only if those are in other
+    cells, too, and spaces only if most cells have several.
 
     Args:
         cells: Cells of labels.
         signs: Signs that may separate labels.
-        always: Whether the first sign that occurs, other than a space, separates labels.
+        several: Whether an image may have several labels, so that the first sign that occurs, other
+            than a space, separates them. If not, only labels with cells of their own make a list.
     """
     known = Counter(cell for cell in cells if 0 < len(cell) <= _MAX_LIST)
     for sign in signs:
         parts = {cell: _parts_of(cell, sign) for cell in known if sign in cell}
-        is_sure = always and sign != " "
-        lists = {cell: each for cell, each in parts.items() if is_sure or known.keys() >= {*each}}
+        times = Counter(chain(known.keys() - parts.keys(), *map(set, parts.values())))
+        is_clear = sign in "|;"
+        enough = any if is_clear else all
+        if several is False:
+            times = Counter([*known, *known])
+            enough = all
+        lists = {
+            cell: each
+            for cell, each in parts.items()
+            if (several and sign != " ") or enough(times[part] > 1 for part in each)
+        }
         is_usual = 2 * sum(known[cell] for cell in lists) > known.total()
-        if lists and (is_usual or sign != " "):
-            chosen = parts if sign in "|;" else lists
+        if lists and (is_usual or is_clear or (sign == "," and several is not False)):
+            chosen = parts if is_clear and several is not False else lists
             joined = {cell: SEPARATOR.join(each) for cell, each in chosen.items()}
             return [joined.get(cell, cell) for cell in cells]
     return [*cells]

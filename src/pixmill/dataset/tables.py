@@ -366,7 +366,7 @@ class _RowFacts:
                     cell if SEPARATOR in cell else SEPARATOR.join(read_list(cell)) for cell in cells
                 ]
             elif not is_sure and not any(SEPARATOR in cell for cell in cells):
-                cells = split_lists(cells, always=several is True)
+                cells = split_lists(cells, several=several)
             self._cells[role] = cells
         if table.lacking:
             self._cells["not_label"] = table.lacking

@@ -337,6 +337,28 @@ def test_unsuitable_folder_is_unchanged(
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
 
 
+@pytest.mark.usefixtures("dvc_here")
+def test_several_labels_without_images_and_with_those_in_data(
+    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new("shop", "--classes", "dark,long", "--task", "labels")
+    params = load_params(tmp_path / "shop")
+    assert (params.task, params.classes) == ("labels", ("dark", "long"))
+    assert (tmp_path / "shop/data/dark").is_dir()
+    monkeypatch.chdir(pets)
+    (pets / "data").mkdir()
+    (pets / "cat").rename(pets / "data/images")
+    shutil.rmtree(pets / "chien méchant")
+    rows = [f"images/{n}.png,{('dark;long', 'dark', 'long')[n % 3]}" for n in range(40)]
+    table = "\n".join(["file_name,label", *rows])
+    (pets / "data/metadata.csv").write_text(table)
+    assert "pixmill new . --from" in new(".", "--task", "labels", "--unlisted", "no")
+    new(".", "--task", "labels")
+    params = load_params(pets)
+    assert (params.task, params.classes) == ("labels", ("dark", "long"))
+    assert (pets / "data/metadata.csv").read_text() == table
+
+
 def test_classes_recipe_and_origin(
     new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

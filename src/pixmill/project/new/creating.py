@@ -30,7 +30,7 @@ from pixmill.dataset.detection import (
     recognise,
     refuse_overlap,
 )
-from pixmill.dataset.importing import scratch_of, set_params, set_salt, take_in
+from pixmill.dataset.importing import scratch_of, set_params, set_salt, take_in, with_several
 from pixmill.images.listing import files_below
 from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
@@ -141,6 +141,8 @@ def _create(
     copied: list[str] = []
     if not (root / "data.dvc").exists():
         copied = _fill_data(root, spec, found, scratch, report)
+        if found is not None and found.several:
+            write_text(root / _PARAMS, set_salt(root, read_text(root / _PARAMS)))
         dvc(root, "add", "data")
     _add_remote(root, spec.remote)
     if lock is None:
@@ -194,6 +196,7 @@ def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: b
     unused = {
         "--recipe": spec.recipe and no_recipe,
         "--classes": spec.reading.classes and no_recipe,
+        "--task": spec.reading.several is not None and no_recipe,
         "--from": spec.source and _has_images(root),
         "--remote": spec.remote and has_remote(root),
         "--mlflow": spec.mlflow and (root / "pyproject.toml").exists(),
@@ -260,9 +263,10 @@ def _check_repository(root: Path, nearest: Path) -> None:
 
 def _check_options(spec: ProjectSpec) -> None:
     """Refuse conflicting options and invalid values."""
-    if spec.demo and (spec.source is not None or spec.reading.classes):
+    if spec.demo and (spec.source is not None or spec.reading.classes or spec.reading.several):
         raise PixmillError(
-            "--demo has its own images and classes", next="omit --from and --classes, or --demo"
+            "--demo has its own images and classes",
+            next="omit --from, --classes and --task, or --demo",
         )
     if spec.mlflow is not None:
         url = urlsplit(spec.mlflow)
@@ -297,9 +301,13 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Detected | Non
         return recognise(spec.source, scratch, spec.reading)
     if spec.demo or spec.reading.classes or (root / _PARAMS).exists() or not holds_files(data):
         return None
-    return recognise(
-        data / METADATA if (data / METADATA).is_file() else data, scratch, spec.reading
-    )
+    if spec.reading.unlisted == "no":
+        raise DataError(
+            f"data/ stays as it is, so --unlisted no cannot complete data/{METADATA}",
+            next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE --unlisted no",
+        )
+    reading = replace(spec.reading, unlisted="unknown")
+    return recognise(data / METADATA if (data / METADATA).is_file() else data, scratch, reading)
 
 
 def _choose_recipe(
@@ -345,6 +353,8 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Detected | None, root
         whole = Recipe(whole.name, set_params(whole.text, found, _list_name(spec)))
     elif spec.reading.classes:
         whole = whole.with_images(spec.reading.classes, source="folder")
+        if spec.reading.several:
+            whole = Recipe(whole.name, with_several(whole.text))
     elif not spec.demo:
         sources = recipe.params().sources()
         if "shop" in sources:
@@ -412,11 +422,7 @@ def _fill_data(
     params = load_params(root)
     if found is not None and not holds_files(data):
         report(introduce(found))
-        lines, _ = take_in(root, found, scratch, params, _list_name(spec))
-        if found.several:
-            path = root / _PARAMS
-            write_text(path, set_salt(root, read_text(path)))
-        return lines
+        return take_in(root, found, scratch, params, _list_name(spec))[0]
     splits = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
     for label in params.classes:
         for split in splits if params.scrape.sources_of(label) == ("folder",) else ():

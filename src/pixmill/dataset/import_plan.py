@@ -186,7 +186,7 @@ class _Planner:
                 row = self._rows.get(name, Facts())
                 is_pile = name.startswith(f"{self._unlabelled}/")
                 came = self._unlabelled if is_pile else name.split("/")[0]
-                label = self._class_of(row.label or came)
+                label = self._key_of(replace(row, label=row.label or came))
                 content = self._contents[file]
                 found[content][label] = name
                 for given in self._labels_given_to(content):

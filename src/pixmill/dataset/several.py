@@ -115,7 +115,7 @@ def settle(
     return replace(
         settled,
         recognised=f"{found.recognised}; several labels an image ({first_of(labels)})",
-        remarks=(*found.remarks, *_describe_gaps(settled, labels)),
+        remarks=(*found.remarks, *_describe(settled, labels)),
         options=(*found.options, "--task one_label"),
     )
 
@@ -152,14 +152,17 @@ def _change(found: Detected, change: Callable[[Facts], Facts]) -> Detected:
     )
 
 
-def _describe_gaps(found: Detected, labels: Sequence[str]) -> list[str]:
-    """Return a remark on the labels that cannot be learned."""
-    cells = Counter(
-        cell for facts in chain(*found.by_source.values()) for cell in facts.cells.items()
-    )
+def _describe(found: Detected, labels: Sequence[str]) -> list[str]:
+    """Return remarks on what is unknown, and on the labels that cannot be learned."""
+    every = [*chain(*found.by_source.values())]
+    cells = Counter(cell for facts in every for cell in facts.cells.items())
+    yes = sum(cells[label, True] for label in labels)
+    no = cells.total() - yes
+    unknown = len(labels) * len(every) - cells.total()
     gaps = []
     for answer, what in (True, "yes"), (False, "no"):
         lacking = [label for label in labels if not cells[label, answer]]
         if lacking:
             gaps.append(f"no image has a {what} for {first_of(lacking)}")
-    return [f"not trained: {'; '.join(gaps)}"] if gaps else []
+    known = f"labels of images: {yes:,} yes, {no:,} no, {unknown:,} unknown"
+    return [known, *([f"not trained: {'; '.join(gaps)}"] if gaps else [])]

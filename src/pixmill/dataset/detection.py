@@ -87,6 +87,8 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
         found = _label_all(source, options.label)
     else:
         found = _recognise_table(source, scratch, options)
+    if found.several and options.several is None:
+        found = replace(found, options=(*found.options, "--task one_label"))
     if options.several or found.several:
         found = settle(replace(found, several=True), options.unlisted, options.ask)
     return _choose(found, options) if options.label is None else found

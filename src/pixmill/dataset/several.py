@@ -114,9 +114,8 @@ def settle(
     settled = _change(found, close)
     return replace(
         settled,
-        recognised=f"{found.recognised}; several labels an image ({first_of(labels)})",
+        recognised=f"{found.recognised}; several labels an image ({first_of(labels) or 'none'})",
         remarks=(*found.remarks, *_describe(settled, labels)),
-        options=(*found.options, "--task one_label"),
     )
 
 

@@ -65,6 +65,8 @@ def test_cells_of_the_table_reach_the_stages(looks, table) -> None:
     assert {*params.classes} == {*LABELS}
     pipeline = yaml.safe_load(looks.read("dvc.yaml"))
     assert all("task" in pipeline["stages"][name]["params"] for name in STAGES)
+    plots = {path for plot in pipeline["plots"] for of in plot.values() for path in of["y"]}
+    assert [path for path in sorted(plots) if not (looks.path / path).is_file()] == []
     manifest = read_table(
         looks.path / "artifacts/validate/manifest.parquet", VALIDATED, stage="validate"
     )

@@ -88,6 +88,7 @@ def test_metrics_are_those_of_several_labels(looks) -> None:
     assert per_class["footwear"]["average_precision"] >= 0.9
     for label in per_class.values():
         assert label["support"] <= label["known"] <= headline["n"]
+    done_by(looks, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
 
 
 def test_answers(looks, table) -> None:

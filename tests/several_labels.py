@@ -127,7 +127,8 @@ def _write(
     seed: int,
 ) -> Table:
     cells = truth.copy()
-    cells[np.random.default_rng(seed).random(truth.shape) < blank] = -1
+    # Other numbers than those that chose the labels.
+    cells[np.random.default_rng([seed, 1]).random(truth.shape) < blank] = -1
     path = folder / "labels.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -55,7 +55,7 @@ class CellEvaluation(Results):
         return (
             f"mean average precision {found[average]:.3f} ({found[f'{average}_low']:.3f} to "
             f"{found[f'{average}_high']:.3f}) on {found['n']:,} test images, "
-            f"{found['baseline']['average_precision']:.3f} without a model; all labels right on "
+            f"{found['baseline_average_precision']:.3f} without a model; all labels right on "
             f"{100 * found['exact_match']:.1f} % of the images"
         )
 

@@ -22,6 +22,7 @@ _HEADLINE = (
     "log_loss",
     "ece",
     "n",
+    "baseline_average_precision",
 )
 
 
@@ -38,8 +39,8 @@ def measure_cells(
     """Return the metrics of the test split, and under ``val`` of the other held-out images.
 
     Limits are named ``<name>_low`` and ``<name>_high``. ``per_class`` has those of each label, with
-    its sure answers (:func:`_sure`); ``baseline`` the average precision without a model, the mean
-    share of yes; ``train`` metrics on the images that the model was fitted to.
+    its sure answers (:func:`_sure`); ``baseline_average_precision`` is that without a model, the
+    mean share of yes; ``train`` metrics on the images that the model was fitted to.
 
     Args:
         predictions: Calibrated, held out where possible.
@@ -81,7 +82,7 @@ def measure_cells(
     del measured["val"]["per_class"]
     return {
         **measured["test"],
-        "baseline": {"average_precision": float(ranked.mean()) if len(ranked) else None},
+        "baseline_average_precision": float(ranked.mean()) if len(ranked) else None,
         "val": measured["val"],
         "train": {name: training[name] for name in ("mean_average_precision", "log_loss", "n")},
         "temperatures": calibration.temperatures
@@ -95,9 +96,7 @@ def cells_headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         metrics: Result of :func:`measure_cells`.
     """
-    return {name: metrics[name] for name in _HEADLINE} | {
-        "baseline_average_precision": metrics["baseline"]["average_precision"]
-    }
+    return {name: metrics[name] for name in _HEADLINE}
 
 
 def answer_curves(

@@ -1,6 +1,6 @@
 """Calibration of yes or no for each label: temperatures, and the thresholds of sure answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -168,27 +168,35 @@ def sure_limits(
         thresholds: As for :func:`calibrate_cells`.
     """
     members = group_numbers(groups)
-    answers = {}
-    for side in (True, False):
-        for place, threshold in enumerate(thresholds):
-            values = probabilities[:, place]
-            chosen = ((values >= threshold) == side) & (cells[:, place] >= 0)
-            # Fewer cannot prove the target, whatever is right: no test, so no part of the level.
-            if len(np.unique(members[chosen])) >= min_answers(target):
-                confidence = (values if side else 1 - values)[chosen]
-                right = cells[chosen, place] == side
-                answers[side, place] = confidence, right, members[chosen], target
+    # Fewer cannot prove the target, whatever is right: no test, so no part of the level.
+    answers = {
+        key: given
+        for key, given in _sides(probabilities, cells, members, thresholds)
+        if len(np.unique(given[2])) >= min_answers(target)
+    }
     limits: dict[tuple[bool, int], float | None] = {}
     waiting = list(answers)
     before = len(waiting) + 1
     while 0 < len(waiting) < before:
         before = len(waiting)
-        found = {key: search_threshold(*answers[key], LEVEL / before) for key in waiting}
+        found = {key: search_threshold(*answers[key], target, LEVEL / before) for key in waiting}
         limits |= {key: limit for key, (limit, _) in found.items()}
         waiting = [key for key in waiting if not found[key][1]]
     places = range(len(thresholds))
-    below = (limits.get((False, place)) for place in places)
+    below = [limits.get((False, place)) for place in places]
     return (
         tuple(limits.get((True, place)) for place in places),
-        tuple(None if limit is None else round(1 - limit, 6) for limit in below),
+        tuple(limit and round(1 - limit, 6) for limit in below),
     )
+
+
+def _sides(
+    probabilities: Floats, cells: Ints, members: Groups, thresholds: Sequence[float]
+) -> Iterator[tuple[tuple[bool, int], tuple[Floats, Bools, Groups]]]:
+    """Yield side and label, with the confidence, correctness and group of its known answers."""
+    for side in (True, False):
+        for place, threshold in enumerate(thresholds):
+            values = probabilities[:, place]
+            chosen = ((values >= threshold) == side) & (cells[:, place] >= 0)
+            confidence = (values if side else 1 - values)[chosen]
+            yield (side, place), (confidence, cells[chosen, place] == side, members[chosen])

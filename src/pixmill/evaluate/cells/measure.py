@@ -141,7 +141,8 @@ def _sure(
     yes = calibration.answers(values)
     unlike = tested["unlike"].fillna(False).tolist()
     pairs = zip(values, unlike, strict=True)
-    sure = np.array([calibration.sure(row, unlike=foreign) for row, foreign in pairs]) == True  # noqa: E712 (None is not sure)
+    # Without a promise, None: not sure.
+    sure = np.array([calibration.sure(row, unlike=foreign) for row, foreign in pairs], bool)
     members = tested["id"].map(groups).to_numpy()
     found: dict[str, dict[str, Any]] = {}
     for place, label in enumerate(labels):

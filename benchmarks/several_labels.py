@@ -5,7 +5,7 @@ rank 64 with noise have labels of 2 to 50 % yes; the bundled images have attribu
 (sleeves, footwear, worn above, long) and whether they are dark, on the features of the default
 backbone. Then a share of the training cells is blanked: as unknown, and as a wrong no.
 
-    make bench-several-labels      QUICK=1 for a short one
+    make bench-several_labels      QUICK=1 for a short one
 """
 
 import json

@@ -7,7 +7,7 @@ unknown, 300 to 3,000 images, in half of the simulations three copies of each, t
 answers, is below the target. The share of simulations with any broken promise should be at most
 5 %. For comparison: a test at 5 % for each side, and one for both sides of a label together.
 
-    make bench-sure-labels         QUICK=1 for a short one
+    make bench-sure_labels         QUICK=1 for a short one
 """
 
 import json

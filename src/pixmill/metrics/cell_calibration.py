@@ -1,6 +1,6 @@
 """Calibration of yes or no for each label: temperatures, and the thresholds of sure answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,11 @@ from pixmill.metrics.calibration import (
     search_threshold,
 )
 from pixmill.metrics.resampling import group_numbers
+
+_Side = tuple[bool, int]
+"""Yes or no, and the place of the label."""
+
+_Answers = tuple[Floats, Bools, Groups]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +179,7 @@ def sure_limits(
         for key, given in _sides(probabilities, cells, members, thresholds)
         if len(np.unique(given[2])) >= min_answers(target)
     }
-    limits: dict[tuple[bool, int], float | None] = {}
-    waiting = list(answers)
-    before = len(waiting) + 1
-    while 0 < len(waiting) < before:
-        before = len(waiting)
-        found = {key: search_threshold(*answers[key], target, LEVEL / before) for key in waiting}
-        limits |= {key: limit for key, (limit, _) in found.items()}
-        waiting = [key for key in waiting if not found[key][1]]
+    limits = _by_holm(answers, target)
     places = range(len(thresholds))
     below = [limits.get((False, place)) for place in places]
     return (
@@ -190,9 +188,22 @@ def sure_limits(
     )
 
 
+def _by_holm(answers: Mapping[_Side, _Answers], target: float) -> dict[_Side, float | None]:
+    """Return the limit of each side that has a test; ``None`` where it fails."""
+    limits: dict[_Side, float | None] = {}
+    waiting = list(answers)
+    before = len(waiting) + 1
+    while 0 < len(waiting) < before:
+        before = len(waiting)
+        found = {key: search_threshold(*answers[key], target, LEVEL / before) for key in waiting}
+        limits |= {key: limit for key, (limit, _) in found.items()}
+        waiting = [key for key in waiting if not found[key][1]]
+    return limits
+
+
 def _sides(
     probabilities: Floats, cells: Ints, members: Groups, thresholds: Sequence[float]
-) -> Iterator[tuple[tuple[bool, int], tuple[Floats, Bools, Groups]]]:
+) -> Iterator[tuple[_Side, _Answers]]:
     """Yield side and label, with the confidence, correctness and group of its known answers."""
     for side in (True, False):
         for place, threshold in enumerate(thresholds):

@@ -97,9 +97,8 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                 # Windows writes backslashes.
                 path_text = cells["file_name"].strip().replace("\\", "/")
                 name = to_nfc(posixpath.normpath(path_text))
-                is_second = name in found
-                cells = _join(found[name], cells) if is_second else cells
-                if problem := _problem(name, cells, data, is_second=is_second):
+                cells = _join(found.get(name), cells)
+                if problem := _problem(name, cells, data, is_second=name in found):
                     where = f"data/{FILE}, line {rows.line_num}"
                     raise DataError(f"{where}: {problem}", next=f"correct data/{FILE}")
                 if name != ".":
@@ -111,8 +110,10 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
     return columns, found
 
 
-def _join(first: Cells, second: Cells) -> Cells:
-    """Return a row with the labels of two, and otherwise what the first says."""
+def _join(first: Cells | None, second: Cells) -> Cells:
+    """Return a row with the labels of two, and otherwise what the first, if there is one, says."""
+    if first is None:
+        return second
     joined = {column: cell or second[column] for column, cell in first.items()}
     for column in {*_LISTS} & joined.keys():
         labels = [*read_list(first[column]), *read_list(second[column])]

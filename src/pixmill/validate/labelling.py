@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -168,34 +168,34 @@ class SeveralLabels(OneLabel):
         """Merge the cells of all copies; people's answers win over those that came."""
         ids = images["id"].astype(object)
         pixels = images["pixels"].astype(object).fillna(ids)
-        sides = [images[side] for side in ("width", "height")]
-        sets = images.groupby([pixels, *sides], sort=False, dropna=False).ngroup().to_numpy()
+        same = images.groupby([pixels, "width", "height"], sort=False, dropna=False)
+        sets = same.ngroup().to_numpy()
         used = rulings.fates != "drop"
+        heard = used[seen.row] & (seen.label >= 0)
         cells = [parse_cells(text) for text in seen.labels]
-        came: dict[int, dict[int, Cells]] = defaultdict(dict)
-        said: dict[int, list[Cells]] = defaultdict(list)
-        for row, code in zip(seen.row.tolist(), seen.label.tolist(), strict=True):
-            if code >= 0 and used[row]:
-                came[sets[row]][code] = cells[code]
-        for row in np.flatnonzero(ids.isin(list(decided)) & used).tolist():
-            for each in decided[ids[row]].rows:
-                if each.label:
-                    said[sets[row]].append({each.label: each.answer == "yes"})
+        came = _gather(
+            (sets[row], cells[code])
+            for row, code in zip(seen.row[heard], seen.label[heard], strict=True)
+        )
+        decisive = np.flatnonzero(ids.isin(list(decided)) & used)
+        said = _gather(
+            (sets[row], {each.label: each.answer == "yes"})
+            for row in decisive.tolist()
+            for each in decided[ids[row]].rows
+            if each.label
+        )
+        judged = np.flatnonzero(used & ~rulings.unlabelled)
+        # The first image of each set: a dictionary keeps the last of several values.
+        first = dict(zip(sets[judged][::-1].tolist(), judged[::-1].tolist(), strict=True))
+        settled = {of: _settle(came[of], said[of]) for of in first}
         labels = rulings.labels.copy()
-        conflicts = []
+        labels[judged] = [settled[of][0] for of in sets[judged].tolist()]
         sizes = np.bincount(sets)
-        texts: dict[int, str | None] = {}
-        for row in np.flatnonzero(used & ~rulings.unlabelled).tolist():
-            of = sets[row]
-            if of not in texts:
-                merged, disputed = merge_cells(came[of].values())
-                answers, torn = merge_cells(said[of])
-                known = {name: cell for name, cell in merged.items() if name not in torn}
-                texts[of] = _render(known | answers)
-                left = [name for name in [*disputed, *torn] if name not in answers]
-                if left:
-                    conflicts.append((ids[row], "conflict", sizes[of], 1, ", ".join(left)))
-            labels[row] = texts[of]
+        conflicts = [
+            (ids[row], "conflict", sizes[of], 1, ", ".join(settled[of][1]))
+            for of, row in sorted(first.items(), key=lambda item: item[1])
+            if settled[of][1]
+        ]
         found = pd.DataFrame(conflicts, columns=list(REPEATED))
         unlike = np.full_like(seen.label, -1)
         return replace(rulings, labels=labels), replace(seen, label=unlike), found
@@ -288,6 +288,23 @@ def co_occurrence(cells: Matrix, labels: Sequence[str]) -> list[dict[Hashable, A
 
 def _kept_cells(manifest: pd.DataFrame, classes: Sequence[str]) -> Matrix:
     return to_matrix(manifest.loc[manifest["verdict"] == "keep", "label"], classes)
+
+
+def _gather(pairs: Iterable[tuple[int, Cells]]) -> Mapping[int, list[Cells]]:
+    """Return the distinct cells of each set of images."""
+    found: dict[int, list[Cells]] = defaultdict(list)
+    for of, each in pairs:
+        if each not in found[of]:
+            found[of].append(each)
+    return found
+
+
+def _settle(came: Iterable[Cells], said: Iterable[Cells]) -> tuple[str | None, list[str]]:
+    """Return the text of what is known of an image, and the labels that are to be decided."""
+    merged, disputed = merge_cells(came)
+    answers, torn = merge_cells(said)
+    known = {label: cell for label, cell in merged.items() if label not in torn}
+    return _render(known | answers), [each for each in (*disputed, *torn) if each not in answers]
 
 
 def _render(cells: Cells) -> str | None:

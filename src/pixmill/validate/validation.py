@@ -220,9 +220,7 @@ def validate(
         np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=TEXT
     )
 
-    repeated = find_repeated(ids, verdicts, where, repeats)
-    if conflicts is not None:
-        repeated = pd.concat([repeated[repeated["kind"] != "conflict"], conflicts])
+    repeated = _with(conflicts, find_repeated(ids, verdicts, where, repeats))
     leaks = find_leaks(table, verdicts, where)
     of_classes = labelling.table(table, classes)
     begin("Look for shortcuts")
@@ -289,6 +287,13 @@ def validate(
         ),
         unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )
+
+
+def _with(conflicts: pd.DataFrame | None, repeated: pd.DataFrame) -> pd.DataFrame:
+    """Return the repeated images with these conflicts, if any are given, instead of theirs."""
+    if conflicts is None:
+        return repeated
+    return pd.concat([repeated[repeated["kind"] != "conflict"], conflicts], ignore_index=True)
 
 
 def _undeclared(

@@ -69,6 +69,7 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
     """
     yield from temporary_copies(root)
     yield from _task(root, params)
+    yield from _other_results(root, params)
     sources = params.sources()
     if "urls" in sources:
         from pixmill.scrape.sources.urls import UrlsSource
@@ -93,7 +94,7 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
 
 
 def _task(root: Path, params: Params) -> Iterator[Issue]:
-    """Yield whether stages overlook the task, and whether the results are of another one."""
+    """Yield whether stages overlook the task."""
     path = root / "dvc.yaml"
     stages = parse_yaml(path.read_text("utf-8"))["stages"] if path.is_file() else {}
     lists = {name: "task" in stages[name].get("params", ()) for name in _OF_TASK if name in stages}
@@ -107,9 +108,13 @@ def _task(root: Path, params: Params) -> Iterator[Issue]:
     if "task" not in params.model_fields_set and any(lists.values()):
         problem = "dvc.yaml lists task, which params.yaml does not have, so dvc repro fails"
         yield Issue(problem, f"add to params.yaml: task: {usual}", stops=True)
+
+
+def _other_results(root: Path, params: Params) -> Iterator[Issue]:
+    """Yield whether the results are of another task."""
     model = root / "artifacts" / "train" / "labels.json"
     trained = json.loads(model.read_text("utf-8")) if model.is_file() else {"task": params.task}
-    was = trained.get("task", usual)
+    was = trained.get("task", Params.model_fields["task"].default)
     if was != params.task:
         yield Issue(
             f"task is now {params.task}, and the results are of {was}: all stages run again, and "

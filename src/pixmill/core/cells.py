@@ -10,14 +10,13 @@ import csv
 import io
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pixmill.core.words import first_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 Task = Literal["one_label", "labels"]
@@ -26,7 +25,7 @@ Task = Literal["one_label", "labels"]
 Cells = dict[str, bool]
 """Answers by label; a label that is absent is unknown."""
 
-Matrix = npt.NDArray[np.int8]
+Matrix: TypeAlias = "npt.NDArray[np.int8]"
 """Cells of images (rows) and labels (columns): 1 for yes, 0 for no, -1 for unknown."""
 
 YES, NO, UNKNOWN = 1, 0, -1
@@ -81,6 +80,8 @@ def to_matrix(texts: Iterable[Any], labels: Sequence[str]) -> Matrix:
     array([[-1,  1],
            [-1, -1]], dtype=int8)
     """
+    import numpy as np  # which takes time, and texts do not need
+
     places = {label: place for place, label in enumerate(labels)}
     rows = [parse_cells(text) for text in texts]
     matrix = np.full((len(rows), len(labels)), UNKNOWN, np.int8)
@@ -98,6 +99,8 @@ def to_indices(texts: Iterable[Any], labels: Sequence[str]) -> npt.NDArray[np.in
     Raises:
         KeyError: A text is not among the labels.
     """
+    import numpy as np  # which takes time, and texts do not need
+
     places = {label: place for place, label in enumerate(labels)}
     return np.array([places[text] for text in texts], np.int32)
 

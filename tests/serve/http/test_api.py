@@ -21,6 +21,7 @@ import pytest
 
 from pixmill import __version__
 from pixmill.dataset.inbox import Inbox
+from pixmill.models.classifier import Classifier
 from pixmill.serve.export.html.page import build_page
 from pixmill.serve.predict.model import find_model
 from tests.serve.http.conftest import BOUNDARY, Client, b64, multipart, picture
@@ -567,3 +568,25 @@ def test_accepts_the_largest_batches(client: Client) -> None:
     # Refused by the rate limit, not by the number of commas.
     urls = [{"url": f"http://127.0.0.1/{','.ljust(4079, ',')}"}] * 16
     assert client.post_json("/v1/predict", {"images": urls}).is_problem(429)
+
+
+def test_answers_and_corrections_of_several_labels(labels_folder: Path, tmp_path: Path) -> None:
+    (expected,) = Classifier.load(labels_folder).predict([picture()])
+    arguments = ["--model", str(labels_folder), "--workers", "1", "--inbox", str(tmp_path / "in")]
+    with Running(*arguments, cwd=tmp_path) as running:
+        client = Client(running.port, running.process)
+        (row,) = client.post("/v1/predict", picture(), "image/png").json["predictions"]
+        assert {each["label"]: each["answer"] for each in row["labels"]} == expected.labels
+        assert {each["label"]: each["sure"] for each in row["labels"]} == expected.sure_labels
+        assert row["label"] == expected.label
+        assert row["probabilities"]["dark"] == pytest.approx(expected.probabilities[0], abs=1e-5)
+        facts = client.get("/v1/model").json
+        assert facts["labels"]["dark"] == {"threshold": 0.5, "sure_yes": 0.55, "sure_no": 0.45}
+        image = ("file", "x.png", picture())
+        sent = '{"dark": true, "kurtā; long": false}'.encode()
+        assert client.post_parts("/v1/feedback", image, ("labels", None, sent)).status == 201
+        refused = client.post_parts("/v1/feedback", image, ("label", None, b"dark"))
+        assert refused.is_problem(422)
+    ((entry,), _) = Inbox(tmp_path / "in").entries()
+    assert entry.corrections[0].labels == {"dark": True, "kurtā; long": False}
+    assert entry.corrections[0].prediction["labels"] == row["labels"]

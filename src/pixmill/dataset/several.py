@@ -56,24 +56,31 @@ def split_lists(
     """
     known = Counter(cell for cell in cells if 0 < len(cell) <= _MAX_LIST)
     for sign in signs:
-        parts = {cell: _parts_of(cell, sign) for cell in known if sign in cell}
-        times = Counter(chain(known.keys() - parts.keys(), *map(set, parts.values())))
-        is_clear = sign in "|;"
-        enough = any if is_clear else all
-        if several is False:
-            times = Counter([*known, *known])
-            enough = all
-        lists = {
-            cell: each
-            for cell, each in parts.items()
-            if (several and sign != " ") or enough(times[part] > 1 for part in each)
-        }
-        is_usual = 2 * sum(known[cell] for cell in lists) > known.total()
-        if lists and (is_usual or is_clear or (sign == "," and several is not False)):
-            chosen = parts if is_clear and several is not False else lists
-            joined = {cell: SEPARATOR.join(each) for cell, each in chosen.items()}
+        lists = _find_lists(known, sign, several)
+        joined = {cell: SEPARATOR.join(each) for cell, each in lists.items()}
+        if joined:
             return [joined.get(cell, cell) for cell in cells]
     return [*cells]
+
+
+def _find_lists(
+    known: Counter[str], sign: str, several: bool | None
+) -> Mapping[str, Sequence[str]]:
+    """Return the labels of the cells that a sign separates."""
+    parts = {cell: _parts_of(cell, sign) for cell in known if sign in cell}
+    if several and sign != " ":
+        return parts
+    is_clear = sign in "|;"
+    times = Counter(chain(known.keys() - parts.keys(), *map(set, parts.values())))
+    enough = any if is_clear else all
+    if several is False:
+        times = Counter([*known, *known])
+        enough = all
+    lists = {cell: each for cell, each in parts.items() if enough(times[part] > 1 for part in each)}
+    if is_clear:
+        return parts if lists and several is not False else lists
+    is_usual = 2 * sum(known[cell] for cell in lists) > known.total()
+    return lists if is_usual or (sign == "," and several is not False) else {}
 
 
 def _parts_of(cell: str, sign: str) -> list[str]:

@@ -13,8 +13,8 @@ from pixmill.core.files.writing import (
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
-from pixmill.evaluate.kinds import KINDS
 from pixmill.evaluate.mistakes import VECTORS
+from pixmill.evaluate.page.kinds import KINDS
 from pixmill.evaluate.page.sentences import say
 from pixmill.evaluate.predictions import predictions_schema
 from pixmill.heads import head_of

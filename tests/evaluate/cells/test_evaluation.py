@@ -10,7 +10,7 @@ from pixmill.core.cells import render_cells
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.evaluate.cells.measure import cells_headline
-from pixmill.evaluate.kinds import KINDS
+from pixmill.evaluate.page.kinds import KINDS
 from pixmill.heads import head_of
 from pixmill.images.parts import load_parts
 from pixmill.metrics.cell_calibration import CellCalibration

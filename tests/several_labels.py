@@ -72,9 +72,9 @@ def bundled_table(
 def field_table(
     folder: Path,
     *,
-    images: int = 600,
+    images: int = 700,
     labels: int = 40,
-    rarest: float = 0.01,
+    rarest: float = 0.03,
     blank: float = 0.4,
     seed: int = 1,
 ) -> Table:

@@ -124,7 +124,7 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
     images = f"{interval}{metrics['n']:,} images; "
     rest = f"log-loss {metrics['log_loss']:.3f}, calibration error {metrics['ece']:.3f}"
     if headline != "accuracy":
-        baseline = 100 * metrics["baseline"]["average_precision"]
+        baseline = 100 * metrics["baseline_average_precision"]
         return [
             f"Mean average precision {images}of a guess: {baseline:.1f} %",
             f"All labels right: {100 * metrics['exact_match']:.1f} % of images, {rest}",

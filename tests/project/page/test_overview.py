@@ -69,7 +69,7 @@ def test_model_of_several_labels(tmp_path):
     headline = {"mean_average_precision": 0.9, "low": 0.8, "high": 1.0}
     ends = {f"mean_average_precision_{end}": headline[end] for end in ("low", "high")}
     metrics = {"mean_average_precision": 0.9, **ends, "exact_match": 1 / 3, "n": 3}
-    metrics["baseline"] = {"average_precision": 0.5}
+    metrics["baseline_average_precision"] = 0.5
     write(tmp_path / "metrics/evaluate.json", metrics)
     scores = {name: {"average_precision": 0.9, "support": 1} for name in ("dark", "long")}
     write(tmp_path / "plots/evaluate/full.json", {**metrics, "per_class": scores})

@@ -159,7 +159,7 @@ def read_model(root: Path) -> dict[str, Any] | None:
             HEADLINES[1]: _read_scores(root),
             "n": metrics["n"],
             "exact_match": metrics["exact_match"],
-            "baseline": metrics["baseline"]["average_precision"],
+            "baseline": metrics["baseline_average_precision"],
         }
     images = _sample(rows, names)
     return {

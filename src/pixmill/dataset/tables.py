@@ -354,20 +354,9 @@ class _RowFacts:
         self._cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
         self._above = table.path.relative_to(top).with_suffix("").parts
         self._unanswered = table.unanswered
-        is_own = {*COLUMNS} <= table.columns.keys()
-        is_list = "not_label" in roles or (is_own and several is True)
-        # An export has lists where its format does, so a label there may have a ";".
-        has_lists = {*EXPORTED} <= table.columns.keys() and table.path.suffix != ".csv"
-        is_sure = is_own or roles.get("label") in table.sure.values()
         for role in self._cells.keys() & {"label", "not_label"}:
             cells = [*map(to_nfc, self._cells[role])]
-            if is_list and not has_lists:
-                cells = [
-                    cell if SEPARATOR in cell else SEPARATOR.join(read_list(cell)) for cell in cells
-                ]
-            elif not is_sure and not any(SEPARATOR in cell for cell in cells):
-                cells = split_lists(cells, several=several)
-            self._cells[role] = cells
+            self._cells[role] = _split_cells(cells, table, roles, several)
         if table.lacking:
             self._cells["not_label"] = table.lacking
         joined = any(SEPARATOR in cell for cell in self._cells.get("label", []))
@@ -384,6 +373,22 @@ class _RowFacts:
         cell = row.get("split")
         row["split"] = _split_of([cell] if cell else [*folders, *self._above])
         return Facts(**row)
+
+
+def _split_cells(
+    cells: list[str], table: Table, roles: Mapping[str, str], several: bool | None
+) -> list[str]:
+    """Return cells of labels in which lists are joined by :data:`SEPARATOR`."""
+    is_own = {*COLUMNS} <= table.columns.keys()
+    if "not_label" in roles or (is_own and several):
+        # An export has lists where its format does, so a label there may have a ";".
+        if {*EXPORTED} <= table.columns.keys() and table.path.suffix != ".csv":
+            return cells
+        return [cell if SEPARATOR in cell else SEPARATOR.join(read_list(cell)) for cell in cells]
+    is_sure = is_own or roles["label"] in {*table.sure.values(), ONE_HOT}
+    if is_sure or any(SEPARATOR in cell for cell in cells):
+        return cells
+    return split_lists(cells, several=several)
 
 
 def _label_below(bases: Sequence[str], name: str) -> str | None:

@@ -74,7 +74,7 @@ def field_table(
     *,
     images: int = 700,
     labels: int = 40,
-    rarest: float = 0.03,
+    rarest: float = 0.06,
     blank: float = 0.4,
     seed: int = 1,
 ) -> Table:

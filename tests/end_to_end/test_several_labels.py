@@ -133,7 +133,7 @@ def test_second_run_changes_nothing(looks) -> None:
 
 
 def test_rare_and_blank_labels(installed, empty_database, tmp_path) -> None:
-    """Forty labels, half of them on less than one image in eight, and 40 % of the cells blank."""
+    """Forty labels, half of them on less than one image in six, and 40 % of the cells blank."""
     table = field_table(tmp_path / "field")
     project, _ = new(
         replace(installed, path=tmp_path),

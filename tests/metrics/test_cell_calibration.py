@@ -83,7 +83,9 @@ def test_copies_of_an_image_prove_nothing():
 
 def test_answers_reach_the_limits_of_their_side():
     calibration = CellCalibration(None, (0.5, 0.5), (0.8, None), (0.1, 0.2))
+    unlike = np.array([[False], [False], [True]])
 
-    assert calibration.sure(np.array([0.8, 0.9])) == [True, None]
-    assert calibration.sure(np.array([0.2, 0.2])) == [False, True]
-    assert calibration.sure(np.array([0.8, 0.2]), unlike=True) == [False, False]
+    sure, promised = calibration.sure(np.array([[0.8, 0.9], [0.2, 0.2], [0.8, 0.2]]), unlike)
+
+    assert sure.tolist() == [[True, False], [False, True], [False, False]]
+    assert promised.tolist() == [[True, False], [True, True], [True, True]]

@@ -83,16 +83,16 @@ class CellsHead(Head):
         return mean
 
     def accuracy(self, targets: Targets, probabilities: ArrayLike) -> float:
-        """Return the share of known cells that are right at a probability of one half."""
+        """Return the share of known cells that are right at one half; 0 without any."""
         known = targets != UNKNOWN
         right = (np.asarray(probabilities) >= 0.5) == (targets == YES)
-        return float(right[known].mean())
+        return float(right[known].sum() / max(known.sum(), 1))
 
     def guessing_loss(self, fitted: Targets, targets: Targets, labels: int) -> float:  # noqa: ARG002 (targets have it)
         """Return the mean loss of each label's share of yes."""
         shares = np.tile(_share(fitted), (len(targets), 1))
         losses = cell_losses(targets, shares)
-        return float(losses.sum() / (targets != UNKNOWN).sum())
+        return float(losses.sum() / max((targets != UNKNOWN).sum(), 1))
 
     def calibrate(
         self,
@@ -124,16 +124,15 @@ class CellsHead(Head):
         unlike: bool | None,
     ) -> Answer:
         """Return yes or no for each label."""
-        yes = calibration.answers(probabilities[None])[0]
-        sure = calibration.sure(probabilities, unlike=unlike)
-        known = [each for each in sure if each is not None]
+        yes = calibration.answers(probabilities)
+        sure, promised = calibration.sure(probabilities, bool(unlike))
         certainty = np.where(yes, probabilities, 1 - probabilities)
         return Answer(
             show_labels([label for label, has in zip(labels, yes, strict=True) if has]),
             float(certainty.min()),
-            None if not known else len(known) == len(sure) and all(known),
+            bool(sure.all()) if promised.any() else None,
             dict(zip(labels, yes.tolist(), strict=True)),
-            dict(zip(labels, sure, strict=True)),
+            dict(zip(labels, np.where(promised, sure, None).tolist(), strict=True)),
         )
 
     def predicted(

@@ -62,26 +62,22 @@ class CellCalibration:
         return found
 
     def answers(self, probabilities: Floats) -> Bools:
-        """Return yes or no for calibrated probabilities, shape (images, labels)."""
+        """Return yes or no for calibrated probabilities, shape (..., labels)."""
         yes: Bools = probabilities >= np.asarray(self.thresholds)
         return yes
 
-    def sure(self, probabilities: Floats, *, unlike: bool | None = None) -> list[bool | None]:
-        """Return whether each answer about an image is sure; ``None`` without a promise.
+    def sure(self, probabilities: Floats, unlike: bool | Bools = False) -> tuple[Bools, Bools]:
+        """Return which answers are sure, and for which an accuracy is promised.
 
         Args:
-            probabilities: Calibrated, shape (labels,).
+            probabilities: Calibrated, shape (..., labels).
             unlike: Whether the image is unlike the training images; no answer is then sure.
         """
-        found: list[bool | None] = []
-        yes = self.answers(probabilities[None])[0]
-        for place, value in enumerate(probabilities.tolist()):
-            limit = self.sure_yes[place] if yes[place] else self.sure_no[place]
-            if limit is None:
-                found.append(None)
-            else:
-                found.append(not unlike and (value >= limit if yes[place] else value <= limit))
-        return found
+        yes = self.answers(probabilities)
+        # A missing limit is NaN, which nothing reaches.
+        limits = np.where(yes, np.array(self.sure_yes, float), np.array(self.sure_no, float))
+        reached = np.where(yes, probabilities >= limits, probabilities <= limits)
+        return reached & ~np.asarray(unlike), ~np.isnan(limits)
 
     def is_unlike(self, novelty: float | None) -> bool | None:
         """Return whether an image of this novelty is unlike the training images.

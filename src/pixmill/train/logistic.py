@@ -196,7 +196,7 @@ class _Objective:
             block = slice(start, start + BLOCK_ROWS)
             logits = features[block].astype(np.float64, copy=False) @ kernel + bias
             sums += self._fit.figures(logits, targets[block])
-        loss, accuracy = sums[:2] / sums[2]
+        loss, accuracy = sums[:2] / max(sums[2], 1)
         return float(loss), float(accuracy)
 
     def __call__(self, solution: Array) -> tuple[Any, Array]:
@@ -211,7 +211,7 @@ class _Objective:
             loss += parts[1]
             slopes += parts[2]
             sums += parts[3]
-        mean_loss, accuracy = figures[:2] / figures[2]
+        mean_loss, accuracy = figures[:2] / max(figures[2], 1)
         self._last = solution.copy(), (float(mean_loss), float(accuracy))
         penalty, slope = self._fit.penalise(kernel, self._c)
         loss += penalty

@@ -112,6 +112,8 @@ class Trainer:
     def figures(self, name: Literal["train", "test"]) -> tuple[float, float]:
         """Return mean loss and accuracy of the images trained or tested since :meth:`begin`."""
         loss, correct, count = (float(value) for value in self._sums[name].numpy())
+        # Unknown labels do not count.
+        count = max(count, 1.0)
         return loss / count, correct / count
 
     @property

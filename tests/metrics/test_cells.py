@@ -6,7 +6,6 @@ from pixmill.metrics.cells import (
     cell_scores,
     label_scores,
     resampled_cell_scores,
-    resampled_label_scores,
 )
 from pixmill.metrics.resampling import group_weights
 
@@ -48,8 +47,8 @@ def test_the_probability_of_an_unknown_cell_changes_nothing(seed):
 
     assert cell_scores(cells, other, HALVES) == cell_scores(cells, values, HALVES)
     assert label_scores(cells, other, HALVES, "abcd") == label_scores(cells, values, HALVES, "abcd")
-    first = resampled_cell_scores(cells, values, groups, draws=10, thresholds=HALVES)
-    second = resampled_cell_scores(cells, other, groups, draws=10, thresholds=HALVES)
+    first, _ = resampled_cell_scores(cells, values, groups, draws=10, thresholds=HALVES)
+    second, _ = resampled_cell_scores(cells, other, groups, draws=10, thresholds=HALVES)
     for name, drawn in first.items():
         np.testing.assert_array_equal(drawn, second[name])
 
@@ -70,7 +69,7 @@ def test_draws_are_the_metrics_of_the_drawn_images():
     groups = np.arange(60) // 3
     cells[-3:, 0] = -1
 
-    overall, of_labels = resampled_label_scores(cells, values, groups, draws=3, thresholds=HALVES)
+    overall, of_labels = resampled_cell_scores(cells, values, groups, draws=3, thresholds=HALVES)
 
     weights = next(group_weights(20, 3))
     for draw in range(3):

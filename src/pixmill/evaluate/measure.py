@@ -15,9 +15,10 @@ import pandas as pd
 from pixmill.core.process.progress import track
 from pixmill.evaluate.predictions import class_indices, is_cross_fitted, probabilities_of
 from pixmill.images.parts import Part
+from pixmill.metrics.arrays import ArrayLike, Bools
 from pixmill.metrics.calibration import Calibration, threshold_hints
 from pixmill.metrics.confidence import coverage_curve, reliability
-from pixmill.metrics.limits import accuracy_interval, score_limits
+from pixmill.metrics.limits import accuracy_interval, score_limits, with_sides
 from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, macro_f1, majority_accuracy, scores
@@ -149,18 +150,29 @@ def _cross_validation(
         return None
     table = predictions[predictions["held_out"]]
     right, members = _outcomes(table, groups)
-    accuracy = float(right.mean())
-    low, high = accuracy_interval(right, members, draws=draws, confidence=confidence)
+    limits = accuracy_interval(right, members, draws=draws, confidence=confidence)
+    return widened("accuracy", float(right.mean()), *limits) | {"n": len(table)}
+
+
+def widened(name: str, figure: float, low: float, high: float) -> dict[str, float]:
+    """Return a metric of cross-fitted predictions with its limits, by name."""
     # Each fold's model was fitted to most images of the others, so their errors go together and the
     # bootstrap of images alone gives too narrow an interval.
-    low = accuracy - CROSS_FITTING_WIDTH * (accuracy - low)
-    high = accuracy + CROSS_FITTING_WIDTH * (high - accuracy)
     return {
-        "accuracy": accuracy,
-        "accuracy_low": max(0.0, low),
-        "accuracy_high": min(1.0, high),
-        "n": len(table),
+        name: figure,
+        f"{name}_low": max(0.0, figure - CROSS_FITTING_WIDTH * (figure - low)),
+        f"{name}_high": min(1.0, figure + CROSS_FITTING_WIDTH * (high - figure)),
     }
+
+
+def covered(
+    name: str, right: Bools, groups: ArrayLike, *, draws: int, confidence: float
+) -> dict[str, float | None]:
+    """Return the accuracy of sure answers with its limits, by name; ``None`` without any."""
+    if not len(right):
+        return {name: None, **with_sides({name: None})}
+    limits = accuracy_interval(right, groups, draws=draws, confidence=confidence)
+    return {name: float(right.mean()), **with_sides({name: limits})}
 
 
 def measure_training(
@@ -231,11 +243,6 @@ def measure_confidence(
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
     # The confidence of images unlike the training images is not trusted.
     sure &= ~after["unlike"].fillna(False).to_numpy(bool)
-    accuracy = low = high = None
-    if sure.any():
-        answered, members = _outcomes(after[sure], groups)
-        accuracy = float(answered.mean())
-        low, high = accuracy_interval(answered, members, draws=draws, confidence=confidence)
     images = aim = None
     right_val, members = _outcomes(tables["val"], groups)
     if calibration.threshold is None:
@@ -253,9 +260,12 @@ def measure_confidence(
         "threshold_images": images,
         "threshold_target": aim,
         "coverage": None if calibration.threshold is None else float(np.mean(sure)),
-        "covered_accuracy": accuracy,
-        "covered_accuracy_low": low,
-        "covered_accuracy_high": high,
+        **covered(
+            "covered_accuracy",
+            *_outcomes(after[sure], groups),
+            draws=draws,
+            confidence=confidence,
+        ),
     }
     # One table per curve, because DVC plots missing values of a joint table as zero.
     return metrics, {
@@ -265,15 +275,6 @@ def measure_confidence(
         "uncalibrated": reliability(actual, given),
         "coverage": coverage_curve(certainty["test"], _outcomes(after, groups)[0]),
         "coverage_val": coverage_curve(certainty["val"], right_val),
-    }
-
-
-def with_sides(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float | None]:
-    """Return limits as ``<name>_low`` and ``<name>_high``."""
-    return {
-        f"{name}_{side}": pair and pair[place]
-        for name, pair in limits.items()
-        for place, side in enumerate(("low", "high"))
     }
 
 

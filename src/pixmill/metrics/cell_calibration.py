@@ -180,7 +180,7 @@ def sure_limits(
     below = [limits.get((False, place)) for place in places]
     return (
         tuple(limits.get((True, place)) for place in places),
-        tuple(limit and round(1 - limit, 6) for limit in below),
+        tuple(None if limit is None else round(1 - limit, 6) for limit in below),
     )
 
 

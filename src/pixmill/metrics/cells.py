@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints
 from pixmill.metrics.confidence import BINS, confidence_bins
-from pixmill.metrics.limits import Limits, class_limits, figure_limits
+from pixmill.metrics.limits import class_limits, figure_limits, with_sides
 from pixmill.metrics.resampling import (
     bounded_draws,
     group_numbers,
@@ -105,8 +105,8 @@ def resampled_cell_scores(
     *,
     draws: int,
     thresholds: ArrayLike,
-) -> dict[str, Floats]:
-    """Return the metrics of :func:`cell_scores` but ``n`` for bootstrap samples of the groups.
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return the metrics for bootstrap samples of the groups.
 
     The draws are those of :func:`pixmill.metrics.resampling.group_weights`, so for two models on
     the same images, draw i contains the same images.
@@ -119,72 +119,54 @@ def resampled_cell_scores(
         thresholds: As for :func:`cell_scores`.
 
     Returns:
-        By name, shape (draws,); NaN where a metric is undefined in a draw.
-    """
-    return resampled_label_scores(cells, probabilities, groups, draws=draws, thresholds=thresholds)[
-        0
-    ]
-
-
-def resampled_label_scores(
-    cells: Ints,
-    probabilities: ArrayLike,
-    groups: ArrayLike,
-    *,
-    draws: int,
-    thresholds: ArrayLike,
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Return the result of :func:`resampled_cell_scores`, and its like for each label.
-
-    The latter have the metrics of :func:`label_scores` but the counts, shape (labels, draws).
-
-    Args:
-        cells: As for :func:`resampled_cell_scores`.
-        probabilities: As for :func:`resampled_cell_scores`.
-        groups: As for :func:`resampled_cell_scores`.
-        draws: As for :func:`resampled_cell_scores`.
-        thresholds: As for :func:`resampled_cell_scores`.
+        By name, those of :func:`cell_scores` but ``n``, shape (draws,), and those of
+        :func:`label_scores` but the counts, shape (labels, draws); NaN where a metric is undefined
+        in a draw.
     """
     group_of = group_numbers(groups)
     weights = group_weights(int(group_of.max()) + 1, bounded_draws(draws, cells.size))
     return _weighted(cells, probabilities, thresholds, group_of, weights)
 
 
-def cell_limits(
+def limited_cell_scores(
     cells: Ints,
     probabilities: ArrayLike,
     groups: ArrayLike,
     labels: Sequence[str],
     *,
-    draws: int,
     thresholds: ArrayLike,
+    draws: int,
     confidence: float,
-) -> tuple[dict[str, Limits], dict[str, dict[str, Limits]]]:
-    """Return the confidence limits of a split's metrics, and of each label by name.
+) -> dict[str, Any]:
+    """Return the result of :func:`cell_scores` with limits, and that of :func:`label_scores`.
 
-    They are as those of :func:`pixmill.metrics.limits.score_limits`.
+    The latter is under ``per_class``, with limits, too. They are as those of
+    :func:`pixmill.metrics.limits.score_limits`, named ``<name>_low`` and ``<name>_high``.
 
     Args:
         cells: As for :func:`resampled_cell_scores`.
         probabilities: As for :func:`resampled_cell_scores`.
         groups: As for :func:`resampled_cell_scores`.
         labels: The labels, in the order of the columns.
-        draws: As for :func:`resampled_cell_scores`.
         thresholds: As for :func:`resampled_cell_scores`.
+        draws: As for :func:`resampled_cell_scores`.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
     """
-    overall, of_labels = resampled_label_scores(
+    figures = cell_scores(cells, probabilities, thresholds)
+    rows = label_scores(cells, probabilities, thresholds, labels)
+    overall, of_labels = resampled_cell_scores(
         cells, probabilities, groups, draws=draws, thresholds=thresholds
     )
-    figures = cell_scores(cells, probabilities, thresholds)
     group_of = group_numbers(groups)
-    count = len(np.unique(group_of))
     claims = (np.asarray(probabilities) >= np.asarray(thresholds)) & (cells >= 0)
-    rows = label_scores(cells, probabilities, thresholds, labels)
-    return {
+    limits = class_limits(rows, of_labels, claims, cells == 1, group_of, confidence)
+    count = int(group_of.max()) + 1
+    pairs = {
         name: figure_limits(name, figures[name], drawn, count, confidence)
         for name, drawn in overall.items()
-    }, class_limits(rows, of_labels, claims, cells == 1, group_of, confidence)
+    }
+    per_class = {label: row | with_sides(limits[label]) for label, row in rows.items()}
+    return {**figures, **with_sides(pairs), "per_class": per_class}
 
 
 def _once(

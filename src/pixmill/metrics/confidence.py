@@ -87,6 +87,7 @@ def coverage_curve(confidence: Floats, right: Bools) -> pd.DataFrame:
     levels, answers, hits = by_confidence(confidence, right)
     answered = np.arange(1, _MAX_ROWS + 1) / _MAX_ROWS * len(right)
     rows = np.unique(np.minimum(np.searchsorted(answers, answered - 1e-9), len(answers) - 1))
+    rows = rows[rows >= 0]
     return pd.DataFrame(
         {
             "coverage": answers[rows] / len(right),

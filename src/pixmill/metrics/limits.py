@@ -194,3 +194,12 @@ def figure_limits(
     if name == "ece":
         low, high = max(0.0, 2 * figure - high), 2 * figure - low
     return min(low, figure), max(high, figure)
+
+
+def with_sides(limits: Mapping[str, Limits]) -> dict[str, float | None]:
+    """Return limits as ``<name>_low`` and ``<name>_high``."""
+    return {
+        f"{name}_{side}": pair and pair[place]
+        for name, pair in limits.items()
+        for place, side in enumerate(("low", "high"))
+    }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Floats, Ints
-from pixmill.metrics.cells import cell_scores, label_scores, resampled_label_scores
+from pixmill.metrics.cells import cell_scores, label_scores, resampled_cell_scores
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.significance import Difference, Pairing
 
@@ -51,11 +51,10 @@ def paired_cell_differences(
     (0.5, 1.0, True)
     """
     sides = list(zip(probabilities, thresholds, strict=True))
-    pairing = Pairing(
-        group_numbers(groups), confidence, np.array_equal(probabilities[0], probabilities[1]), width
-    )
+    identical = all(np.array_equal(*each) for each in (probabilities, thresholds))
+    pairing = Pairing(group_numbers(groups), confidence, identical, width)
     drawn = [
-        resampled_label_scores(cells, values, groups, draws=draws, thresholds=limits)
+        resampled_cell_scores(cells, values, groups, draws=draws, thresholds=limits)
         for values, limits in sides
     ]
     known = cells >= 0

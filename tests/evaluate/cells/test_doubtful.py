@@ -33,33 +33,44 @@ def _draw():
     return cells, values
 
 
-def _own(predictions):
-    return pd.Series(predictions["id"].to_numpy(), predictions["id"])
+def _find(predictions, threshold=0.5):
+    groups = pd.Series(predictions["id"].to_numpy(), predictions["id"])
+    return doubtful_cells(predictions, groups, ["dark"], [threshold])
 
 
 def test_missing_and_wrong_labels_are_ranked_by_probability(tmp_path):
     predictions = _predictions(*_draw())
 
-    found = doubtful_cells(predictions, _own(predictions), ["dark"])
+    found, unknown = _find(predictions)
 
-    assert found[["rank", "id", "label", "suggested"]].to_numpy().tolist() == [
+    columns = ["rank", "id", "label", "suggested"]
+    assert found[columns].to_numpy().tolist() == [
         [1, "001", "dark", "no"],
-        [2, "002", "dark", "yes"],
-        [3, "000", "dark", "yes"],
+        [2, "000", "dark", "yes"],
     ]
-    write_table(tmp_path / "labels.parquet", found, DOUBTFUL)
+    assert unknown[columns].to_numpy().tolist() == [[1, "002", "dark", "yes"]]
+    for table in (found, unknown):
+        write_table(tmp_path / "labels.parquet", table, DOUBTFUL)
+
+
+def test_only_what_contradicts_the_answer_is_doubtful():
+    predictions = _predictions(*_draw())
+
+    assert _find(predictions, threshold=0.96)[0]["id"].tolist() == ["001"]
+    assert _find(predictions, threshold=0.01)[0]["id"].tolist() == ["000"]
 
 
 def test_images_that_the_model_was_fitted_to_are_not_judged():
     predictions = _predictions(*_draw(), held_out=np.arange(60) != 1)
 
-    found = doubtful_cells(predictions, _own(predictions), ["dark"])
+    found, unknown = _find(predictions)
 
-    assert found["id"].tolist() == ["002", "000"]
+    assert (found["id"].tolist(), unknown["id"].tolist()) == (["000"], ["002"])
 
 
 def test_a_label_of_few_groups_is_not_judged():
     predictions = _predictions(*_draw())
     groups = pd.Series((np.arange(60) // 8).astype(str), predictions["id"])
 
-    assert doubtful_cells(predictions, groups, ["dark"]).empty
+    for found in doubtful_cells(predictions, groups, ["dark"], [0.5]):
+        assert found.empty

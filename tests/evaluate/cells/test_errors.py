@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.cells import render_cells
-from pixmill.evaluate.cells.errors import find_errors, missed_with
+from pixmill.evaluate.cells.errors import count_errors, find_errors
 
 LABELS = ("dark", "long", "worn")
 
@@ -46,17 +46,20 @@ def test_errors_are_wrong_known_cells_most_confident_first():
 
 
 def test_labels_that_are_missed_are_named_with_those_of_the_same_images():
-    found = missed_with(TESTED, LABELS)
+    found = count_errors(find_errors(TESTED, LABELS), LABELS)
 
     assert found["dark"] == {
         "missed": 3,
-        "too_much": 0,
+        "too much": 0,
         "instead": {"long": 1},
         "together": {"long": 1},
     }
-    assert found["long"]["too_much"] == 1
-    assert found["worn"] == {"missed": 0, "too_much": 0, "instead": {}, "together": {}}
+    assert found["long"]["too much"] == 1
+    assert found["worn"] == {"missed": 0, "too much": 0, "instead": {}, "together": {}}
 
 
 def test_without_errors_the_table_is_empty():
-    assert find_errors(TESTED[3:], LABELS).empty
+    errors = find_errors(TESTED[3:], LABELS)
+
+    assert errors.empty
+    assert count_errors(errors, LABELS)["dark"]["missed"] == 0

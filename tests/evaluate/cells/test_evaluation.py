@@ -1,6 +1,7 @@
 """Evaluation of a small model of two labels, from its files to the page."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -39,15 +40,23 @@ CLASSIFIER = Classifier(
 
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
-    """Return results on images of which some cells are unknown, and one has no label."""
+    return _evaluate(tmp_path, monkeypatch)
+
+
+def _evaluate(tmp_path, monkeypatch, unknown=()):
+    """Return results on images of which some cells are unknown, and one has no label.
+
+    ``unknown`` has labels that are unknown on all test images.
+    """
     packed = write_split(tmp_path / "artifacts" / "split")
     path = packed / "manifest.parquet"
     table = read_table(path, SPLIT, stage="split")
     texts = []
-    for number, label in enumerate(table["label"]):
-        cells = {name: name == label for name in LABELS}
+    for number, (label, split) in enumerate(zip(table["label"], table["split"], strict=True)):
+        left_out = unknown if split == "test" else ()
+        cells = {name: name == label for name in LABELS if name not in left_out}
         if number % 5 == 0:
-            del cells["light"]
+            cells.pop("light", None)
         texts.append(render_cells(cells))
     write_table(path, table.assign(label=texts), SPLIT)
     part = load_parts(packed, LABELS, image_size=SIDE, targets=CLASSIFIER.head.targets)["val"]
@@ -103,3 +112,33 @@ def test_errors_shown_have_the_pixels_of_their_image(evaluated):
     assert len(result.shown) == len(result.errors) > 0
     for item in result.shown:
         np.testing.assert_array_equal(item["pixels"], pixels[item["id"]])
+
+
+@pytest.mark.parametrize("unknown", [("light",), LABELS])
+def test_labels_that_are_unknown_on_all_test_images_are_undefined(unknown, tmp_path, monkeypatch):
+    result, _ = _evaluate(tmp_path, monkeypatch, unknown)
+
+    json.dumps(result.metrics, allow_nan=False)
+    row = result.metrics["per_class"]["light"]
+    assert (row["average_precision"], row["known"], row["sure_no_accuracy"]) == (None, 0, None)
+    found = cells_headline(result.metrics)
+    assert (found["mean_average_precision"] is None) == (unknown == LABELS)
+    page = KIND.render(result, tmp_path, None)
+    assert "None" not in page.replace("<p>None.</p>", "")
+    assert result.summary()
+
+
+def test_the_page_names_the_labels_of_unlabelled_images(evaluated, tmp_path):
+    result, _ = evaluated
+    rows = [("a.png", "dark;light"), ("b.png", ""), ("c.png", None)]
+    table = pd.DataFrame(rows, columns=["path", "predicted"])
+    answers = table.assign(
+        id=table["path"], confidence=0.9, sure=True, unlike=False, reason=None
+    ).convert_dtypes()
+
+    page = KIND.render(
+        replace(result, unlabelled=answers, unlabelled_folder="data/unlabelled"), tmp_path, None
+    )
+
+    assert "dark, light: 1 image<" in page
+    assert "none of these: 1 image<" in page

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pixmill.core.cells import NO, YES, to_matrix
+from pixmill.core.cells import NO, UNKNOWN, YES, to_matrix
 from pixmill.core.manifest import table_schema
 from pixmill.evaluate.labels import MIN_GROUPS
 from pixmill.evaluate.predictions import probabilities_of
@@ -20,40 +20,51 @@ from pixmill.evaluate.predictions import probabilities_of
 DOUBTFUL = table_schema("rank!:int32 id! label! suggested! score!:float32 split!")
 """One row per doubtful cell, the most doubtful first, whose ``rank`` is 1.
 
-``suggested`` is ``yes`` if the label is probably missing, where it is unknown or no, and ``no`` if
-it is probably wrong; ``score`` is the probability that the cell is right as it is.
+``suggested`` is ``yes`` if the label is probably missing, and ``no`` if it is probably wrong;
+``score`` is the probability that the cell is right as it is.
 """
 
 
 def doubtful_cells(
-    predictions: pd.DataFrame, groups: pd.Series, labels: Sequence[str]
-) -> pd.DataFrame:
-    """Return the columns of :data:`DOUBTFUL`.
+    predictions: pd.DataFrame,
+    groups: pd.Series,
+    labels: Sequence[str],
+    thresholds: Sequence[float],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the columns of :data:`DOUBTFUL` for known cells, and for unknown ones.
 
-    Labels with fewer than :data:`pixmill.evaluate.labels.MIN_GROUPS` groups of yes, or of no, are
-    left out.
+    The latter are not wrong: nobody has answered them, and the answer is probably yes. Labels with
+    fewer than :data:`pixmill.evaluate.labels.MIN_GROUPS` groups of yes, or of no, are left out.
 
     Args:
         predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`; those
             that are not held out are left out.
         groups: Cluster by image id.
         labels: The labels.
+        thresholds: Probability from which the answer is yes, by label.
     """
     table = predictions[predictions["held_out"]]
     cells = to_matrix(table["label"], labels)
     values = probabilities_of(table, labels).astype(np.float64)
     members = table["id"].map(groups).to_numpy()
-    found = [pd.DataFrame(columns=DOUBTFUL.names)]
+    found = [pd.DataFrame(columns=[*DOUBTFUL.names, "cell"])]
     for place, label in enumerate(labels):
         given = cells[:, place]
         likely = values[:, place]
         if min(len(set(members[given == side])) for side in (YES, NO)) < MIN_GROUPS:
             continue
-        missing = (given != YES) & (likely >= max(0.5, likely[given == YES].mean()))
-        wrong = (given == YES) & (likely <= min(0.5, likely[given == NO].mean()))
+        missing = (given != YES) & (likely >= max(thresholds[place], likely[given == YES].mean()))
+        denied = (likely < thresholds[place]) & (likely <= likely[given == NO].mean())
+        wrong = (given == YES) & denied
         for suggested, chosen, score in (("yes", missing, 1 - likely), ("no", wrong, likely)):
             # Rounded before ranking, because rounding errors differ between processors.
             columns = {"label": label, "suggested": suggested, "score": score[chosen].round(6)}
-            found.append(table.loc[chosen, ["id", "split"]].assign(**columns))
-    ranked = pd.concat(found).sort_values(["score", "id", "label"], ignore_index=True)
-    return ranked.assign(rank=ranked.index + 1)
+            rows = table.loc[chosen, ["id", "split"]]
+            found.append(rows.assign(**columns, cell=given[chosen]))
+    ordered = pd.concat(found).sort_values(["score", "id", "label"])
+    known = ordered["cell"] != UNKNOWN
+    return _ranked(ordered[known]), _ranked(ordered[~known])
+
+
+def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop(columns="cell").assign(rank=range(1, len(rows) + 1))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import NO, YES, to_matrix
@@ -41,36 +40,28 @@ def find_errors(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     return found.sort_values(["doubt", "id", "label"], ignore_index=True)
 
 
-def missed_with(tested: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+def count_errors(errors: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what images show whose label is missed, by label.
 
     Args:
-        tested: As for :func:`find_errors`.
+        errors: Result of :func:`find_errors`.
         labels: The labels.
 
     Returns:
-        ``missed`` and ``too_much``, numbers of images; ``instead``, the labels that are most often
+        ``missed`` and ``too much``, numbers of images; ``instead``, the labels that are most often
         answered too much where this one is missed, and ``together``, those that are missed with
         it: number of images by label, most frequent first.
     """
-    cells = to_matrix(tested["label"], labels)
-    answered = to_matrix(tested["predicted"], labels) == YES
-    missed = ((cells == YES) & ~answered).astype(np.int64)
-    too_much = ((cells == NO) & answered).astype(np.int64)
-    instead = missed.T @ too_much
-    together = missed.T @ missed
-    np.fill_diagonal(together, 0)
-    return {
-        label: {
-            "missed": int(missed[:, place].sum()),
-            "too_much": int(too_much[:, place].sum()),
-            "instead": _most(instead[place], labels),
-            "together": _most(together[place], labels),
-        }
-        for place, label in enumerate(labels)
+    found: dict[str, dict[str, Any]] = {
+        label: {"missed": 0, "too much": 0, "instead": {}, "together": {}} for label in labels
     }
-
-
-def _most(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str, int]:
-    order = np.argsort(-counts, kind="stable")[:_NAMED]
-    return {labels[place]: int(counts[place]) for place in order if counts[place]}
+    for label, kind in errors[["label", "kind"]].itertuples(index=False):
+        found[label][kind] += 1
+    pairs = errors[errors["kind"] == "missed"].merge(errors, on="id", suffixes=("", "_with"))
+    pairs = pairs[pairs["label"] != pairs["label_with"]]
+    counts = pairs.groupby(["label", "kind_with", "label_with"]).size()
+    for (label, kind, other), count in counts.sort_values(ascending=False, kind="stable").items():
+        named = found[label]["together" if kind == "missed" else "instead"]
+        if len(named) < _NAMED:
+            named[other] = count
+    return found

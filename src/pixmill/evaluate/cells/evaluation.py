@@ -10,8 +10,8 @@ import pandas as pd
 from pixmill.core.manifest import SPLIT, read_table, sample_rows
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.evaluate.cells.doubtful import doubtful_cells
-from pixmill.evaluate.cells.errors import find_errors, missed_with
-from pixmill.evaluate.cells.measure import answer_curves, measure_cells
+from pixmill.evaluate.cells.errors import count_errors, find_errors
+from pixmill.evaluate.cells.measure import measure_cells
 from pixmill.evaluate.labels import first_issues, with_pixels
 from pixmill.evaluate.mistakes import nearest_to_errors
 from pixmill.evaluate.predictions import (
@@ -36,12 +36,14 @@ class CellEvaluation(Results):
 
     Args:
         errors: Result of :func:`pixmill.evaluate.cells.errors.find_errors`.
+        missing: Unknown labels that are probably yes, and the first of them with ``pixels``.
         shown: The first errors of each kind, and of each label, with ``pixels``.
         unlike: Images that the model marks as unlike the training images, with ``pixels``.
         sample: Random images, with ``pixels``.
     """
 
     errors: pd.DataFrame
+    missing: tuple[pd.DataFrame, Images]
     shown: Images
     unlike: Images
     sample: Images
@@ -82,32 +84,33 @@ def evaluate_cells(
     calibration: Any = classifier.calibration
     predictions = opened.predictions
     tested = predictions[predictions["split"] == "test"]
-    metrics = {
-        **measure_cells(
-            predictions,
-            apply_calibration(opened.in_sample, classifier),
-            opened.groups,
-            labels,
-            calibration,
-            draws=params.draws,
-            confidence=params.confidence,
-        ),
-        "errors": missed_with(tested, labels),
+    metrics, curves = measure_cells(
+        predictions,
+        apply_calibration(opened.in_sample, classifier),
+        opened.groups,
+        labels,
+        calibration,
+        draws=params.draws,
+        confidence=params.confidence,
+    )
+    errors = find_errors(tested, labels)
+    metrics |= {
+        "errors": count_errors(errors, labels),
         "unlike": None if tested["unlike"].isna().all() else float(tested["unlike"].mean()),
         "shortcuts": list(shortcuts),
     }
-    errors = find_errors(tested, labels)
     first = [
         errors.groupby("kind").head(params.mistakes),
         errors.groupby(["label", "kind"]).head(_MAX_PER_LABEL),
     ]
-    ranking = None
-    issues: list[dict[str, Any]] = []
-    if params.label_errors:
-        ranking = doubtful_cells(predictions, opened.groups, labels)
-        for suggested in ("no", "yes"):
-            rows = ranking[ranking["suggested"] == suggested]
-            issues += first_issues(rows, parts, limit=params.label_errors)
+    doubtful, missing = doubtful_cells(predictions, opened.groups, labels, calibration.thresholds)
+    issues = [
+        each
+        for suggested in ("no", "yes")
+        for each in first_issues(
+            doubtful[doubtful["suggested"] == suggested], parts, limit=params.label_errors
+        )
+    ]
     training, _ = nearest_to_errors([], parts, opened.features, trained)
     columns = ["split", "image_url", "reason"]
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
@@ -115,7 +118,7 @@ def evaluate_cells(
     return CellEvaluation(
         labels=labels,
         predictions=predictions,
-        ranking=ranking,
+        ranking=doubtful if params.label_errors else None,
         unlabelled=predict_folder(trained, folder, manifest, params.unlabelled),
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
@@ -123,13 +126,14 @@ def evaluate_cells(
             "per_class": pd.DataFrame(
                 {"label": label, **row} for label, row in metrics["per_class"].items()
             ),
-            **answer_curves(tested, labels, calibration),
+            **curves,
         },
         interval_confidence=params.confidence,
         target_accuracy=calibration.target_accuracy,
         issues=issues,
         training=training,
         errors=errors,
+        missing=(missing, first_issues(missing, parts, limit=params.label_errors)),
         shown=with_pixels(pd.concat(first).drop_duplicates(["id", "label"]).sort_index(), parts),
         unlike=with_pixels(foreign.head(_MAX_UNLIKE), parts),
         sample=with_pixels(sample_rows(tested, _MAX_SAMPLE), parts),

@@ -11,6 +11,7 @@ from pixmill.evaluate.mistakes import commonest_confusions
 from pixmill.evaluate.page import sentences
 from pixmill.evaluate.page.sentences import say
 from pixmill.evaluate.results import Results
+from pixmill.heads import ONE_LABEL, Head
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.calibration import calibration_verdict
 from pixmill.metrics.growth import Growth
@@ -112,12 +113,15 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
     )
 
 
-def view_unlabelled(evaluation: Results, root: Path) -> dict[str, Any] | None:
+def view_unlabelled(
+    evaluation: Results, root: Path, head: Head = ONE_LABEL
+) -> dict[str, Any] | None:
     """Return what the page shows of the unlabelled images; ``None`` if there is no such folder.
 
     Args:
         evaluation: The evaluation to show.
         root: Project folder, which holds the images.
+        head: What the model answers. Default: one class.
     """
     table = evaluation.unlabelled
     folder = evaluation.unlabelled_folder
@@ -126,6 +130,8 @@ def view_unlabelled(evaluation: Results, root: Path) -> dict[str, Any] | None:
     if table is None or table.empty:
         return {"n": 0, "remark": evaluation.unlabelled_remark()}
     read = table[table["predicted"].notna()]
+    answers = [", ".join(head.answers_of(text)) for text in read["predicted"]]
+    read = read.assign(predicted=answers)
     unread = table[table["predicted"].isna()]
     # Copies of an image are shown once.
     distinct = read.drop_duplicates("id").sort_values(

@@ -55,10 +55,21 @@ def next_steps(
     first = next(iter(confusions), None)
     wrong = sum(confusion.count for confusion in confusions)
     issues = count_issues(ranking)
-    items = _items("next_steps", metrics, issues, first, wrong, worse(slices), growth, UNMEASURED)
+    return split_steps(
+        "next_steps", metrics, issues, first, wrong, worse(slices), growth, UNMEASURED
+    )
+
+
+def split_steps(name: str, *given: Any) -> list[tuple[str, str]]:
+    """Return the steps of a macro, each with its command (may be empty).
+
+    Args:
+        name: Name of the macro.
+        given: Arguments of the macro.
+    """
     return [
         (sentence.strip(), command)
-        for sentence, _, command in (item.partition("$ ") for item in items)
+        for sentence, _, command in (item.partition("$ ") for item in _items(name, *given))
     ]
 
 

@@ -81,7 +81,7 @@ class CellScoring:
                 groups,
                 draws=sum(each.shape[1] for each in weights),
                 thresholds=limits,
-            )[metric]
+            )[0][metric]
         return None if figure is None else round(figure, DIGITS), drawn
 
     def deciding(self, metric: str, answers: SplitAnswers) -> Floats:

@@ -47,6 +47,6 @@ def test_yes_and_no_of_a_label_have_equal_weight():
 def test_counts_are_those_of_known_cells():
     examples = examples_of(head_of("labels"), CELLS, TrainParams(model="cnn"), 3)
 
-    right, known = examples.count(examples.encode(tf.constant(CELLS)), tf.constant(SCORES))
+    right, known = examples.tally(examples.encode(tf.constant(CELLS)), tf.constant(SCORES))
 
     assert (float(right), float(known)) == (2, 4)

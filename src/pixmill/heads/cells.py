@@ -48,10 +48,6 @@ class CellsHead(Head):
         found: Bools = ((cells == UNKNOWN) | (said == (cells == YES))).all(axis=1)
         return found
 
-    def members(self, targets: Targets, label: int) -> Bools:
-        """Return which images have a label."""
-        return np.asarray(targets[:, label] == YES)
-
     def predictable(self, targets: Targets, fitted: Targets) -> Bools:  # noqa: ARG002 (each label has an answer)
         """Return that all images are."""
         return np.ones(len(targets), bool)
@@ -111,10 +107,6 @@ class CellsHead(Head):
             params.labels.thresholds(labels),
         )
 
-    def read_calibration(self, content: Mapping[str, Any]) -> CellCalibration:
-        """Return temperature and thresholds of each label."""
-        return CellCalibration(**content)
-
     def answer(
         self,
         probabilities: Floats,
@@ -132,7 +124,10 @@ class CellsHead(Head):
             float(certainty.min()),
             bool(sure.all()) if promised.any() else None,
             dict(zip(labels, yes.tolist(), strict=True)),
-            dict(zip(labels, np.where(promised, sure, None).tolist(), strict=True)),
+            {
+                label: each if has else None
+                for label, each, has in zip(labels, sure.tolist(), promised, strict=True)
+            },
         )
 
     def predicted(

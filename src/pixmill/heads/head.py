@@ -164,10 +164,6 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def members(self, targets: Targets, label: int) -> Bools:
-        """Return which images have a label; when images are sampled by label."""
-
-    @abstractmethod
     def predictable(self, targets: Targets, fitted: Targets) -> Bools:
         """Return which images a model can predict; when it is cross-fitted.
 
@@ -223,14 +219,6 @@ class Head(ABC):
             groups: Group of each image; near-duplicates share a group.
             params: The section ``train``.
             labels: The labels, in the order of the outputs.
-        """
-
-    @abstractmethod
-    def read_calibration(self, content: Mapping[str, Any]) -> Calibrated:
-        """Return a calibration from ``calibration.json``; when a model is loaded.
-
-        Raises:
-            TypeError: It has other keys.
         """
 
     @abstractmethod

@@ -41,10 +41,6 @@ class OneLabel(Head):
         """Return which classes are right."""
         return np.asarray(np.array([*texts], object) == np.array([*predicted], object), bool)
 
-    def members(self, targets: Targets, label: int) -> Bools:
-        """Return which images are of a class."""
-        return np.asarray(targets == label)
-
     def predictable(self, targets: Targets, fitted: Targets) -> Bools:
         """Return which images are of a class that the model is fitted to."""
         return np.isin(targets, fitted)
@@ -85,10 +81,6 @@ class OneLabel(Head):
     ) -> Calibration:
         """Return temperature and threshold."""
         return calibrate(probabilities, targets, groups, params.target_accuracy)
-
-    def read_calibration(self, content: Mapping[str, Any]) -> Calibration:
-        """Return temperature and threshold."""
-        return Calibration(**content)
 
     def answer(
         self,

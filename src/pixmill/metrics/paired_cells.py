@@ -51,7 +51,7 @@ def paired_cell_differences(
     (0.5, 1.0, True)
     """
     sides = list(zip(probabilities, thresholds, strict=True))
-    identical = all(np.array_equal(*each) for each in (probabilities, thresholds))
+    identical = all(np.array_equal(a, b) for a, b in (probabilities, thresholds))
     pairing = Pairing(group_numbers(groups), confidence, identical, width)
     drawn = [
         resampled_cell_scores(cells, values, groups, draws=draws, thresholds=limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +178,7 @@ class Classifier:
                 exported.image_size, exported.aspect, exported.resize, window=exported.window
             )
             limit = exported.novelty_limit if scorer else None
-            calibration = head.read_calibration(exported.calibration | {"novelty_limit": limit})
+            calibration = head.calibration(**exported.calibration | {"novelty_limit": limit})
             return cls(
                 exported.labels, preprocessing, calibration, network, scorer=scorer, head=head
             )
@@ -189,7 +189,7 @@ class Classifier:
         head = head_of(description["task"])
         content = read_json(folder / CALIBRATION_FILE, stage="train")
         try:
-            calibration = head.read_calibration(content)
+            calibration = head.calibration(**content)
         except TypeError as error:
             raise ManifestError(
                 f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
@@ -268,15 +268,7 @@ class Classifier:
         probabilities = self.calibration.apply(uncalibrated)[0]
         unlike = self.calibration.is_unlike(None if novelty is None else float(novelty[0]))
         answer = self.head.answer(probabilities, self.labels, self.calibration, unlike=unlike)
-        return Prediction(
-            answer.label,
-            answer.confidence,
-            answer.sure,
-            probabilities,
-            unlike=unlike,
-            labels=answer.labels,
-            sure_labels=answer.sure_labels,
-        )
+        return Prediction(**asdict(answer), probabilities=probabilities, unlike=unlike)
 
 
 def to_probabilities(logits: Floats, head: Head) -> Floats:

@@ -43,7 +43,7 @@ def minimise_columns(
     """Minimise convex functions of one column each.
 
     One L-BFGS over all columns takes several times as many iterations, since it measures their
-    curvatures together.
+    curvatures together; one for each column reads the features as often as there are columns.
 
     Source: Nocedal and Wright, "Numerical Optimization", 2006, section 7.2.
 

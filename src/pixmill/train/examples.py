@@ -5,8 +5,9 @@ Apart from ``heads``, since models in use answer without TensorFlow.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,87 +22,21 @@ from pixmill.models.tensorflow import tf
 Array = npt.NDArray[Any]
 
 
-class Examples(ABC):
+class Examples(NamedTuple):
     """The targets of a network's batches.
 
     Args:
         signature: Shape and type of a batch's targets.
+        encode: Returns float targets, shape (n, labels), which augmentation may mix.
+        loss: Returns the mean loss of a batch from encoded targets and logits, shape (n, labels);
+            ``weighted``: whether classes are balanced, if asked for.
+        tally: Returns the number of right answers, and of all answers that count, from the same.
     """
 
     signature: Any
-
-    @abstractmethod
-    def encode(self, targets: tf.Tensor) -> tf.Tensor:
-        """Return float targets, shape (n, labels), which augmentation may mix."""
-
-    @abstractmethod
-    def loss(self, encoded: tf.Tensor, scores: tf.Tensor, *, weighted: bool) -> tf.Tensor:
-        """Return the mean loss of a batch.
-
-        Args:
-            encoded: Result of :meth:`encode`.
-            scores: Logits, shape (n, labels).
-            weighted: Whether classes are balanced, if asked for.
-        """
-
-    @abstractmethod
-    def count(self, encoded: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the number of right answers, and of all answers that count."""
-
-
-class _Classes(Examples):
-    """One class an image."""
-
-    def __init__(self, params: TrainParams, labels: int, weights: Array | None) -> None:
-        self.signature = tf.TensorSpec((None,), tf.int32)
-        self._labels = labels
-        self._weights = np.ones(labels, np.float32) if weights is None else weights
-        self._objective = objective(params)
-
-    def encode(self, targets: tf.Tensor) -> tf.Tensor:
-        return tf.one_hot(targets, self._labels)
-
-    def loss(self, encoded: tf.Tensor, scores: tf.Tensor, *, weighted: bool) -> tf.Tensor:
-        losses = self._objective.call(encoded, scores)
-        if weighted:
-            losses = losses * tf.linalg.matvec(encoded, self._weights)
-        return tf.reduce_mean(losses)
-
-    def count(self, encoded: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Count the images whose main class has the largest score."""
-        hits = tf.argmax(scores, axis=1) == tf.argmax(encoded, axis=1)
-        return tf.reduce_sum(tf.cast(hits, tf.float32)), tf.shape(encoded)[0]
-
-
-class _Cells(Examples):
-    """Yes, no or unknown for each label; unknown cells count for nothing.
-
-    Encoded targets are 1, 0 and -1 like the cells.
-    """
-
-    def __init__(self, params: TrainParams, labels: int, weights: Array | None) -> None:
-        self.signature = tf.TensorSpec((None, labels), tf.int8)
-        self._smoothing = params.label_smoothing
-        # Weight of a no and of a yes by label.
-        self._weights = np.ones((2, labels), np.float32) if weights is None else weights
-
-    def encode(self, targets: tf.Tensor) -> tf.Tensor:
-        return tf.cast(targets, tf.float32)
-
-    def loss(self, encoded: tf.Tensor, scores: tf.Tensor, *, weighted: bool) -> tf.Tensor:
-        known = tf.cast(encoded >= 0, tf.float32)
-        yes = tf.cast(encoded > 0, tf.float32)
-        smooth = yes * (1 - self._smoothing) + self._smoothing / 2
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=smooth, logits=scores) * known
-        if weighted:
-            losses = losses * tf.where(yes > 0, self._weights[1], self._weights[0])
-        return tf.reduce_sum(losses) / tf.maximum(tf.reduce_sum(known), 1)
-
-    def count(self, encoded: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Count the known cells that are right."""
-        known = encoded >= 0
-        hits = known & ((scores >= 0) == (encoded > 0))
-        return tuple(tf.reduce_sum(tf.cast(each, tf.float32)) for each in (hits, known))
+    encode: Callable[[tf.Tensor], tf.Tensor]
+    loss: Callable[..., tf.Tensor]
+    tally: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def examples_of(head: Head, targets: Targets, params: TrainParams, labels: int) -> Examples:
@@ -113,10 +48,52 @@ def examples_of(head: Head, targets: Targets, params: TrainParams, labels: int) 
         params: The section ``train``.
         labels: Number of outputs.
     """
-    if head.end is None:
-        weights = balanced_weights(targets, labels) if params.class_weights else None
-        return _Classes(params, labels, weights)
-    return _Cells(params, labels, balanced_cells(targets) if params.class_weights else None)
+    return (_classes if head.is_exclusive else _cells)(targets, params, labels)
+
+
+def _classes(targets: Targets, params: TrainParams, labels: int) -> Examples:
+    """One class an image; images count whose main class has the largest score."""
+    weights = np.ones(labels, np.float32)
+    if params.class_weights:
+        weights = balanced_weights(targets, labels)
+    measure = objective(params)
+
+    def loss(encoded: tf.Tensor, scores: tf.Tensor, *, weighted: bool) -> tf.Tensor:
+        losses = measure.call(encoded, scores)
+        if weighted:
+            losses = losses * tf.linalg.matvec(encoded, weights)
+        return tf.reduce_mean(losses)
+
+    def tally(encoded: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        hits = tf.argmax(scores, axis=1) == tf.argmax(encoded, axis=1)
+        return tf.reduce_sum(tf.cast(hits, tf.float32)), tf.shape(encoded)[0]
+
+    one_hot = partial(tf.one_hot, depth=labels)
+    return Examples(tf.TensorSpec((None,), tf.int32), one_hot, loss, tally)
+
+
+def _cells(targets: Targets, params: TrainParams, labels: int) -> Examples:
+    """Yes, no or unknown for each label, encoded as 1, 0 and -1; known cells count."""
+    smoothing = params.label_smoothing
+    # Weight of a no and of a yes by label.
+    weights = balanced_cells(targets) if params.class_weights else np.ones((2, labels), np.float32)
+
+    def loss(encoded: tf.Tensor, scores: tf.Tensor, *, weighted: bool) -> tf.Tensor:
+        known = tf.cast(encoded >= 0, tf.float32)
+        yes = tf.cast(encoded > 0, tf.float32)
+        smooth = yes * (1 - smoothing) + smoothing / 2
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=smooth, logits=scores) * known
+        if weighted:
+            losses = losses * tf.where(yes > 0, weights[1], weights[0])
+        return tf.reduce_sum(losses) / tf.maximum(tf.reduce_sum(known), 1)
+
+    def tally(encoded: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        known = encoded >= 0
+        hits = known & ((scores >= 0) == (encoded > 0))
+        return tuple(tf.reduce_sum(tf.cast(each, tf.float32)) for each in (hits, known))
+
+    encode = partial(tf.cast, dtype=tf.float32)
+    return Examples(tf.TensorSpec((None, labels), tf.int8), encode, loss, tally)
 
 
 def balanced_weights(targets: Targets, labels: int) -> Array:

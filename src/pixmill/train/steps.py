@@ -178,13 +178,13 @@ class Trainer:
         for optimizer, group, _ in self._groups:
             optimizer.apply(gradients[: len(group)], group)
             gradients = gradients[len(group) :]
-        return loss, *self._examples.count(labels, scores)
+        return loss, *self._examples.tally(labels, scores)
 
     def _score(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
         labels = self._examples.encode(targets)
         scores = self._graph(tf.cast(pixels, tf.float32), training=False)
         loss = self._examples.loss(labels, scores, weighted=False)
-        return loss, *self._examples.count(labels, scores)
+        return loss, *self._examples.tally(labels, scores)
 
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:

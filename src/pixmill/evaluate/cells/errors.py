@@ -1,5 +1,6 @@
 """Labels that a model misses, and labels too much."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,8 +60,10 @@ def count_errors(errors: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[
         found[label][kind] += 1
     pairs = errors[errors["kind"] == "missed"].merge(errors, on="id", suffixes=("", "_with"))
     pairs = pairs[pairs["label"] != pairs["label_with"]]
-    counts = pairs.groupby(["label", "kind_with", "label_with"]).size()
-    for (label, kind, other), count in counts.sort_values(ascending=False, kind="stable").items():
+    together = Counter(
+        pairs[["label", "kind_with", "label_with"]].itertuples(index=False, name=None)
+    )
+    for (label, kind, other), count in together.most_common():
         named = found[label]["together" if kind == "missed" else "instead"]
         if len(named) < _NAMED:
             named[other] = count

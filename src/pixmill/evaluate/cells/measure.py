@@ -61,7 +61,7 @@ def measure_cells(
     """
     resampling: dict[str, Any] = {"draws": draws, "confidence": confidence}
     thresholds = calibration.thresholds
-    measured = partial(limited_cell_scores, labels=labels, thresholds=thresholds, **resampling)
+    measured: Any = partial(limited_cell_scores, labels=labels, thresholds=thresholds, **resampling)
     is_test = predictions["split"] == "test"
     tested = predictions[is_test]
     members = tested["id"].map(groups).to_numpy()

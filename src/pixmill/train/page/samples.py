@@ -80,9 +80,8 @@ def draw_samples(
         labels: The classes, in the order of the targets.
         root: Project folder, whose ``src`` contains plugins. Default: the current folder.
     """
-    members = (
-        np.flatnonzero(head.members(training.targets, place)) for place in range(len(labels))
-    )
+    shown = [head.labels_of(text) for text in training.rows["label"]]
+    members = (np.flatnonzero([label in each for each in shown]) for label in labels)
     found = [(label, of) for label, of in zip(labels, members, strict=True) if of.size]
     names, rows = zip(*found[:_MAX_CLASSES], strict=True)
     if not params.kind.on_features and params.augmentation.changes_images:

@@ -17,10 +17,10 @@ def test_without_known_cells_all_figures_are_numbers():
     fit = HEAD.fit(UNKNOWN, 2, balanced=True)
 
     assert fit.outputs.size == 0
-    assert [fit.absent(place) for place in (0, 1)] == [0, 0]
-    assert HEAD.accuracy(UNKNOWN, HALVES) == 0
+    assert fit.absent.tolist() == [0, 0]
     assert HEAD.losses(UNKNOWN, HALVES).tolist() == [0] * 70
-    assert HEAD.guessing_loss(UNKNOWN, UNKNOWN, 2) == 0
+    assert HEAD.figures(HALVES, UNKNOWN).tolist() == [0, 0, 0]
+    assert HEAD.shares(UNKNOWN, 2).tolist() == [0.5, 0.5]
 
 
 def test_without_known_cells_nothing_is_promised():

@@ -35,7 +35,8 @@ _BATCH = 64
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``predictions.parquet``.
 
-    ``predicted`` is the class with the highest probability, ``p_<class>`` the calibrated
+    ``predicted`` is the class with the highest probability; of several labels, ``label`` has the
+    cells, and ``predicted`` only those that are answered yes. ``p_<class>`` is the calibrated
     probability of a class as returned by :meth:`pixmill.models.Classifier.predict`, ``loss`` the
     cross-entropy in nats, and ``unlike`` marks images unlike the training images (null if unknown).
     ``held_out`` marks images whose prediction is by a model that was not fitted to them: those of

@@ -25,6 +25,65 @@ from pixmill.metrics.cell_calibration import CellCalibration, calibrate_cells
 from pixmill.metrics.cells import cell_losses
 
 
+def _shares(targets: Targets) -> Floats:
+    """Return each label's share of yes among known cells, between 0 and 1 even without any."""
+    yes = (targets == YES).sum(axis=0)
+    known = (targets != UNKNOWN).sum(axis=0)
+    share: Floats = (yes + 0.5) / (known + 1)
+    return share
+
+
+def _logistic_losses(logits: Floats, yes: Bools) -> Floats:
+    losses: Floats = np.logaddexp(0, np.where(yes, -logits, logits))
+    return losses
+
+
+def _figures(losses: Floats, logits: Floats, targets: Targets) -> Floats:
+    known = targets != UNKNOWN
+    right = ((logits >= 0) == (targets == YES))[known].sum()
+    return np.array([losses[known].sum(), right, known.sum()], np.float64)
+
+
+class _Sigmoids(Fit):
+    """The mean binary cross-entropy of each label over its known cells, and their sum.
+
+    Each label's share of the objective is that of scikit-learn's ``LogisticRegression`` on the
+    images whose cell is known, so fitting all at once gives the same models. Labels without a yes
+    or without a no are not fitted.
+    """
+
+    separate = True
+
+    def __init__(self, targets: Targets, labels: int, *, balanced: bool) -> None:  # noqa: ARG002 (targets have it)
+        from scipy.special import logit
+
+        counts = np.stack([(targets == NO).sum(axis=0), (targets == YES).sum(axis=0)])
+        self.outputs = np.flatnonzero(counts.all(axis=0))
+        self.absent = logit(_shares(targets))
+        self._targets = targets[:, self.outputs]
+        self._known = counts[:, self.outputs].sum(axis=0)
+        # Weights of a no and of a yes by label; those of a label sum to 1.
+        each = counts[:, self.outputs]
+        self._weights = 1 / (2 * each) if balanced else 1 / np.stack([self._known] * 2)
+
+    def penalise(self, kernel: Floats, c: float) -> tuple[Floats, Floats]:
+        """Return the penalty."""
+        slope = kernel / (c * self._known)
+        return 0.5 * (kernel * slope).sum(axis=0), slope
+
+    def block(self, logits: Floats, rows: slice) -> Block:
+        """Return loss and derivative."""
+        from scipy.special import expit
+
+        targets = self._targets[rows]
+        yes = targets == YES
+        weights = np.where(yes, self._weights[1], self._weights[0])
+        weights[targets == UNKNOWN] = 0
+        losses = _logistic_losses(logits, yes)
+        errors = (expit(logits) - yes) * weights
+        return Block(_figures(losses, logits, targets), (losses * weights).sum(axis=0), errors)
+
+
 class CellsHead(Head):
     """Yes or no for each label, by sigmoid; unknown cells have no weight."""
 
@@ -36,6 +95,7 @@ class CellsHead(Head):
     is_exclusive = False
     has_learning_curve = False
     calibration = CellCalibration
+    fit = _Sigmoids
 
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
         """Return cells, ``int8`` of shape (images, labels)."""
@@ -48,13 +108,13 @@ class CellsHead(Head):
         found: Bools = ((cells == UNKNOWN) | (said == (cells == YES))).all(axis=1)
         return found
 
-    def predictable(self, targets: Targets, fitted: Targets) -> Bools:  # noqa: ARG002 (each label has an answer)
-        """Return that all images are."""
-        return np.ones(len(targets), bool)
+    def figures(self, logits: Floats, targets: Targets) -> Floats:
+        """Return sums of loss, of cells that are right at one half, and of known cells."""
+        return _figures(_logistic_losses(logits, targets == YES), logits, targets)
 
-    def fit(self, targets: Targets, labels: int, *, balanced: bool) -> Fit:  # noqa: ARG002 (targets have it)
-        """Return the binary cross-entropy of each label."""
-        return _Sigmoids(targets, balanced=balanced)
+    def shares(self, fitted: Targets, labels: int) -> Floats:  # noqa: ARG002 (targets have it)
+        """Return each label's share of yes."""
+        return _shares(fitted)
 
     def probabilities(self, logits: NDArray[Any]) -> Floats:
         """Return the sigmoid of each logit."""
@@ -77,18 +137,6 @@ class CellsHead(Head):
         known = np.maximum(1, (targets != UNKNOWN).sum(axis=1))
         mean: Floats = losses.sum(axis=1) / known
         return mean
-
-    def accuracy(self, targets: Targets, probabilities: ArrayLike) -> float:
-        """Return the share of known cells that are right at one half; 0 without any."""
-        known = targets != UNKNOWN
-        right = (np.asarray(probabilities) >= 0.5) == (targets == YES)
-        return float(right[known].sum() / max(known.sum(), 1))
-
-    def guessing_loss(self, fitted: Targets, targets: Targets, labels: int) -> float:  # noqa: ARG002 (targets have it)
-        """Return the mean loss of each label's share of yes."""
-        shares = np.tile(_share(fitted), (len(targets), 1))
-        losses = cell_losses(targets, shares)
-        return float(losses.sum() / max((targets != UNKNOWN).sum(), 1))
 
     def calibrate(
         self,
@@ -157,74 +205,8 @@ class CellsHead(Head):
         self, content: Mapping[str, Any], labels: Sequence[str]
     ) -> dict[str, dict[str, float | None]]:
         """Return those of each label."""
-        columns = [content.get(name) or () for name in ("thresholds", "sure_yes", "sure_no")]
+        columns = {"threshold": "thresholds", "sure_yes": "sure_yes", "sure_no": "sure_no"}
         return {
-            label: {"threshold": threshold, "sure_yes": yes, "sure_no": no}
-            for label, threshold, yes, no in zip(labels, *columns, strict=False)
+            label: {name: content[column][place] for name, column in columns.items()}
+            for place, label in enumerate(labels)
         }
-
-
-class _Sigmoids(Fit):
-    """The mean binary cross-entropy of each label over its known cells, and their sum.
-
-    Each label's share of the objective is that of scikit-learn's ``LogisticRegression`` on the
-    images whose cell is known, so fitting all at once gives the same models. Labels without a yes
-    or without a no are not fitted.
-    """
-
-    separate = True
-
-    def __init__(self, targets: Targets, *, balanced: bool) -> None:
-        counts = np.stack([(targets == NO).sum(axis=0), (targets == YES).sum(axis=0)])
-        self.outputs = np.flatnonzero(counts.all(axis=0))
-        self._shares = _share(targets)
-        self._targets = targets[:, self.outputs]
-        self._known = counts[:, self.outputs].sum(axis=0)
-        # Weights of a no and of a yes by label; those of a label sum to 1.
-        each = counts[:, self.outputs]
-        self._weights = 1 / (2 * each) if balanced else 1 / np.stack([self._known] * 2)
-
-    def penalise(self, kernel: Floats, c: float) -> tuple[Floats, Floats]:
-        """Return the penalty."""
-        slope = kernel / (c * self._known)
-        return 0.5 * (kernel * slope).sum(axis=0), slope
-
-    def block(self, logits: Floats, rows: slice) -> Block:
-        """Return loss and derivative."""
-        from scipy.special import expit
-
-        targets = self._targets[rows]
-        yes = targets == YES
-        weights = np.where(yes, self._weights[1], self._weights[0])
-        weights[targets == UNKNOWN] = 0
-        losses = _logistic_losses(logits, yes)
-        errors = (expit(logits) - yes) * weights
-        return Block(_figures(losses, logits, targets), (losses * weights).sum(axis=0), errors)
-
-    def figures(self, logits: Floats, targets: Targets) -> Floats:
-        """Return sums of loss, right cells and known cells."""
-        return _figures(_logistic_losses(logits, targets == YES), logits, targets)
-
-    def absent(self, output: int) -> float:
-        """Return the logit of the label's share of yes."""
-        share = self._shares[output]
-        return float(np.log(share / (1 - share)))
-
-
-def _share(targets: Targets) -> Floats:
-    """Return each label's share of yes among known cells, between 0 and 1 even without any."""
-    yes = (targets == YES).sum(axis=0)
-    known = (targets != UNKNOWN).sum(axis=0)
-    share: Floats = (yes + 0.5) / (known + 1)
-    return share
-
-
-def _logistic_losses(logits: Floats, yes: Bools) -> Floats:
-    losses: Floats = np.logaddexp(0, np.where(yes, -logits, logits))
-    return losses
-
-
-def _figures(losses: Floats, logits: Floats, targets: Targets) -> Floats:
-    known = targets != UNKNOWN
-    right = ((logits >= 0) == (targets == YES))[known].sum()
-    return np.array([losses[known].sum(), right, known.sum()], np.float64)

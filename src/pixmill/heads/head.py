@@ -5,11 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from pixmill.core.cells import Task
 from pixmill.core.params import TrainParams
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
+from pixmill.metrics.calibration import Calibration
+from pixmill.metrics.cell_calibration import CellCalibration
 
 Targets = NDArray[Any]
 """What images show, by image: class indices, shape (images,); or cells, shape (images, labels)."""
@@ -36,28 +40,8 @@ class Answer:
     sure_labels: Mapping[str, bool | None] | None = None
 
 
-class Calibrated(Protocol):
-    """What turns uncalibrated probabilities into answers; a dataclass of JSON values."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def target_accuracy(self) -> float:
-        """Accuracy that sure answers should reach."""
-        ...
-
-    @property
-    def novelty_limit(self) -> float | None:
-        """Novelty above which an image is unlike the training images; ``None`` if unknown."""
-        ...
-
-    def apply(self, probabilities: ArrayLike) -> Floats:
-        """Return calibrated probabilities, shape (images, labels)."""
-        ...
-
-    def is_unlike(self, novelty: float | None) -> bool | None:
-        """Return whether an image of this novelty is unlike the training images."""
-        ...
+Calibrated = Calibration | CellCalibration
+"""What turns uncalibrated probabilities into answers; a dataclass of JSON values."""
 
 
 class Block(NamedTuple):
@@ -79,10 +63,12 @@ class Fit(ABC):
 
     Args:
         outputs: Indices of the outputs that are fitted; the others have no examples.
+        absent: Logit of each output without examples, shape (labels,).
         separate: Whether the outputs do not depend on each other, so each is minimised by itself.
     """
 
     outputs: Ints
+    absent: Floats
     separate: ClassVar[bool] = False
 
     @abstractmethod
@@ -103,19 +89,6 @@ class Fit(ABC):
             rows: The images.
         """
 
-    @abstractmethod
-    def figures(self, logits: Floats, targets: Targets) -> Floats:
-        """Return the figures of a :class:`Block` for other images.
-
-        Args:
-            logits: Shape (images, labels).
-            targets: Their targets.
-        """
-
-    @abstractmethod
-    def absent(self, output: int) -> float:
-        """Return the logit of an output without examples."""
-
 
 class Head(ABC):
     """What a model answers, and how well.
@@ -130,6 +103,8 @@ class Head(ABC):
         is_exclusive: Whether an image has exactly one of the labels.
         has_learning_curve: Whether training also measures the gain from more images.
         calibration: The dataclass of its calibrations.
+        fit: The loss on training images, from their targets, the number of outputs, and
+            ``balanced``: whether classes, or yes and no of a label, have equal weight.
     """
 
     task: ClassVar[Task]
@@ -140,6 +115,7 @@ class Head(ABC):
     is_exclusive: ClassVar[bool]
     has_learning_curve: ClassVar[bool]
     calibration: ClassVar[type[Any]]
+    fit: ClassVar[type[Any]]
 
     @abstractmethod
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
@@ -163,24 +139,27 @@ class Head(ABC):
             labels: The labels that count.
         """
 
-    @abstractmethod
-    def predictable(self, targets: Targets, fitted: Targets) -> Bools:
+    def predictable(self, targets: Targets, fitted: Targets) -> Bools:  # noqa: ARG002 (classes need it)
         """Return which images a model can predict; when it is cross-fitted.
 
         Args:
             targets: Targets of the images.
             fitted: Targets of the images that the model is fitted to.
         """
+        return np.ones(len(targets), bool)
 
     @abstractmethod
-    def fit(self, targets: Targets, labels: int, *, balanced: bool) -> Fit:
-        """Return the loss on training images; when a linear model is fitted.
+    def figures(self, logits: Floats, targets: Targets) -> Floats:
+        """Return the figures of a :class:`Block`; when a fit is validated.
 
         Args:
-            targets: Their targets.
-            labels: Number of outputs.
-            balanced: Whether classes, or yes and no of a label, have equal weight.
+            logits: Shape (images, labels).
+            targets: Targets of the images.
         """
+
+    @abstractmethod
+    def shares(self, fitted: Targets, labels: int) -> Floats:
+        """Return the share of each output in training images, above 0, even without any."""
 
     @abstractmethod
     def probabilities(self, logits: NDArray[Any]) -> Floats:
@@ -193,14 +172,6 @@ class Head(ABC):
     @abstractmethod
     def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
         """Return the loss of each image in nats; unknown cells have none."""
-
-    @abstractmethod
-    def accuracy(self, targets: Targets, probabilities: ArrayLike) -> float:
-        """Return the share of right answers: of images, or of known cells."""
-
-    @abstractmethod
-    def guessing_loss(self, fitted: Targets, targets: Targets, labels: int) -> float:
-        """Return the mean loss of always answering with the shares of the training images."""
 
     @abstractmethod
     def calibrate(
@@ -276,13 +247,14 @@ class Head(ABC):
             text: Of the column ``predicted`` of a table of answers.
         """
 
-    @abstractmethod
-    def flags(self, labels: Sequence[str]) -> list[str]:
+    def flags(self, labels: Sequence[str]) -> list[str]:  # noqa: ARG002 (several labels need them)
         """Return the names of further columns of a table of answers, which are true or false."""
+        return []
 
-    @abstractmethod
     def limits(
-        self, content: Mapping[str, Any], labels: Sequence[str]
+        self,
+        content: Mapping[str, Any],  # noqa: ARG002 (of classes, none has its own)
+        labels: Sequence[str],  # noqa: ARG002 (of classes, none has its own)
     ) -> dict[str, dict[str, float | None]] | None:
         """Return ``threshold``, ``sure_yes`` and ``sure_no`` by label; when a model is described.
 
@@ -292,3 +264,4 @@ class Head(ABC):
             content: Of ``calibration.json``.
             labels: The labels.
         """
+        return None

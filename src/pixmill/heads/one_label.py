@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,54 @@ _MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Minimum probability in logarithms."""
 
 
+def _logarithms(logits: Floats) -> Floats:
+    """Return the logarithms of the probabilities."""
+    from scipy.special import log_softmax
+
+    logarithms: Floats = log_softmax(logits, axis=1)
+    return logarithms
+
+
+def _figures(logarithms: Floats, targets: Targets) -> Floats:
+    losses = -logarithms[np.arange(len(targets)), targets]
+    hits = (logarithms.argmax(axis=1) == targets).sum()
+    return np.array([losses.sum(), hits, len(targets)], np.float64)
+
+
+class _Softmax(Fit):
+    """The mean cross-entropy of a linear softmax, over the classes with images."""
+
+    def __init__(self, targets: Targets, labels: int, *, balanced: bool) -> None:
+        counts = np.bincount(targets)
+        self.outputs = np.flatnonzero(counts)
+        self.absent = np.full(labels, _ABSENT_LOGIT)
+        count = len(self.outputs)
+        self._targets = targets
+        # Weight of an image by its class; the sum over the images is 1.
+        self._weights = (
+            1 / (count * counts[self.outputs]) if balanced else np.full(count, 1 / len(targets))
+        )
+
+    def penalise(self, kernel: Floats, c: float) -> tuple[float, Floats]:
+        """Return the penalty."""
+        # For two classes, scikit-learn penalises only the difference, which equals twice the
+        # penalty of both halves.
+        penalty = (2 if len(self.outputs) == 2 else 1) / (c * len(self._targets))
+        return 0.5 * penalty * float((kernel**2).sum()), penalty * kernel
+
+    def block(self, logits: Floats, rows: slice) -> Block:
+        """Return loss and derivative."""
+        logarithms = _logarithms(logits)
+        places = np.searchsorted(self.outputs, self._targets[rows])
+        chosen = np.arange(len(places))
+        weights = self._weights[places]
+        errors = np.exp(logarithms)
+        errors[chosen, places] -= 1
+        errors *= weights[:, None]
+        loss = -float(weights @ logarithms[chosen, places])
+        return Block(_figures(logarithms, places), loss, errors)
+
+
 class OneLabel(Head):
     """One class an image, by softmax."""
 
@@ -32,6 +80,7 @@ class OneLabel(Head):
     is_exclusive = True
     has_learning_curve = True
     calibration = Calibration
+    fit = _Softmax
 
     def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
         """Return class indices, ``int32``."""
@@ -45,9 +94,15 @@ class OneLabel(Head):
         """Return which images are of a class that the model is fitted to."""
         return np.isin(targets, fitted)
 
-    def fit(self, targets: Targets, labels: int, *, balanced: bool) -> Fit:  # noqa: ARG002 (other heads need it)
-        """Return the cross-entropy of a softmax."""
-        return _Softmax(targets, balanced=balanced)
+    def figures(self, logits: Floats, targets: Targets) -> Floats:
+        """Return sums of loss, correct predictions and images."""
+        return _figures(_logarithms(logits), targets)
+
+    def shares(self, fitted: Targets, labels: int) -> Floats:
+        """Return the class frequencies."""
+        counts = np.maximum(1, np.bincount(fitted, minlength=labels))
+        shares: Floats = counts / counts.sum()
+        return shares
 
     def probabilities(self, logits: NDArray[Any]) -> Floats:
         """Return the softmax."""
@@ -61,15 +116,6 @@ class OneLabel(Head):
     def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
         """Return the cross-entropy of each image."""
         return losses(targets, probabilities)
-
-    def accuracy(self, targets: Targets, probabilities: ArrayLike) -> float:
-        """Return the share of images whose most probable class is right."""
-        return float((np.asarray(probabilities).argmax(axis=1) == targets).mean())
-
-    def guessing_loss(self, fitted: Targets, targets: Targets, labels: int) -> float:
-        """Return the mean loss of the class frequencies."""
-        counts = np.maximum(1, np.bincount(fitted, minlength=labels))
-        return float(-np.log(counts / counts.sum())[targets].mean())
 
     def calibrate(
         self,
@@ -117,65 +163,3 @@ class OneLabel(Head):
     def answers_of(self, text: str) -> list[str]:
         """Return the class."""
         return [text]
-
-    def flags(self, labels: Sequence[str]) -> list[str]:  # noqa: ARG002 (the class says it)
-        """Return none."""
-        return []
-
-    def limits(self, content: Mapping[str, Any], labels: Sequence[str]) -> None:
-        """Return ``None``."""
-
-
-class _Softmax(Fit):
-    """The mean cross-entropy of a linear softmax, over the classes with images."""
-
-    def __init__(self, targets: Targets, *, balanced: bool) -> None:
-        counts = np.bincount(targets)
-        self.outputs = np.flatnonzero(counts)
-        count = len(self.outputs)
-        self._targets = targets
-        # Weight of an image by its class; the sum over the images is 1.
-        self._weights = (
-            1 / (count * counts[self.outputs]) if balanced else np.full(count, 1 / len(targets))
-        )
-
-    def penalise(self, kernel: Floats, c: float) -> tuple[float, Floats]:
-        """Return the penalty."""
-        # For two classes, scikit-learn penalises only the difference, which equals twice the
-        # penalty of both halves.
-        penalty = (2 if len(self.outputs) == 2 else 1) / (c * len(self._targets))
-        return 0.5 * penalty * float((kernel**2).sum()), penalty * kernel
-
-    def block(self, logits: Floats, rows: slice) -> Block:
-        """Return loss and derivative."""
-        logarithms = _logarithms(logits)
-        places = np.searchsorted(self.outputs, self._targets[rows])
-        chosen = np.arange(len(places))
-        weights = self._weights[places]
-        errors = np.exp(logarithms)
-        errors[chosen, places] -= 1
-        errors *= weights[:, None]
-        loss = -float(weights @ logarithms[chosen, places])
-        return Block(_figures(logarithms, places), loss, errors)
-
-    def figures(self, logits: Floats, targets: Targets) -> Floats:
-        """Return sums of loss, correct predictions and images."""
-        return _figures(_logarithms(logits), targets)
-
-    def absent(self, output: int) -> float:  # noqa: ARG002 (the same for each class)
-        """Return a logit whose probability is practically 0."""
-        return _ABSENT_LOGIT
-
-
-def _logarithms(logits: Floats) -> Floats:
-    """Return the logarithms of the probabilities."""
-    from scipy.special import log_softmax
-
-    logarithms: Floats = log_softmax(logits, axis=1)
-    return logarithms
-
-
-def _figures(logarithms: Floats, targets: Targets) -> Floats:
-    losses = -logarithms[np.arange(len(targets)), targets]
-    hits = (logarithms.argmax(axis=1) == targets).sum()
-    return np.array([losses.sum(), hits, len(targets)], np.float64)

@@ -1,10 +1,15 @@
 """Minimise many functions of the same form at once, each by its own L-BFGS."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 _MEMORY = 10
 """Number of steps that approximate the curvature, as in SciPy."""
@@ -18,20 +23,6 @@ Array = npt.NDArray[np.float64]
 Function = Callable[[Array], tuple[Array, Array]]
 
 
-class Minimum(NamedTuple):
-    """The result, named as SciPy's.
-
-    Args:
-        x: The point, flat.
-        success: Whether all functions converged.
-        message: Why not.
-    """
-
-    x: Array
-    success: bool
-    message: str
-
-
 def minimise_columns(
     function: Function,
     start: Array,
@@ -39,11 +30,12 @@ def minimise_columns(
     *,
     iterations: int,
     tolerance: float,
-) -> Minimum:
+) -> OptimizeResult:
     """Minimise convex functions of one column each.
 
     One L-BFGS over all columns takes several times as many iterations, since it measures their
-    curvatures together; one for each column reads the features as often as there are columns.
+    curvatures together; one for each column reads the features as often as there are columns: of 50
+    labels, it took three times as long (``benchmarks/several_labels.py``).
 
     Source: Nocedal and Wright, "Numerical Optimization", 2006, section 7.2.
 
@@ -55,6 +47,8 @@ def minimise_columns(
         iterations: Maximum number of iterations.
         tolerance: A column is done if no derivative exceeds this.
     """
+    from scipy.optimize import OptimizeResult
+
     point = start
     value, flat = function(point.ravel())
     slope = flat.reshape(point.shape)
@@ -62,7 +56,7 @@ def minimise_columns(
     for _ in range(iterations):
         active = np.abs(slope).max(axis=0, initial=0) > tolerance
         if not active.any():
-            return Minimum(point.ravel(), success=True, message="")
+            return OptimizeResult(x=point.ravel(), success=True, message="")
         direction = -_newton(slope, steps) * active
         descent = (slope * direction).sum(axis=0)
         length = np.ones(point.shape[1])
@@ -81,7 +75,7 @@ def minimise_columns(
         value = found
         slope = new_slope
         callback(point.ravel())
-    return Minimum(point.ravel(), success=False, message=f"{iterations} iterations")
+    return OptimizeResult(x=point.ravel(), success=False, message=f"{iterations} iterations")
 
 
 def _newton(slope: Array, steps: list[tuple[Array, Array]]) -> Array:

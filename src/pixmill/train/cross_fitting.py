@@ -64,7 +64,7 @@ class CrossFitted:
         sizes: list[int] = np.unique(self.folds[self.known], return_counts=True)[1].tolist()
         return sizes
 
-    def results(self, targets: Targets, head: Head = ONE_LABEL) -> list[FoldResult]:
+    def results(self, targets: Targets, head: Head) -> list[FoldResult]:
         """Return the result of each fold.
 
         Args:
@@ -76,9 +76,11 @@ class CrossFitted:
             inside = self.folds == number
             probabilities = self.probabilities[inside]
             actual = targets[inside]
-            accuracy = head.accuracy(actual, probabilities)
+            _, right, known = head.figures(head.logits(probabilities), actual)
             loss = head.losses(actual, probabilities).mean()
-            found.append(FoldResult(number, accuracy, float(loss), probabilities))
+            found.append(
+                FoldResult(number, float(right / max(known, 1)), float(loss), probabilities)
+            )
         return found
 
     def arrays(self) -> Arrays:

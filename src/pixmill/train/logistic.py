@@ -103,7 +103,7 @@ def fit_logistic(
         Progress(title, unit="iteration") as progress,
     ):
         fit = head.fit(targets, labels, balanced=params.class_weights)
-        objective = _Objective(features, fit, scaling, params, labels, pool)
+        objective = _Objective(features, fit, scaling, params, head, pool)
         result = objective.minimise(report)
         if (
             progress.done == 0
@@ -130,7 +130,7 @@ class _Objective:
         fit: The loss.
         scaling: Scaling of the features.
         params: The section ``train``.
-        labels: Number of outputs.
+        head: What the model answers.
         pool: Threads that compute the blocks.
     """
 
@@ -140,13 +140,13 @@ class _Objective:
         fit: Fit,
         scaling: Scaling,
         params: TrainParams,
-        labels: int,
+        head: Head,
         pool: Executor,
     ) -> None:
         self._features = features
         self._fit = fit
         self._scaling = scaling
-        self._labels = labels
+        self._head = head
         self._pool = pool
         c = params.features.inverse_regularization
         # Several layers have more features.
@@ -173,8 +173,8 @@ class _Objective:
 
     def layer(self, solution: Array) -> tuple[Array, Array]:
         """Return kernel and bias on raw features, for all labels."""
-        kernel = np.zeros((len(self._scaling.mean), self._labels))
-        bias = np.array([self._fit.absent(output) for output in range(self._labels)])
+        bias = self._fit.absent.copy()
+        kernel = np.zeros((len(self._scaling.mean), len(bias)))
         outputs = self._fit.outputs
         kernel[:, outputs], bias[outputs] = self._parts(solution)
         return self._scaling.fold_into(kernel, bias)
@@ -195,7 +195,7 @@ class _Objective:
         for start in range(0, len(features), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
             logits = features[block].astype(np.float64, copy=False) @ kernel + bias
-            sums += self._fit.figures(logits, targets[block])
+            sums += self._head.figures(logits, targets[block])
         loss, accuracy = sums[:2] / max(sums[2], 1)
         return float(loss), float(accuracy)
 

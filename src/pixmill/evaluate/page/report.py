@@ -108,20 +108,18 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         if ranking is None
         else Excerpt(evaluation.issues, sentences.count_issues(ranking)),
         suggestions=sentences.labels_sentence(ranking),
-        unlabelled=view_unlabelled(evaluation, root),
+        unlabelled=view_unlabelled(evaluation, root, ONE_LABEL),
         wrong=wrong,
     )
 
 
-def view_unlabelled(
-    evaluation: Results, root: Path, head: Head = ONE_LABEL
-) -> dict[str, Any] | None:
+def view_unlabelled(evaluation: Results, root: Path, head: Head) -> dict[str, Any] | None:
     """Return what the page shows of the unlabelled images; ``None`` if there is no such folder.
 
     Args:
         evaluation: The evaluation to show.
         root: Project folder, which holds the images.
-        head: What the model answers. Default: one class.
+        head: What the model answers.
     """
     table = evaluation.unlabelled
     folder = evaluation.unlabelled_folder

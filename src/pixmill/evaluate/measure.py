@@ -150,18 +150,29 @@ def _cross_validation(
         return None
     table = predictions[predictions["held_out"]]
     right, members = _outcomes(table, groups)
-    limits = accuracy_interval(right, members, draws=draws, confidence=confidence)
-    return widened("accuracy", float(right.mean()), *limits) | {"n": len(table)}
+    found = covered("accuracy", right, members, draws=draws, confidence=confidence)
+    return widened("accuracy", found | {"n": len(table)})
 
 
-def widened(name: str, figure: float, low: float, high: float) -> dict[str, float]:
-    """Return a metric of cross-fitted predictions with its limits, by name."""
+def widened(name: str, found: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return a metric of cross-fitted predictions with its limits and ``n``; ``None`` if undefined.
+
+    Args:
+        name: Name of the metric.
+        found: Metrics by name, with limits as of independent predictions.
+    """
+    figure = found[name]
+    if figure is None:
+        return None
+    low = found[f"{name}_low"]
+    high = found[f"{name}_high"]
     # Each fold's model was fitted to most images of the others, so their errors go together and the
     # bootstrap of images alone gives too narrow an interval.
     return {
         name: figure,
         f"{name}_low": max(0.0, figure - CROSS_FITTING_WIDTH * (figure - low)),
         f"{name}_high": min(1.0, figure + CROSS_FITTING_WIDTH * (high - figure)),
+        "n": found["n"],
     }
 
 

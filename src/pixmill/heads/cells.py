@@ -96,10 +96,7 @@ class CellsHead(Head):
     has_learning_curve = False
     calibration = CellCalibration
     fit = _Sigmoids
-
-    def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
-        """Return cells, ``int8`` of shape (images, labels)."""
-        return to_matrix(texts, labels)
+    targets = staticmethod(to_matrix)
 
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
         """Return which images' known cells are all right."""
@@ -131,10 +128,10 @@ class CellsHead(Head):
         found: Floats = logit(np.clip(np.asarray(probabilities, np.float64), 2**-126, 1 - 2**-25))
         return found
 
-    def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
+    def losses(self, actual: Targets, probabilities: ArrayLike) -> Floats:
         """Return the mean loss of each image's known cells; 0 without any."""
-        losses = cell_losses(targets, probabilities)
-        known = np.maximum(1, (targets != UNKNOWN).sum(axis=1))
+        losses = cell_losses(actual, probabilities)
+        known = np.maximum(1, (actual != UNKNOWN).sum(axis=1))
         mean: Floats = losses.sum(axis=1) / known
         return mean
 

@@ -170,7 +170,7 @@ class Head(ABC):
         """Return finite logits of probabilities; when an exported model is loaded."""
 
     @abstractmethod
-    def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
+    def losses(self, actual: Targets, probabilities: ArrayLike) -> Floats:
         """Return the loss of each image in nats; unknown cells have none."""
 
     @abstractmethod

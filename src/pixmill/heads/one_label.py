@@ -81,10 +81,9 @@ class OneLabel(Head):
     has_learning_curve = True
     calibration = Calibration
     fit = _Softmax
-
-    def targets(self, texts: Iterable[Any], labels: Sequence[str]) -> Targets:
-        """Return class indices, ``int32``."""
-        return to_indices(texts, labels)
+    targets = staticmethod(to_indices)
+    probabilities = staticmethod(softmax)
+    losses = staticmethod(losses)
 
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:  # noqa: ARG002 (others have several)
         """Return which classes are right."""
@@ -104,18 +103,10 @@ class OneLabel(Head):
         shares: Floats = counts / counts.sum()
         return shares
 
-    def probabilities(self, logits: NDArray[Any]) -> Floats:
-        """Return the softmax."""
-        return softmax(logits)
-
     def logits(self, probabilities: NDArray[Any]) -> Floats:
         """Return the logarithms."""
         found: Floats = np.log(np.maximum(probabilities, _MIN_PROBABILITY))
         return found
-
-    def losses(self, targets: Targets, probabilities: ArrayLike) -> Floats:
-        """Return the cross-entropy of each image."""
-        return losses(targets, probabilities)
 
     def calibrate(
         self,
@@ -145,10 +136,10 @@ class OneLabel(Head):
         self,
         probabilities: NDArray[Any],
         labels: Sequence[str],
-        calibration: Calibration,  # noqa: ARG002 (a class needs no threshold)
+        calibration: Calibration,
     ) -> NDArray[Any]:
         """Return the most probable class of each image."""
-        names: NDArray[Any] = np.asarray(labels, object)[probabilities.argmax(axis=1)]
+        names: NDArray[Any] = np.asarray(labels, object)[self.decide(probabilities, calibration)]
         return names
 
     def decide(self, probabilities: NDArray[Any], calibration: Calibration) -> Targets:  # noqa: ARG002 (a class needs no threshold)
@@ -160,6 +151,4 @@ class OneLabel(Head):
         """Return the class."""
         return [text]
 
-    def answers_of(self, text: str) -> list[str]:
-        """Return the class."""
-        return [text]
+    answers_of = labels_of

@@ -52,7 +52,7 @@ def minimise_columns(
     point = start
     value, flat = function(point.ravel())
     slope = flat.reshape(point.shape)
-    steps: list[tuple[Array, Array]] = []
+    steps: list[tuple[Array, Array, Array]] = []
     for _ in range(iterations):
         active = np.abs(slope).max(axis=0, initial=0) > tolerance
         if not active.any():
@@ -70,7 +70,9 @@ def minimise_columns(
                 break
             length = np.where(short, length / 2, length)
         new_slope = flat.reshape(point.shape)
-        steps = [*steps, (moved - point, new_slope - slope)][-_MEMORY:]
+        step = moved - point
+        change = new_slope - slope
+        steps = [*steps, (step, change, (step * change).sum(axis=0))][-_MEMORY:]
         point = moved
         value = found
         slope = new_slope
@@ -78,20 +80,25 @@ def minimise_columns(
     return OptimizeResult(x=point.ravel(), success=False, message=f"{iterations} iterations")
 
 
-def _newton(slope: Array, steps: list[tuple[Array, Array]]) -> Array:
-    """Return the slope divided by the curvature that the steps show, column by column."""
+def _newton(slope: Array, steps: list[tuple[Array, Array, Array]]) -> Array:
+    """Return the slope divided by the curvature that the steps show, column by column.
+
+    Args:
+        slope: Shape (rows, columns).
+        steps: Each with the change of the slope, and the product of both by column.
+    """
     left = slope.copy()
     shares = []
-    for step, change in reversed(steps):
-        share = (step * left).sum(axis=0) * _inverse((step * change).sum(axis=0))
+    for step, change, product in reversed(steps):
+        share = (step * left).sum(axis=0) * _inverse(product)
         shares.append(share)
         left -= share * change
     if steps:
-        step, change = steps[-1]
-        scale = (step * change).sum(axis=0) * _inverse((change * change).sum(axis=0))
+        _, change, product = steps[-1]
+        scale = product * _inverse((change * change).sum(axis=0))
         left *= np.where(scale > 0, scale, 1)
-    for (step, change), share in zip(steps, reversed(shares), strict=True):
-        left += (share - (change * left).sum(axis=0) * _inverse((step * change).sum(axis=0))) * step
+    for (step, change, product), share in zip(steps, reversed(shares), strict=True):
+        left += (share - (change * left).sum(axis=0) * _inverse(product)) * step
     return left
 
 

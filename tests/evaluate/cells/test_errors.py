@@ -50,12 +50,12 @@ def test_labels_that_are_missed_are_named_with_those_of_the_same_images():
 
     assert found["dark"] == {
         "missed": 3,
-        "too much": 0,
+        "too_much": 0,
         "instead": {"long": 1},
         "together": {"long": 1},
     }
-    assert found["long"]["too much"] == 1
-    assert found["worn"] == {"missed": 0, "too much": 0, "instead": {}, "together": {}}
+    assert found["long"]["too_much"] == 1
+    assert found["worn"] == {"missed": 0, "too_much": 0, "instead": {}, "together": {}}
 
 
 def test_without_errors_the_table_is_empty():

@@ -49,15 +49,15 @@ def count_errors(errors: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[
         labels: The labels.
 
     Returns:
-        ``missed`` and ``too much``, numbers of images; ``instead``, the labels that are most often
+        ``missed`` and ``too_much``, numbers of images; ``instead``, the labels that are most often
         answered too much where this one is missed, and ``together``, those that are missed with
         it: number of images by label, most frequent first.
     """
     found: dict[str, dict[str, Any]] = {
-        label: {"missed": 0, "too much": 0, "instead": {}, "together": {}} for label in labels
+        label: {"missed": 0, "too_much": 0, "instead": {}, "together": {}} for label in labels
     }
     for label, kind in errors[["label", "kind"]].itertuples(index=False):
-        found[label][kind] += 1
+        found[label][kind.replace(" ", "_")] += 1
     pairs = errors[errors["kind"] == "missed"].merge(errors, on="id", suffixes=("", "_with"))
     pairs = pairs[pairs["label"] != pairs["label_with"]]
     together = Counter(

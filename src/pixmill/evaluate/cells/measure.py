@@ -62,54 +62,47 @@ def measure_cells(
     resampling: dict[str, Any] = {"draws": draws, "confidence": confidence}
     thresholds = calibration.thresholds
     measured: Any = partial(limited_cell_scores, labels=labels, thresholds=thresholds, **resampling)
-    is_test = predictions["split"] == "test"
-    tested = predictions[is_test]
+    tested = predictions[predictions["split"] == "test"]
     members = tested["id"].map(groups).to_numpy()
     cells, values = _known(tested, labels)
     found = measured(cells, values, members)
     shares = (cells == YES).sum(axis=0) / np.maximum((cells != UNKNOWN).sum(axis=0), 1)
     ranked = shares[ranked_labels(cells)]
-    splits = ["train"]
-    crossed = None
     held_out = predictions[predictions["held_out"]]
+    crossed = None
+    splits = ["train"]
     if is_cross_fitted(predictions):
         splits = ["train", "val"]
-        over_all = measured(*_known(held_out, labels), held_out["id"].map(groups))
-        if over_all[_AVERAGE] is not None:
-            sides = [over_all[f"{_AVERAGE}{side}"] for side in ("", "_low", "_high")]
-            crossed = widened(_AVERAGE, *sides) | {"n": over_all["n"]}
+        all_held_out = measured(*_known(held_out, labels), held_out["id"].map(groups))
+        crossed = widened(_AVERAGE, all_held_out)
     for name, table in (
         ("val", held_out[held_out["split"] != "test"]),
         ("train", in_sample[in_sample["split"].isin(splits)]),
     ):
         found[name] = cell_scores(*_known(table, labels), thresholds)
     yes = calibration.answers(values)
-    unlike = tested["unlike"].fillna(False).to_numpy(bool)
-    sure, _ = calibration.sure(values, unlike[:, None])
     right = yes == (cells == YES)
     known = cells != UNKNOWN
-    certain = sure & known
-    promised = False
-    for place, label in enumerate(labels):
-        row = found["per_class"][label]
-        for side, limits in (("sure_yes", calibration.sure_yes), ("sure_no", calibration.sure_no)):
-            chosen = certain[:, place] & (yes[:, place] == (side == "sure_yes"))
-            accuracy = covered(
-                f"{side}_accuracy", right[chosen, place], members[chosen], **resampling
-            )
-            row |= {side: limits[place], f"{side}_n": int(chosen.sum()), **accuracy}
-        has_limit = (row["sure_yes"], row["sure_no"]) != (None, None)
-        row["coverage"] = float(sure[:, place].mean()) if has_limit else None
-        promised |= has_limit
     certainty = np.where(yes, values, 1 - values)[known]
+    sure, _ = calibration.sure(values, tested["unlike"].fillna(False).to_numpy(bool)[:, None])
+    coverage = sure.mean(axis=0)
+    for place, (label, *limits) in enumerate(
+        zip(labels, calibration.sure_no, calibration.sure_yes, strict=True)
+    ):
+        row = found["per_class"][label]
+        row["coverage"] = None if limits == [None, None] else float(coverage[place])
+        for side, name in enumerate(("sure_no", "sure_yes")):
+            chosen = (sure & known & (yes == side))[:, place]
+            row |= {name: limits[side], f"{name}_n": int(chosen.sum())}
+            row |= covered(f"{name}_accuracy", right[chosen, place], members[chosen], **resampling)
+    promised = any(row["coverage"] is not None for row in found["per_class"].values())
+    of_sure = members[np.nonzero(sure & known)[0]]
     return {
         **found,
+        **covered("covered_accuracy", right[sure & known], of_sure, **resampling),
+        "coverage": float(coverage.mean()) if promised else None,
         "baseline_average_precision": float(ranked.mean()) if len(ranked) else None,
         "cross_validation": crossed,
-        "coverage": float(sure.mean()) if promised else None,
-        **covered(
-            "covered_accuracy", right[certain], members[np.nonzero(certain)[0]], **resampling
-        ),
         "temperatures": calibration.temperatures
         and dict(zip(labels, calibration.temperatures, strict=True)),
     }, {

@@ -4,10 +4,12 @@ from packed import epochs, packed_part
 from training import BATCH, LABELS, SCENES, TRIAL, arguments, compete
 
 from pixmill.core.params import FeaturesParams
+from pixmill.heads import ONE_LABEL
 from pixmill.models.determinism import fix_threads
 from pixmill.models.features import extract_features
 from pixmill.models.layers import TOP, feature_layers
 from pixmill.models.networks import build_head
+from pixmill.train.examples import examples_of
 from pixmill.train.steps import Trainer
 
 options = arguments()
@@ -30,5 +32,6 @@ def batches(order):
         yield seen[rows], part.targets[rows]
 
 
-trainer = Trainer(build_head(params, labels=LABELS, features=seen.shape[1]), params, labels=LABELS)
+network = build_head(params, head=ONE_LABEL, labels=LABELS, features=seen.shape[1])
+trainer = Trainer(network, params, examples_of(ONE_LABEL, part.targets, params, LABELS))
 compete(epochs(trainer, part, params, batches))

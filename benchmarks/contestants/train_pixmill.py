@@ -3,7 +3,9 @@
 from packed import epochs, packed_part
 from training import LABELS, SCENES, arguments, compete, scenes_cnn
 
+from pixmill.heads import ONE_LABEL
 from pixmill.models.determinism import fix_threads
+from pixmill.train.examples import examples_of
 from pixmill.train.steps import Trainer
 
 options = arguments()
@@ -11,4 +13,5 @@ fix_threads(2)
 part = packed_part(options.folder)
 params = SCENES.model_copy(update={"precision": options.precision})
 model = scenes_cnn()
-compete(epochs(Trainer(model, params, labels=LABELS), part, params))
+trainer = Trainer(model, params, examples_of(ONE_LABEL, part.targets, params, LABELS))
+compete(epochs(trainer, part, params))

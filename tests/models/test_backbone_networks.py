@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
+from pixmill.heads import ONE_LABEL
 from pixmill.models.determinism import fix_threads, reseed
 from pixmill.models.model_folder import load_classifier, save_classifier
 from pixmill.models.networks import (
@@ -108,7 +109,10 @@ def test_set_head_weights(build, pixels):
     classifier = build(params)
     features = features_of(classifier, pixels)
     head = build_head(
-        params.model_copy(update={"seed": 8}), labels=LABELS, features=features.shape[1]
+        params.model_copy(update={"seed": 8}),
+        head=ONE_LABEL,
+        labels=LABELS,
+        features=features.shape[1],
     )
     assert head.count_params() == (features.shape[1] + 1) * 5 + 6 * LABELS
     expected = np.asarray(head(features))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pixmill.core.manifest import SPLIT
 from pixmill.core.params import SplitParams
+from pixmill.heads import ONE_LABEL
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.split.checks import tables
 from pixmill.split.labelling import OneLabel
@@ -164,7 +165,7 @@ def test_no_head_predicts_an_image_linked_to_one_that_it_was_fitted_to(project):
             links += [(members[0], other) for other in members[1:]]
     folds = fitted["fold"].fillna(-1).to_numpy(np.int64)
     targets = fitted["label"].map(CLASSES.index).to_numpy(np.int64)
-    for trained, predicted in divisions(folds, targets):
+    for trained, predicted in divisions(folds, targets, ONE_LABEL):
         apart = {*trained.tolist()}
         measured = {*predicted.tolist()}
         assert not [pair for pair in links if set(pair) & apart and set(pair) & measured]

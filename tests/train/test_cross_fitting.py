@@ -20,7 +20,7 @@ PARAMS = TrainParams(model="features", features=FeaturesParams(inverse_regulariz
 def test_each_image_is_predicted_by_a_head_and_a_novelty_without_its_fold():
     features, targets = draw(120, 20, 3)
     folds = np.arange(120) // 40
-    found, histories = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
+    found, histories = cross_fit(features, targets, folds, PARAMS, head=ONE_LABEL, labels=3, top=10)
     for number in range(3):
         rest = folds != number
         inside = folds == number
@@ -37,7 +37,7 @@ def test_each_image_is_predicted_by_a_head_and_a_novelty_without_its_fold():
 def test_images_of_a_class_in_a_single_fold_have_no_prediction():
     features, targets = draw(90, 20, 3)
     folds = np.where(targets == 2, 0, np.arange(90) % 5)
-    found, _ = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
+    found, _ = cross_fit(features, targets, folds, PARAMS, head=ONE_LABEL, labels=3, top=10)
     assert np.array_equal(found.known, targets != 2)
     assert found.probabilities[found.known].sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert sum(found.sizes()) == found.known.sum()

@@ -6,6 +6,7 @@ import pytest
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import SPLIT, read_table, write_table
+from pixmill.heads import ONE_LABEL
 from pixmill.images.parts import load_parts
 from pixmill.train import train, training
 from pixmill.train.trial import draw_folds, run_trial
@@ -63,7 +64,7 @@ def tried(folder, scratch):
         patched.setattr(training, "load_parts", load)
         callback = EpochCallback(lambda epoch, _: reported.append(epoch))
         return run_trial(
-            folder, SHORT, classes=CLASSES, scratch=scratch, callback=callback
+            folder, SHORT, head=ONE_LABEL, classes=CLASSES, scratch=scratch, callback=callback
         ), reported
 
 
@@ -94,7 +95,9 @@ def test_train_reuses_the_weights_of_a_trial(tried, folder, scratch, capfd) -> N
 
 @pytest.fixture(scope="module")
 def crossed(folder, scratch):
-    return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
+    return run_trial(
+        folder, SHORT, head=ONE_LABEL, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1
+    )
 
 
 def test_folds_predict_each_training_and_validation_image_once(crossed, tried, folder) -> None:

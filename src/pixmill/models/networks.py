@@ -203,9 +203,7 @@ def _block(
     return x
 
 
-def build_head(
-    params: TrainParams, *, head: Head = ONE_LABEL, labels: int, features: int
-) -> keras.Model:
+def build_head(params: TrainParams, *, head: Head, labels: int, features: int) -> keras.Model:
     """Return only the head of the model ``features``, from features to probabilities.
 
     Args:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.params import TrainParams
-from pixmill.heads import ONE_LABEL, Head
+from pixmill.heads import Head
 from pixmill.heads.head import Targets
 from pixmill.images.parts import Part
 from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
@@ -137,7 +137,7 @@ def cross_fit(
     folds: Rows,
     params: TrainParams,
     *,
-    head: Head = ONE_LABEL,
+    head: Head,
     labels: int,
     top: int,
 ) -> tuple[CrossFitted, list[list[Epoch]]]:
@@ -185,7 +185,7 @@ def cross_fit(
     return found, histories
 
 
-def divisions(folds: Rows, targets: Targets, head: Head = ONE_LABEL) -> Iterator[tuple[Rows, Rows]]:
+def divisions(folds: Rows, targets: Targets, head: Head) -> Iterator[tuple[Rows, Rows]]:
     """Yield for each fold the rows that its head is fitted to, and the rows that it predicts.
 
     Args:

@@ -87,7 +87,7 @@ def open_training(
     folder: Path,
     params: TrainParams,
     *,
-    head: Head = ONE_LABEL,
+    head: Head,
     classes: Sequence[str],
     root: Path = Path(),
     scratch: Path | None = None,

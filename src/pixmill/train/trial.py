@@ -11,7 +11,7 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
-from pixmill.heads import ONE_LABEL, Head
+from pixmill.heads import Head
 from pixmill.heads.head import Targets
 from pixmill.train.folds import cross_validate, folds_of
 from pixmill.train.history import Callback, Epoch, best_of
@@ -43,7 +43,7 @@ def run_trial(
     folder: Path,
     params: TrainParams,
     *,
-    head: Head = ONE_LABEL,
+    head: Head,
     classes: Sequence[str],
     scratch: Path,
     root: Path = Path(),
@@ -62,7 +62,7 @@ def run_trial(
     Args:
         folder: ``artifacts/split``.
         params: The section ``train``.
-        head: What the classifier answers. Default: one class.
+        head: What the classifier answers.
         classes: The labels, in the order of the params.
         scratch: Cache folder of trainings and features.
         root: Project folder, to which a weights file is relative. Default: the current folder.

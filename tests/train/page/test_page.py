@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+from pixmill.heads import ONE_LABEL
 from pixmill.train.history import Epoch
 from pixmill.train.page.report import render_report
 from pixmill.train.page.samples import draw_samples
@@ -10,7 +11,9 @@ from tests.train.conftest import CLASSES, PARAMS
 
 
 def page_of(trained, params=PARAMS):
-    return render_report(trained, params, draw_samples(trained.training, params, labels=CLASSES))
+    return render_report(
+        trained, params, draw_samples(trained.training, params, head=ONE_LABEL, labels=CLASSES)
+    )
 
 
 def test_page_is_complete_and_self_contained(trained):

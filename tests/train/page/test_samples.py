@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pixmill.core.params import AugmentationParams
+from pixmill.heads import ONE_LABEL
 from pixmill.train.page.samples import Samples, draw_samples
 from tests.train.conftest import CLASSES, PARAMS
 
@@ -21,7 +22,9 @@ def training(trained):
 @pytest.fixture
 def draw(training):
     def drawn(**changes):
-        return draw_samples(training, PARAMS.model_copy(update=changes), labels=CLASSES)
+        return draw_samples(
+            training, PARAMS.model_copy(update=changes), head=ONE_LABEL, labels=CLASSES
+        )
 
     return drawn
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
-from pixmill.heads import ONE_LABEL, Head
+from pixmill.heads import Head
 from pixmill.images.fit import thumbnail
 from pixmill.images.parts import Part
 from pixmill.models.augmentation import preview_augmentation
@@ -65,7 +65,7 @@ def draw_samples(
     training: Part,
     params: TrainParams,
     *,
-    head: Head = ONE_LABEL,
+    head: Head,
     labels: Sequence[str],
     root: Path = Path(),
 ) -> Samples:

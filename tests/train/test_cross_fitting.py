@@ -41,7 +41,7 @@ def test_images_of_a_class_in_a_single_fold_have_no_prediction():
     assert np.array_equal(found.known, targets != 2)
     assert found.probabilities[found.known].sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert sum(found.sizes()) == found.known.sum()
-    results = found.results(targets)
+    results = found.results(targets, ONE_LABEL)
     assert [len(result.probabilities) for result in results] == found.sizes()
     restored = CrossFitted.from_arrays(found.arrays())
     assert np.array_equal(restored.folds, found.folds)

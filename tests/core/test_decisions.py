@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixmill.core.decided_cells import DecidedCells
 from pixmill.core.decisions import (
     ANSWERS,
     Decided,
-    DecidedCells,
     Names,
     Row,
     disputes,

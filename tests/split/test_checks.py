@@ -7,6 +7,7 @@ import pytest
 from pixmill.core.expectations import gate_error, run_checks
 from pixmill.core.params import SplitParams
 from pixmill.split.checks import checks, tables
+from pixmill.split.labelling import OneLabel
 from pixmill.split.splitting import assign, split
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
@@ -38,10 +39,11 @@ def valid():
 
 def failed(manifest, groups, *names, pairs=TWINS, params=PARAMS):
     """Return the messages of the failed checks among the given names."""
-    of = tables(manifest, pairs, groups, CLASSES)
+    of = tables(manifest, pairs, groups, CLASSES, OneLabel())
     found = {}
     for outcome in run_checks(
-        [check for check in checks(params, CLASSES) if check.name in names], of
+        [check for check in checks(params, CLASSES, labelling=OneLabel()) if check.name in names],
+        of,
     ):
         if not outcome.success:
             found[outcome.check.name] = (*found.get(outcome.check.name, ()), *outcome.found)
@@ -57,7 +59,8 @@ def side(manifest, part, fold=None):
 
 def test_valid_split_passes_all_checks(valid):
     manifest, groups = valid
-    outcomes = run_checks(checks(PARAMS, CLASSES), tables(manifest, TWINS, groups, CLASSES))
+    of = tables(manifest, TWINS, groups, CLASSES, OneLabel())
+    outcomes = run_checks(checks(PARAMS, CLASSES, labelling=OneLabel()), of)
     assert [outcome.found for outcome in outcomes if not outcome.success] == []
     assert list(dict.fromkeys(outcome.check.name for outcome in outcomes)) == [
         "not_empty", "ids_on_one_side", "pixels_on_one_side", "near_duplicates_on_one_side", "groups_on_one_side",
@@ -68,7 +71,8 @@ def test_valid_split_passes_all_checks(valid):
 
 
 def test_no_checks_of_groups_by_default():
-    assert not {check.name for check in checks(SplitParams(), CLASSES) if "group" in check.name}
+    found = checks(SplitParams(), CLASSES, labelling=OneLabel())
+    assert not {check.name for check in found if "group" in check.name}
 
 
 def test_an_empty_split_fails(valid):

@@ -170,7 +170,7 @@ def test_no_head_predicts_an_image_linked_to_one_that_it_was_fitted_to(project):
         measured = {*predicted.tolist()}
         assert not [pair for pair in links if set(pair) & apart and set(pair) & measured]
     # What the checks of leakage read is right by construction.
-    of = tables(frame, pairs_table(pairs), found.groups, CLASSES)
+    of = tables(frame, pairs_table(pairs), found.groups, CLASSES, OneLabel())
     for name in of.keys() & {"pixels", "groups", "pixels in folds", "groups in folds"}:
         assert of[name].rows["name"].is_unique
     for name in ("pairs", "pairs in folds"):

@@ -12,6 +12,7 @@ from pixmill.core.errors import GateError
 from pixmill.core.expectations import Outcome, gate_error, warnings
 from pixmill.core.params import ValidateParams
 from pixmill.validate.checks import checks
+from pixmill.validate.labelling import OneLabel
 from pixmill.validate.validation import Validation
 from tests.validate.conftest import Scrape, blocks, encoded, shapes
 
@@ -280,7 +281,9 @@ def rows(**columns: list[object]) -> pd.DataFrame:
 
 def describe(name: str, table: pd.DataFrame, **result: int) -> list[str]:
     """Return the messages of a check on a table."""
-    check, *_ = [check for check in checks(ValidateParams(), CLASSES) if check.name == name]
+    check, *_ = [
+        check for check in checks(ValidateParams(), CLASSES, OneLabel()) if check.name == name
+    ]
     return check.describe(result, table)
 
 

@@ -74,7 +74,7 @@ def test_counts_yes_and_no_apart(scrape: Scrape) -> None:
     assert figures["class_counts"] == {"dark": 2, "long": 6, "worn": 3}
     (outcome,) = (each for each in found.outcomes if each.check.name == "min_per_class")
     assert len(outcome.found) == 2
-    assert "label 'long' has 6 yes, 0 no and 0 unknown" in outcome.found[0]
+    assert "label 'long' has 6 yes and 0 no, and 0 unknown" in outcome.found[0]
 
 
 def test_pairs_differ_if_they_disagree(scrape: Scrape) -> None:

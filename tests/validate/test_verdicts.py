@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from pixmill.core.decisions import Answer, Decided, Row
 from pixmill.core.params import ValidateParams
-from pixmill.validate.labelling import OneLabel
 from pixmill.validate.sightings import PARTS, collect_seen
 from pixmill.validate.verdicts import apply_decisions, judge
 
@@ -70,7 +69,7 @@ def judged(*cases: Mapping[str, Any], **decisions: Decided) -> Judged:
     ).astype("string")
     table["label"] = table["label"].where(table["label"] != "", pd.NA)
     seen = collect_seen(table["id"], frame)
-    rulings = apply_decisions(table, decisions, seen, OneLabel())
+    rulings = apply_decisions(table, decisions, seen)
     table["part"] = np.maximum(table["part"], rulings.parts)
     found = judge(
         table,
@@ -79,7 +78,6 @@ def judged(*cases: Mapping[str, Any], **decisions: Decided) -> Judged:
         seen,
         classes=("coat", "shoe", "sock"),
         params=PARAMS,
-        labelling=OneLabel(),
     )
     reasons = {
         name: text

@@ -9,9 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from pixmill.core.errors import ManifestError
 from pixmill.core.words import first_of
 
 if TYPE_CHECKING:
@@ -39,8 +40,36 @@ def parse_cells(text: Any) -> Cells:
 
     >>> parse_cells('{"dark":true,"long":false}'), parse_cells(None)
     ({'dark': True, 'long': False}, {})
+
+    Raises:
+        ManifestError: The text holds no cells.
     """
-    return json.loads(text) if isinstance(text, str) else {}
+    if not isinstance(text, str):
+        return {}
+    try:
+        cells = json.loads(text)
+        if {*map(type, cells.values())} <= {bool}:
+            return dict(cells)
+    except (ValueError, AttributeError):
+        pass
+    raise ManifestError(
+        f"the label {text[:80]!r} of a table is not yes and no by label, as task: labels needs",
+        next="dvc repro -f",
+    )
+
+
+def task_of(text: str) -> Task:
+    """Return the task of a project whose tables have this text in the column ``label``."""
+    return "labels" if text.startswith(('{"', "{}")) else "one_label"
+
+
+def cells_of(text: str) -> Cells:
+    """Return the cells of a text of a table's column ``label``; a class is the one label.
+
+    >>> cells_of('{"dark":true,"long":false}'), cells_of("saree")
+    ({'dark': True, 'long': False}, {'saree': True})
+    """
+    return parse_cells(text) if task_of(text) == "labels" else {text: True}
 
 
 def render_cells(cells: Mapping[str, bool]) -> str:
@@ -129,22 +158,15 @@ def show_labels(labels: Sequence[str]) -> str:
     return first_of(labels, len(labels)) if labels else NONE
 
 
-def by_label(
-    table: pd.DataFrame, labels_of: Callable[[Any], Collection[str]], otherwise: str | None = None
-) -> pd.DataFrame:
+def by_label(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of images with one row for each label of an image, and the same index.
 
     Args:
-        table: ``label`` holds cells.
-        labels_of: Returns the labels of a text.
-        otherwise: Label of images without any; default: they have no row. Those without cells have
-            one without a label.
+        table: ``label`` is as in the tables of stages. Images that have no label count as
+            :data:`NONE`, and those of which none is known keep their row.
     """
-    lists = table["label"].map(
-        lambda text: [*labels_of(text)] or ([otherwise] if otherwise else []), na_action="ignore"
-    )
-    some = lists.map(len, na_action="ignore") != 0
-    found = table.assign(label=lists.astype(object))[some].explode("label")
+    lists = table["label"].map(lambda text: listed_labels(text) or [NONE], na_action="ignore")
+    found = table.assign(label=lists.astype(object)).explode("label")
     return found.astype({"label": table["label"].dtype})
 
 
@@ -165,13 +187,30 @@ def merge_cells(several: Iterable[Mapping[str, bool]]) -> tuple[Cells, list[str]
     return {label: cell for label, cell in merged.items() if label not in disputed}, [*disputed]
 
 
+def merge_texts(texts: Sequence[str]) -> tuple[str | None, bool]:
+    """Return the text of an image for the column ``label``, and whether its sources disagree.
+
+    Where they do, a class is missing, and a cell unknown.
+
+    >>> merge_texts(["coat", "dress"]), merge_texts(['{"dark":true}', '{"long":false}'])
+    ((None, True), ('{"dark":true,"long":false}', False))
+
+    Args:
+        texts: The distinct texts of its sources, at least one.
+    """
+    if task_of(texts[0]) == "one_label":
+        return (texts[0], False) if len(texts) == 1 else (None, True)
+    cells, disputed = merge_cells(map(parse_cells, texts))
+    return render_cells(cells), bool(disputed)
+
+
 def listed_labels(text: str) -> list[str]:
     """Return the labels that a text of a table's column ``label`` names: cells, or a class.
 
     >>> listed_labels('{"dark":true,"long":false}'), listed_labels("saree")
     (['dark'], ['saree'])
     """
-    return yes_labels(text) if text.startswith("{") else [text]
+    return [label for label, answer in cells_of(text).items() if answer]
 
 
 def show_cells(text: str) -> str:

@@ -7,7 +7,6 @@ history, which a purge cannot reach.
 
 import csv
 import io
-import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +35,9 @@ _Question = tuple[str, str, str]
 """Key of a row, and its answer where answers may differ."""
 
 SPLITS = ("", "train", "val", "test")
+
+_BY_SPLIT = ("test", "val", "train", "")
+"""In order of precedence: an image stays out of training."""
 
 FORGOTTEN = "forgotten"
 """Beginning of the reason of images that were forgotten; no warning says that they are gone."""
@@ -80,6 +82,11 @@ class Row:
 
     def __str__(self) -> str:
         return f"{self.answer} {self.label}".strip()
+
+    @property
+    def who(self) -> str:
+        """Who decided, for messages."""
+        return self.by or "unknown"
 
 
 @dataclass(frozen=True)
@@ -132,8 +139,8 @@ class Decided:
 
     @property
     def split(self) -> str:
-        """Split of the given label; empty if there is none."""
-        return next((row.split for row in self.rows if row.split), "")
+        """Split of the given label; empty if there is none. A test image stays one."""
+        return min((row.split for row in self.rows), key=_BY_SPLIT.index, default="")
 
     @property
     def fate(self) -> Fate:
@@ -185,6 +192,10 @@ class Decided:
         unknown = {*self.labels} & {*self.refused}
         return {name: is_yes for name, is_yes in {**came, **given}.items() if name not in unknown}
 
+    def corrects(self, came: str | None) -> bool:
+        """Return whether people gave another label than the one that came."""
+        return None not in (came, self.label) and came not in (self.label, *self.refused)
+
     def settles(self, label: str) -> bool:  # noqa: ARG002 (an image has one)
         """Return whether the rows settle a doubt about a label."""
         return True
@@ -204,59 +215,7 @@ class Decided:
         """Return who said what; empty if people agree."""
         if not self.is_disputed:
             return ""
-        return " and ".join(
-            f"{row.label} ({_name(row)})" for row in self.rows if row.answer == "yes"
-        )
-
-
-class DecidedCells(Decided):
-    """All rows of one image that may have several labels.
-
-    Two answers about one label, as after a merge, are a dispute, and no error.
-    """
-
-    answers_once = False
-
-    @property
-    def disputed(self) -> tuple[str, ...]:
-        """Labels about which people disagree."""
-        return tuple(label for label in dict.fromkeys(self.labels) if label in self.refused)
-
-    @property
-    def is_disputed(self) -> bool:
-        """Whether people disagree about one of its labels."""
-        return bool(self.disputed)
-
-    def settles(self, label: str) -> bool:
-        """Return whether there is an answer about a label, or the image is dropped."""
-        return self.fate == "drop" or label in {*self.labels, *self.refused}
-
-    @staticmethod
-    def is_doubted(text: str, label: str, suggested: str) -> bool:
-        """Return whether the suggested answer is another one than the image has."""
-        return bool(json.loads(text).get(label)) is not (suggested == "yes")
-
-    def dispute(self) -> str:
-        """Return who said what; empty if people agree."""
-        return "; ".join(
-            f"{label}: "
-            + " and ".join(
-                f"{row.answer} ({_name(row)})" for row in self.rows if row.label == label
-            )
-            for label in self.disputed
-        )
-
-
-def _name(row: Row) -> str:
-    return row.by or "unknown"
-
-
-_DECIDED: dict[str, type[Decided]] = {"one_label": Decided, "labels": DecidedCells}
-
-
-def decided_of(task: str) -> type[Decided]:
-    """Return what holds the rows of an image in a project of this task."""
-    return _DECIDED[task]
+        return " and ".join(f"{row.label} ({row.who})" for row in self.rows if row.answer == "yes")
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
@@ -334,7 +293,7 @@ def match_rows(
     Args:
         rows: The rows.
         images: Images that rows may refer to.
-        kind: From :func:`decided_of`. Default: that of one label an image.
+        kind: From :func:`pixmill.core.decided_cells.decided_of`. Default: that of one label an image.
 
     Returns:
         What is decided by image id, and the rows whose image does not exist.
@@ -492,9 +451,8 @@ def _merge_changes(ours: tuple[Row, ...], theirs: tuple[Row, ...]) -> list[Row]:
     a random sample stays in its split, whatever another label of it was given for.
     """
     both: dict[str, Row] = {}
-    order = ("test", "val", "train", "")
     for row in sorted(
-        {*ours, *theirs}, key=lambda row: (order.index(row.split), row.by, row.why, row.image)
+        {*ours, *theirs}, key=lambda row: (_BY_SPLIT.index(row.split), row.by, row.why, row.image)
     ):
         both.setdefault(row.answer, row)
     return list(both.values())

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pixmill.core.cells import Task, task_of
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import replacing
 from pixmill.core.words import count
@@ -173,7 +174,12 @@ def _key(schema: pa.Schema) -> list[str]:
 
 
 def read_table(
-    path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[str] | None = None
+    path: Path,
+    schema: pa.Schema,
+    *,
+    stage: str,
+    columns: Sequence[str] | None = None,
+    task: Task | None = None,
 ) -> pd.DataFrame:
     """Read a table of an earlier stage; missing values are ``pd.NA``.
 
@@ -182,9 +188,11 @@ def read_table(
         schema: The expected columns.
         stage: The stage that writes the file, named in errors.
         columns: Columns to read; default: all.
+        task: Task that its labels must be of; default: any.
 
     Raises:
-        ManifestError: The file is missing, is not Parquet, or has other columns or types.
+        ManifestError: The file is missing, is not Parquet, or has other columns or types, or labels
+            of another task.
     """
     try:
         there = pq.read_schema(path)
@@ -208,6 +216,13 @@ def read_table(
     frame: pd.DataFrame = table.select(list(columns or schema.names)).to_pandas(
         types_mapper=_NULLABLE.get
     )
+    for text in frame["label"].dropna()[:1] if task else ():
+        if (was := task_of(text)) != task:
+            raise ManifestError(
+                f"{path} has labels of task {was}, but params.yaml has {task}",
+                next="write task beside classes in params: of the stages of dvc.yaml, then: "
+                f"dvc repro -f {stage}",
+            )
     return frame
 
 

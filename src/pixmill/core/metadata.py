@@ -84,6 +84,7 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
     if not path.is_file():
         return [], {}
     found: dict[str, Cells] = {}
+    several: bool | None = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.DictReader(stream, strict=True)
@@ -97,12 +98,16 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                 # Windows writes backslashes.
                 path_text = cells["file_name"].strip().replace("\\", "/")
                 name = to_nfc(posixpath.normpath(path_text))
-                cells = _join(found.get(name), cells)
-                if problem := _problem(name, cells, data, is_second=name in found):
+                first = found.get(name, {})
+                if first and several is None:
+                    several = _is_of_several(data)
+                joined = _join(first, cells)
+                is_refused = bool(first) and not several
+                if problem := _problem(name, cells, joined, is_refused=is_refused):
                     where = f"data/{FILE}, line {rows.line_num}"
                     raise DataError(f"{where}: {problem}", next=f"correct data/{FILE}")
                 if name != ".":
-                    found[name] = cells
+                    found[name] = joined
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(
             f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8"
@@ -110,29 +115,37 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
     return columns, found
 
 
-def _join(first: Cells | None, second: Cells) -> Cells:
-    """Return a row with the labels of two, and otherwise what the first, if there is one, says."""
-    if first is None:
-        return second
-    joined = {column: cell or second[column] for column, cell in first.items()}
-    for column in {*_LISTS} & joined.keys():
+def _join(first: Cells, second: Cells) -> Cells:
+    """Return a row with the labels of two, and otherwise what the first says, if anything."""
+    joined = {column: first.get(column) or cell for column, cell in second.items()}
+    for column in {*_LISTS} & joined.keys() if first else ():
         labels = [*read_list(first[column]), *read_list(second[column])]
         joined[column] = render_list(dict.fromkeys(labels))
     return joined
 
 
-def _problem(name: str, cells: Cells, data: Path, *, is_second: bool) -> str | None:
-    """Return what is wrong with a row, after joining it with an earlier one of its file."""
+def _problem(name: str, cells: Cells, joined: Cells, *, is_refused: bool) -> str | None:
+    """Return what is wrong with a row.
+
+    Args:
+        name: Its file.
+        cells: The row.
+        joined: The row with earlier ones of its file.
+        is_refused: Whether there are such, and must not be.
+    """
     if name.startswith(("/", "../")):
         return f"{name} is not below data/"
-    if is_second and not _is_of_several(data):
+    if is_refused:
         return (
             f"a second row for {name}; an image has one label: if it may have several, "
             "set task: labels in params.yaml"
         )
-    has, lacks = ({*read_list(cells.get(column))} for column in _LISTS)
+    has, lacks = ({*read_list(joined.get(column))} for column in _LISTS)
     if both := sorted(has & lacks):
         return f"{name} has and has not the label {first_of(both)}"
+    for column in ("split", "group"):
+        if cells.get(column, "") not in ("", joined.get(column, "")):
+            return f"{name} has another {column} in an earlier row"
     split = cells.get("split", "").strip()
     if split not in ("", *SPLITS):
         return f"split: expected {', '.join(SPLITS)} or nothing, received {split!r}"

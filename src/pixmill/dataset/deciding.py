@@ -18,12 +18,12 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pixmill.core.decided_cells import decided_of
 from pixmill.core.decisions import (
     FILE,
     Decided,
     Key,
     Row,
-    decided_of,
     group_rows,
     parse_rows,
     read_rows,

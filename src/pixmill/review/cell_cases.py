@@ -6,7 +6,8 @@ from itertools import chain
 import pandas as pd
 
 from pixmill.core.cells import merge_cells, parse_cells
-from pixmill.core.decisions import Decided, DecidedCells
+from pixmill.core.decided_cells import DecidedCells
+from pixmill.core.decisions import Decided
 from pixmill.review.cases import KINDS, Case, Kind, covers, dropped_cases
 from pixmill.review.review_tables import ReviewTables
 

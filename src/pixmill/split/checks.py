@@ -7,12 +7,13 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from pixmill.core.cells import by_label
 from pixmill.core.expectations import Check, Describe, Result, Table
 from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import Severity, SplitParams
 from pixmill.core.words import first_of
 from pixmill.images.parts import PARTS
-from pixmill.split.labelling import OneLabel
+from pixmill.split.labelling import OneLabel, answers_of, show_answer
 
 Side = TypeVar("Side", str, int)
 
@@ -28,7 +29,8 @@ def count_by(
         sides: Values of the column.
         classes: The classes.
     """
-    sizes = manifest[manifest["split"].notna()].groupby([column, "label"]).size().to_dict()
+    kept = manifest.loc[manifest["split"].notna(), [*{"split", column}, "label"]]
+    sizes = by_label(kept).groupby([column, "label"]).size().to_dict()
     return {side: {label: int(sizes.get((side, label), 0)) for label in classes} for side in sides}
 
 
@@ -37,7 +39,7 @@ def tables(
     pairs: pd.DataFrame,
     groups: pd.Series | None,
     classes: Sequence[str],
-    labelling: OneLabel | None = None,
+    labelling: OneLabel,
 ) -> dict[str, Table]:
     """Return the tables that :func:`checks` reads.
 
@@ -46,9 +48,8 @@ def tables(
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         groups: Group name of each row; ``None`` without ``split.group_by``.
         classes: The classes.
-        labelling: What labels are; default: one class an image.
+        labelling: What labels are.
     """
-    labelling = labelling or OneLabel()
     kept = manifest[manifest["split"].notna()]
     within = kept[kept["fold"].notna()]
     found = {
@@ -62,8 +63,8 @@ def tables(
         "given and dropped": Table(given_test_rows(manifest)[["given_split", "reason"]]),
     }
     for part in PARTS:
-        answers = labelling.answers_of(kept.loc[kept["split"] == part, "label"])
-        found[part] = Table(pd.DataFrame({"label": np.array(answers, object)}))
+        answers = answers_of(kept.loc[kept["split"] == part, "label"])
+        found[part] = Table(pd.DataFrame({"label": [*map(show_answer, answers)]}, dtype=object))
     if groups is not None:
         found["groups"] = Table(_sides_of(groups[kept.index], kept["split"]))
         found["groups in folds"] = Table(_sides_of(groups[within.index], within["fold"]))
@@ -75,7 +76,8 @@ def checks(
     classes: Sequence[str],
     salt: str | None = None,
     given: Collection[str] = (),
-    labelling: OneLabel | None = None,
+    *,
+    labelling: OneLabel,
 ) -> list[Check]:
     """Return all checks in the order of the report.
 
@@ -85,12 +87,13 @@ def checks(
         salt: A salt with which each split has every class, to advise if one has not. Default:
             unknown.
         given: Splits without drawn images, which may lack classes: people chose them.
-        labelling: What labels are; default: one class an image.
+        labelling: What labels are.
     """
-    labelling = labelling or OneLabel()
     return [
         *_of_sides(grouped=params.group_by is not None),
-        *_of_parts(params, labelling.answers(classes), salt, given, labelling.share),
+        *_of_parts(
+            params, [*map(show_answer, labelling.answers(classes))], salt, given, labelling.share
+        ),
     ]
 
 
@@ -287,7 +290,7 @@ def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame
 
 def _shares(manifest: pd.DataFrame, classes: Sequence[str], labelling: OneLabel) -> pd.DataFrame:
     """Return per class and split its share of the split, of all images, and the difference."""
-    counts = count_by(labelling.by_label(manifest[["split", "label"]]), "split", PARTS, classes)
+    counts = count_by(manifest, "split", PARTS, classes)
     known = {part: labelling.known(manifest, part, classes) for part in PARTS}
     rows = []
     for part in PARTS:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.cells import YES, Matrix
+from pixmill.core.cells import NO, YES, Matrix
 from pixmill.core.params import SplitParams
 from pixmill.split.grouping import TEST, VAL, places, sides_of
 
@@ -13,53 +13,54 @@ _MAX_HASHES = 5_000_000
 """Images times salts that are hashed, in a few seconds; at least :data:`_MIN_SALTS` are tried."""
 
 _MIN_SALTS = 16
+_MAX_SALTS = 256
 
 _FREQUENT = 10
-"""Images with a label, of which some have to be in test and in val."""
+"""Images with an answer, of which some have to be in test and in val."""
 
 
-def choose_salt(cells: Matrix, names: Sequence[str], params: SplitParams, salts: int = 256) -> str:
-    """Return the salt whose worst label deviates least from its share.
+def choose_salt(cells: Matrix, names: Sequence[str], params: SplitParams) -> str:
+    """Return the salt whose worst answer, yes or no about a label, deviates least from its share.
 
     Of the salts ``"0"``, ``"1"``, … and that of the params, those come first with which both test
-    and val have all labels of at least ten images. With very many images, fewer salts are tried.
+    and val have all answers of at least ten images. With very many images, fewer salts are tried.
 
     Args:
         cells: Cells, shape (images, labels).
         names: Id or group of each image.
         params: The section ``split``.
-        salts: Number of salts besides that of the params.
     """
-    tried = min(salts, max(_MIN_SALTS, _MAX_HASHES // max(1, len(names))))
+    tried = min(_MAX_SALTS, max(_MIN_SALTS, _MAX_HASHES // max(1, len(names))))
     candidates = [params.salt, *map(str, range(tried))]
-    inside, found = deviations(cells, names, params, candidates)
-    lacking = (inside == 0) & ((cells == YES).sum(axis=0) >= _FREQUENT)
+    answers = np.hstack([cells == YES, cells == NO])
+    inside, found = deviations(answers, names, params, candidates)
+    lacking = (inside == 0) & (answers.sum(axis=0) >= _FREQUENT)
     worst = found.max(axis=(1, 2), initial=0)
     best = int(np.lexsort((worst, lacking.sum(axis=(1, 2))))[0])
     return candidates[best]
 
 
 def deviations(
-    cells: Matrix, names: Sequence[str], params: SplitParams, salts: Sequence[str]
+    answers: npt.NDArray[np.bool_], names: Sequence[str], params: SplitParams, salts: Sequence[str]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return how many images of each label are in test and val, and how far that is from its share.
+    """Return how many images of each answer are in test and val, and how far that is from its share.
 
     Args:
-        cells: Cells, shape (images, labels).
+        answers: Whether each image has each answer, shape (images, answers).
         names: Id or group of each image.
         params: The section ``split``.
         salts: The salts.
 
     Returns:
         Numbers of images, and their deviations in standard errors; both of shape (salts, 2,
-        labels), for test and val.
+        answers), for test and val.
     """
     from scipy.sparse import coo_array
 
     groups, of = np.unique(np.asarray(names, str), return_inverse=True)
-    rows, labels = np.nonzero(cells == YES)
+    rows, columns = np.nonzero(answers)
     ones = np.ones(len(rows), np.float32)
-    counts = coo_array((ones, (labels, of[rows])), shape=(cells.shape[1], len(groups))).tocsr()
+    counts = coo_array((ones, (columns, of[rows])), shape=(answers.shape[1], len(groups))).tocsr()
     sides = np.stack(
         [sides_of(places(groups, salt), val=params.val, test=params.test) for salt in salts]
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.cells import Task
+from pixmill.core.cells import Task, by_label
 from pixmill.core.errors import ManifestError
 from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.core.manifest import SPLIT, corrections, given_test
@@ -31,7 +31,7 @@ from pixmill.split.grouping import (
     places,
     sides_of,
 )
-from pixmill.split.labelling import LABELLINGS, OneLabel
+from pixmill.split.labelling import LABELLINGS, Answer, OneLabel, answers_of, show_answer
 from pixmill.split.straddling import REASONS, SplitConstraints, straddlers
 
 Texts = npt.NDArray[np.object_]
@@ -73,8 +73,7 @@ class Split(Assignment):
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """The number of images by split and label."""
-        by_label = self.labelling.by_label(self.manifest[["split", "label"]])
-        return count_by(by_label, "split", PARTS, self.classes)
+        return count_by(self.manifest, "split", PARTS, self.classes)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -106,11 +105,11 @@ def split(
         ManifestError: A kept image has another label, because ``classes`` changed after validate.
     """
     labelling = LABELLINGS[task]
-    kept = labelling.answers_of(manifest.loc[manifest["verdict"] == "keep", "label"])
-    if unknown := sorted(set(kept) - {*labelling.answers(classes)}):
+    kept = manifest[manifest["verdict"] == "keep"]
+    if unknown := sorted(answers_of(kept["label"]) - {*labelling.answers(classes)}):
         raise ManifestError(
             (
-                f"validate kept images labelled {first_of(unknown)}, not among the classes of "
+                f"validate kept images labelled {first_of([*map(show_answer, unknown)])}, not among the classes of "
                 "params.yaml"
             ),
             next="dvc repro -f validate",
@@ -122,21 +121,20 @@ def split(
     given = {part for part, each in as_given.groupby(parts) if part != "train" and each.all()}
     drawn = {*PARTS} - given
     salt = None
-    lacks = functools.partial(_lacks, labelling, classes, drawn)
+    lacks = functools.partial(_lacks, labelling.answers(classes), drawn)
     if lacks(assigned.manifest):
         names = (
             assigned.manifest["id"]
             if assigned.groups is None
             else assigned.groups.fillna(assigned.manifest["id"])
         )
-        keep = manifest["verdict"] == "keep"
-        for other in labelling.salts(manifest[keep], names[keep].tolist(), params, classes):
+        for other in labelling.salts(kept, names[kept.index].tolist(), params, classes):
             tried = params.model_copy(update={"salt": other})
             if not lacks(assign(manifest, pairs, tried, root).manifest):
                 salt = other
                 break
     of = tables(assigned.manifest, pairs, assigned.groups, classes, labelling)
-    outcomes = run_checks(checks(params, classes, salt, given, labelling), of)
+    outcomes = run_checks(checks(params, classes, salt, given, labelling=labelling), of)
     return Split(
         **vars(assigned),
         pairs=pairs,
@@ -146,13 +144,10 @@ def split(
     )
 
 
-def _lacks(
-    labelling: OneLabel, classes: Sequence[str], parts: Collection[str], manifest: pd.DataFrame
-) -> bool:
+def _lacks(answers: Sequence[Answer], parts: Collection[str], manifest: pd.DataFrame) -> bool:
     """Return whether one of the splits lacks images of an answer."""
-    needed = len(labelling.answers(classes))
     labels = (manifest.loc[manifest["split"] == part, "label"] for part in parts)
-    return any(len(labelling.answers_of(found)) < needed for found in labels)
+    return any(len(answers_of(found)) < len(answers) for found in labels)
 
 
 def assign(
@@ -292,12 +287,7 @@ def metrics(split: Split) -> dict[str, Any]:
         "dropped": len(words),
         "reasons": {word: int((words == word).sum()) for word in REASONS if (words == word).any()},
         "gate": verdicts_by_name(split.outcomes),
-        "folds": count_by(
-            split.labelling.by_label(split.manifest[["split", "fold", "label"]]),
-            "fold",
-            numbers,
-            split.classes,
-        ),
+        "folds": count_by(split.manifest, "fold", numbers, split.classes),
     }
     if given := given_test(split.manifest):
         found["given_test"] = given
@@ -311,8 +301,8 @@ def series_remark(split: Split) -> str:
     names = [] if split.groups is None else [split.groups[kept.index].to_numpy(object)]
     pairs = _rows(split.pairs, kept["id"].to_numpy(object))
     members = pd.Series(clusters(kept["group"].to_numpy(object), *names, pairs=pairs), kept.index)
-    by_label = split.labelling.by_label(kept[["label"]])["label"]
-    images = members[by_label.index].groupby(by_label.to_numpy()).agg(["size", "nunique"])
+    labels = by_label(kept[["label"]])["label"]
+    images = members[labels.index].groupby(labels.to_numpy()).agg(["size", "nunique"])
     single = images.index[(images["size"] > 1) & (images["nunique"] == 1)].tolist()
     if not single:
         return ""

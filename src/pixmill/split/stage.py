@@ -21,7 +21,7 @@ def main(workspace: Workspace, params: Params) -> None:
     images = root / "artifacts/scrape"
     validated = root / "artifacts/validate"
     result = split(
-        read_table(validated / "manifest.parquet", VALIDATED, stage="validate"),
+        read_table(validated / "manifest.parquet", VALIDATED, stage="validate", task=params.task),
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
         params.split,
         classes=params.classes,

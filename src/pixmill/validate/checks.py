@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from pixmill.core.cells import by_label
 from pixmill.core.expectations import Check, Describe, Result
 from pixmill.core.params import Severity, ValidateParams
 from pixmill.core.words import count
@@ -38,9 +39,7 @@ _MEASURES = (
 """Measures with a threshold: section of the params, column, key of the threshold, and phrase."""
 
 
-def checks(
-    params: ValidateParams, classes: Sequence[str], labelling: OneLabel | None = None
-) -> list[Check]:
+def checks(params: ValidateParams, classes: Sequence[str], labelling: OneLabel) -> list[Check]:
     """Return all checks in the order of the report.
 
     They read the tables of :mod:`pixmill.validate.tables`,
@@ -50,9 +49,8 @@ def checks(
     Args:
         params: The section ``validate``.
         classes: The classes.
-        labelling: What labels are; default: one class an image.
+        labelling: What labels are.
     """
-    labelling = labelling or OneLabel()
     share = functools.partial(_share, named=labelling.named)
     return [
         *_of_images(params, share),
@@ -199,7 +197,7 @@ def _of_labels(
 ) -> Iterator[Check]:
     yield Check(
         name="labels_declared",
-        table=labelling.declared_in,
+        table="labels",
         expectation="ExpectColumnValuesToBeInSet",
         kwargs={"column": "label", "value_set": list(classes)},
         severity=params.labels_declared.severity,
@@ -306,11 +304,12 @@ def _of_classes(params: ValidateParams, labelling: OneLabel) -> Iterator[Check]:
         kwargs={"column": labelling.least, "min_value": params.min_per_class.count},
         severity=params.min_per_class.severity,
         parameters=("validate.min_per_class.count",),
-        wanted=f"at least {params.min_per_class.count:,}",
+        wanted=f"at least {params.min_per_class.count:,}{labelling.each}",
         describe=_per_class(
             lambda row, _: labelling.counted.format_map({**row, "s": "" if row["n"] == 1 else "s"}),
             labelling.least,
         ),
+        advise=lambda *_: labelling.advice,
     )
     for severity in labelling.balanced:
         yield _balance(severity, params, labelling)
@@ -348,6 +347,7 @@ def _offenders(
     bad: Callable[[pd.Series[Any]], pd.Series[bool]],
     named: str,
 ) -> str:
+    rows = by_label(rows[["label", column]])
     failing = bad(rows[column]).fillna(False).astype(bool)
     checked = rows[column].notna() | failing
     # The empty string marks images without a label.
@@ -382,8 +382,10 @@ def _placeholders(rows: pd.DataFrame) -> list[str]:
 
 def _leaks(named: str, rows: pd.DataFrame) -> list[str]:
     """Return the number of leaking images by class and splits, with an example."""
-    counts = rows.groupby(["label", "leak"], as_index=False).agg(
-        n=("id", "size"), places=("leak_places", "first")
+    counts = (
+        by_label(rows)
+        .groupby(["label", "leak"], as_index=False)
+        .agg(n=("id", "size"), places=("leak_places", "first"))
     )
     return [
         f"{count(n, 'image')} of {named.format(label)} {'is' if n == 1 else 'are'} in both {parts}, "

@@ -40,7 +40,7 @@ def main(workspace: Workspace, params: Params) -> None:
     scraped = root / "artifacts/scrape"
     report = "reports/validate.html"
     result = validate(
-        read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape"),
+        read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape", task=params.task),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN),
         classes=params.classes,
         params=params.validate,

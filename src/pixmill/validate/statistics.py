@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import by_label
 from pixmill.core.expectations import verdicts_by_name, warnings
 from pixmill.core.manifest import given_test
 from pixmill.core.params import ValidateParams
@@ -257,9 +258,7 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
     labels = list(validation.classes["label"])
     return {
         "classes": _csv(validation.classes[["label", "n"]]),
-        "dimensions": _csv(
-            dimension_table(validation.labelling.by_label(validation.manifest), labels)
-        ),
+        "dimensions": _csv(dimension_table(by_label(validation.manifest), labels)),
         "sides": _csv(_sides([found[name] for name in _SIDE_COLUMNS])),
         **{name: _csv(_measure(found[name].trim())) for name in _PLOTTED},
     }

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import show_cells
 from pixmill.core.words import count
 from pixmill.images.likeness.similarity import Compared, correlations
 from pixmill.validate.sightings import PARTS, SightingIndex
@@ -259,7 +260,7 @@ def _labels(
     found = pd.DataFrame(
         {
             "set": np.concatenate([owners, of[named]]),
-            "label": np.concatenate([seen.labels[codes], labels[named]]),
+            "label": np.array([*map(show_cells, [*seen.labels[codes], *labels[named]])], object),
         }
     )
     texts = (

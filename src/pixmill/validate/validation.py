@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.cells import Task
-from pixmill.core.decisions import FORGOTTEN, Decided, Row, decided_of
+from pixmill.core.cells import Task, cells_of
+from pixmill.core.decided_cells import decided_of
+from pixmill.core.decisions import FORGOTTEN, Decided, Row
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.install.plugins import load_plugin, plugin_error
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
@@ -163,7 +164,7 @@ def validate(
     where = collect_seen(rows["id"], sightings)
     matched, gone = match_decisions(decisions, rows, sightings, decided_of(task))
     labelling = LABELLINGS[task]
-    rulings = apply_decisions(rows, matched, where, labelling)
+    rulings = apply_decisions(rows, matched, where)
     limits = RowLimits(seconds=params.timeout, memory=params.memory << 20)
     surveyed = survey(
         rows,
@@ -180,9 +181,7 @@ def validate(
     table["format"] = table["format"].fillna(rows["format"])
     table["part"] = _parts(rows, where, rulings)
     rulings, where, conflicts = labelling.settle(table, rulings, matched, where)
-    verdicts = judge(
-        table, rulings, matched, where, classes=classes, params=params, labelling=labelling
-    )
+    verdicts = judge(table, rulings, matched, where, classes=classes, params=params)
 
     ids = table["id"]
     begin("Find near-duplicates")
@@ -220,7 +219,8 @@ def validate(
         np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=TEXT
     )
 
-    repeated = _with(conflicts, find_repeated(ids, verdicts, where, repeats))
+    found = [find_repeated(ids, verdicts, where, repeats), *conflicts]
+    repeated = pd.concat(found, ignore_index=True)
     leaks = find_leaks(table, verdicts, where)
     of_classes = labelling.table(table, classes)
     begin("Look for shortcuts")
@@ -235,9 +235,8 @@ def validate(
         similarity=params.duplicate_similarity,
     )
     judged = ~rulings.unlabelled
-    shown = table.loc[judged, "label"].map(labelling.show, na_action="ignore")
     images = image_table(
-        table[judged].assign(label=shown),
+        table[judged],
         settled=verdicts.settled[judged],
         repeated=repeated,
         leaks=leaks,
@@ -248,7 +247,7 @@ def validate(
         "pairs": Table(unsettled),
         "lookalikes": Table(lookalikes),
         "classes": Table(of_classes, named_by=("label",)),
-        "undeclared": Table(_undeclared(table.loc[judged, "label"], classes, labelling)),
+        "labels": Table(_named(images)),
         "shortcuts": Table(shortcut_table(shortcuts, params.shortcuts), named_by=("property",)),
     }
     every = checks(params, classes, labelling)
@@ -279,7 +278,7 @@ def validate(
         values=surveyed.values,
         unlabelled=rulings.unlabelled,
         labelling=labelling,
-        figures=labelling.figures(table, classes),
+        figures=labelling.figures(table, of_classes),
         series=find_series(
             table["label"][named].tolist(),
             table["image_url"][named].tolist(),
@@ -289,23 +288,11 @@ def validate(
     )
 
 
-def _with(conflicts: pd.DataFrame | None, repeated: pd.DataFrame) -> pd.DataFrame:
-    """Return the repeated images with these conflicts, if any are given, instead of theirs."""
-    if conflicts is None:
-        return repeated
-    return pd.concat([repeated[repeated["kind"] != "conflict"], conflicts], ignore_index=True)
-
-
-def _undeclared(
-    labels: pd.Series[str], classes: Sequence[str], labelling: OneLabel
-) -> pd.DataFrame:
-    """Return one row, with its ``label``, for each undeclared label of an image."""
-    found = [
-        label
-        for text, n in labels.value_counts().items()
-        for label in labelling.undeclared(str(text), classes) * n
-    ]
-    return pd.DataFrame({"label": np.array(found, object)})
+def _named(images: pd.DataFrame) -> pd.DataFrame:
+    """Return one row, with its ``label``, for each label that is known of an image."""
+    labels = images["label"]
+    named = labels.map(lambda text: [*cells_of(text)], na_action="ignore").astype(object)
+    return named.explode().astype(labels.dtype).to_frame()
 
 
 def _parts(rows: pd.DataFrame, seen: SightingIndex, rulings: Rulings) -> npt.NDArray[np.int8]:

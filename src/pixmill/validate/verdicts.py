@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import cells_of, show_cells
 from pixmill.core.decisions import Decided, Row
 from pixmill.core.params import ValidateParams
 from pixmill.validate.reasons import UNREADABLE, reason
 from pixmill.validate.sightings import PARTS, Flags, Indices, SightingIndex
-
-if TYPE_CHECKING:
-    from pixmill.validate.labelling import OneLabel
 
 Words = npt.NDArray[np.object_]
 
@@ -151,10 +148,7 @@ class Rulings:
 
 
 def apply_decisions(
-    images: pd.DataFrame,
-    decisions: Mapping[str, Decided],
-    seen: SightingIndex,
-    labelling: OneLabel,
+    images: pd.DataFrame, decisions: Mapping[str, Decided], seen: SightingIndex
 ) -> Rulings:
     """Return what people decided.
 
@@ -162,7 +156,6 @@ def apply_decisions(
         images: ``id``, and ``label`` as it came (null if there is none, or several).
         decisions: Decisions by id, all on existing images.
         seen: Sightings of the images.
-        labelling: What labels are.
     """
     labels = _texts(images["label"])
     fates = np.full(len(images), None, dtype=object)
@@ -174,13 +167,14 @@ def apply_decisions(
     rows = pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object))
     for row, decided in zip(rows.tolist(), decisions.values(), strict=True):
         came = labels[row]
-        label = labelling.resolve(decided, came)
+        label = decided.resolve_label(came)
         labels[row] = label
         fates[row] = decided.fate or None
-        disputed[row] = labelling.is_disputed(decided)
+        # Of several labels, all but the disputed one hold.
+        disputed[row] = decided.answers_once and decided.is_disputed
         unlabelled[row] = label is None and (unlabelled[row] or came is not None)
         parts[row] = PARTS.index(decided.split)
-        moved += labelling.is_moved(decided, came)
+        moved += decided.corrects(came)
     return Rulings(labels, fates, disputed, unlabelled & ~disputed, parts, moved)
 
 
@@ -238,7 +232,6 @@ def judge(
     *,
     classes: Collection[str],
     params: ValidateParams,
-    labelling: OneLabel,
 ) -> Verdicts:
     """Return the verdict on every image.
 
@@ -269,11 +262,9 @@ def judge(
         seen: Sightings of the images.
         classes: The classes.
         params: The section ``validate``.
-        labelling: What labels are.
     """
     labels = rulings.labels
-    declared = _declared(labels, classes, labelling)
-    reasons = _single_reasons(images, rulings, declared, params)
+    reasons = _single_reasons(images, rulings, classes, params)
     settled = (rulings.fates == "keep") & (reasons == None)  # noqa: E711 (elementwise)
     claims = (reasons == None) | (reasons == "label_conflict")  # noqa: E711
     twins = find_twins(
@@ -289,7 +280,7 @@ def judge(
     powerless = [
         (
             decisions[str(images["id"].iat[row])].deciding,
-            _explain(reasons[row], labels[row] and labelling.show(labels[row])),
+            _explain(reasons[row], labels[row] and show_cells(labels[row])),
         )
         for row in refused.tolist()
     ]
@@ -313,7 +304,7 @@ def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None
 
 
 def _single_reasons(
-    images: pd.DataFrame, rulings: Rulings, declared: Flags, params: ValidateParams
+    images: pd.DataFrame, rulings: Rulings, classes: Collection[str], params: ValidateParams
 ) -> Words:
     """Return the reason of each image that depends on no other; ``None`` if there is none."""
     failures = _texts(images["failure"])
@@ -334,7 +325,7 @@ def _single_reasons(
             "format_not_allowed",
         ),
         (labels == None, "label_conflict"),  # noqa: E711
-        (~declared, "label_undeclared"),
+        (~_declared(labels, classes), "label_undeclared"),
     ]
     reasons = np.full(len(images), None, dtype=object)
     for where, name in reversed(rules):
@@ -342,10 +333,10 @@ def _single_reasons(
     return reasons
 
 
-def _declared(labels: Words, classes: Collection[str], labelling: OneLabel) -> Flags:
+def _declared(labels: Words, classes: Collection[str]) -> Flags:
     """Return which images have only declared labels."""
     column = pd.Series(labels, dtype=object)
-    good = [text for text in column.dropna().unique() if not labelling.undeclared(text, classes)]
+    good = [text for text in column.dropna().unique() if cells_of(text).keys() <= {*classes}]
     return column.isin(good).to_numpy()
 
 

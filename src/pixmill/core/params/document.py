@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from pixmill.core.cells import Task
+from pixmill.core.cells import NONE, Task
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import MAX_LABEL, fold, is_label, to_slug
 from pixmill.core.params.compare import METRICS, CompareParams
@@ -107,9 +107,13 @@ class Params(Section):
         return names
 
     @model_validator(mode="after")
-    def _labels_are_not_mixed(self) -> Self:
+    def _fits_several_labels(self) -> Self:
+        if self.task != "labels":
+            return self
+        if NONE in self.classes:
+            raise ValueError(f"classes: {NONE!r} is the answer without any label: leave it out")
         mix = self.train.augmentation.mix
-        if self.task == "labels" and mix != "none":
+        if mix != "none":
             raise ValueError(
                 "train.augmentation.mix: expected none with task: labels, whose unknown cells "
                 f"cannot be mixed, received {mix!r}"
@@ -117,13 +121,16 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _queries_of_classes(self) -> Self:
-        for key, named in self.scrape.by_class().items():
+    def _names_are_classes(self) -> Self:
+        threshold = self.train.labels.threshold
+        by_class = {
+            **{f"scrape.{key}": of for key, of in self.scrape.by_class().items()},
+            "train.labels.threshold": threshold if isinstance(threshold, dict) else {},
+        }
+        for key, named in by_class.items():
             for label in named:
                 if label not in self.classes:
-                    raise ValueError(
-                        f"scrape.{key}: expected names among classes, received {label!r}"
-                    )
+                    raise ValueError(f"{key}: expected names among classes, received {label!r}")
         return self
 
     @model_validator(mode="after")

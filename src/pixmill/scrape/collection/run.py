@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from pixmill.scrape.candidate import EVERY, Candidate, Quota, Sighting, StoredIm
 from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.crawl import Crawl
-from pixmill.scrape.collection.labelling import LABELLINGS, OneLabel
+from pixmill.scrape.collection.labelling import LABELLINGS, Labelling
 from pixmill.scrape.collection.searches import FailedSearch, Search, plan_searches
 from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
 from pixmill.scrape.journal import ImageStore, Journal, hold_journal
@@ -52,7 +52,7 @@ class Harvest:
         judge: Decides the outcome of each candidate.
         output: Target folder of the images.
         params: Parameters of the scrape.
-        labelling: What sightings say about labels.
+        labelling: How images are labelled.
         failed: Failed searches of local files and lists; complete after the iteration.
     """
 
@@ -61,7 +61,7 @@ class Harvest:
     judge: Judge
     output: ImageStore
     params: ScrapeParams
-    labelling: OneLabel = field(default_factory=OneLabel)
+    labelling: Labelling
     failed: list[FailedSearch] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
@@ -88,7 +88,10 @@ class Harvest:
             try:
                 for candidate in islice(self._candidates(search), self.params.per_query):
                     sighting = self._sighting(search, candidate)
-                    yield search, self.labelling.mark(search, sighting)
+                    label = self.labelling.text(candidate.label or search.query.label)
+                    if label != candidate.label:
+                        sighting = replace(sighting, candidate=replace(candidate, label=label))
+                    yield search, sighting
             except SearchError as error:
                 self.failed.append(FailedSearch.of(search, error))
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from pixmill.core.cells import cells_of, merge_texts
 from pixmill.core.params import ScrapeParams
 from pixmill.fetch import Refused
 from pixmill.scrape.candidate import EVERY, Candidate, Quota, Sighting, StoredImage
-from pixmill.scrape.collection.labelling import OneLabel
+from pixmill.scrape.collection.labelling import LABELLINGS, Labelling
 from pixmill.scrape.collection.searches import FailedSearch, Search
 
 LOCAL = "local"
@@ -108,7 +109,7 @@ class ScrapeTally:
         classes: Labels that need images.
         searches: All searches, in order.
         params: Parameters of the scrape.
-        labelling: What sightings say about labels.
+        labelling: How images are labelled.
 
     Attributes:
         total: Counts of all candidates.
@@ -126,7 +127,7 @@ class ScrapeTally:
         classes: Sequence[str],
         searches: Sequence[Search],
         params: ScrapeParams,
-        labelling: OneLabel | None = None,
+        labelling: Labelling = LABELLINGS["one_label"],
     ) -> None:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
@@ -139,7 +140,7 @@ class ScrapeTally:
         self.not_public: Counter[str] = Counter()
         self.unlabelled = Counts()
         self._classes = tuple(classes)
-        self.labelling = labelling or OneLabel()
+        self.labelling = labelling
         # Few distinct texts, so images share them.
         self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._labels: dict[bytes, tuple[str, ...]] = {}
@@ -151,7 +152,7 @@ class ScrapeTally:
         """Count a sighting; return whether its image is new."""
         candidate = sighting.candidate
         text = candidate.label or search.query.label
-        cells = self.labelling.cells(text)
+        cells = cells_of(text)
         labels = [label for label, answer in cells.items() if answer]
         is_new = False
         if sighting.image is not None:
@@ -212,21 +213,13 @@ class ScrapeTally:
     def label(self, image_id: str) -> str | None:
         """Return the label of an image, or ``None`` if its sightings disagree or it has none."""
         texts = self._labels.get(bytes.fromhex(image_id))
-        return None if texts is None else self.labelling.merge(texts)[0]
+        return None if texts is None else merge_texts(texts)[0]
 
-    def counts(self, labels: Iterable[str | None]) -> dict[str, int]:
-        """Return the number of images of each label, in the order of the searches.
-
-        Args:
-            labels: The column ``label`` of the manifest.
-        """
+    def labels(self) -> list[str]:
+        """Return all labels, in the order of the searches."""
         names = [each.search.query.label for each in self.searches.values()]
-        found = dict.fromkeys([*names, *self._classes, *self.examples], 0)
-        found.pop(EVERY, None)
-        for text, number in Counter(labels).items():
-            for label, answer in self.labelling.cells(text).items() if text else ():
-                found[label] += answer and number
-        return found
+        found = dict.fromkeys([*names, *self._classes, *self.examples])
+        return [label for label in found if label != EVERY]
 
     @property
     def images(self) -> int:
@@ -236,7 +229,7 @@ class ScrapeTally:
     @property
     def conflicts(self) -> int:
         """The number of images whose sightings disagree."""
-        return sum(self.labelling.merge(texts)[1] for texts in self._labels.values())
+        return sum(merge_texts(texts)[1] for texts in self._labels.values())
 
     @property
     def failed(self) -> list[FailedSearch]:

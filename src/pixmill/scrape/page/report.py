@@ -3,6 +3,7 @@
 import http
 from pathlib import Path
 
+from pixmill.core.cells import by_label
 from pixmill.images.formats import OTHER_FORMATS
 from pixmill.pages import render_page
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
@@ -24,9 +25,11 @@ def render_report(result: ScrapeResult, output: Path, *, root: Path | None = Non
     """
     tally = result.tally
     searches = list(tally.searches.values())
-    counts = tally.counts(result.manifest["label"].dropna())
-    sampled = [*counts][:_MAX_SAMPLED_CLASSES]
-    samples = {label: list(tally.examples[label].items()) for label in sampled}
+    counts = by_label(result.manifest[["label"]].dropna())["label"].value_counts()
+    labels = tally.labels()
+    samples = {
+        label: list(tally.examples[label].items()) for label in labels[:_MAX_SAMPLED_CLASSES]
+    }
     shown = {
         image: Thumbnail(image.id, output / "images" / image.name)
         for of_class in samples.values()
@@ -44,7 +47,7 @@ def render_report(result: ScrapeResult, output: Path, *, root: Path | None = Non
         root=root,
         tally=tally,
         formats=OTHER_FORMATS,
-        counts=[*counts.items()],
+        counts=[(label, int(counts.get(label, 0))) for label in labels],
         searches=searches,
         outcomes={of_search.search.name: _outcome(of_search) for of_search in searches},
         refusals=[refusal for refusal in refusals if refusal[0] not in LEFT_ALONE],

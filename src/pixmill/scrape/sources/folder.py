@@ -217,45 +217,49 @@ class FolderSource(LocalSource):
     @cached_property
     def _labelled(self) -> set[str]:
         """Relative paths of the files that rows label and of all folders above them."""
-        facts_of = self._facts.items()
-        rows = [name.split("/") for name, facts in facts_of if self._has_label(facts)]
+        rows = [name.split("/") for name, facts in self._facts.items() if self._cells_of(facts)]
         return {"/".join(parts[:size]) for parts in rows for size in range(1, len(parts) + 1)}
 
     @cached_property
     def files(self) -> dict[str, list[tuple[str | None, str]]]:
         """Files by class: the split, if one is given, and the path relative to the folder."""
         found: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
-        for name, part, label in sorted(self._labelled_files()):
-            found[label].append((self._facts.get(name, Facts()).split or part, name))
+        for name, cells in sorted(self._cells.items()):
+            for label, answer in cells.items():
+                if answer:
+                    found[label].append((self._part_of(name), name))
         return found
+
+    @cached_property
+    def _cells(self) -> dict[str, Cells]:
+        """What is known of each file with a label."""
+        found: dict[str, Cells] = dict(self._unlisted_files())
+        for name, facts in self._facts.items():
+            if cells := self._cells_of(facts):
+                found[name] = {self._class_of(label): answer for label, answer in cells.items()}
+        return found
+
+    def _cells_of(self, facts: Facts) -> Cells:
+        return {facts.label: True} if facts.label else {}
 
     def texts(self, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return the texts for the column ``label`` by file, of those with a label of these classes."""
         return {name: (label,) for label in classes for _, name in self.files.get(label, ())}
 
-    def _has_label(self, facts: Facts) -> bool:
-        return bool(facts.label)
-
-    def _labelled_files(self) -> Iterator[tuple[str, str | None, str]]:
-        """Yield path, split and class of each file, once for each of its classes."""
-        yield from self._unlisted_files()
-        for name, facts in self._facts.items():
-            if facts.label:
-                yield name, self._part_of(name), self._class_of(facts.label)
-
     def _part_of(self, name: str) -> str | None:
+        """Return the split that people gave a file."""
         top = name.partition("/")[0]
-        return top if top in self._parts else None
+        return self._facts.get(name, Facts()).split or (top if top in self._parts else None)
 
-    def _unlisted_files(self) -> Iterator[tuple[str, str | None, str]]:
-        """Yield the path, split and class of each file in a class folder that no row labels."""
-        for part, folder in self._parts.items():
+    def _unlisted_files(self) -> Iterator[tuple[str, Cells]]:
+        """Yield each file in a class folder that no row labels, and its class."""
+        for folder in self._parts.values():
             for name in _visible(folder):
                 if name != _UNLABELLED and (folder / name).is_dir():
                     for entry in _visible(folder / name):
                         path = self._place(folder / name / entry)
                         if path not in self._labelled:
-                            yield path, part, self._class_of(name)
+                            yield path, {self._class_of(name): True}
 
     def _class_of(self, name: str) -> str:
         return self._classes.get(to_nfc(name), to_nfc(name))
@@ -287,7 +291,7 @@ class FolderSource(LocalSource):
         files = files_below(folder, f"{self._place(folder)}/") if folder.is_dir() else ()
         for rank, (name, _) in enumerate(files):
             facts = self._facts.get(name, Facts())
-            if not self._has_label(facts):
+            if not self._cells_of(facts):
                 yield self._candidate(None, rank, name, facts.split)
 
     def _candidate(self, label: str | None, rank: int, name: str, part: str | None) -> Candidate:
@@ -357,8 +361,8 @@ class FolderSource(LocalSource):
 class LabelsFolder(FolderSource):
     """Read the images of a folder that may have several labels, each once with all that is known.
 
-    A row of ``metadata.csv`` says what an image has and has not. The folder of a declared class is
-    a label too, unless the row denies it; so is the folder of an image that no row labels.
+    A row of ``metadata.csv`` says what an image has and has not. Only if none does, the image has
+    the label of its folder.
     """
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (one query for all)
@@ -374,10 +378,7 @@ class LabelsFolder(FolderSource):
         if not self._cells:
             problem = f"{query.address} has no image in class folders or with labels in {FILE}"
             raise SearchError("no_results", problem, advice=self.advice())
-        spots = (
-            (self._facts.get(name, Facts()).split or self._part_of(name), name)
-            for name in sorted(self._cells)
-        )
+        spots = [(self._part_of(name), name) for name in sorted(self._cells)]
         for rank, (part, name) in enumerate(sorted(spots, key=_by_part)):
             yield self._candidate(render_cells(self._cells[name]), rank, to_text(name), part)
 
@@ -385,31 +386,8 @@ class LabelsFolder(FolderSource):
         """Return the text of the cells of each file."""
         return {name: (render_cells(cells),) for name, cells in self._cells.items()}
 
-    @cached_property
-    def _cells(self) -> dict[str, Cells]:
-        """Cells of each file of which a label is known."""
-        found: dict[str, Cells] = {}
-        for name, _, label in self._unlisted_files():
-            found[name] = {label: True}
-        for name, facts in self._facts.items():
-            if self._has_label(facts):
-                folder = self._class_of(
-                    name.removeprefix(f"{self._part_of(name)}/").partition("/")[0]
-                )
-                came = {folder: True} if folder in self._classes.values() else {}
-                found[name] = came | {
-                    self._class_of(label): answer for label, answer in facts.cells.items()
-                }
-        return found
-
-    def _has_label(self, facts: Facts) -> bool:
-        return bool(facts.cells)
-
-    def _labelled_files(self) -> Iterator[tuple[str, str | None, str]]:
-        for name, cells in self._cells.items():
-            for label, answer in cells.items():
-                if answer:
-                    yield name, self._part_of(name), label
+    def _cells_of(self, facts: Facts) -> Cells:
+        return facts.cells
 
     def absence(self, label: str) -> str | None:
         """Return that nothing is known of a label; ``None`` if an image has it or has it not."""

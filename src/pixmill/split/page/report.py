@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pixmill.core.cells import show_cells
 from pixmill.core.expectations import failures
 from pixmill.core.manifest import given_test_rows, sample_rows, shrinkage
 from pixmill.core.params import SplitParams
@@ -75,7 +76,7 @@ def render_report(
         ),
         stopped=list(dict.fromkeys(outcome.check.name for outcome in stopping)),
         warned=any(not outcome.success for outcome in split.outcomes),
-        heading=split.labelling.heading,
+        labelling=split.labelling,
         parts=list(sizes.items()),
         total=sum(sizes.values()),
         classes=Excerpt(
@@ -121,7 +122,6 @@ class SplitCards:
         self, split: Split, folder: Path, params: SplitParams, window: Window | None = None
     ) -> None:
         self._split = split
-        self._show = split.labelling.show
         self._folder = folder
         self._params = params
         self._window = window
@@ -160,7 +160,7 @@ class SplitCards:
         }
         return {
             part: [
-                SplitCard(self._thumbnail(row, *shape), row["id"][:12], (self._show(row["label"]),))
+                SplitCard(self._thumbnail(row, *shape), row["id"][:12], (show_cells(row["label"]),))
                 for _, row in some.iterrows()
             ]
             for part, some in rows.items()
@@ -174,7 +174,7 @@ class SplitCards:
         shown: list[tuple[str | None, ...]] = [
             (
                 name[:12],
-                None if pd.isna(label) else self._show(label),
+                None if pd.isna(label) else show_cells(label),
                 _reason(why),
                 None if pd.isna(url) else shorten(url),
             )
@@ -200,7 +200,7 @@ class SplitCards:
             )
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (
-            self._show(row["label"]),
+            show_cells(row["label"]),
             status,
             f"{row['width']} \u00d7 {row['height']}",
             shorten(url) if pd.notna(url) else "",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import show_cells
 from pixmill.core.words import shorten
 from pixmill.validate.reasons import word
 from pixmill.validate.validation import Validation
@@ -74,7 +75,6 @@ class ValidationCards:
         validation: Results of the stage.
 
     Attributes:
-        labelling: What labels are.
         manifest: The validated manifest without unlabelled images, with rows from 0.
         kept: Mask of kept images.
         labelled: Mask of images with one label.
@@ -86,7 +86,6 @@ class ValidationCards:
 
     def __init__(self, validation: Validation) -> None:
         self.cards: list[ImageCard] = []
-        self.labelling = validation.labelling
         self.manifest = validation.judged.reset_index(drop=True)
         self._ids = pd.Index(self.manifest["id"].astype(object))
         self.kept = (self.manifest["verdict"] == "keep").to_numpy(dtype=bool)
@@ -174,7 +173,7 @@ class ValidationCards:
 
     def labels(self, row: int) -> list[str]:
         """Return the labels of all sightings of an image."""
-        return sorted(map(self.labelling.show, self.values_of(row, "label")))
+        return sorted(map(show_cells, self.values_of(row, "label")))
 
     def _of(self, row: int, column: str) -> Any:
         return self.manifest.at[row, column]
@@ -182,9 +181,7 @@ class ValidationCards:
     def _label(self, row: int) -> str:
         label = self._of(row, "label")
         return shorten(
-            f"labelled {' and '.join(self.labels(row))}"
-            if pd.isna(label)
-            else self.labelling.show(label)
+            f"labelled {' and '.join(self.labels(row))}" if pd.isna(label) else show_cells(label)
         )
 
     def _place(self, row: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pixmill.core.cells import by_label
 from pixmill.core.manifest import sample_rows
 from pixmill.core.params import ValidateParams
 from pixmill.core.words import count, shorten
@@ -59,7 +60,7 @@ def count_dropped_by_class(images: ValidationCards) -> pd.DataFrame:
 
     Rows are sorted by label; images without a label come last, as :data:`_NO_LABEL`.
     """
-    dropped = images.labelling.by_label(images.manifest.loc[~images.kept, ["label"]])
+    dropped = by_label(images.manifest.loc[~images.kept, ["label"]])
     labels = dropped["label"].astype(object).map(shorten, na_action="ignore").fillna(_NO_LABEL)
     table = pd.crosstab(labels.to_numpy(), images.words[dropped.index].to_numpy())
     order = sorted(table.index, key=lambda label: (label == _NO_LABEL, label))
@@ -288,6 +289,6 @@ def sheets(images: ValidationCards, labels: Sequence[str]) -> dict[str, list[Ima
     shown = list(labels[:MAX_SHEETS])
     size = min(_MAX_PER_CLASS, max(_MIN_PER_CLASS, _MAX_SAMPLES // max(1, len(shown))))
     sampled = sample_rows(images.manifest[images.kept])
-    drawn = images.labelling.by_label(sampled[["label"]]).groupby("label").head(size)
+    drawn = by_label(sampled[["label"]]).groupby("label").head(size)
     chosen = {label: rows.index for label, rows in drawn.groupby("label")}
     return {label: [images.card(row) for row in chosen.get(label, [])] for label in shown}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pixmill.core.cells import by_label
 from pixmill.core.decisions import Row
 from pixmill.core.expectations import Outcome
 from pixmill.core.manifest import shrinkage
@@ -96,8 +97,7 @@ def render_report(
     classes = validation.classes
     smallest = classes if len(classes) <= MAX_BARS else classes.sort_values("n", kind="stable")
     sized = validation.manifest[["label", "verdict", "given_split", *DIMENSIONS]]
-    by_label = validation.labelling.by_label(sized)
-    dimensions = dimension_table(by_label, labels).to_dict("records")
+    dimensions = dimension_table(by_label(sized), labels).to_dict("records")
     return render_page(
         "pixmill.validate.page",
         "page.html",
@@ -142,7 +142,7 @@ def render_report(
 
 def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Return the medians of the measures over the kept images, by class."""
-    kept = images.labelling.by_label(images.manifest.loc[images.kept, ["label", *_TYPICAL]])
+    kept = by_label(images.manifest.loc[images.kept, ["label", *_TYPICAL]])
     table = (
         kept.groupby("label", observed=True)[list(_TYPICAL)]
         .median()

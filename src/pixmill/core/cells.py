@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pixmill.core.errors import ManifestError
-from pixmill.core.words import first_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,13 +62,13 @@ def task_of(text: str) -> Task:
     return "labels" if text.startswith(('{"', "{}")) else "one_label"
 
 
-def cells_of(text: str) -> Cells:
+def cells_of(text: str | None) -> Cells:
     """Return the cells of a text of a table's column ``label``; a class is the one label.
 
     >>> cells_of('{"dark":true,"long":false}'), cells_of("saree")
     ({'dark': True, 'long': False}, {'saree': True})
     """
-    return parse_cells(text) if task_of(text) == "labels" else {text: True}
+    return {text: True} if text and task_of(text) == "one_label" else parse_cells(text)
 
 
 def render_cells(cells: Mapping[str, bool]) -> str:
@@ -144,18 +143,13 @@ def to_texts(matrix: npt.NDArray[np.integer[Any]], labels: Sequence[str]) -> lis
     ]
 
 
-def yes_labels(text: Any) -> list[str]:
-    """Return the labels that an image has."""
-    return [label for label, answer in parse_cells(text).items() if answer]
-
-
 def show_labels(labels: Sequence[str]) -> str:
     """Return labels for a page or message; none of them is an answer, too.
 
     >>> show_labels(["dark", "long"]), show_labels([])
     ('dark, long', 'none of these')
     """
-    return first_of(labels, len(labels)) if labels else NONE
+    return ", ".join(labels) or NONE
 
 
 def by_label(table: pd.DataFrame) -> pd.DataFrame:
@@ -165,7 +159,7 @@ def by_label(table: pd.DataFrame) -> pd.DataFrame:
         table: ``label`` is as in the tables of stages. Images that have no label count as
             :data:`NONE`, and those of which none is known keep their row.
     """
-    lists = table["label"].map(lambda text: listed_labels(text) or [NONE], na_action="ignore")
+    lists = table["label"].map(lambda text: yes_labels(text) or [NONE], na_action="ignore")
     found = table.assign(label=lists.astype(object)).explode("label")
     return found.astype({"label": table["label"].dtype})
 
@@ -204,10 +198,10 @@ def merge_texts(texts: Sequence[str]) -> tuple[str | None, bool]:
     return render_cells(cells), bool(disputed)
 
 
-def listed_labels(text: str) -> list[str]:
-    """Return the labels that a text of a table's column ``label`` names: cells, or a class.
+def yes_labels(text: str | None) -> list[str]:
+    """Return the labels that an image has by a text of a table's column ``label``.
 
-    >>> listed_labels('{"dark":true,"long":false}'), listed_labels("saree")
+    >>> yes_labels('{"dark":true,"long":false}'), yes_labels("saree")
     (['dark'], ['saree'])
     """
     return [label for label, answer in cells_of(text).items() if answer]
@@ -219,4 +213,4 @@ def show_cells(text: str) -> str:
     >>> show_cells('{"dark":true,"long":false}'), show_cells("{}"), show_cells("saree")
     ('dark', 'none of these', 'saree')
     """
-    return show_labels(listed_labels(text))
+    return show_labels(yes_labels(text))

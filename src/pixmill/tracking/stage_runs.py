@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.cells import listed_labels
+from pixmill.core.cells import yes_labels
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import Params, TrainParams, flat
@@ -130,7 +130,7 @@ def _datasets(root: Path) -> list[list[str]]:
     datasets = []
     for name, context in _CONTEXTS.items():
         labels = rows.loc[rows["split"] == name, "label"]
-        counts = labels.map(listed_labels).explode().value_counts().sort_index()
+        counts = labels.map(yes_labels).explode().value_counts().sort_index()
         profile = {"images": len(labels), **counts.add_prefix("images of ")}
         datasets.append([name, digest, context, json.dumps(profile, default=int)])
     return datasets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,7 +69,7 @@ class OneLabel:
         rulings: Rulings,
         decided: Mapping[str, Decided],  # noqa: ARG002
         seen: SightingIndex,
-    ) -> tuple[Rulings, SightingIndex, list[pd.DataFrame]]:
+    ) -> tuple[Rulings, SightingIndex, pd.DataFrame | None]:
         """Settle what copies of an image say together.
 
         Args:
@@ -80,10 +80,10 @@ class OneLabel:
 
         Returns:
             Rulings with the labels of each image; the sightings, whose labels must not differ; and
-            conflicts that differing labels do not show, as
-            :data:`pixmill.validate.tables.REPEATED`.
+            the conflicts, as :data:`pixmill.validate.tables.REPEATED`, unless differing labels show
+            them.
         """
-        return rulings, seen, []
+        return rulings, seen, None
 
     def comparable(self, labels: Words) -> Words:
         """Return what must be equal in copies of an image."""
@@ -128,7 +128,7 @@ class SeveralLabels(OneLabel):
         rulings: Rulings,
         decided: Mapping[str, Decided],
         seen: SightingIndex,
-    ) -> tuple[Rulings, SightingIndex, list[pd.DataFrame]]:
+    ) -> tuple[Rulings, SightingIndex, pd.DataFrame | None]:
         """Merge the cells of all copies; people's answers win over those that came."""
         ids = images["id"].astype(object)
         pixels = images["pixels"].astype(object).fillna(ids)
@@ -156,7 +156,7 @@ class SeveralLabels(OneLabel):
         labels[judged] = [texts[of] for of in sets[judged]]
         found = pd.DataFrame(conflicts, columns=list(REPEATED))
         unlike = np.full_like(seen.label, -1)
-        return replace(rulings, labels=labels), replace(seen, label=unlike), [found]
+        return replace(rulings, labels=labels), replace(seen, label=unlike), found
 
     def comparable(self, labels: Words) -> Words:
         """Return nothing: copies may have different cells."""
@@ -207,7 +207,7 @@ class SeveralLabels(OneLabel):
         }
 
 
-def co_occurrence(cells: Matrix, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
+def co_occurrence(cells: Matrix, labels: Sequence[str]) -> list[dict[str, Any]]:
     """Return how often two labels come together, the closest pairs first.
 
     >>> co_occurrence(np.array([[1, 1, 0], [1, 1, 0], [0, -1, 1]], np.int8), ["a", "b", "c"])
@@ -218,15 +218,14 @@ def co_occurrence(cells: Matrix, labels: Sequence[str]) -> list[dict[Hashable, A
         of which both are known. If they are equal, the labels always come together.
     """
     yes = (cells == YES).astype(np.float32)
-    of_known = yes.T @ (cells != UNKNOWN).astype(np.float32)
+    of_known = yes.T @ (cells != UNKNOWN)
     both = yes.T @ yes
     either = of_known + of_known.T - both
-    a, b = np.triu_indices(len(labels), 1)
-    pairs = {"both": both[a, b].astype(int), "either": either[a, b].astype(int)}
-    names = np.array(labels, object)
-    found = pd.DataFrame({"a": names[a], "b": names[b], **pairs}).query("both > 0")
-    order = (-found["both"] / found["either"]).sort_values(kind="stable").index[:_MAX_PAIRS]
-    return found.loc[order].to_dict("records")
+    found = [
+        {"a": labels[a], "b": labels[b], "both": int(both[a, b]), "either": int(either[a, b])}
+        for a, b in np.argwhere(np.triu(both, 1))
+    ]
+    return sorted(found, key=lambda pair: -pair["both"] / pair["either"])[:_MAX_PAIRS]
 
 
 def _kept_cells(manifest: pd.DataFrame, classes: Sequence[str]) -> Matrix:

@@ -219,8 +219,10 @@ def validate(
         np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=TEXT
     )
 
-    found = [find_repeated(ids, verdicts, where, repeats), *conflicts]
-    repeated = pd.concat(found, ignore_index=True)
+    repeated = find_repeated(ids, verdicts, where, repeats)
+    if conflicts is not None:
+        others = repeated[repeated["kind"] != "conflict"]
+        repeated = pd.concat([others, conflicts], ignore_index=True)
     leaks = find_leaks(table, verdicts, where)
     of_classes = labelling.table(table, classes)
     begin("Look for shortcuts")

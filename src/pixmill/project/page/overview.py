@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.cells import listed_labels, parse_cells, read_list
+from pixmill.core.cells import parse_cells, read_list, yes_labels
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
@@ -305,7 +305,7 @@ def _decided(root: Path, decided: Mapping[str, Decided]) -> Counter[str]:
         given = decided[row["id"]]
         if not row["label"]:
             continue  # one without a label, which is counted by its file
-        before = {*listed_labels(row["label"])}
+        before = {*yes_labels(row["label"])}
         after = _decide(before, given, has_cells=row["label"].startswith("{"))
         changes.update(after - before)
         changes.subtract(before - after)
@@ -327,7 +327,7 @@ def _read_kept(root: Path) -> _Images:
     found: _Images = defaultdict(list)
     table = root / "artifacts/validate/manifest.parquet"
     for row in read_rows(table, "id", "label", "path", where=("verdict", {"keep"})):
-        for label in listed_labels(row["label"]) if row["label"] else ():
+        for label in yes_labels(row["label"]) if row["label"] else ():
             found[label].append((f"artifacts/scrape/{row['path']}", row["id"]))
     return found
 

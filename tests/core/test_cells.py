@@ -14,6 +14,7 @@ from pixmill.core.cells import (
     to_texts,
     yes_labels,
 )
+from pixmill.core.errors import ManifestError
 
 CELLS = st.dictionaries(st.text(min_size=1, max_size=5), st.booleans(), max_size=6)
 
@@ -41,6 +42,17 @@ def test_sources_that_disagree_make_a_cell_unknown():
     assert cells == {"a": True, "c": False}
     assert disputed == ["b"]
     assert yes_labels(render_cells(cells)) == ["a"]
+
+
+@pytest.mark.parametrize("text", ["saree", "5", "{", '{"a":null}', '{"a":7}', "[]"])
+def test_other_texts_are_refused_in_one_line(text):
+    with pytest.raises(ManifestError) as refusal:
+        to_matrix([text], ["a"])
+    assert "\n" not in refusal.value.message
+
+
+def test_a_class_in_braces_is_no_cell():
+    assert yes_labels("{curly}") == ["{curly}"]
 
 
 def test_unknown_class_is_an_error():

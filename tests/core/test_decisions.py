@@ -169,6 +169,11 @@ def test_answers_about_one_label_of_several_are_disputed() -> None:
         group_rows(table, {})
 
 
+def test_an_image_of_a_sample_stays_in_test_whatever_else_was_merged() -> None:
+    rows = (Row(A, "dark", split="train"), Row(A, "long", split="test"), Row(A, "worn", "no"))
+    assert DecidedCells(rows).split == "test"
+
+
 def test_answer_about_one_label_leaves_the_others() -> None:
     table = [Row(A, "coat"), Row(A, "long", "no")]
     assert applied(set_cell(A, "dark", False), table).refused == ("long", "dark")

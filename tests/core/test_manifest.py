@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixmill.core.cells import Task
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import (
     SCRAPED,
@@ -124,3 +125,12 @@ def test_the_manifest_only_grows() -> None:
     assert VALIDATED.names[: len(SCRAPED)] == SCRAPED.names
     assert SPLIT.names[: len(VALIDATED)] == VALIDATED.names
     assert all(isinstance(schema, pa.Schema) for schema in (SCRAPED, VALIDATED, SPLIT))
+
+
+@pytest.mark.parametrize(("label", "task"), [("coat", "labels"), ('{"dark":true}', "one_label")])
+def test_labels_of_another_task_are_refused(tmp_path: Path, label: str, task: Task) -> None:
+    path = tmp_path / "manifest.parquet"
+    write_table(path, scraped({"a" * 64: (label, 1, None), "0" * 64: (None, 1, None)}), SCRAPED)
+    with pytest.raises(ManifestError, match=f"params.yaml has {task}"):
+        read_table(path, SCRAPED, stage="scrape", task=task)
+    assert len(read_table(path, SCRAPED, stage="scrape")) == 2

@@ -43,6 +43,8 @@ def test_several_labels_an_image(tmp_path):
     assert read_metadata(data) == found
     write_metadata(data, {"1.png": Facts("dark")})
     assert (data / FILE).read_text().startswith("file_name,label,split,")
+    with pytest.raises(DataError, match=r"line 3: 1\.png has another split"):
+        read(data, "file_name,label,split", "1.png,dark,test", "1.png,long,train")
     with pytest.raises(DataError, match=r"line 3: 1\.png has and has not the label dark"):
         read(data, "file_name,label,not_label", "1.png,dark,", "1.png,,dark")
 

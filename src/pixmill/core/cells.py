@@ -33,6 +33,9 @@ YES, NO, UNKNOWN = 1, 0, -1
 NONE = "none of these"
 """How an answer without any label is shown."""
 
+WITHOUT = "without a yes"
+"""How images are counted that have no label, as far as is known."""
+
 
 def parse_cells(text: Any) -> Cells:
     """Return the cells of a text; a missing text has none.
@@ -157,9 +160,9 @@ def by_label(table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: ``label`` is as in the tables of stages. Images that have no label count as
-            :data:`NONE`, and those of which none is known keep their row.
+            :data:`WITHOUT`, and those of which nothing is known keep their row.
     """
-    lists = table["label"].map(lambda text: yes_labels(text) or [NONE], na_action="ignore")
+    lists = table["label"].map(lambda text: yes_labels(text) or [WITHOUT], na_action="ignore")
     found = table.assign(label=lists.astype(object)).explode("label")
     return found.astype({"label": table["label"].dtype})
 
@@ -210,7 +213,10 @@ def yes_labels(text: str | None) -> list[str]:
 def show_cells(text: str) -> str:
     """Return a text of a table's column ``label`` for a page or message.
 
-    >>> show_cells('{"dark":true,"long":false}'), show_cells("{}"), show_cells("saree")
-    ('dark', 'none of these', 'saree')
+    >>> show_cells('{"dark":true,"long":false}'), show_cells('{"long":false}'), show_cells("{}")
+    ('dark', 'not long', 'none of these')
     """
-    return show_labels(yes_labels(text))
+    cells = cells_of(text)
+    # Of the labels that are not there, nothing is known.
+    lacks = [] if True in cells.values() else [f"not {label}" for label in cells]
+    return show_labels(lacks or yes_labels(text))

@@ -60,7 +60,7 @@ class OneLabel:
 class SeveralLabels(OneLabel):
     """An image has any of the labels, and lacks others; of the rest nothing is known."""
 
-    heading = "Labels"
+    heading = "Images with each label"
     kinds = ("label", "labels")
     share = "{share:.3g} of {part} have the label '{label}', but {of_all:.3g} of all images"
 

@@ -34,9 +34,9 @@ def choose_salt(cells: Matrix, names: Sequence[str], params: SplitParams) -> str
     candidates = [params.salt, *map(str, range(tried))]
     answers = np.hstack([cells == YES, cells == NO])
     inside, found = deviations(answers, names, params, candidates)
-    lacking = (inside == 0) & (answers.sum(axis=0) >= _FREQUENT)
-    worst = found.max(axis=(1, 2), initial=0)
-    best = int(np.lexsort((worst, lacking.sum(axis=(1, 2))))[0])
+    lacking = (inside == 0) & (answers.sum(axis=0) >= _FREQUENT)[:, None]
+    worst = found.max(axis=(0, 1), initial=0)
+    best = int(np.lexsort((worst, lacking.sum(axis=(0, 1))))[0])
     return candidates[best]
 
 
@@ -52,8 +52,8 @@ def deviations(
         salts: The salts.
 
     Returns:
-        Numbers of images, and their deviations in standard errors; both of shape (salts, 2,
-        answers), for test and val.
+        Numbers of images, and their deviations in standard errors; both of shape (2, answers,
+        salts), for test and val.
     """
     from scipy.sparse import coo_array
 
@@ -69,5 +69,4 @@ def deviations(
     totals = counts.sum(axis=1)[:, None]
     # Images of a group are in one split, so a large group counts for more.
     errors = np.sqrt(shares * (1 - shares) * np.maximum(counts.power(2).sum(axis=1), 1)[:, None])
-    found = np.abs(inside - shares * totals) / errors
-    return inside.transpose(2, 0, 1), found.transpose(2, 0, 1)
+    return inside, np.abs(inside - shares * totals) / errors

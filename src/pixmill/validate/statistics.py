@@ -68,7 +68,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
             "near_duplicates_across_labels": len(validation.pairs_across_labels()),
         },
     }
-    found |= validation.figures
+    found |= validation.labelling.figures(validation.manifest, validation.classes)
     if validation.unlabelled.any():
         pile = validation.manifest[validation.unlabelled]
         alike = int((pile["group"] != pile["id"]).sum())

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +87,6 @@ class Validation:
         values: For each of these images, see :func:`pixmill.images.depth.measure_values`.
         unlabelled: Mask of images without a label.
         labelling: What labels are.
-        figures: Further metrics, see :meth:`pixmill.validate.labelling.OneLabel.figures`.
     """
 
     manifest: pd.DataFrame
@@ -107,7 +105,6 @@ class Validation:
     values: npt.NDArray[np.float32]
     unlabelled: Flags
     labelling: OneLabel
-    figures: Mapping[str, Any]
 
     @property
     def judged(self) -> pd.DataFrame:
@@ -280,7 +277,6 @@ def validate(
         values=surveyed.values,
         unlabelled=rulings.unlabelled,
         labelling=labelling,
-        figures=labelling.figures(table, of_classes),
         series=find_series(
             table["label"][named].tolist(),
             table["image_url"][named].tolist(),

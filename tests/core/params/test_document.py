@@ -376,11 +376,27 @@ def test_nothing_but_a_refusal_ever_comes_of_a_wrong_file(name: str, value: obje
     assert all(line.startswith(starts) for line in message.splitlines())
 
 
-def test_images_of_several_labels_are_not_mixed() -> None:
-    text = (
-        "{classes: [dark, long], task: labels, scrape: {snapshot: '2026-11-20'}, "
-        "train: {augmentation: {mix: mixup}}}"
-    )
-    with pytest.raises(ParamsError, match=r"^train\.augmentation\.mix: "):
-        parse_params(text)
-    assert parse_params(text.replace("task: labels, ", "")).train.augmentation.mix == "mixup"
+SEVERAL = "task: labels\nclasses: [dark, long]\nscrape: {snapshot: '2026-11-20'}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {augmentation: {mix: mixup}}", r"train\.augmentation\.mix: "),
+        ("train: {labels: {threshold: {drak: 0.3}}}", r"train\.labels\.threshold: .*'drak'"),
+        ("train: {labels: {threshold: {dark: 30}}}", r"train\.labels\.threshold\.dark: .* 30$"),
+    ],
+)
+def test_settings_fit_several_labels(text: str, message: str) -> None:
+    with pytest.raises(ParamsError, match=f"^{message}"):
+        parse_params(SEVERAL + text)
+
+
+def test_images_of_one_label_may_be_mixed() -> None:
+    text = SEVERAL.replace("task: labels", "") + "train: {augmentation: {mix: mixup}}"
+    assert parse_params(text).train.augmentation.mix == "mixup"
+
+
+def test_the_answer_without_labels_is_no_label() -> None:
+    with pytest.raises(ParamsError, match="^classes: 'none of these'"):
+        parse_params(SEVERAL.replace("dark", "none of these"))

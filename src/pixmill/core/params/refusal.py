@@ -95,7 +95,7 @@ def _find(
             inner = option.get("properties", {}).get(part, values)
             if isinstance(part, int) and "items" in option:
                 inner = option["items"]
-            if isinstance(inner, Mapping) and part != "[key]":
+            if isinstance(inner, Mapping) and not str(part).startswith("["):
                 keys.append(part)
                 here = inner
                 break

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from pixmill.core.params.models import (
     BackboneModel,
@@ -82,7 +82,10 @@ class AugmentationParams(Section):
 class LabelsParams(Section):
     """The answers of models with several labels an image."""
 
-    threshold: Probability | dict[str, Probability] = Field(
+    threshold: Annotated[
+        Annotated[Probability, Tag("[one]")] | Annotated[dict[str, Probability], Tag("[several]")],
+        Discriminator(lambda given: "[several]" if isinstance(given, dict) else "[one]"),
+    ] = Field(
         default=0.5,
         description="Probability from which the answer is yes: one number, or one by label; those "
         "that are not named have 0.5.",

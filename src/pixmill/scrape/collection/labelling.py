@@ -13,11 +13,13 @@ class Labelling(NamedTuple):
 
     Args:
         text: Returns the text for the column ``label`` from the label of a candidate.
+        kinds: What the page calls one and several labels.
         counted: What the page counts by label.
         disputed: What the page says of images whose sightings disagree.
     """
 
     text: Callable[[str], str]
+    kinds: tuple[str, str]
     counted: str
     disputed: str
 
@@ -25,11 +27,13 @@ class Labelling(NamedTuple):
 LABELLINGS: dict[Task, Labelling] = {
     "one_label": Labelling(
         str,
+        ("class", "classes"),
         "images found for several classes are not counted",
         "found under several labels; dropped until you decide",
     ),
     "labels": Labelling(
         lambda label: render_cells(cells_of(label)),
+        ("label", "labels"),
         "an image counts for each label it has",
         "one source gives a label, another denies it; unknown until you decide",
     ),

@@ -1,11 +1,17 @@
 """Calibration error, reliability diagram, and accuracy by coverage."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
 from pixmill.metrics.calibration import by_confidence
 from pixmill.metrics.probabilities import normalise
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MAX_ROWS = 100
 """Maximum rows of a curve: one per percent of the images."""
@@ -36,6 +42,8 @@ def reliability_of(confidence: Floats, right: Bools) -> pd.DataFrame:
         confidence: Probability of each answer, shape (answers,).
         right: Whether it is right, same shape.
     """
+    import pandas as pd  # which serving does not need
+
     bins, place, count = np.unique(
         confidence_bins(confidence), return_inverse=True, return_counts=True
     )
@@ -84,6 +92,8 @@ def coverage_curve(confidence: Floats, right: Bools) -> pd.DataFrame:
     Returns:
         Columns ``coverage``, ``accuracy``, ``threshold`` and ``n``, the number of covered images.
     """
+    import pandas as pd  # which serving does not need
+
     levels, answers, hits = by_confidence(confidence, right)
     answered = np.arange(1, _MAX_ROWS + 1) / _MAX_ROWS * len(right)
     rows = np.unique(np.minimum(np.searchsorted(answers, answered - 1e-9), len(answers) - 1))

@@ -12,8 +12,10 @@ import pytest
 from pixmill.core.params import parse_params
 from pixmill.split import straddling as split
 from pixmill.split.checks import checks as split_checks
+from pixmill.split.labelling import OneLabel as SplitLabel
 from pixmill.validate import reasons as validate
 from pixmill.validate.checks import checks as validate_checks
+from pixmill.validate.labelling import OneLabel
 
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -83,7 +85,7 @@ def test_every_expectation_is_explained(repository: Path) -> None:
     everything = params.split.model_copy(update={"group_by": "page"})
     text = (repository / "docs/reference/checks.md").read_text(encoding="utf-8")
     checks = [
-        *validate_checks(params.validate, params.classes),
-        *split_checks(everything, params.classes),
+        *validate_checks(params.validate, params.classes, OneLabel()),
+        *split_checks(everything, params.classes, labelling=SplitLabel()),
     ]
     assert {check.name for check in checks if f"`{check.name}`" not in text} == set()

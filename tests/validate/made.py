@@ -136,5 +136,4 @@ def validation(
         values=np.empty(0, np.float32),
         unlabelled=np.zeros(len(manifest), bool),
         labelling=OneLabel(),
-        figures={},
     )

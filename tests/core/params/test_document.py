@@ -398,5 +398,5 @@ def test_images_of_one_label_may_be_mixed() -> None:
 
 
 def test_the_answer_without_labels_is_no_label() -> None:
-    with pytest.raises(ParamsError, match="^classes: 'none of these'"):
+    with pytest.raises(ParamsError, match=r"^classes: 'none of these'"):
         parse_params(SEVERAL.replace("dark", "none of these"))

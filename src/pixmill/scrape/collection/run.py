@@ -61,7 +61,7 @@ class Harvest:
     judge: Judge
     output: ImageStore
     params: ScrapeParams
-    labelling: Labelling
+    labelling: Labelling = LABELLINGS["one_label"]
     failed: list[FailedSearch] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:

@@ -229,3 +229,20 @@ def test_decisions_keep_the_dispute_of_another_label(table: DecisionTable) -> No
     assert DecisionTable(table.root).decided[A].disputed == ("coat",)
     table.decide(set_cell(A, "coat", False, by="bob"))
     assert set(read_rows(table.path)) == {torn[1], Row(A, "dark", "no", by="ann")}
+
+
+def test_undo_brings_back_both_sides_of_a_dispute(table: DecisionTable) -> None:
+    (table.root / "params.yaml").write_text("task: labels\n")
+    rows = {Row(A, "coat", answer, by=by) for answer, by in (("yes", "ann"), ("no", "bob"))}
+    table.path.write_text(render_rows(rows))
+    before = table.path.read_bytes()
+    action = table.decide({(A, "coat"): Row(A, "coat", "no", by="cam")})
+    assert [row.by for row in table.decided[A].rows] == ["cam"]
+    table.undo(action)
+    assert {*table.decided[A].rows} == rows
+    assert table.path.read_bytes() == before
+    assert table.lost() == []
+    again = table.decide({(A, "coat"): None})
+    assert A not in table.decided
+    table.undo(again)
+    assert table.path.read_bytes() == before

@@ -11,8 +11,8 @@ import contextlib
 import getpass
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Self
 
@@ -55,6 +55,8 @@ class ChangedError(PixmillError):
 
 class Change(BaseModel):
     """A row before and after an action.
+
+    Where people disagree, several rows have one image and label: each has its own change.
 
     Args:
         before: ``None`` if there was none.
@@ -107,7 +109,7 @@ class Action(BaseModel):
 
     Args:
         branch: Git branch; empty outside of a branch.
-        changes: Changed rows, at most one for each image and label.
+        changes: Changed rows; of one image and label, the row that stays is last.
         accepted: The image that it accepted into ``data/``.
         is_undo: Whether it undoes the last action before it.
     """
@@ -121,7 +123,9 @@ class Action(BaseModel):
 
     def inverse(self) -> Self:
         """Return the action that undoes it."""
-        changes = tuple(Change(before=each.after, after=each.before) for each in self.changes)
+        changes = tuple(
+            Change(before=each.after, after=each.before) for each in reversed(self.changes)
+        )
         return self.model_copy(update={"changes": changes, "is_undo": True})
 
 
@@ -141,8 +145,7 @@ class DecisionTable:
         self.log = root / LOG
         self._mark: tuple[int, ...] | None = None
         self._kind = Decided
-        self._rows: dict[Key, Row] = {}
-        self._disputed: set[Key] = set()
+        self._rows: dict[Key, tuple[Row, ...]] = {}
         self._lines: dict[Key, str] = {}
         self._decided: dict[str, Decided] = {}
         self._logged: tuple[tuple[int, ...], list[Action]] = ((), [])
@@ -159,10 +162,7 @@ class DecisionTable:
             rows = read_rows(self.path)
             names = resolve(self.root, (row.image for row in rows))
             self._decided = group_rows(rows, names, self._kind)
-            every = [row for of in self._decided.values() for row in of.rows]
-            self._rows = {row.key: row for row in every}
-            counts = Counter(row.key for row in every)
-            self._disputed = {key for key, number in counts.items() if number > 1}
+            self._rows = _by_key(self._decided)
             self._lines = {}
             self._mark = mark
         return self._decided
@@ -200,11 +200,7 @@ class DecisionTable:
         """
         with self._lock(then):
             self.decided  # noqa: B018 (read what another process wrote)
-            made = tuple(
-                Change(before=self._rows.get(key), after=row)
-                for key, row in changes.items()
-                if self._rows.get(key) != row or key in self._disputed
-            )
+            made = tuple(chain.from_iterable(map(self._replace, changes, changes.values())))
             action = Action(branch=self._branch(), changes=made, accepted=accepted)
             if made or accepted:
                 self._write(action)
@@ -225,10 +221,11 @@ class DecisionTable:
         """
         with self._lock(then):
             self.decided  # noqa: B018 (read what another process wrote)
-            changed = [each for each in action.changes if self._rows.get(each.key) != each.after]
+            final = {each.key: each.after for each in action.changes}
+            changed = [key for key, row in final.items() if self._of(key) != [row]]
             if changed:
                 raise ChangedError(
-                    f"{changed[0].key[0][:12]} was decided again since", next="decide it anew"
+                    f"{changed[0][0][:12]} was decided again since", next="decide it anew"
                 )
             inverse = action.inverse()
             self._write(inverse)
@@ -271,8 +268,8 @@ class DecisionTable:
         lost = []
         for key, change in pending.items():
             # A row that differs from both was decided since, by hand or elsewhere.
-            is_gone = self._rows.get(key) == change.before and change.before != change.after
-            if is_gone and head.get(key) != change.after:
+            is_gone = change.before in self._of(key) and change.before != change.after
+            if is_gone and change.after not in head.get(key, (None,)):
                 lost.append(change)
         return lost
 
@@ -293,7 +290,7 @@ class DecisionTable:
         final = {change.key: change.after for action in actions for change in action.changes}
         kept = []
         for action in actions:
-            is_held = all(head.get(each.key) == final[each.key] for each in action.changes)
+            is_held = all(final[each.key] in head.get(each.key, (None,)) for each in action.changes)
             # That this branch has no row does not mean that another one removed it.
             is_held = is_held and (
                 action.branch == branch or all(each.after for each in action.changes)
@@ -318,10 +315,12 @@ class DecisionTable:
             for of in self._decided.values():
                 for row in sorted(of.rows, key=lambda row: row.answer):
                     lines[row.key] = lines.get(row.key, "") + render_row(row)
+        rows = {change.key: self._rows.get(change.key, ()) for change in action.changes}
         for change in action.changes:
-            lines.pop(change.key, None)
-            if change.after is not None:
-                lines[change.key] = render_row(change.after)
+            kept = [row for row in rows[change.key] if row != change.before]
+            rows[change.key] = (*kept, *([change.after] if change.after else []))
+        for key, of in rows.items():
+            lines[key] = "".join(map(render_row, sorted(of, key=lambda row: row.answer)))
         header = render_rows(())
         write_durably(self.path, "".join([header, *(lines[key] for key in sorted(lines))]).encode())
         try:
@@ -330,22 +329,30 @@ class DecisionTable:
             write_durably(self.path, before)
             raise
         self._lines = lines
-        for change in action.changes:
-            self._apply(change)
+        for key, of in rows.items():
+            self._set(key, of)
         self._mark = file_mark(self.path)
 
-    def _apply(self, change: Change) -> None:
+    def _of(self, key: Key) -> list[Row | None]:
+        """Return the rows about an image and label; ``None`` is the only one if there is none."""
+        return [*self._rows.get(key, ())] or [None]
+
+    def _replace(self, key: Key, row: Row | None) -> Iterator[Change]:
+        """Yield the changes that leave this row of an image and label, or none."""
+        *others, last = self._of(key)
+        yield from (Change(before=other, after=None) for other in others)
+        if others or last != row:
+            yield Change(before=last, after=row)
+
+    def _set(self, key: Key, rows: tuple[Row, ...]) -> None:
         """Change the rows in memory."""
-        image, _ = change.key
-        self._rows.pop(change.key, None)
-        self._disputed.discard(change.key)
-        known = self._decided.pop(image, None)
-        rows = [row for row in (known.rows if known else ()) if row.key != change.key]
-        if change.after is not None:
-            self._rows[change.key] = change.after
-            rows.append(change.after)
+        known = self._decided.pop(key[0], None)
+        others = [row for row in (known.rows if known else ()) if row.key != key]
+        self._rows.pop(key, None)
         if rows:
-            self._decided[image] = self._kind(tuple(rows))
+            self._rows[key] = rows
+        if others or rows:
+            self._decided[key[0]] = self._kind((*others, *rows))
 
     def _append(self, action: Action) -> None:
         actions = self.actions()
@@ -371,15 +378,22 @@ class DecisionTable:
     def _branch(self) -> str:
         return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
 
-    def _committed(self) -> dict[Key, Row]:
+    def _committed(self) -> dict[Key, tuple[Row, ...]]:
         """Return the rows of the last commit by id and label, none if it has a malformed file."""
         try:
             rows = parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
             names = resolve(self.root, (row.image for row in rows))
-            decided = group_rows(rows, names, self._kind)
+            return _by_key(group_rows(rows, names, self._kind))
         except DecisionsError:
             return {}  # it may be corrected here, but not there
-        return {row.key: row for of in decided.values() for row in of.rows}
+
+
+def _by_key(decided: Mapping[str, Decided]) -> dict[Key, tuple[Row, ...]]:
+    found: dict[Key, tuple[Row, ...]] = {}
+    for of in decided.values():
+        for row in of.rows:
+            found[row.key] = (*found.get(row.key, ()), row)
+    return found
 
 
 def _kind(root: Path) -> type[Decided]:

@@ -3,6 +3,7 @@
 import pytest
 
 from pixmill.core.decisions import Row, render_rows
+from pixmill.core.errors import PixmillError
 from pixmill.project.findings import count_label_issues
 from pixmill.review.case_view import case_content
 from tests.review.conftest import LABELS_PARAMS, Desk, Project
@@ -56,3 +57,63 @@ def test_answer_settles_the_question_about_one_label(project):
     assert project.said() == {(name, "no", "dark", "")}
     desk.undo()
     assert project.said() == set()
+
+
+def test_case_that_nobody_is_sure_about_is_seen_until_undo(project):
+    name = project.add('{"dark":true}')
+    project.doubt([(name, "dark", "no"), (name, "long", "yes")])
+    project.write()
+    desk = Desk(project.root)
+    desk.decide("unsure", name, label="dark", case=0)
+    shown = case_content(desk.session, 0)
+    assert (shown["settled"], shown["next"], desk.session.decided_images) == (True, 1, 0)
+    assert project.said() == set()
+    assert desk.undo()["case"] == 0
+    assert not case_content(desk.session, 0)["settled"]
+
+
+def test_relabelling_turns_yes_into_no_and_all_else_into_yes(project):
+    name = project.add('{"dark":true}')
+    project.write()
+    desk = Desk(project.root)
+    for label in ("dark", "long"):
+        desk.decide("relabel", name, label=label)
+    assert project.said() == {(name, "no", "dark", ""), (name, "yes", "long", "")}
+
+
+def test_images_are_counted_for_each_label_they_have(project):
+    for cells in ('{"dark":true,"long":false}', '{"dark":true,"long":true}', "{}"):
+        project.add(cells)
+    project.write()
+    classes = Desk(project.root).state()["classes"]
+    assert [each["count"] for each in classes] == [2, 1, 0]
+
+
+def test_labels_of_before_the_task_changed_say_nothing(project):
+    project.add("coat", came_as=["coat", "12"])
+    project.write()
+    desk = Desk(project.root)
+    assert (asked(desk), desk.session.labels) == (set(), [None])
+
+
+def test_only_kinds_of_cases_that_there_are_can_be_shown(project):
+    project.add('{"dark":true}')
+    project.write()
+    doubts = Desk(project.root).state()["doubts"]
+    assert {"labels", "near-duplicates"} < {*doubts}
+    assert not {"flips", "errors", "uncertain", "outliers"} & {*doubts}
+    with pytest.raises(PixmillError, match="flips"):
+        Desk(project.root, only="flips")
+
+
+def test_suggestions_about_another_label_are_not_shown(project):
+    names = [project.add(None) for _ in range(3)]
+    project.write()
+    desk = Desk(project.root)
+    advisor = desk.session.advisor
+    advisor.wait(60)
+    count = len(names)
+    advisor.renew("dark", [None] * count, ["yes", "no"], None, set(), set())
+    assert advisor.about("dark").number
+    other = desk.session.advisor.about("long")
+    assert (other.number, other.proposal.sections, other.sample) == (0, [], advisor.last.sample)

@@ -291,11 +291,16 @@ def test_correction_of_several_labels_is_accepted_with_a_row_for_each(project, i
     desk = start()
     asked = {(case.label, case.suggestion) for case in desk.session.cases}
     assert asked == {("long", "no"), ("", None)}
-    desk.decide("keep", name)
-    assert in_data(data) == [name_of(name, "unlabelled")]
-    assert project.said() == {(name, "no", "dark", ""), (name, "yes", "long", "")}
-    desk.decide("no", known, label="long")
-    assert (known, "no", "long", "") in project.said()
-    desk.undo()
+    for label in ("dark", "long", "sleeves"):
+        desk.decide("relabel", name, label=label)
     desk.undo()
     assert (in_data(data), project.said()) == ([], set())
+    desk.decide("keep", name)
+    assert in_data(data) == [name_of(name, "unlabelled")]
+    assert project.said() == {(name, "yes", "dark", ""), (name, "no", "long", "")}
+    desk.decide("no", known, label="long")
+    assert (known, "no", "long", "") in project.said()
+    for _ in range(4):
+        desk.undo()
+    assert (in_data(data), project.said()) == ([], set())
+    assert desk.session.corrections.label(name) == '{"dark":false,"long":true}'

@@ -1,7 +1,5 @@
 """Labels of images in a review, of projects with one label an image and with several."""
 
-from collections import Counter
-
 import pytest
 
 from pixmill.review.labelling import labelling_of
@@ -15,11 +13,6 @@ def test_suggestions_are_about_one_label_at_a_time():
     labels = [DARK, None, "", '{"long":true}']
     assert several.about(labels, "long") == ["no", None, "", "yes"]
     assert labelling_of("one_label").about(["coat", None, ""], "dress") == ["coat", None, ""]
-
-
-def test_images_are_counted_for_each_label_they_have():
-    counts = several.count(Counter([DARK, DARK, None, "", '{"dark":true,"long":true}']))
-    assert (counts["dark"], counts["long"], counts[None]) == (3, 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -319,8 +319,8 @@ class DecisionTable:
         for change in action.changes:
             kept = [row for row in rows[change.key] if row != change.before]
             rows[change.key] = (*kept, *([change.after] if change.after else []))
-        for key, of in rows.items():
-            lines[key] = "".join(map(render_row, sorted(of, key=lambda row: row.answer)))
+        for key, now in rows.items():
+            lines[key] = "".join(map(render_row, sorted(now, key=lambda row: row.answer)))
         header = render_rows(())
         write_durably(self.path, "".join([header, *(lines[key] for key in sorted(lines))]).encode())
         try:
@@ -329,8 +329,8 @@ class DecisionTable:
             write_durably(self.path, before)
             raise
         self._lines = lines
-        for key, of in rows.items():
-            self._set(key, of)
+        for key, now in rows.items():
+            self._set(key, now)
         self._mark = file_mark(self.path)
 
     def _of(self, key: Key) -> list[Row | None]:

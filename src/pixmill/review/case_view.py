@@ -56,6 +56,7 @@ def overview(session: Session, row: int | None = None) -> dict[str, Any]:
     settled = _settled(session)
     return {
         "number": session.number,
+        "task": session.params.task,
         "by": session.by,
         "total": len(session.cases),
         "first": _next_open(settled, -1) if first is None else first,
@@ -119,7 +120,13 @@ def _compared(session: Session, case: Case) -> Sequence[int]:
         session.renew()
         return []
     found: list[int] = []
-    for rows in session.labelling.examples(tables.training, case, tables.labels[row]):
+    labelling = session.labelling
+    answers = labelling.about([*tables.training], case.label)
+    for answer in labelling.answers([tables.labels[row] or "", case.suggestion or ""]):
+        of = [
+            at for at, one in zip(tables.training.values(), answers, strict=True) if one == answer
+        ]
+        rows = np.concatenate([np.zeros(0, np.intp), *of])
         others = rows[(rows != row) & np.isfinite(vectors[rows, 0])]
         order = np.argsort(-(vectors[others] @ vectors[row]), kind="stable")
         found += others[order[:_COMPARED]].tolist()
@@ -133,7 +140,11 @@ def _settled(session: Session) -> list[bool]:
     labels = [*(session.tables.labels if session.tables else ())]
     if session.corrections is not None:
         labels += [session.corrections.label(name) for name in session.corrections.new]
-    return [case.is_settled(labels, decided) for case in session.cases]
+    unsure = session.unsure
+    return [
+        number in unsure or case.is_settled(labels, decided)
+        for number, case in enumerate(session.cases)
+    ]
 
 
 def _kinds(session: Session, settled: Sequence[bool]) -> list[dict[str, Any]]:
@@ -165,7 +176,7 @@ def _image(session: Session, row: int) -> dict[str, Any]:
     show = session.labelling.show
     shown = {
         "label": show(facts.get("label")),
-        "came_as": [show(text) for text in facts.get("came_as", ())],
+        "came_as": [show(text) or text for text in facts.get("came_as", ())],
     }
     decision = decided and _describe(decided, session.labelling.describe(decided))
     return {"id": name, "row": row, **facts, **shown, "decision": decision}

@@ -162,7 +162,7 @@ def find_cases(
         "feedback": feedback,
         "disputed": disputed,
         "conflicts": _conflicts(tables),
-        "near-duplicates": _near_duplicates(tables),
+        "near-duplicates": near_duplicates(tables, tables.labels),
         "outliers": _outliers(profiles, select),
         "dropped": dropped_cases(tables),
     }
@@ -237,23 +237,25 @@ def _conflicts(tables: ReviewTables) -> Iterator[Case]:
         )
 
 
-def _near_duplicates(tables: ReviewTables) -> Iterator[Case]:
+def near_duplicates(tables: ReviewTables, names: Sequence[str | None]) -> Iterator[Case]:
     """Yield sets of near-duplicates that contain every verified pair once.
 
-    Pairs with different labels come first.
+    Args:
+        tables: Tables of the stages.
+        names: Label of each row; pairs with different ones come first. Empty if it says nothing.
     """
     pairs = tables.pairs
-    labels = np.array([label or "" for label in tables.labels], dtype=object)
+    labels = np.array([name or "" for name in names], dtype=object)
     across = labels[pairs[:, 0]] != labels[pairs[:, 1]] if len(pairs) else np.zeros(0, bool)
     order = np.lexsort((-tables.similarity, ~across))
     for edges in covers(pairs.tolist(), order.tolist()):
         members = list(dict.fromkeys(chain.from_iterable(pairs[edges].tolist())))
         is_across = bool(across[edges].any())
-        names = join_names(list(dict.fromkeys(str(tables.labels[row]) for row in members)))
+        of = join_names(list(dict.fromkeys(str(names[row]) for row in members)))
         yield Case(
             "near-duplicates",
             "Near-duplicates with different labels" if is_across else "Near-duplicates",
-            f"{len(members)} images of {names}. "
+            f"{len(members)} images{of and f' of {of}'}. "
             + (
                 "Which label is right, and which images do you keep?"
                 if is_across

@@ -1,6 +1,7 @@
 """Cases of a project with several labels an image: each question is about one label."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 
 import pandas as pd
@@ -8,8 +9,18 @@ import pandas as pd
 from pixmill.core.cells import merge_cells, parse_cells
 from pixmill.core.decided_cells import DecidedCells
 from pixmill.core.decisions import Decided
-from pixmill.review.cases import KINDS, Case, Kind, covers, dropped_cases
+from pixmill.review.cases import Case, Kind, dropped_cases, near_duplicates
 from pixmill.review.review_tables import ReviewTables
+
+CELL_KINDS: tuple[Kind, ...] = (
+    "feedback",
+    "disputed",
+    "conflicts",
+    "labels",
+    "near-duplicates",
+    "dropped",
+)
+"""Kinds of cases, most urgent first."""
 
 
 def find_cell_cases(
@@ -26,10 +37,10 @@ def find_cell_cases(
         "disputed": _disputed(decided or {}),
         "conflicts": _conflicts(tables),
         "labels": _doubtful(tables),
-        "near-duplicates": _near_duplicates(tables),
+        "near-duplicates": near_duplicates(tables, [""] * len(tables.ids)),
         "dropped": dropped_cases(tables),
     }
-    return list(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)))
+    return list(chain.from_iterable(found[kind] for kind in CELL_KINDS if only in (None, kind)))
 
 
 def ask_cell(kind: Kind, row: int, label: str, why: str, suggestion: str | None = None) -> Case:
@@ -48,7 +59,7 @@ def _conflicts(tables: ReviewTables) -> Iterator[Case]:
     for name, texts in tables.labels_that_came().items():
         row = tables.row(name)
         if row is not None:
-            for label in merge_cells(map(parse_cells, texts))[1]:
+            for label in merge_cells(map(cells_of, texts))[1]:
                 yield ask_cell("conflicts", row, label, "The same image came with yes and with no.")
 
 
@@ -61,18 +72,18 @@ def _doubtful(tables: ReviewTables) -> Iterator[Case]:
         row = tables.row(name)
         if row is None or tables.manifest["verdict"].iat[row] != "keep":
             continue
-        known = parse_cells(tables.labels[row]).get(label)
+        known = cells_of(tables.labels[row]).get(label)
         if bool(known) is not (suggested == "yes"):
             said = "Unknown" if known is None else f"Labelled {'yes' if known else 'no'}"
             why = f"{said}; a model that was not trained on this image says {suggested}."
             yield ask_cell("labels", row, label, why, suggested)
 
 
-def _near_duplicates(tables: ReviewTables) -> Iterator[Case]:
-    """Yield sets of near-duplicates that contain every verified pair once."""
-    pairs = tables.pairs
-    for edges in covers(pairs.tolist(), (-tables.similarity).argsort(kind="stable").tolist()):
-        links = tuple((a, b) for a, b in pairs[edges].tolist())
-        members = tuple(dict.fromkeys(chain.from_iterable(links)))
-        why = f"{len(members)} images. Which do you keep?"
-        yield Case("near-duplicates", "Near-duplicates", why, members, links)
+@lru_cache(1 << 16)
+def cells_of(text: str | None) -> dict[str, bool]:
+    """Return the cells of a text, none of one from before the task changed; never change them."""
+    try:
+        found = parse_cells(text or None)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -66,7 +66,6 @@ class Corrections:
         self._tables = tables
         self._params = params
         self._labelling = labelling_of(params.task)
-        self._folder = table.root / self._labelling.base(params)
         self._prefix = "sample-" if is_sample else CORRECTION
         self._inbox = Inbox(table.root / "inbox")
         self._entries, self.malformed = self._inbox.entries()
@@ -74,6 +73,7 @@ class Corrections:
         self.agreed: list[Entry] = []
         self.new: dict[str, Entry] = {}
         self.dropped: dict[str, Decided] = {}
+        self._changed: dict[str, str | None] = {}
         self.accepted = 0
         pending = pending_images(table.actions())
         for entry in self._entries:
@@ -103,9 +103,24 @@ class Corrections:
         return self._inbox.read_image(self.new[image])
 
     def label(self, image: str) -> str | None:
-        """Return the label that users gave a new image last, if it is a class."""
+        """Return what a new image is accepted as.
+
+        It is the label that users gave it last, if it is a class.
+        """
+        if image in self._changed:
+            return self._changed[image]
         answer = self.new[image].corrections[0].answer
         return self._labelling.known(answer, self._params.classes)
+
+    def change(self, image: str, label: str) -> Callable[[], None]:
+        """Change the answer to one of several labels with which a new image is accepted.
+
+        Returns:
+            A function that undoes it.
+        """
+        before = self.label(image)
+        self._changed[image] = self._labelling.change(before, label)
+        return partial(self._changed.__setitem__, image, before)
 
     def facts(self, image: str) -> dict[str, Any]:
         """Return the facts about a new image for the page; its verdict is ``new``."""
@@ -143,7 +158,7 @@ class Corrections:
             label = entry.corrections[0].answer
             description = _describe(entry.corrections, self._labelling.show)
             if entry.id in self.new:
-                why = "Accept it to add it to the images, or drop it for good."
+                why = self._labelling.invitation
                 if label is not None and self.label(entry.id) is None:
                     why = f"'{self._labelling.show(label)}' is not one of the classes: choose one, or drop it."
                 row = rows[entry.id]
@@ -257,7 +272,8 @@ class Corrections:
         """Return the file of an image that is accepted; no part of it comes from the client."""
         newest = entry.corrections[0]
         name = f"{self._prefix}{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
-        return place_within(self._folder / self._labelling.folder(label) / name, self._folder)
+        folder = self._table.root / self._labelling.folder(self._params, label)
+        return place_within(folder / name, self._table.root / "data")
 
     def _record(self, entry: Entry, file: Path) -> Accepted:
         content = self._inbox.read_image(entry)
@@ -284,7 +300,7 @@ def _describe(corrections: Sequence[Correction], show: Callable[[str | None], st
     confidence = prediction.get("confidence")
     share = f" ({confidence:.0%}{doubt})" if isinstance(confidence, int | float) else ""
     labels = ", ".join(
-        dict.fromkeys(f"'{show(item.answer)}'" if item.answer else _NONE for item in corrections)
+        dict.fromkeys(f"'{text}'" if (text := show(item.answer)) else _NONE for item in corrections)
     )
     return (
         f"The model{model and f' {model}'} said '{prediction.get('label')}'{share}; it was "

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from pixmill.review.cases import KINDS
 from pixmill.review.grid.suggesting import DROPPED, SAMPLE
 from pixmill.review.grid.views import View, list_images
 from pixmill.review.review_session import Session
@@ -46,12 +45,14 @@ def grid_state(
     if view.sort != "files":
         session.advisor.wait(_WAIT_SECONDS)
     with session.lock:
-        advice = session.advisor.last
+        advice = session.advisor.about(session.focus)
         order = f"{session.number}.{advice.number}{session.focus}"
+        # Until there is advice about its label again, a window keeps what it has.
+        is_kept = not advice.number and known.startswith(f"{session.number}.")
         selection = selection or Selection(ids=[])
         answer = {"order": order, **_facts(session), "view": view._asdict()}
         answer["selected"] = {"count": len(selection.ids), "where": selection.where}
-        if order != known:
+        if order != known and not is_kept:
             labels = session.answers()[: len(advice.learnt)]
             classes = session.labelling.answers(session.shown_classes())
             queries = session.images.queries
@@ -85,21 +86,23 @@ def _facts(session: Session) -> dict[str, Any]:
     """Return what the page shows around the images of the grid."""
     labels = session.answers()
     counts = Counter(labels)
-    of_labels = session.labelling.count(session.counts)
-    advice = session.advisor.last
+    of_labels = session.count_labels()
+    advice = session.advisor.about(session.focus)
     sample = advice.sample
     progress = session.images.progress()
     return {
         "number": session.number,
         "by": session.by,
-        "task": session.labelling.task,
+        "task": session.params.task,
         "focus": session.focus,
         "classes": [{"name": name, "count": of_labels[name]} for name in session.shown_classes()],
         "answers": [
             {"name": name, "count": counts[name]}
             for name in session.labelling.answers(session.shown_classes())
         ],
-        "doubts": [kind for kind in KINDS if kind != "feedback"] if session.tables else [],
+        "doubts": [kind for kind in session.labelling.kinds if kind != "feedback"]
+        if session.tables
+        else [],
         "queries": sorted({query for query in session.images.queries if query}),
         "progress": progress,
         "labelled": counts.total() - counts[None] - counts[DROPPED],

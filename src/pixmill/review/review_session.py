@@ -25,6 +25,7 @@ from pixmill.core.params.document import edit_params
 from pixmill.core.words import count, printable
 from pixmill.dataset.deciding import ChangedError, DecisionTable
 from pixmill.experiments.compare.comparison import NotComparableError
+from pixmill.heads import head_of
 from pixmill.images.compute import RowLimits, default_workers
 from pixmill.review.cases import Case, Kind
 from pixmill.review.feedback import Corrections
@@ -39,7 +40,7 @@ _AGAIN = "repeat the decision"
 
 _NUMBERS = itertools.count(1)
 
-Verb = Literal["label", "relabel", "keep", "drop", "clear", "yes", "no", "unset"]
+Verb = Literal["label", "relabel", "keep", "drop", "clear", "yes", "no", "unset", "unsure"]
 
 _CELLS: dict[Verb, bool | None] = {"yes": True, "no": False, "unset": None}
 
@@ -55,9 +56,10 @@ class Choice:
     Args:
         rows: The images.
         verb: ``label`` gives a label. ``keep`` overrides the rules of validate. ``relabel`` is
-            both. ``drop`` drops the images. ``clear`` removes all decisions. With several labels
-            an image, ``yes`` and ``no`` answer whether it has one, ``unset`` takes that back, and
-            ``keep`` changes no label.
+            both. ``drop`` drops the images. ``clear`` removes all decisions. ``unsure`` decides
+            nothing; the case counts as seen. With several labels an image, ``yes`` and ``no``
+            answer whether it has one, ``unset`` takes that back, ``relabel`` turns yes into no and
+            all else into yes, and ``keep`` changes no label.
         label: New label, for ``label`` and ``relabel``; the one that ``yes`` and the like answer.
     """
 
@@ -74,7 +76,7 @@ class _Step:
         window: Identifies the window.
         case: Number of the case that it decides, if any.
         rows: The images.
-        undo: Functions that undo it, in order of what they undo.
+        undo: Functions that undo it, in order of what they undo; none if nothing was decided.
     """
 
     window: str
@@ -108,6 +110,7 @@ class Session:
         table: What is decided about them.
         corrections: Images of the inbox; ``None`` before the first run.
         cases: Cases in display order; :meth:`find_case` adds some.
+        head: What a model answers.
         labelling: How images are labelled.
         labels: Label of each row, as the labelling has it; ``None`` without one, :data:`DROPPED`
             if it is not in the grid.
@@ -125,7 +128,7 @@ class Session:
         DataError: ``data/metadata.csv`` or a line of the log is malformed.
         DecisionsError: ``decisions.csv`` is malformed.
         ManifestError: The tables of scrape or validate are missing, or of different runs.
-        PixmillError: There is no base for ``only="flips"``.
+        PixmillError: There is no base for ``only="flips"``, or the task has no such cases.
     """
 
     def __init__(
@@ -145,7 +148,13 @@ class Session:
         self.number = next(_NUMBERS)
         self.table = DecisionTable(self.root)
         has_run = (self.root / "artifacts/validate/manifest.parquet").exists()
+        self.head = head_of(params.task)
         self.labelling = labelling_of(params.task)
+        if only and only not in self.labelling.kinds:
+            raise PixmillError(
+                f"there are no cases of the kind '{only}' with several labels an image",
+                next="pixmill review",
+            )
         doubts = self.labelling.doubts
         self.tables = tables = load_tables(self.root, doubts) if has_run else None
         self.corrections: Corrections | None = None
@@ -158,7 +167,7 @@ class Session:
                 for name, of in self.table.decided.items()
                 if (row := tables.row(name)) is not None
             }
-            flips = _flips(self.root, only)
+            flips = _flips(self.root, only) if "flips" in self.labelling.kinds else None
             waiting = self.corrections.cases()
             self.cases = self.labelling.cases(
                 tables, waiting, flips=flips, decided=decided, only=only
@@ -206,7 +215,12 @@ class Session:
     @property
     def decided_images(self) -> int:
         """Number of images that were decided in this session."""
-        return len({row for step in self._steps for row in step.rows})
+        return len({row for step in self._steps if step.undo for row in step.rows})
+
+    @property
+    def unsure(self) -> set[int | None]:
+        """Numbers of the cases that were seen without a decision."""
+        return {step.case for step in self._steps if not step.undo}
 
     def decided(self, row: int) -> Decided | None:
         """Return what is decided about an image."""
@@ -306,6 +320,8 @@ class Session:
         """Write decisions, and append the functions that undo them."""
         changes: dict[Key, Row | None] = {}
         for choice in choices:
+            if choice.verb == "unsure":
+                continue
             label = to_nfc(choice.label)
             if label:
                 undo += self._declare(label, choice.rows)
@@ -325,12 +341,12 @@ class Session:
     def _correct(self, row: int, verb: Verb, label: str, why: str) -> Callable[[], None]:
         assert self.corrections is not None
         name = str(self.images.ids[row])
+        if label and not self.head.is_exclusive:
+            return self.corrections.change(name, label)
         if verb == "keep":
             label = self.corrections.label(name) or ""
             if not label:
                 raise DecisionError("its label is not one of the classes", next="relabel it")
-        elif label:
-            label = self.labelling.say(label)
         is_accepted = verb not in ("drop", "clear")
         return self.corrections.decide(
             name,
@@ -348,7 +364,8 @@ class Session:
             return clear(now) if now else {}
         if verb == "drop":
             return set_fate(name, "drop", by=self.by, why=why)
-        verb = self.labelling.verbs.get(verb, verb)  # type: ignore[assignment]
+        if verb == "relabel" and not self.head.is_exclusive:
+            verb = "no" if self.labelling.about([self.labels[row]], label) == ["yes"] else "yes"
         split = self._split(row, now)
         fate: dict[Key, Row | None] = {}
         if now is not None and now.fate == "drop":
@@ -356,7 +373,7 @@ class Session:
         if verb in _CELLS:
             return fate | set_cell(name, label, _CELLS[verb], split=split, by=self.by, why=why)
         if verb == "keep":
-            if not self.labelling.is_kept_as_one:
+            if not self.head.is_exclusive:
                 return set_fate(name, "keep", by=self.by, why=why)
             label = (now and now.label) or self._label_to_keep(row)
         if verb != "label":
@@ -469,11 +486,10 @@ class Session:
     def _label_of(self, row: int) -> str | None:
         if row in self.images.hidden:
             return DROPPED
-        came = self.labelling.merge(self.images.came[row])
         of = self.table.decided.get(self.images.ids[row] or "")
-        if of is None:
-            return came
-        return DROPPED if of.fate == "drop" else self.labelling.resolve(of, came)
+        if of is not None and of.fate == "drop":
+            return DROPPED
+        return self.labelling.resolve(self.images.came[row], of)
 
     def answers(self) -> Labels:
         """Return the answer of each row to what suggestions are about."""
@@ -518,14 +534,21 @@ class Session:
                 if of.split in ("val", "test"):
                     held.update(self.images.rows_of(name))
             answers = self.labelling.answers(self.classes)
-            again = looks if self.labelling.is_seen_again else None
-            self.advisor.start(labels, answers, again, {*self._refused}, held)
+            again = looks if self.head.is_exclusive else None
+            self.advisor.start(self.focus, labels, answers, again, {*self._refused}, held)
+
+    def count_labels(self) -> Counter[str]:
+        """Return numbers of images by label."""
+        found = Counter[str]()
+        for text, number in self.counts.items():
+            for label in self.head.labels_of(text) if text else ():
+                found[label] += number
+        return found
 
     def shown_classes(self) -> list[str]:
         """Return the classes, followed by other labels of images."""
-        counts = self.labelling.count(self.counts)
-        others = {label for label, number in counts.items() if label and number}
-        return [*self.classes, *sorted(others - {*self.classes})]
+        others = {*+self.count_labels()} - {*self.classes}
+        return [*self.classes, *sorted(others)]
 
 
 def _one_line(text: str) -> str:

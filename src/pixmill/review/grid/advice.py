@@ -47,7 +47,8 @@ class Advice:
     """What is known at one moment; rows that were added since have no place in it.
 
     Args:
-        number: Number of the renewal.
+        number: Number of the renewal; 0 before the first one.
+        focus: The label that it is about, if images have several.
         sample: Rows of the random sample, in its order.
         vectors: Reduced features, NaN without features.
         learnt: Labels that suggestions may learn from, :data:`DROPPED` for those of validation and
@@ -57,6 +58,7 @@ class Advice:
     """
 
     number: int
+    focus: str
     sample: tuple[int, ...]
     vectors: Floats
     learnt: Labels
@@ -78,11 +80,12 @@ class Advisor:
         self._vectors: Floats = np.zeros((0, 1), np.float32)
         self._next = 0.0
         self._thread: threading.Thread | None = None
-        count = len(images)
-        none = np.full(count, -1, np.int64)
-        nothing = Proposal([], none, np.zeros(count, np.float32), [], none)
-        vectors = np.full((count, 1), np.nan, np.float32)
-        self.last = Advice(0, (), vectors, [None] * count, nothing, None)
+        self.last = _no_advice("", (), np.full((len(images), 1), np.nan, np.float32))
+
+    def about(self, focus: str) -> Advice:
+        """Return the last advice; if it is about another label, only the sample and the vectors."""
+        last = self.last
+        return last if last.focus == focus else _no_advice(focus, last.sample, last.vectors)
 
     @property
     def is_rested(self) -> bool:
@@ -108,6 +111,7 @@ class Advisor:
 
     def renew(
         self,
+        focus: str,
         labels: Labels,
         classes: Sequence[str],
         looks: Sequence[int] | None,
@@ -117,6 +121,7 @@ class Advisor:
         """Renew the advice.
 
         Args:
+            focus: The label that this is about, if images have several.
             labels: Label of each row; ``None`` without one, :data:`DROPPED` if it is not shown.
             classes: All classes.
             looks: How often each image was labelled; ``None``: none is shown again.
@@ -141,6 +146,7 @@ class Advisor:
         rows = np.array(sample, np.int64)
         self.last = Advice(
             self.last.number + 1,
+            focus,
             sample,
             vectors,
             learnt,
@@ -182,6 +188,13 @@ class Advisor:
                 features = np.full((count, part.shape[1]), np.nan, np.float16)
             features[start : start + len(part)] = part
         self._vectors = reduce(features)
+
+
+def _no_advice(focus: str, sample: tuple[int, ...], vectors: Floats) -> Advice:
+    count = len(vectors)
+    none = np.full(count, -1, np.int64)
+    nothing = Proposal([], none, np.zeros(count, np.float32), [], none)
+    return Advice(0, focus, sample, vectors, [None] * count, nothing, None)
 
 
 def split_of(place: int | None) -> str:

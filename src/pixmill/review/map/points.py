@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pixmill.core.cells import show_labels
 from pixmill.evaluate.predictions import held_out
 from pixmill.review.grid.suggesting import DROPPED
 from pixmill.review.map.making import Map
@@ -77,12 +78,12 @@ def _facts(session: Session, labels: pd.DataFrame) -> pd.DataFrame:
     if tables.predictions is None:
         return facts
     answers = tables.predictions.set_index("id")[["label", "predicted", "split"]].astype(object)
-    labelling = session.labelling
-    wrong = map(labelling.is_wrong, answers["label"], answers["predicted"])
+    wrong = map(session.labelling.is_wrong, answers["label"], answers["predicted"])
     is_right = pd.Series(["wrong" if each else "right" for each in wrong], answers.index)
     # Whether a model is right about the images that it was fitted to says nothing.
     answers["right"] = is_right.where(held_out(tables.predictions).to_numpy(bool))
-    answers["predicted"] = answers["predicted"].map(labelling.answer)
+    labels_of = session.head.labels_of
+    answers["predicted"] = [show_labels(labels_of(text)) for text in answers["predicted"]]
     return facts.join(answers.drop(columns="label"))
 
 

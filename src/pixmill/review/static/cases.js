@@ -136,7 +136,7 @@ function show(next, keep = false) {
   // A case that asks about one label is answered by yes or no.
   for (const act of ['yes', 'no', 'unsure']) button(act).hidden = !shown.label;
   for (const act of ['keep', 'relabel']) button(act).hidden = Boolean(shown.label);
-  button('next').querySelector('kbd').textContent = shown.label ? 'Space' : 'n';
+  button('next').querySelector('kbd').hidden = Boolean(shown.label);
   button('accept').hidden = !shown.suggestion || Boolean(shown.label);
   part('accept').textContent = shown.suggestion ? `Relabel to '${shown.suggestion}'` : '';
   overview();
@@ -231,11 +231,10 @@ async function decide(choices) {
   await send({ number: session.number, version, case: number, choices, why: part('reason').value });
   const after = await go(number, true);
   const [first] = choices;
-  const cleared = first.verb === 'clear';
   const made = after.images.find(({ row }) => row === first.rows[0]);
   const count = choices.reduce((sum, { rows }) => sum + rows.length, 0);
-  const what = count > 1 ? `${count} decisions` : made.decision && outcome(made);
-  if (after.settled && !cleared) {
+  const what = { clear: 'Cleared', unsure: 'Not sure: nothing is decided' }[first.verb] ?? (count > 1 ? `Saved: ${count} decisions` : made.decision ? `Saved: ${outcome(made)}` : `Now: ${labelOf(made)}`);
+  if (after.settled && first.verb !== 'clear') {
     if (after.next === null) end();
     else {
       await go(after.next);
@@ -245,7 +244,7 @@ async function decide(choices) {
     const open = after.images.findIndex((one) => !one.decision);
     if (open >= 0 && after.images[chosen].decision) choose(open);
   }
-  say(`${cleared ? 'Cleared' : `Saved: ${what}`}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'All cases are decided.'}`);
+  say(`${what}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'All cases are decided.'}`);
 }
 
 const image = () => shown.images[chosen];
@@ -260,7 +259,7 @@ const acts = {
   accept: () => isShown('accept') && one('relabel', shown.suggestion),
   yes: () => isShown('yes') && one('yes', shown.label),
   no: () => (isShown('no') ? one('no', shown.label) : acts.next()),
-  unsure: () => acts.next(),
+  unsure: () => (shown.label && !shown.settled && part('end').hidden ? one('unsure', shown.label) : acts.next()),
   only: () => isShown('only') && exclusively(() => decide([{ rows: [image().row], verb: 'keep' }, { rows: all().filter((row) => row !== image().row), verb: 'drop' }])),
   'keep-all': () => isShown('keep-all') && exclusively(() => decide([{ rows: all(), verb: 'keep' }])),
   'drop-all': () => isShown('drop-all') && exclusively(() => decide([{ rows: all(), verb: 'drop' }])),
@@ -283,7 +282,7 @@ const acts = {
 
 const KEYS = {
   k: 'keep', d: 'drop', r: 'relabel', a: 'accept', o: 'only', K: 'keep-all', D: 'drop-all', x: 'clear', u: 'undo',
-  n: 'no', y: 'yes', p: 'previous', '?': 'help', ' ': 'next',
+  n: 'no', y: 'yes', p: 'previous', '?': 'help', ' ': 'unsure',
 };
 
 // Return the act of a key; `done` if it has been done.
@@ -300,13 +299,14 @@ function key(event) {
   else if (event.key === 'ArrowLeft') choose(chosen - 1);
   else if (event.key === 'w') part('reason').focus();
   // A key that is held down only turns pages.
-  else return act && (!event.repeat || act === 'next' || act === 'previous' || (act === 'no' && !shown.label)) ? act : '';
+  else return act && (!event.repeat || act === 'previous' || (['no', 'unsure'].includes(act) && !shown.label)) ? act : '';
   return 'done';
 }
 
 const begin = () => exclusively(async () => {
   wait('Reading the cases …');
   session = await ask(`cases${location.search}`).finally(() => wait(''));
+  document.body.dataset.task = session.task;
   if (!session.total) return empty();
   part('none').hidden = true;
   part('case-actions').hidden = false;

@@ -429,7 +429,7 @@ function key(event) {
   if (!state) return '';
   if (event.target.closest('select, input') || (event.target.closest('button, a') && ['Enter', ' '].includes(event.key))) return '';
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -scroller.columns, ArrowDown: scroller.columns, Home: -Infinity, End: Infinity }[event.key];
-  const pressed = event.shiftKey && KEYS[event.key] ? '' : labelling.key(event);
+  const pressed = labelling.key(event); // also where Shift and a digit is `/`, as in German
   const label = pressed.length === 1 && facts.classes[LABEL_KEYS.indexOf(pressed)];
   if (step) selection.move(selection.focus + step, event.shiftKey);
   else if (event.key === ' ') selection.toggle(selection.focus);

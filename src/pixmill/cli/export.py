@@ -121,7 +121,7 @@ def _report(done: "ExportResult") -> None:
         n = next(iter(done.checked.values()))[0].n
         print(
             f"Compared with the model on {n:,} test "
-            f"images:\n\n{_table(agreement_rows(done.checked))}\n"
+            f"images:\n\n{_table(agreement_rows(done.checked, done.same))}\n"
         )
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     if done.removed:

@@ -83,7 +83,9 @@ def test_nearest_training_images_of_the_evaluated_model(
     vector: Future[bytes] = Future()
     vector.set_result(angles[1])
     loaded: Any = SimpleNamespace(
-        path=tmp_path, vector=lambda _: vector, model=SimpleNamespace(task="one_label")
+        path=tmp_path,
+        vector=lambda _: vector,
+        model=SimpleNamespace(task="one_label", labels=["coat"]),
     )
     models: Any = SimpleNamespace(current=loaded)
     endpoints = Endpoints(models, SimpleNamespace(), tmp_path, None, None, (), is_local=True)
@@ -97,6 +99,10 @@ def test_nearest_training_images_of_the_evaluated_model(
     assert asyncio.run(replace(endpoints, is_local=False).nearest(b"")) == []
     forwarded: Any = SimpleNamespace(headers=Headers({"X-Forwarded-For": "192.0.2.1"}))
     assert asyncio.run(nearest(forwarded, endpoints)).body == b'{"nearest":[]}'
+    for task, labels in (("labels", ["coat"]), ("one_label", ["hat"])):  # evaluated before
+        loaded.model = SimpleNamespace(task=task, labels=labels)
+        assert asyncio.run(endpoints.nearest(b"")) == []
+    loaded.model = SimpleNamespace(task="one_label", labels=["coat"])
     (tmp_path / NOVELTY_FILE).write_bytes(b"a later model")
     assert asyncio.run(endpoints.nearest(b"")) == []
 

@@ -73,7 +73,7 @@ class Explainer:
         """
         choice = self._choose(own)
         loaded = choice.loaded
-        find = nearest_finder(self._root, loaded.path, loaded.model.task)
+        find = nearest_finder(self._root, loaded.path, loaded.model)
         found = _result(lambda: loaded.predict([content])[0])
         vector = _result(lambda: loaded.vector(content)) if find else None
         answer = found if isinstance(found, Answer) else Answer(None, Prediction(reason=found))

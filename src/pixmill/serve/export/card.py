@@ -174,9 +174,16 @@ def render_card(
     return f"{text.strip()}\n"
 
 
-def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[str]]:
-    """Return the table of the formats; its first row is the header."""
-    header = ["file", "same class", "largest difference", "accuracy", "change", "size"]
+def agreement_rows(
+    checked: Mapping[str, tuple[Agreement, int]], same: str = "same class"
+) -> list[list[str]]:
+    """Return the table of the formats; its first row is the header.
+
+    Args:
+        checked: As for :func:`render_card`.
+        same: What the answers are that the share is of.
+    """
+    header = ["file", same, "largest difference", "accuracy", "change", "size"]
     return [header] + [
         [
             FORMATS[name],

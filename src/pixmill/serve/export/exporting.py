@@ -64,6 +64,7 @@ class ExportResult:
         refused: Reason for each refused format.
         removed: Files of an earlier export that were not written again.
         missing: Install command for each format whose packages are missing.
+        same: What the answers are whose share is checked.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class ExportResult:
     refused: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    same: str = "same class"
 
 
 class _FormatError(Exception):
@@ -156,6 +158,8 @@ def export(
             )
 
         result = ExportResult(output, missing=missing)
+        if not classifier.head.is_exclusive:
+            result.same = "same answers"
         earlier = [name for name in FORMATS.values() if (output / name).exists()]
         _clear(output)
         write_text(output / LABELS, labels_text(description.labels))

@@ -146,7 +146,7 @@ class Endpoints:
         loaded = self.loaded
         if not self.root or not self.is_local:
             return []
-        find = await asyncio.to_thread(nearest_finder, self.root, loaded.path, loaded.model.task)
+        find = await asyncio.to_thread(nearest_finder, self.root, loaded.path, loaded.model)
         if find is None:
             return []
         vector = await asyncio.wrap_future(loaded.vector(content))

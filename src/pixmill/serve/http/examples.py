@@ -13,7 +13,7 @@ from pixmill.core.cells import show_labels
 from pixmill.core.errors import PixmillError
 from pixmill.heads import head_of
 from pixmill.images.fit import thumbnail, thumbnail_uri
-from pixmill.models.model_folder import NOVELTY_FILE, ONE_LABEL
+from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.nearest import load_training, most_similar
 from pixmill.serve.predict.model import Model
 
@@ -73,11 +73,11 @@ def _read(root: Path, task: str) -> list[Example]:
 
 
 def nearest_finder(
-    root: Path, folder: Path, task: str = ONE_LABEL
+    root: Path, folder: Path, model: Model
 ) -> Callable[[bytes], list[dict[str, Any]]] | None:
     """Return a function from a vector to the most similar training images.
 
-    ``None`` without an evaluation of the model.
+    ``None`` without an evaluation of the model, or if that is of another task.
 
     It returns ``id``, ``label``, ``similarity`` and ``thumbnail`` (a ``data:`` URI) of images that
     the packed train split has. Files are read again only after they changed.
@@ -85,7 +85,7 @@ def nearest_finder(
     Args:
         root: Project folder.
         folder: The model's folder, or its file.
-        task: What the model answers, as in params.yaml.
+        model: The model.
     """
     files = (
         root / "artifacts/evaluate/nearest.parquet",
@@ -93,18 +93,28 @@ def nearest_finder(
         folder / NOVELTY_FILE,
     )
     return _nearest_finder(
-        root, folder, task, *(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+        root,
+        folder,
+        model.task,
+        tuple(model.labels),
+        *(path.stat().st_mtime_ns if path.exists() else 0 for path in files),
     )
 
 
 @lru_cache(maxsize=1)
 def _nearest_finder(
-    root: Path, folder: Path, task: str, *_: int
+    root: Path, folder: Path, task: str, labels: tuple[str, ...], *_: int
 ) -> Callable[[bytes], list[dict[str, Any]]] | None:
     training = load_training(root, folder)
     if training is None:
         return None
-    head = head_of(task)
+    labels_of = head_of(task).labels_of
+    try:
+        shown = {text: labels_of(text) for text in {*training["label"]}}
+    except ValueError:  # texts are no cells
+        return None
+    if not {*labels}.issuperset(*shown.values()):
+        return None
     packed, pixels = _open(root, "train")
     rows = {row["id"]: row["row"] for row in packed}
 
@@ -113,7 +123,7 @@ def _nearest_finder(
         return [
             {
                 "id": each["id"],
-                "label": show_labels(head.labels_of(each["label"])),
+                "label": show_labels(shown[each["label"]]),
                 "similarity": each["similarity"],
                 "thumbnail": thumbnail_uri(pixels[rows[each["id"]]]),
             }

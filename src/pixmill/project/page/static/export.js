@@ -42,7 +42,8 @@ export function setUp() {
 
 function agreement(found) {
   const largest = Math.max(0.001, found["largest difference"]).toFixed(3);
-  return `Compared with the model on test images: the same class for ${found["same class"]}, probabilities within ${largest}. Accuracy ${found.accuracy} (change: ${found.change}).`;
+  const same = found["same answers"] ? `the same answers for ${found["same answers"]}` : `the same class for ${found["same class"]}`;
+  return `Compared with the model on test images: ${same}, probabilities within ${largest}. Accuracy ${found.accuracy} (change: ${found.change}).`;
 }
 
 // Mails grow by 37 %, and many providers allow 25 MB.

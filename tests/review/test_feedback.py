@@ -288,7 +288,13 @@ def test_correction_of_several_labels_is_accepted_with_a_row_for_each(project, i
     given = {"prediction": {"label": "none of these"}, "label": None, "model": MODEL}
     inbox.add(jpeg(901), extension=".jpg", labels={"dark": True, "long": False}, **given)
     name = inbox.add(jpeg(900), extension=".jpg", labels={"dark": False, "long": True}, **given)
+    # What is about another task, or no class, is not asked.
+    for seed, label, labels in ((903, "coat", None), (904, None, {"": True, "gone": True})):
+        content = jpeg(seed)
+        project.add("{}", content=content)
+        inbox.add(content, extension=".jpg", **{**given, "label": label, "labels": labels})
     desk = start()
+    assert desk.session.corrections.foreign == 1
     asked = {(case.label, case.suggestion) for case in desk.session.cases}
     assert asked == {("long", "no"), ("", None)}
     for label in ("dark", "long", "sleeves"):

@@ -19,6 +19,7 @@ from pixmill.core.manifest import CORRECTION
 from pixmill.core.params import Params
 from pixmill.dataset.deciding import Accepted, Action, DecisionTable
 from pixmill.dataset.inbox import Correction, Entry, Inbox
+from pixmill.heads import head_of
 from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.review.cases import Case
 from pixmill.review.labelling import labelling_of
@@ -44,6 +45,7 @@ class Corrections:
 
     Attributes:
         malformed: Number of files that cannot be read.
+        foreign: Number of images that were labelled for another task.
         known: Images that are in the manifest under another label.
         agreed: Images that need no decision: in the manifest under the same label, or dropped.
         new: Images that are not in the manifest, by id.
@@ -68,7 +70,10 @@ class Corrections:
         self._labelling = labelling_of(params.task)
         self._prefix = "sample-" if is_sample else CORRECTION
         self._inbox = Inbox(table.root / "inbox")
-        self._entries, self.malformed = self._inbox.entries()
+        entries, self.malformed = self._inbox.entries()
+        is_one = head_of(params.task).is_exclusive
+        self._entries = [one for one in entries if (one.corrections[0].labels is None) is is_one]
+        self.foreign = len(entries) - len(self._entries)
         self.known: list[Entry] = []
         self.agreed: list[Entry] = []
         self.new: dict[str, Entry] = {}
@@ -166,9 +171,9 @@ class Corrections:
                 continue
             known = self._tables.row(entry.original)
             assert known is not None
-            title = "Correction: an image of the project"
             has = self._tables.labels[known]
-            yield from self._labelling.ask(known, title, description, has, label)
+            classes = self._params.classes
+            yield from self._labelling.ask(known, description, has, label, classes)
 
     def decide(
         self, image: str, label: str | None, *, drop: bool = False, by: str, why: str

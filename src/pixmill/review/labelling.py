@@ -74,9 +74,15 @@ class OneLabel:
         return " or ".join(of.labels)
 
     def ask(
-        self, row: int, title: str, why: str, known: str | None, given: str | None
+        self,
+        row: int,
+        why: str,
+        known: str | None,
+        given: str | None,
+        classes: Sequence[str],  # noqa: ARG002 (the page shows what is none)
     ) -> list[Case]:
         """Return the cases of a correction of an image of the project."""
+        title = "Correction: an image of the project"
         why += f" The project has it as '{known or 'conflicting'}'."
         return [Case("feedback", title, why, (row,), suggestion=given)]
 
@@ -170,13 +176,13 @@ class SeveralLabels(OneLabel):
         return self.show(_text(of.resolve_cells({}))) or ""
 
     def ask(
-        self, row: int, title: str, why: str, known: str | None, given: str | None
+        self, row: int, why: str, known: str | None, given: str | None, classes: Sequence[str]
     ) -> list[Case]:
-        """Return a case for each label about which the correction says something else."""
-        del title
+        """Return a case for each of the classes about which the correction says something else."""
         return [
             ask_cell("feedback", row, label, why, _WORDS[is_yes])
             for label, is_yes in sorted(cells_of(given).items() - cells_of(known).items())
+            if label in classes
         ]
 
     def folder(self, params: Params, label: str) -> str:  # noqa: ARG002 (it has several)

@@ -323,6 +323,8 @@ class Session:
             if choice.verb == "unsure":
                 continue
             label = to_nfc(choice.label)
+            if not label and choice.verb in ("label", "relabel", *_CELLS):
+                raise DecisionError("a label is missing", next="choose one")
             if label:
                 undo += self._declare(label, choice.rows)
             for row in choice.rows:

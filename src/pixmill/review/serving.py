@@ -110,6 +110,8 @@ class ReviewSite:
                 found.append(f"Nothing to review{f' in {only}' if only else ''}.")
             if malformed := session.corrections.malformed:
                 found.append(f"{count(malformed, 'file')} of inbox/corrections/ cannot be read.")
+            if foreign := session.corrections.foreign:
+                found.append(f"{count(foreign, 'image')} of the inbox: labelled for another task.")
         if lost := describe_missing(self._root):
             found += [*lost[0], f"Next: {lost[1]}"]
         return found

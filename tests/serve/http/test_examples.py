@@ -115,6 +115,6 @@ def test_reads_a_correction_of_several_labels(labels_folder: Path) -> None:
         "label": None,
         "labels": {"dark": True, "kurtā; long": False},
     }
-    for texts in ([], ["dark"], ['{"dark": 1}'], ['{"red": true}'], ["{}", "{}"]):
+    for texts in ([], ["dark"], ['{"dark": 1}'], ['{"red": true}'], ["{}"], ['{"": true}']):
         with pytest.raises(ProblemError):
             endpoints.read_correction(texts)

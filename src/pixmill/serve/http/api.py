@@ -20,7 +20,7 @@ from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from pixmill import __version__
 from pixmill.core.cells import show_labels
@@ -47,11 +47,10 @@ _LOG = logging.getLogger("pixmill.serve")
 _INBOX_SHARE = 0.25
 """Part of the inbox that each client of another machine may fill in a day."""
 
-_EXPECTED = (
-    "Send one part named 'label', with a class or nothing.",
-    'Send one part named \'labels\', such as {"dark": true, "long": false}.',
+_CELLS = TypeAdapter(
+    Annotated[dict[Annotated[str, Field(min_length=1)], bool], Field(min_length=1)]
 )
-"""What is wrong with a correction of one label, and of several."""
+"""A correction of several labels."""
 
 _INBOX_USED = "This client has sent too many corrections today."
 
@@ -165,19 +164,20 @@ class Endpoints:
         Raises:
             ProblemError: There is not one text, or it is not as the model's answers.
         """
-        several = self.loaded.model.limits is not None
-        if len(texts) != 1:
-            raise ProblemError(422, _EXPECTED[several])
-        if not several:
-            self.check_label(texts[0])
-            return {"label": texts[0] or None}
+        is_one = self.loaded.model.head.is_exclusive
         try:
-            cells = TypeAdapter(dict[str, bool]).validate_json(texts[0], strict=True)
-        except ValidationError as error:
-            raise ProblemError(422, _EXPECTED[several]) from error
-        for label in cells:
+            (text,) = texts
+            cells = {} if is_one else _CELLS.validate_json(text, strict=True)
+        except ValueError as error:
+            expected = (
+                "'label', with a class or nothing"
+                if is_one
+                else """'labels', such as {"dark": true, "long": false}"""
+            )
+            raise ProblemError(422, f"Send one part named {expected}.") from error
+        for label in cells or [text]:
             self.check_label(label)
-        return {"label": None, "labels": cells}
+        return {"label": None, "labels": cells} if cells else {"label": text or None}
 
     async def fetch(
         self, request: Request, images: Sequence[RequestImage]

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.cells import show_labels
+from pixmill.core.cells import NONE, show_labels
 from pixmill.core.errors import PixmillError
 from pixmill.heads import head_of
 from pixmill.images.fit import thumbnail, thumbnail_uri
@@ -28,7 +28,7 @@ class Example:
 
     Args:
         id: The sha256 of the original.
-        labels: Its class, or the labels that it has.
+        labels: Its class, or the labels that it has, if any.
         jpeg: The packed image, which the network sees, as a JPEG.
     """
 
@@ -56,11 +56,13 @@ async def load_examples(root: Path | None, model: Model) -> dict[str, Example]:
 def _read(root: Path, task: str) -> list[Example]:
     rows, pixels = _open(root, "test")
     labels_of = {row["id"]: tuple(head_of(task).labels_of(row["label"])) for row in rows}
-    labels = sorted({*chain(*labels_of.values())})
+    # Images without any label are examples, too.
+    shown = {name: labels or (NONE,) for name, labels in labels_of.items()}
+    labels = sorted({*chain(*shown.values())})
     each = max(1, min(_MAX_PER_CLASS, _MAX_EXAMPLES // max(1, len(labels))))
     found: dict[str, dict[str, Any]] = {}
     for label in labels:
-        of_label = [row for row in rows if label in labels_of[row["id"]]]
+        of_label = [row for row in rows if label in shown[row["id"]]]
         found |= {row["id"]: row for row in of_label[:each]}
     return [
         Example(

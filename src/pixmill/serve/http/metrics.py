@@ -40,7 +40,7 @@ class Metrics:
         waiting.set_function(lambda: models.current.waiting if models.current else 0)
         self._predictions = Counter(
             "pixmill_predictions",
-            "Images predicted, by class and whether sure.",
+            "Images predicted, by class (empty: several labels) and whether sure.",
             ["label", "sure"],
             registry=registry,
         )
@@ -72,8 +72,9 @@ class Metrics:
         """Count a prediction, or an image without one."""
         if prediction.label is None:
             self._failures.labels(prediction.reason or "unknown").inc()
-        elif prediction.labels is None:
-            self._predictions.labels(prediction.label, _word(prediction.sure)).inc()
+        else:
+            label = "" if prediction.labels else prediction.label
+            self._predictions.labels(label, _word(prediction.sure)).inc()
         for label, has in (prediction.labels or {}).items():
             sure = _word((prediction.sure_labels or {})[label])
             self._answers.labels(label, "yes" if has else "no", sure).inc()

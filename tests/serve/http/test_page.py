@@ -533,3 +533,41 @@ def test_asks_for_a_key_and_retries_a_busy_server(browser, project, tmp_path):
     page.one("again").click()
     page.until(lambda: page.text("note") == "The server does not answer. Is it still running?")
     assert page.focused() == "choose"
+
+
+def test_answers_and_corrects_each_of_several_labels(browser, labels_folder, tmp_path):
+    train = tmp_path / "artifacts/train"
+    shutil.copytree(labels_folder, train)
+    paths = [tmp_path / f"{number}.jpg" for number in range(2)]
+    for number, path in enumerate(paths):
+        path.write_bytes(picture(number))
+    classifier = Classifier.load(train)
+    shares = [one.probabilities[0] for one in classifier.predict([*map(picture, range(2))])]
+    less, more = (paths[place] for place in np.argsort(shares))
+    known = read_json(train / "calibration.json", stage="train")
+    thresholds = [float(np.mean(shares)), 0.9999, 0.9999]
+    write_json(train / "calibration.json", known | {"thresholds": thresholds})
+    with serving(tmp_path, 1) as address:
+        page = Page(browser, address)
+        first, *_ = classifier.labels
+        for path, title in ((more, first), (less, "none of these")):
+            page.choose(path)
+            page.until(lambda path=path: path.name in page.text("caption"))
+            page.answered()
+            assert page.text("title").replace("?", "").lower() == title
+            said = {name: value.split()[0].rstrip("?") for name, value in bars(page)}
+            assert said == {name: "yes" if name == title else "no" for name in classifier.labels}
+        page.one("wrong").click()
+        yes, no = page.all("#choices .tick")[0].find_elements(By.TAG_NAME, "button")
+        save, none = page.all("#choices > button")
+        assert not save.is_enabled()
+        none.click()
+        assert no.get_attribute("aria-pressed") == "true"
+        yes.click()
+        label = page.run("document.querySelector('#choices .tick').ariaLabel")
+        save.click()
+        page.until(lambda: page.text("message").startswith("Thank you."))
+        assert page.browser.get_log("browser") == []
+    (correction,) = (tmp_path / "inbox/corrections").iterdir()
+    kept = json.loads(correction.read_bytes().partition(b"\n")[0])
+    assert kept["labels"] == {name: name == label for name in classifier.labels}

@@ -555,7 +555,7 @@ def test_answers_and_corrects_each_of_several_labels(browser, labels_folder, tmp
             page.until(lambda path=path: path.name in page.text("caption"))
             page.answered()
             assert page.text("title").replace("?", "").lower() == title
-            said = {name: value.split()[0].rstrip("?") for name, value in bars(page)}
+            said = {name: value.split(": ")[1].rstrip("?") for name, value in bars(page)}
             assert said == {name: "yes" if name == title else "no" for name in classifier.labels}
         page.one("wrong").click()
         yes, no = page.all("#choices .tick")[0].find_elements(By.TAG_NAME, "button")

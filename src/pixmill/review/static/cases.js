@@ -1,6 +1,7 @@
 // One case at a time: large images, what is known about them, and decisions by key.
 // All content is untrusted: it is set as text, never as markup.
 
+import { LABELLINGS } from './labelling.js';
 import { LABEL_KEYS } from './labels.js';
 import { KINDS, ask, askLabel, decide as send, make, part, say, undo, wait, warn, window_ } from './page.js';
 
@@ -136,7 +137,7 @@ function show(next, keep = false) {
   // A case that asks about one label is answered by yes or no.
   for (const act of ['yes', 'no', 'unsure']) button(act).hidden = !shown.label;
   for (const act of ['keep', 'relabel']) button(act).hidden = Boolean(shown.label);
-  button('next').querySelector('kbd').hidden = Boolean(shown.label);
+  for (const kbd of button('next').querySelectorAll('kbd')) kbd.hidden = Boolean(shown.label);
   button('accept').hidden = !shown.suggestion || Boolean(shown.label);
   part('accept').textContent = shown.suggestion ? `Relabel to '${shown.suggestion}'` : '';
   overview();
@@ -258,7 +259,7 @@ const acts = {
   clear: () => image().decision && one('clear'),
   accept: () => isShown('accept') && one('relabel', shown.suggestion),
   yes: () => isShown('yes') && one('yes', shown.label),
-  no: () => (isShown('no') ? one('no', shown.label) : acts.next()),
+  no: () => isShown('no') && one('no', shown.label),
   unsure: () => (shown.label && !shown.settled && part('end').hidden ? one('unsure', shown.label) : acts.next()),
   only: () => isShown('only') && exclusively(() => decide([{ rows: [image().row], verb: 'keep' }, { rows: all().filter((row) => row !== image().row), verb: 'drop' }])),
   'keep-all': () => isShown('keep-all') && exclusively(() => decide([{ rows: all(), verb: 'keep' }])),
@@ -282,7 +283,7 @@ const acts = {
 
 const KEYS = {
   k: 'keep', d: 'drop', r: 'relabel', a: 'accept', o: 'only', K: 'keep-all', D: 'drop-all', x: 'clear', u: 'undo',
-  n: 'no', y: 'yes', p: 'previous', '?': 'help', ' ': 'unsure',
+  y: 'yes', p: 'previous', '?': 'help', ' ': 'unsure',
 };
 
 // Return the act of a key; `done` if it has been done.
@@ -293,13 +294,13 @@ function key(event) {
     return '';
   }
   if (event.key === ' ' && event.target instanceof HTMLButtonElement) return '';
-  const act = KEYS[event.key];
+  const act = event.key === 'n' ? LABELLINGS[session.task].n : KEYS[event.key];
   if (/^[1-9]$/.test(event.key)) choose(Number(event.key) - 1);
   else if (event.key === 'ArrowRight') choose(chosen + 1);
   else if (event.key === 'ArrowLeft') choose(chosen - 1);
   else if (event.key === 'w') part('reason').focus();
   // A key that is held down only turns pages.
-  else return act && (!event.repeat || act === 'previous' || (['no', 'unsure'].includes(act) && !shown.label)) ? act : '';
+  else return act && (!event.repeat || ['next', 'previous'].includes(act) || (act === 'unsure' && !shown.label)) ? act : '';
   return 'done';
 }
 

@@ -2,6 +2,7 @@
 // facts: the last answer of the server; state: the last one with images.
 
 const one = {
+  n: 'next', // what the key does in a case
   key: (event) => event.key,
   // The decision that a label's key makes. known: the cells of the selected images.
   verb: () => 'label',
@@ -26,10 +27,11 @@ const one = {
 const words = { yes: true, no: false };
 
 const several = {
+  n: 'no',
   // With Shift it says no, so digits are known by their place.
   key: (event) => event.code.match(/^Digit(\d)$/)?.[1] ?? event.key.toLowerCase(),
   verb: (known, label, isNo) => (known.every((cells) => cells[label] === !isNo) ? 'unset' : isNo ? 'no' : 'yes'),
-  said: (verb, label) => ({ yes: `labelled ${label}`, no: `labelled not ${label}`, unset: `with ${label} as it came` })[verb],
+  said: (verb, label) => ({ yes: `labelled ${label}`, no: `labelled not ${label}`, unset: `with the ${label} of the data again` })[verb],
   stays: (view, facts, verb, label) => label !== facts.focus || view.scope === `class:${verb}`,
   // Show an answer before the server has it.
   apply: (state, rows, verb, label) => {

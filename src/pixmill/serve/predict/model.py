@@ -99,7 +99,7 @@ class Model:
     def doubt(self) -> str:
         """Why an answer of it is not sure."""
         if self.limits:
-            return "the promised accuracy does not hold for all labels"
+            return "the promised accuracy does not hold for the least certain label, which the share is of"
         return (
             f"the confidence is below the model's threshold of {100 * (self.threshold or 0):.1f} %"
         )

@@ -26,8 +26,8 @@ export function note({ labels, unlike }) {
   return notes.filter(Boolean).join(' ');
 }
 
-// Return what stands beside the bar of a label.
-export const said = ({ answer, sure, probability }) => `${answer ? 'yes' : 'no'}${sure === false ? '?' : ''} ${percent(probability)}`;
+// Return what stands beside the bar of a label: the probability of yes, and the answer.
+export const said = ({ answer, sure, probability }) => `${percent(probability)}: ${answer ? 'yes' : 'no'}${sure === false ? '?' : ''}`;
 
 // Return when the answer to each label is yes, and sure.
 export const limits = (labels) => Object.entries(labels).map(([label, { threshold, sure_yes: yes, sure_no: no }]) => {

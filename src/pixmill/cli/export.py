@@ -119,10 +119,8 @@ def _report(done: "ExportResult") -> None:
 
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
-        print(
-            f"Compared with the model on {n:,} test "
-            f"images:\n\n{_table(agreement_rows(done.checked, done.same))}\n"
-        )
+        rows = agreement_rows(done.checked, is_exclusive=done.is_exclusive)
+        print(f"Compared with the model on {n:,} test images:\n\n{_table(rows)}\n")
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     if done.removed:
         announce(f"Removed, of the earlier export: {', '.join(done.removed)}")

@@ -315,10 +315,7 @@ class DecisionTable:
             for of in self._decided.values():
                 for row in sorted(of.rows, key=lambda row: row.answer):
                     lines[row.key] = lines.get(row.key, "") + render_row(row)
-        rows = {change.key: self._rows.get(change.key, ()) for change in action.changes}
-        for change in action.changes:
-            kept = [row for row in rows[change.key] if row != change.before]
-            rows[change.key] = (*kept, *([change.after] if change.after else []))
+        rows = self._after(action.changes)
         for key, now in rows.items():
             lines[key] = "".join(map(render_row, sorted(now, key=lambda row: row.answer)))
         header = render_rows(())
@@ -332,6 +329,15 @@ class DecisionTable:
         for key, now in rows.items():
             self._set(key, now)
         self._mark = file_mark(self.path)
+
+    def _after(self, changes: Iterable[Change]) -> dict[Key, tuple[Row, ...]]:
+        """Return the rows after changes, by image and label."""
+        found: dict[Key, tuple[Row, ...]] = {}
+        for change in changes:
+            rows = found.get(change.key, self._rows.get(change.key, ()))
+            kept = [row for row in rows if row != change.before]
+            found[change.key] = (*kept, *filter(None, [change.after]))
+        return found
 
     def _of(self, key: Key) -> list[Row | None]:
         """Return the rows about an image and label; ``None`` is the only one if there is none."""

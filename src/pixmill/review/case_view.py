@@ -178,7 +178,10 @@ def _image(session: Session, row: int) -> dict[str, Any]:
         "label": show(facts.get("label")),
         "came_as": [show(text) or text for text in facts.get("came_as", ())],
     }
-    decision = decided and _describe(decided, session.labelling.describe(decided))
+    decision = None
+    if decided is not None:
+        said = show(session.labelling.resolve((), decided))
+        decision = _describe(decided, said or " or ".join(decided.labels))
     return {"id": name, "row": row, **facts, **shown, "decision": decision}
 
 

@@ -72,7 +72,7 @@ class Corrections:
         self._inbox = Inbox(table.root / "inbox")
         entries, self.malformed = self._inbox.entries()
         is_one = head_of(params.task).is_exclusive
-        self._entries = [one for one in entries if (one.corrections[0].labels is None) is is_one]
+        self._entries = [*filter(lambda of: (of.corrections[0].labels is None) is is_one, entries)]
         self.foreign = len(entries) - len(self._entries)
         self.known: list[Entry] = []
         self.agreed: list[Entry] = []

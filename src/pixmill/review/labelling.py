@@ -69,10 +69,6 @@ class OneLabel:
         """Return the label of an image after its answer to this one changed."""
         return label
 
-    def describe(self, of: Decided) -> str:
-        """Return what people said of the labels of an image."""
-        return " or ".join(of.labels)
-
     def ask(
         self,
         row: int,
@@ -170,10 +166,6 @@ class SeveralLabels(OneLabel):
         """Return the cells, with no instead of yes for a label, and yes for all else."""
         cells = cells_of(text)
         return render_cells({**cells, label: not cells.get(label, False)})
-
-    def describe(self, of: Decided) -> str:
-        """Return what people said of the labels of an image."""
-        return self.show(_text(of.resolve_cells({}))) or ""
 
     def ask(
         self, row: int, why: str, known: str | None, given: str | None, classes: Sequence[str]

@@ -34,7 +34,7 @@ from pixmill.review.grid.images import ImageTable
 from pixmill.review.grid.suggesting import DROPPED, Labels
 from pixmill.review.labelling import labelling_of
 from pixmill.review.preview import Previews
-from pixmill.review.review_tables import load_tables
+from pixmill.review.review_tables import ReviewTables, load_tables
 
 _AGAIN = "repeat the decision"
 
@@ -150,11 +150,6 @@ class Session:
         has_run = (self.root / "artifacts/validate/manifest.parquet").exists()
         self.head = head_of(params.task)
         self.labelling = labelling_of(params.task)
-        if only and only not in self.labelling.kinds:
-            raise PixmillError(
-                f"there are no cases of the kind '{only}' with several labels an image",
-                next="pixmill review",
-            )
         doubts = self.labelling.doubts
         self.tables = tables = load_tables(self.root, doubts) if has_run else None
         self.corrections: Corrections | None = None
@@ -162,16 +157,7 @@ class Session:
         readers: dict[str, Callable[[], bytes]] = {}
         if tables is not None:
             self.corrections = Corrections(self.table, tables, params, is_sample=is_sample)
-            decided = {
-                row: of
-                for name, of in self.table.decided.items()
-                if (row := tables.row(name)) is not None
-            }
-            flips = _flips(self.root, only) if "flips" in self.labelling.kinds else None
-            waiting = self.corrections.cases()
-            self.cases = self.labelling.cases(
-                tables, waiting, flips=flips, decided=decided, only=only
-            )
+            self.cases = self._find_cases(tables, self.corrections, only)
             readers = {name: partial(self.corrections.read, name) for name in self.corrections.new}
         self.images = ImageTable(workspace, params, tables, readers)
         self.focus = ""
@@ -198,6 +184,26 @@ class Session:
             workers=max(1, default_workers() - 1),
         )
         self._stack = ExitStack()
+
+    def _find_cases(
+        self, tables: ReviewTables, corrections: Corrections, only: Kind | None
+    ) -> list[Case]:
+        kinds = self.labelling.kinds
+        if only and only not in kinds:
+            raise PixmillError(
+                f"there are no cases of the kind '{only}' with several labels an image",
+                next="pixmill review",
+            )
+        rows = {name: tables.row(name) for name in self.table.decided}
+        return self.labelling.cases(
+            tables,
+            corrections.cases(),
+            flips=_flips(self.root, only) if "flips" in kinds else None,
+            decided={
+                row: self.table.decided[name] for name, row in rows.items() if row is not None
+            },
+            only=only,
+        )
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.images)
@@ -364,29 +370,27 @@ class Session:
         now = self.table.decided.get(name)
         if verb == "clear":
             return clear(now) if now else {}
-        if verb == "drop":
-            return set_fate(name, "drop", by=self.by, why=why)
-        if verb == "relabel" and not self.head.is_exclusive:
-            verb = "no" if self.labelling.about([self.labels[row]], label) == ["yes"] else "yes"
-        split = self._split(row, now)
+        if verb == "drop" or (verb == "keep" and not self.head.is_exclusive):
+            return set_fate(name, verb, by=self.by, why=why)
         fate: dict[Key, Row | None] = {}
         if now is not None and now.fate == "drop":
             fate = {(name, ""): None}
-        if verb in _CELLS:
-            return fate | set_cell(name, label, _CELLS[verb], split=split, by=self.by, why=why)
-        if verb == "keep":
-            if not self.head.is_exclusive:
-                return set_fate(name, "keep", by=self.by, why=why)
-            label = (now and now.label) or self._label_to_keep(row)
+        given = {"split": self._split(row, now), "by": self.by, "why": why}
+        if verb in _CELLS or not self.head.is_exclusive:
+            is_yes = self.labelling.about([self.labels[row]], label) == ["yes"]
+            return fate | set_cell(name, label, _CELLS.get(verb, not is_yes), **given)
         if verb != "label":
             fate = set_fate(name, "keep", by=self.by, why=why)
-            # A label that came needs no row.
-            if self.images.came[row] == (label,):
-                return fate | label_as(name, None, now)
-        return fate | label_as(name, label, now, split=split, by=self.by, why=why)
+        if verb == "keep":
+            label = self._label_to_keep(row, now)
+        # A label that came needs no row beside that.
+        is_given = verb == "label" or self.images.came[row] != (label,)
+        return fate | label_as(name, label if is_given else None, now, **given)
 
-    def _label_to_keep(self, row: int) -> str:
-        """Return the label that an image has in the last run."""
+    def _label_to_keep(self, row: int, now: Decided | None) -> str:
+        """Return the label that people gave an image, else that of the last run."""
+        if now is not None and now.label:
+            return now.label
         labels = self.tables.labels if self.tables else []
         label = (labels if row < len(labels) else self.labels)[row]
         if label is None or label not in self.classes:

@@ -175,14 +175,15 @@ def render_card(
 
 
 def agreement_rows(
-    checked: Mapping[str, tuple[Agreement, int]], same: str = "same class"
+    checked: Mapping[str, tuple[Agreement, int]], *, is_exclusive: bool
 ) -> list[list[str]]:
     """Return the table of the formats; its first row is the header.
 
     Args:
         checked: As for :func:`render_card`.
-        same: What the answers are that the share is of.
+        is_exclusive: Whether an image has one label.
     """
+    same = "same class" if is_exclusive else "same answers"
     header = ["file", same, "largest difference", "accuracy", "change", "size"]
     return [header] + [
         [

@@ -64,7 +64,7 @@ class ExportResult:
         refused: Reason for each refused format.
         removed: Files of an earlier export that were not written again.
         missing: Install command for each format whose packages are missing.
-        same: What the answers are whose share is checked.
+        is_exclusive: Whether an image has one label.
     """
 
     folder: Path
@@ -72,7 +72,7 @@ class ExportResult:
     refused: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
-    same: str = "same class"
+    is_exclusive: bool = True
 
 
 class _FormatError(Exception):
@@ -157,9 +157,8 @@ def export(
                 open_exported(path, classifier), parts["test"], rows, expected, classifier
             )
 
-        result = ExportResult(output, missing=missing)
-        if not classifier.head.is_exclusive:
-            result.same = "same answers"
+        is_exclusive = classifier.head.is_exclusive
+        result = ExportResult(output, missing=missing, is_exclusive=is_exclusive)
         earlier = [name for name in FORMATS.values() if (output / name).exists()]
         _clear(output)
         write_text(output / LABELS, labels_text(description.labels))

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 
-import pandas as pd
-
 from pixmill.core.cells import merge_cells, parse_cells
 from pixmill.core.decided_cells import DecidedCells
 from pixmill.core.decisions import Decided
@@ -25,22 +23,22 @@ CELL_KINDS: tuple[Kind, ...] = (
 
 def find_cell_cases(
     tables: ReviewTables,
-    feedback: Iterable[Case] = (),
+    feedback: Iterable[Case],
     *,
-    flips: pd.DataFrame | None = None,  # noqa: ARG001 (of one label an image)
-    decided: Mapping[int, Decided] | None = None,
-    only: Kind | None = None,
+    flips: None,  # noqa: ARG001 (of one label an image)
+    decided: Mapping[int, Decided],
+    only: Kind | None,
 ) -> list[Case]:
     """Return the cases by urgency of their kinds; see :func:`pixmill.review.cases.find_cases`."""
     found: dict[Kind, Iterable[Case]] = {
         "feedback": feedback,
-        "disputed": _disputed(decided or {}),
+        "disputed": _disputed(decided),
         "conflicts": _conflicts(tables),
         "labels": _doubtful(tables),
         "near-duplicates": near_duplicates(tables, [""] * len(tables.ids)),
         "dropped": dropped_cases(tables),
     }
-    return list(chain.from_iterable(found[kind] for kind in CELL_KINDS if only in (None, kind)))
+    return [*chain.from_iterable(found[kind] for kind in ([only] if only else CELL_KINDS))]
 
 
 def ask_cell(kind: Kind, row: int, label: str, why: str, suggestion: str | None = None) -> Case:

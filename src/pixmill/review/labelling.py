@@ -140,10 +140,8 @@ class SeveralLabels(OneLabel):
         return [*_WORDS.values()]
 
     def tiles(self, labels: Sequence[str | None]) -> dict[str, Any]:
-        """Return all cells: each text once as ``cells``, and the place of each image's in it."""
-        places: dict[str | None, int] = {}
-        of = [places.setdefault(text, len(places)) for text in labels]
-        return {"cells": [cells_of(text) for text in places], "cells_of": of}
+        """Return all cells as ``known``."""
+        return {"known": [*map(cells_of, labels)]}
 
     def show(self, text: str | None) -> str | None:
         """Return the labels that an image has, and those that it has not."""

@@ -379,8 +379,16 @@ class Session:
         if verb in _CELLS or not self.head.is_exclusive:
             is_yes = self.labelling.about([self.labels[row]], label) == ["yes"]
             return fate | set_cell(name, label, _CELLS.get(verb, not is_yes), **given)
+        return fate | self._relabel(row, verb, label, now, given)
+
+    def _relabel(
+        self, row: int, verb: Verb, label: str, now: Decided | None, given: Mapping[str, str]
+    ) -> dict[Key, Row | None]:
+        """Return the changes of rows that give or keep the label of an image that has one."""
+        name = str(self.images.ids[row])
+        fate: dict[Key, Row | None] = {}
         if verb != "label":
-            fate = set_fate(name, "keep", by=self.by, why=why)
+            fate = set_fate(name, "keep", by=given["by"], why=given["why"])
         if verb == "keep":
             label = self._label_to_keep(row, now)
         # A label that came needs no row beside that.

@@ -61,7 +61,6 @@ function take(answer) {
   facts = answer;
   labelling = LABELLINGS[facts.task];
   document.body.dataset.task = facts.task;
-  if (answer.cells_of) answer.known = answer.cells_of.map((place) => answer.cells[place]);
   // Images do not move while some are selected.
   if (answer.rows && !(state && busy() && state.number === answer.number)) {
     if (state?.number !== answer.number) selection.forget();

@@ -151,10 +151,8 @@ def _heatmap(row: HeatmapRequest, classifier: Classifier, heat: Any) -> bytes | 
         pixels = classifier.preprocessing(row.content)
     except UndecodableError as error:
         return error.reason
-    place = (
-        classifier.labels.index(row.label)
-        if row.label
-        else int(classifier.predict_uncalibrated(pixels[None])[0].argmax())
-    )
-    found = heat(pixels, place)
+    label = row.label
+    if not label:
+        label = classifier.labels[classifier.predict_uncalibrated(pixels[None])[0].argmax()]
+    found = heat(pixels, classifier.labels.index(label))
     return UNEXPLAINED if found is None else png_bytes(overlay_heatmap(pixels, found))

@@ -85,11 +85,6 @@ class Model:
         return head_of(self.task)
 
     @property
-    def flags(self) -> list[str]:
-        """Further columns of its table of answers."""
-        return self.head.flags(self.labels)
-
-    @property
     def is_ever_sure(self) -> bool:
         """Whether some of its answers are sure."""
         limits = (self.limits or {}).values()

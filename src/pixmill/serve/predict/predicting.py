@@ -198,7 +198,8 @@ def predict_to_files(
                 if output.format == "html":
                     _write_html(output.path, rows, model)
                 else:
-                    _WRITERS[output.format](output.path, rows, model.labels, flags=model.flags)
+                    flags = model.head.flags(model.labels)
+                    _WRITERS[output.format](output.path, rows, model.labels, flags=flags)
             yield from rows()
             journal.discard()
 

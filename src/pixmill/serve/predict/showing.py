@@ -35,7 +35,6 @@ class Summary:
 
     def __init__(self, head: Head) -> None:
         self._head = head
-        self._read = 0
         self.rows: list[Row] = []
         self.n = 0
         self.failed: set[str] = set()
@@ -53,7 +52,6 @@ class Summary:
             self.failed.add(row["path"])
         else:
             self._classes.update(self._head.answers_of(row["predicted"]))
-            self._read += 1
             self._unlike += row["unlike"] is True
             self._unsure += row["sure"] is False and row["unlike"] is not True
 
@@ -79,7 +77,7 @@ class Summary:
 
     def lines(self, model: Model) -> list[str]:
         """Return the lines of the summary: images by class, unsure, unlike, unreadable."""
-        read = self._read
+        read = self.n - self._reasons.total()
         lines = [f"{count(read, 'image')} predicted by {model.title} ({model.digest[:12]})"]
         listed = self._classes.most_common(_MAX_CLASSES)
         width = max((len(printable(name)) for name, _ in listed), default=0)
@@ -100,7 +98,7 @@ class Summary:
                 "are unreliable"
             )
         if self._reasons:
-            lines.append(f"No prediction: {count(sum(self._reasons.values()), 'file')}")
+            lines.append(f"No prediction: {count(self._reasons.total(), 'file')}")
             lines += [f"  {n:>9,}  {_meaning(reason)}" for reason, n in self._reasons.most_common()]
         return lines
 

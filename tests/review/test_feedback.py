@@ -310,3 +310,15 @@ def test_correction_of_several_labels_is_accepted_with_a_row_for_each(project, i
         desk.undo()
     assert (in_data(data), project.said()) == ([], set())
     assert desk.session.corrections.label(name) == '{"dark":false,"long":true}'
+
+
+def test_correction_of_an_image_stays_until_each_label_is_answered(project, inbox, start):
+    project.params = LABELS_PARAMS
+    known = project.add('{"dark":true}', content=jpeg(901))
+    given = {"prediction": {"label": "dark"}, "label": None, "model": MODEL}
+    inbox.add(jpeg(901), extension=".jpg", labels={"dark": False}, **given)
+    desk = start()
+    for label, left in (("long", 1), ("dark", 0)):
+        desk.decide("no", known, label=label)
+        desk.session.corrections.release()
+        assert len(inbox.entries()[0]) == left

@@ -169,11 +169,15 @@ class Corrections:
                 row = rows[entry.id]
                 yield Case("feedback", "Correction: a new image", f"{description} {why}", (row,))
                 continue
-            known = self._tables.row(entry.original)
-            assert known is not None
-            has = self._tables.labels[known]
-            classes = self._params.classes
-            yield from self._labelling.ask(known, description, has, label, classes)
+            yield from self._ask(entry, description)
+
+    def _ask(self, entry: Entry, why: str = "") -> list[Case]:
+        """Return the cases of an image of the manifest."""
+        row = self._tables.row(entry.original)
+        assert row is not None
+        answer = entry.corrections[0].answer
+        has = self._tables.labels[row]
+        return self._labelling.ask(row, why, has, answer, self._params.classes)
 
     def decide(
         self, image: str, label: str | None, *, drop: bool = False, by: str, why: str
@@ -213,7 +217,7 @@ class Corrections:
             LockedError: The inbox was locked for ten seconds.
             StorageError: The inbox may not be written.
         """
-        done = [*self.agreed, *(item for item in self.known if self._is_decided(item.original))]
+        done = [*self.agreed, *filter(self._is_decided, self.known)]
         names = [name for entry in done for name in entry.names]
         files = {entry.id: entry.names for entry in self._entries}
         for item in release(self._table):
@@ -223,8 +227,9 @@ class Corrections:
         if names or self._inbox.dropped_ids():
             self._inbox.remove(names)
 
-    def _is_decided(self, image: str) -> bool:
-        return image in self._table.decided
+    def _is_decided(self, entry: Entry) -> bool:
+        of = self._table.decided.get(entry.original)
+        return of is not None and all(of.settles(case.label) for case in self._ask(entry))
 
     def _accept(self, entry: Entry, label: str, *, by: str, why: str) -> Action:
         """Copy an image to ``data/`` unless it is there, then write its label and the log."""

@@ -87,6 +87,32 @@ def test_incomplete_results_are_no_traceback(project: Path, lacking: str) -> Non
     assert f"full.json lacks '{lacking}' (dvc repro -f -s evaluate)" in summary(project)
 
 
+LABEL_METRICS = {
+    **{name: METRICS[name] for name in ("log_loss", "ece", "n")},
+    "mean_average_precision": None,
+    "mean_average_precision_low": None,
+    "mean_average_precision_high": None,
+    "baseline_average_precision": 0.4,
+    "exact_match": 0.8,
+    "per_class": {
+        "dark": {"precision": None, "recall": None, "average_precision": None, "support": 0}
+    },
+}
+
+
+def test_undefined_average_precision(project: Path) -> None:
+    (project / "plots/evaluate/full.json").write_text(json.dumps(LABEL_METRICS))
+    text = summary(project)
+    assert "Mean average precision undefined on 250 images" in text
+    assert "  dark           -       -      -         0" in text
+
+
+def test_results_of_another_version_are_one_line(project: Path) -> None:
+    earlier = LABEL_METRICS | {"exact_match": None}
+    (project / "plots/evaluate/full.json").write_text(json.dumps(earlier))
+    assert "of another version (dvc repro -f -s evaluate)" in summary(project)
+
+
 def test_shows_the_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "pyproject.toml").write_text(
         "[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8"

@@ -97,12 +97,12 @@ def _results(state: ProjectState) -> list[str]:
         shortcut = say("shortcut", metrics)
         headline = _headline(metrics)
         classes = _per_class(metrics)
-    except (KeyError, ManifestError) as error:
-        what = (
-            error.message
-            if isinstance(error, ManifestError)
-            else f"plots/evaluate/full.json lacks {error}"
-        )
+    except (KeyError, TypeError, ManifestError) as error:
+        what = "plots/evaluate/full.json is of another version"
+        if isinstance(error, ManifestError):
+            what = error.message
+        elif isinstance(error, KeyError):
+            what = f"plots/evaluate/full.json lacks {error}"
         return [*lines, f"The results cannot be shown: {what} (dvc repro -f -s evaluate)", ""]
     head = ["Last evaluation:"] if lines else []
     return [
@@ -118,10 +118,12 @@ def _results(state: ProjectState) -> list[str]:
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
     headline = HEADLINES[HEADLINES[1] in metrics]
-    low = 100 * metrics[f"{headline}_low"]
-    high = 100 * metrics[f"{headline}_high"]
-    interval = f"{100 * metrics[headline]:.1f} % (CI {low:.1f} % to {high:.1f} %) on "
-    images = f"{interval}{metrics['n']:,} images; "
+    interval = "undefined"
+    if metrics[headline] is not None:
+        low = 100 * metrics[f"{headline}_low"]
+        high = 100 * metrics[f"{headline}_high"]
+        interval = f"{100 * metrics[headline]:.1f} % (CI {low:.1f} % to {high:.1f} %)"
+    images = f"{interval} on {metrics['n']:,} images; "
     rest = f"log-loss {metrics['log_loss']:.3f}, calibration error {metrics['ece']:.3f}"
     if headline != "accuracy":
         baseline = 100 * metrics["baseline_average_precision"]

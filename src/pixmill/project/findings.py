@@ -3,8 +3,9 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pixmill.core.cells import listed_labels
 from pixmill.core.decisions import disputes
 from pixmill.core.files.writing import read_json
 from pixmill.core.review_csv import require_converted
@@ -42,7 +43,14 @@ def find_undecodable(root: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def count_label_issues(root: Path) -> int:
+class LabelIssues(NamedTuple):
+    """Numbers of labels that an image probably does not have, and of those that it lacks."""
+
+    doubtful: int = 0
+    missing: int = 0
+
+
+def count_label_issues(root: Path) -> LabelIssues:
     """Count the doubtful labels that review asks about and nobody has decided.
 
     They are those of the last evaluation whose images are still kept under the same label.
@@ -66,11 +74,13 @@ def count_label_issues(root: Path) -> int:
     manifest = root / "artifacts/validate/manifest.parquet"
     now = read_rows(manifest, "id", "label", "verdict", where=wanted) if doubtful else []
     labels = {row["id"]: row["label"] for row in now if row["verdict"] == "keep"}
-    return sum(
-        table.is_doubted(labels[row["id"]], row["label"], row["suggested"])
+    missing = [
+        row["label"] not in listed_labels(given)
         for row in doubtful
-        if labels.get(row["id"]) is not None
-    )
+        if (given := labels.get(row["id"])) is not None
+        and table.is_doubted(given, row["label"], row["suggested"])
+    ]
+    return LabelIssues(len(missing) - sum(missing), sum(missing))
 
 
 def count_unlabelled(root: Path) -> int:

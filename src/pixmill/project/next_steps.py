@@ -54,6 +54,9 @@ MAX_NAMED = 3
 
 _RUN = "dvc repro"
 
+_DOUBTS = {"one_label": "the model prefers another class", "labels": "the model doubts them"}
+"""Why labels are doubtful, by task."""
+
 
 @dataclass(frozen=True)
 class NextStep:
@@ -338,9 +341,11 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("corrections", f"{waits} for review.", "pixmill review --only feedback")
     if state.is_fresh and state.doubtful_labels:
         issues = count(state.doubtful_labels, "doubtful label")
-        yield NextStep(
-            "labels", f"{issues} to review: the model prefers another class.", "pixmill review"
-        )
+        yield NextStep("labels", f"{issues} to review: {_DOUBTS[state.task]}.", "pixmill review")
+    if state.is_fresh and state.missing_labels:
+        issues = count(state.missing_labels, "label is", "labels are")
+        sentence = f"{issues} probably missing: the model sees what images may have as well."
+        yield NextStep("labels", sentence, "pixmill review")
 
 
 def _unlabelled(state: ProjectState) -> Iterator[NextStep]:

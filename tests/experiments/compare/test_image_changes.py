@@ -206,6 +206,19 @@ def test_drift_matches_scipy_with_holm() -> None:
     }
 
 
+def test_drift_of_each_of_several_labels() -> None:
+    texts = ['{"dark":true,"long":true}', '{"dark":false,"long":true}', '{"dark":true}']
+    before = manifest({f"a{place:03}": (texts[place % 2], "train") for place in range(100)})
+    after = manifest({f"b{place:03}": (texts[place % 4 % 3], "train") for place in range(100)})
+    found = {
+        drift.what: drift.distance
+        for drift in compare(make_revision(None, before), make_revision(None, after)).drift
+    }
+    assert found["the label dark"] == pytest.approx(0.25, rel=1e-9, abs=0)
+    assert found["the label long"] == 0
+    assert "class shares" not in found
+
+
 def test_drift_of_colour_modes() -> None:
     before = manifest({f"a{place:03}": ("coat", "train") for place in range(100)}, mode="RGB")
     modes = ["L" if place % 4 == 0 else "RGB" for place in range(80)]

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import parse_cells
 from pixmill.core.manifest import TEXT, corrections
 from pixmill.core.params import CompareParams
 from pixmill.core.params.reference import plain
 from pixmill.evaluate.predictions import held_out
+from pixmill.experiments.compare.answers import head_of_table
 from pixmill.experiments.compare.changes import find_changed_params
 from pixmill.experiments.compare.comparison import MEASURES, DataDifference, Drift, Revision
 from pixmill.metrics.significance import holm
@@ -175,8 +177,10 @@ def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str,
     """Yield each property with its distance and p-value."""
     from scipy.stats import chi2_contingency
 
-    for column, what in (("label", "class shares"), ("mode", "colour modes")):
-        both = [revision[column].value_counts() for revision in (before, after)]
+    first_values = _properties(before)
+    second_values = _properties(after)
+    for what in [name for name in first_values if name in second_values]:
+        both = [first_values[what].value_counts(), second_values[what].value_counts()]
         counts = pd.concat(both, axis=1).fillna(0).to_numpy(float)
         if counts.sum(axis=0).min() >= _MIN_IMAGES:
             first, second = (counts / counts.sum(axis=0)).T
@@ -189,6 +193,15 @@ def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str,
         values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
         if min(map(len, values)) >= _MIN_IMAGES:
             yield name.replace("_", " "), *_kolmogorov_smirnov(*values)
+
+
+def _properties(revision: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Return what each image is, by property; several labels are a property each."""
+    modes = {"colour modes": revision["mode"]}
+    if head_of_table(revision).is_exclusive:
+        return {"class shares": revision["label"], **modes}
+    cells = pd.DataFrame([parse_cells(text) for text in revision["label"]])
+    return {f"the label {name}": cells[name] for name in sorted(cells)} | modes
 
 
 def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, float] | None:

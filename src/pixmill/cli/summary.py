@@ -128,7 +128,7 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
     if headline != "accuracy":
         baseline = 100 * metrics["baseline_average_precision"]
         return [
-            f"Mean average precision {images}of a guess: {baseline:.1f} %",
+            f"Mean average precision {images}without a model: {baseline:.1f} %",
             f"All labels right: {100 * metrics['exact_match']:.1f} % of images, {rest}",
         ]
     majority = 100 * metrics["baseline"]["majority_accuracy"]

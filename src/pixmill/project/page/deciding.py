@@ -29,7 +29,7 @@ def routes(home: Home, site: ReviewSite) -> list[BaseRoute]:
             home,
             "/image/{name}/decide",
             decide,
-            verb=Literal["label", "keep", "drop"],
+            verb=Literal["label", "keep", "drop", "yes", "no", "unset"],
             label=(Annotated[str, Field(max_length=200)], ""),
             why=(Annotated[str, Field(max_length=500)], ""),
             window=Annotated[str, Field(max_length=40)],

@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from pixmill.core.cells import parse_cells, show_cells
+from pixmill.core.cells import Cells, Task, parse_cells, show_cells
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import EvaluateParams, ValidateParams, load_params
 from pixmill.dataset.inbox import Inbox
 from pixmill.dataset.tracing import Row, find_rows, read_facts, trace
+from pixmill.heads import head_of
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
 from pixmill.images.read_errors import remedy
@@ -148,9 +149,7 @@ class Images:
             }
             | _shown(manifest),
             "sightings": [each | _shown(each) for each in found["sightings"]],
-            "cells": parse_cells(text)
-            if (text := manifest.get("label") or "")[:1] == "{"
-            else None,
+            "cells": self._cells(manifest.get("label") or ""),
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
             "classes": self._sections()[2],
@@ -183,12 +182,17 @@ class Images:
         }
         return {"place": at + 1, "total": len(names), **around}
 
-    def _sections(self) -> tuple[ValidateParams, EvaluateParams, Sequence[str]]:
+    def _sections(self) -> tuple[ValidateParams, EvaluateParams, Sequence[str], Task]:
         try:
             params = load_params(self.root)
         except ParamsError:  # The images are there, whatever an edit does to params.yaml.
-            return ValidateParams(), EvaluateParams(), ()
-        return params.validate, params.evaluate, params.classes
+            return ValidateParams(), EvaluateParams(), (), "one_label"
+        return params.validate, params.evaluate, params.classes, params.task
+
+    def _cells(self, text: str) -> Cells | None:
+        if head_of(self._sections()[3]).is_exclusive:
+            return None
+        return parse_cells(text) if text.startswith("{") else {}
 
     def _locate(self, key: tuple[str, int]) -> ImageFile:
         (name, side) = key

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.cells import parse_cells, read_list, yes_labels
+from pixmill.core.cells import NONE, parse_cells, read_list
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
@@ -23,6 +23,7 @@ from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import is_dvc_writing
 from pixmill.core.repository.git import git
 from pixmill.dataset.deciding import DecisionTable
+from pixmill.heads import Head, head_of
 from pixmill.images.read_errors import reason_of
 from pixmill.project.findings import HEADLINES, read_rows
 from pixmill.project.going_back import find_day_before
@@ -270,7 +271,8 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
 
     The images are those of ``data/`` or, if there are other sources, those that validate kept. The
     first object has ``classes`` (``name``, ``count`` and ``images``, ids), ``omitted`` (number of
-    classes without images to show) and ``unlabelled`` (number of images without a label).
+    classes without images to show), ``unlabelled`` (number of images without a label) and ``total``
+    (number of images that may have several labels; else ``None``).
 
     Args:
         root: Project folder.
@@ -278,10 +280,10 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     """
     reading = _read_reading(root)
     local, waiting = _read_local(root, reading)
-    found = {} if reading.is_local else _read_kept(root)
+    found = {} if reading.is_local else _read_kept(root, reading.head)
     counts = Counter({label: len(images) for label, images in (found or local).items()})
     if not found and reading.decided:
-        counts.update(_decided(root, reading.decided))
+        counts.update(_decided(root, reading))
     found = found or local
     shown: dict[str, Path] = {}
     classes: list[dict[str, Any]] = []
@@ -292,42 +294,43 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         shown |= ids
         classes.append({"name": label, "count": number, "images": list(ids)})
     omitted = max(0, len(counts) - _MAX_CLASSES)
-    return {"classes": classes, "omitted": omitted, "unlabelled": waiting}, shown
+    total = None
+    if not reading.head.is_exclusive:
+        total = len({image for images in found.values() for image in images})
+    return {"classes": classes, "omitted": omitted, "unlabelled": waiting, "total": total}, shown
 
 
-def _decided(root: Path, decided: Mapping[str, Decided]) -> Counter[str]:
+def _decided(root: Path, reading: _Reading) -> Counter[str]:
     """Return how many images more or less each class has by relabels and drops."""
     changes: Counter[str] = Counter()
     rows = read_rows(
-        root / "artifacts/scrape/manifest.parquet", "id", "label", where=("id", {*decided})
+        root / "artifacts/scrape/manifest.parquet", "id", "label", where=("id", {*reading.decided})
     )
     for row in rows:
-        given = decided[row["id"]]
         if not row["label"]:
             continue  # one without a label, which is counted by its file
-        before = {*yes_labels(row["label"])}
-        after = _decide(before, given, has_cells=row["label"].startswith("{"))
+        before = {*reading.head.labels_of(row["label"])}
+        after = _decide(before, reading.decided[row["id"]], reading.head)
         changes.update(after - before)
         changes.subtract(before - after)
     return changes
 
 
-def _decide(labels: set[str], given: Decided, *, has_cells: bool) -> set[str]:
+def _decide(labels: set[str], given: Decided, head: Head) -> set[str]:
     """Return the labels of an image after decisions."""
     if given.fate == "drop":
         return set()
-    if has_cells:
-        refused = {row.label for row in given.rows if row.answer == "no"}
-        return (labels | {row.label for row in given.rows if row.answer == "yes"}) - refused
-    return {given.label} if given.label else labels
+    if head.is_exclusive:
+        return {given.label} if given.label else labels
+    return (labels | {*given.labels}) - {*given.refused}
 
 
-def _read_kept(root: Path) -> _Images:
+def _read_kept(root: Path, head: Head) -> _Images:
     """Return the images that validate kept."""
     found: _Images = defaultdict(list)
     table = root / "artifacts/validate/manifest.parquet"
     for row in read_rows(table, "id", "label", "path", where=("verdict", {"keep"})):
-        for label in yes_labels(row["label"]) if row["label"] else ():
+        for label in (head.labels_of(row["label"]) or [NONE]) if row["label"] else ():
             found[label].append((f"artifacts/scrape/{row['path']}", row["id"]))
     return found
 
@@ -358,6 +361,7 @@ class _Reading:
         facts: Rows of the table by file in ``data/``.
         decided: Rows of ``decisions.csv`` by image.
         is_local: Whether no images come from elsewhere.
+        head: What a label is.
     """
 
     unlabelled: str = "data/unlabelled"
@@ -366,21 +370,24 @@ class _Reading:
     facts: Mapping[str, Facts] = field(default_factory=dict)
     decided: Mapping[str, Decided] = field(default_factory=dict)
     is_local: bool = True
+    head: Head = field(default_factory=lambda: head_of("one_label"))
 
     def labels_of(self, place: str, name: str) -> list[str]:
-        """Return the labels of a file."""
+        """Return the labels of a file; of several, that there are none, too."""
         parts = place.split("/")
         fact = self.facts.get(to_nfc("/".join([*parts[1:], name]))) if self.facts else None
-        label = (fact.label if fact else None) or (parts[-1] if len(parts) == self.depth else "")
-        known = self.names.get(to_nfc(label))
-        if known:
-            return [known]
-        return [self.names.get(to_nfc(each), each) for each in read_list(label)]
+        label = fact.label if fact else None
+        folder = to_nfc(parts[-1] if len(parts) == self.depth else "")
+        if self.head.is_exclusive:
+            only = label or folder
+            return [self.names.get(to_nfc(only), only)] if only else []
+        # A folder may hold images of any labels.
+        return read_list(label) or [self.names.get(folder, NONE)]
 
     def given_to(self, path: Path) -> list[str]:
-        """Return the label that people gave to a file, if they agree."""
+        """Return the labels that people gave to a file, if they agree."""
         rows = self.decided and self.decided.get(_digest(path, file_mark(path)))
-        return [rows.label] if rows and rows.label else []
+        return sorted(_decide(set(), rows, self.head)) if rows else []
 
 
 def _read_reading(root: Path) -> _Reading:
@@ -393,6 +400,7 @@ def _read_reading(root: Path) -> _Reading:
         reading.names = class_by_name(params.classes, folder.classes)
         reading.is_local = params.sources() == ["folder"]
         reading.facts = read_metadata(root / "data")
+        reading.head = head_of(params.task)
         reading.decided = DecisionTable(root).decided
     return reading
 

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pixmill.core.cells import show_labels
+from pixmill.core.cells import NONE, render_cells, show_labels
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest, read_json, storage_errors, write_json
 from pixmill.core.install.pyproject import project_name
@@ -60,7 +60,7 @@ _MODEL = "model.json"
 
 _SHOWN = ("path", "id", "predicted", "confidence", "sure", "unlike", "corrected")
 """Columns of a row that the page shows; ``corrected`` is the right label, or empty: none. With several
-labels an image, ``labels`` are those that it has."""
+labels an image, ``labels`` are those that it has, and ``corrected`` is what is right by label."""
 
 Row = dict[str, Any]
 
@@ -100,6 +100,8 @@ class Gallery:
                 "title": title,
                 "labels": model.labels,
                 "threshold": model.threshold,
+                "flags": model.flags,
+                "is_ever_sure": model.is_ever_sure,
             }
             write_json(self.folder / _MODEL, about)
             self.answers.close()
@@ -237,13 +239,15 @@ class Predictions:
         if gallery.model is None:
             raise ProblemError(409, "There are no answers yet.")
         for row in rows:
-            label = row.get("corrected")
-            row["corrected"] = "none of these" if label == "" else label
+            row["corrected"] = _spelled(row.get("corrected"))
         path = gallery.folder / "predictions.csv"
-        write_csv(path, lambda: rows, gallery.model["labels"], ["corrected"])
+        flags = gallery.model.get("flags", ())
+        write_csv(path, lambda: rows, gallery.model["labels"], ["corrected"], flags)
         return path
 
-    def correct(self, name: str, paths: list[str], label: str | None) -> None:
+    def correct(
+        self, name: str, paths: list[str], label: str | None, labels: dict[str, bool] | None
+    ) -> None:
         """File images in the inbox with the right label, in place of the label given before.
 
         Args:
@@ -251,22 +255,30 @@ class Predictions:
             paths: Their paths; those without a prediction are left out.
             label: The label; empty: none of the classes, or unknown. ``None`` takes back the label
                 given before, unless it has been reviewed.
+            labels: With several labels an image, what is right by label; it adds to what was given
+                before, and ``label`` is ``None``.
 
         Raises:
             InboxFullError: The inbox is full.
+            ProblemError: The model does not answer such labels.
         """
         inbox = Inbox(self._root / "inbox")
         with self._lock:
             gallery = self._get(name)
             rows = gallery.rows(paths)
             model = gallery.model or {}
+        if not {*(labels or ())} <= {*model.get("labels", ())} or (label and model.get("flags")):
+            raise ProblemError(400, "The model does not answer such labels.")
         for row in rows:
             if row["predicted"] is None:
                 continue
-            if row.get("corrected") is not None:
-                inbox.withdraw(row["id"], row["corrected"] or None)
+            given = row.get("corrected")
+            before = given if isinstance(given, dict) else None
+            if given is not None:
+                inbox.withdraw(row["id"], None if before else given or None, before)
             content = (gallery.images / row["id"]).read_bytes()
-            if label is not None:
+            right = {**(before or {}), **labels} if labels else None
+            if right or label is not None:
                 inbox.add(
                     content,
                     extension=EXTENSIONS[sniff(content)],
@@ -278,10 +290,12 @@ class Predictions:
                         "probabilities": {each: row[f"p_{each}"] for each in model["labels"]},
                     },
                     label=label or None,
+                    labels=right,
                     model={each: model[each] for each in ("name", "version", "digest")},
                 )
+            corrected = {"path": row["path"], "id": row["id"], "corrected": right or label}
             with self._lock:
-                gallery.files.add({"path": row["path"], "id": row["id"], "corrected": label}, ())
+                gallery.files.add(corrected, ())
 
     def delete(self, name: str) -> None:
         """Delete a gallery."""
@@ -360,6 +374,13 @@ class Predictions:
         return True
 
 
+def _spelled(corrected: str | dict[str, bool] | None) -> str | None:
+    """Return a correction as text for the table."""
+    if isinstance(corrected, dict):
+        return render_cells(corrected)
+    return NONE if corrected == "" else corrected
+
+
 def _arriving(gallery: Gallery) -> Iterator[Input]:
     """Yield files that wait, until none has arrived for a while."""
     with contextlib.suppress(Empty):
@@ -390,7 +411,12 @@ def routes(home: Home) -> list[BaseRoute]:
         Route(f"{place}/table.csv", table),
         Route(f"{place}/images", predictions.receive, methods=["POST"]),
         post_route(
-            home, f"{place}/correct", predictions.correct, paths=list[str], label=str | None
+            home,
+            f"{place}/correct",
+            predictions.correct,
+            paths=list[str],
+            label=str | None,
+            labels=(dict[str, bool] | None, None),
         ),
         post_route(home, f"{place}/delete", predictions.delete),
     ]

@@ -19,6 +19,9 @@ const kindOf = ({ predicted, sure, unlike }) => {
   return sure === null ? "" : sure ? "sure" : "unsure"; // "": the model has no threshold
 };
 
+// Return what people said of an image; of several labels, by label.
+const rightOf = ({ corrected }) => (corrected && typeof corrected === "object" ? Object.entries(corrected).map(([label, has]) => (has ? label : `not ${label}`)).join(", ") : corrected || "none of these");
+
 // The answers about an image: its class, or of several labels those that it has.
 const answers = ({ predicted, labels }) => labels ?? (predicted === null ? [] : [predicted]);
 
@@ -144,7 +147,7 @@ export class Gallery {
       cell.box.classList.add("broken");
       cell.box.dataset.why = why;
     } else this.scroller.want(cell, `${this.root}thumbnail/${row.id}`);
-    const right = row.corrected === null ? "" : `→ ${row.corrected || "none of these"}`;
+    const right = row.corrected === null ? "" : `→ ${rightOf(row)}`;
     const name = path.split("/").at(-1).replace(/\.\w{3,4}$/, "");
     const most = Math.floor(this.scroller.side / 7) - 5; // The ends of names differ more than their beginnings.
     cell.text.textContent = right || `${predicted === null ? "" : `${Math.floor(100 * confidence)} % `}${name.length > most ? `…${name.slice(1 - most)}` : name}`;
@@ -168,7 +171,7 @@ export class Gallery {
     const total = Math.max(files, this.copying?.found ?? 0, this.expected);
     this.title.textContent = `${some(total, "image")}, ${begun(this.name)}`;
     if (this.root) document.title = `${this.title.textContent} · Pixmill`;
-    this.by.textContent = model ? `Answered by ${model.title}.${model.threshold === null ? THRESHOLD : ""}` : "";
+    this.by.textContent = model ? `Answered by ${model.title}.${model.threshold === null && !model.is_ever_sure ? THRESHOLD : ""}` : "";
     this.bar.hidden = answered === total;
     Object.assign(this.bar, { max: total, value: answered });
     this.text.textContent = this.far(total);
@@ -221,21 +224,22 @@ export class Gallery {
   }
 
   ofLabels() {
-    return this.rows.some(({ labels }) => labels);
+    return Boolean(this.state?.model?.flags?.length);
   }
 
   drawChoices() {
-    const button = (text, key, label) => {
-      const made = make("button", { type: "button" }, text, ...(key ? [" ", make("kbd", { textContent: key })] : []));
-      made.addEventListener("click", () => this.correct(label));
+    const button = (text, key, label, isNo = false) => {
+      const made = make("button", { type: "button", attributes: isNo ? { "aria-label": `${label}: no` } : {} }, text, ...(key ? [" ", make("kbd", { textContent: key })] : []));
+      made.addEventListener("click", () => this.correct(label, isNo));
       return made;
     };
+    const hint = (text) => make("span", { className: "hint", textContent: text });
     const rest = make("select", { attributes: { "aria-label": "Another class" } }, make("option", { value: "", textContent: "another class …" }), ...this.labels.slice(MAX_BUTTONS).map((label) => make("option", { value: label, textContent: label })));
     rest.addEventListener("change", () => { if (rest.value) this.correct(rest.value); rest.value = ""; });
     const open = make("button", { type: "button" }, "Open ", make("kbd", { textContent: "Enter" }));
     open.addEventListener("click", () => this.open());
-    if (this.ofLabels()) this.choices.replaceChildren(open);
-    else this.choices.replaceChildren(make("span", { className: "hint", textContent: "Wrong? Select them, then choose the right class:" }), ...this.labels.slice(0, MAX_BUTTONS).map((label, at) => button(label, String(at + 1), label)),
+    if (this.ofLabels()) this.choices.replaceChildren(hint("Wrong? Select them, then say which labels they have, with Shift which not:"), ...this.labels.map((label, at) => make("span", {}, button(label, at < MAX_BUTTONS ? String(at + 1) : "", label), button("no", "", label, true))), open);
+    else this.choices.replaceChildren(hint("Wrong? Select them, then choose the right class:"), ...this.labels.slice(0, MAX_BUTTONS).map((label, at) => button(label, String(at + 1), label)),
       ...(this.labels.length > MAX_BUTTONS ? [rest] : []), button(NONE, "0", ""), open);
     this.changed();
   }
@@ -257,7 +261,8 @@ export class Gallery {
     if (row) open(`${this.root}image/${row.id}`, "_blank", "noopener");
   }
 
-  async correct(label) {
+  // Send the right class, or of several labels one that they have or, if `isNo`, lack.
+  async correct(label, isNo = false) {
     const rows = [...this.selection.rows].filter(({ predicted }) => predicted !== null);
     if (!rows.length || this.isBusy) return;
     this.isBusy = true;
@@ -266,14 +271,15 @@ export class Gallery {
       for (let at = 0; at < rows.length; at += SENT) {
         this.status.textContent = `Sending ${at.toLocaleString("en")} of ${some(rows.length, "image")} …`;
         const part = rows.slice(at, at + SENT);
-        await send(`${this.address}/correct`, { paths: part.map(({ path }) => path), label });
-        for (const row of part) row.corrected = label;
+        const labels = this.ofLabels() ? { [label]: !isNo } : null;
+        await send(`${this.address}/correct`, { paths: part.map(({ path }) => path), label: labels ? null : label, labels });
+        for (const row of part) row.corrected = labels ? { ...row.corrected, ...labels } : label;
       }
       this.sent = rows;
       const undo = make("button", { type: "button" }, "Undo ", make("kbd", { textContent: "z" }));
       undo.addEventListener("click", () => this.takeBack());
-      this.status.replaceChildren(`${some(rows.length, "image")} sent as ${label || NONE}. They wait in `, make("a", { href: `${this.root}review/`, textContent: "Review" }), ", and the table has them in the column “corrected”. ", undo);
-      this.selection.clear();
+      this.status.replaceChildren(`${some(rows.length, "image")} sent as ${isNo ? "not " : ""}${label || NONE}. They wait in `, make("a", { href: `${this.root}review/`, textContent: "Review" }), ", and the table has them in the column “corrected”. ", undo);
+      if (!this.ofLabels()) this.selection.clear(); // They may have further labels.
     } catch (error) {
       this.warn(error.message);
     } finally {
@@ -301,16 +307,16 @@ export class Gallery {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.scroller.columns, ArrowDown: this.scroller.columns, Home: -Infinity, End: Infinity }[event.key];
-    const digit = /^\d$/.test(event.key) ? Number(event.key) : -1;
+    const ofLabels = this.ofLabels();
+    const digit = Number((ofLabels ? /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] : /^\d$/.exec(event.key)?.[0]) ?? -1); // With Shift, `key` is no digit.
     if (step) this.selection.move(this.selection.focus + step, event.shiftKey);
     else if (event.key === " ") this.selection.toggle(this.selection.focus);
     else if (event.key === "Enter") this.open();
     else if (event.key === "Escape") this.selection.clear();
     else if (event.repeat) return;
     else if (event.key === "z") this.takeBack();
-    else if (this.ofLabels()) return;
     else if (digit === 0) this.correct("");
-    else if (digit > 0 && this.labels[digit - 1]) this.correct(this.labels[digit - 1]);
+    else if (digit > 0 && this.labels[digit - 1]) this.correct(this.labels[digit - 1], ofLabels && event.shiftKey);
     else return;
     event.preventDefault();
   }

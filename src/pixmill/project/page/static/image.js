@@ -93,15 +93,30 @@ function drawDeciding({ known, classes, manifest }) {
   const { label } = manifest;
   const waiting = waitingFor(facts);
   $("deciding").hidden = !known;
-  setText("deciding-title", label ? "Is the label right?" : "Which label is right?");
+  setText("deciding-title", facts.cells ? "Which labels does it have?" : label ? "Is the label right?" : "Which label is right?");
   const now = classes.includes(waiting) ? waiting : label;
-  // One of several labels is decided in the review.
-  $("classes").replaceChildren(...(facts.cells ? [] : classes).slice(0, LABEL_KEYS.length).map((name, at) =>
-    labelButton({ name, key: LABEL_KEYS.slice(0, KEYED)[at], isLikely: name === now }, (chosen) => decide("label", chosen))));
+  $("classes").classList.toggle("cells", Boolean(facts.cells));
+  $("classes").replaceChildren(...classes.slice(0, LABEL_KEYS.length).map((name, at) => (facts.cells ? cell(name, at)
+    : labelButton({ name, key: LABEL_KEYS.slice(0, KEYED)[at], isLikely: name === now }, (chosen) => decide("label", chosen)))));
+  setText("number-keys", facts.cells ? "yes, with Shift no" : "label");
   $("review").href = `../review/?image=${id}`;
-  $("keep").disabled = !now;
+  $("keep").disabled = !now && !facts.cells;
   $("waiting").hidden = !waiting;
   if (waiting) $("waiting").replaceChildren(make("strong", { textContent: `You decided: ${waiting}. ` }), "The model does not know it yet. ", make("a", { href: "../#start", textContent: "Train again" }));
+}
+
+// Return a label with buttons for yes and no; the one that is pressed takes the decision back.
+function cell(name, at) {
+  const decided = facts.decisions.filter(({ label, answer }) => label === name && ["yes", "no"].includes(answer)).map(({ answer }) => answer);
+  const given = name in facts.cells ? [facts.cells[name] ? "yes" : "no"] : [];
+  const buttons = ["yes", "no"].map((verb) => {
+    const isOn = (decided.length ? decided : given).includes(verb);
+    const button = make("button", { type: "button", className: isOn ? "likely" : "", attributes: { "aria-pressed": String(isOn), "aria-label": `${name}: ${verb}` } }, verb);
+    button.addEventListener("click", () => decide(decided.includes(verb) ? "unset" : verb, name));
+    return button;
+  });
+  const key = at < KEYED ? [make("kbd", { textContent: LABEL_KEYS[at] })] : [];
+  return make("div", { attributes: { role: "group", "aria-label": name } }, make("span", {}, name, " ", ...key), ...buttons);
 }
 
 function drawBack(at) {
@@ -141,7 +156,8 @@ async function redraw() {
 async function decide(verb, label = "") {
   setText("decided", "Saving …");
   const saved = await post(`${id}/decide`, { verb, label, why: $("reason").value, window: tab });
-  setText("decided", saved && `Saved: ${label || verb}.`);
+  const answer = { yes: `${label} yes`, no: `${label} no`, unset: `${label} as it came` }[verb];
+  setText("decided", saved && `Saved: ${answer ?? (label || verb)}.`);
   if (saved) await redraw();
 }
 
@@ -219,9 +235,11 @@ $("history").addEventListener("toggle", drawHistory);
 for (const verb of ["keep", "drop"]) $(verb).addEventListener("click", () => decide(verb));
 $("undo").addEventListener("click", undo);
 $("enlarge").addEventListener("click", showFull);
-addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey, repeat, target }) => {
+addEventListener("keydown", ({ key, code, shiftKey, ctrlKey, metaKey, altKey, repeat, target }) => {
   if (ctrlKey || metaKey || altKey || repeat || target.closest("input, pre, dialog")) return;
-  if (/^[1-9]$/.test(key)) $("classes").children[key - 1]?.click();
+  const digit = /^Digit([1-9])$/.exec(code)?.[1];
+  if (facts?.cells && digit) $("classes").children[digit - 1]?.querySelectorAll("button")[Number(shiftKey)].click();
+  else if (/^[1-9]$/.test(key)) $("classes").children[key - 1]?.click();
   else if (key in KEYS) $(KEYS[key]).click();
 });
 start();

@@ -68,7 +68,7 @@ export function draw(all) {
     setText("interval", `${points(low)} to ${percent(high)} at 95 % confidence, on ${some(model.n, "test image")}`);
     setText("moved", moved ? `${moved.sentence} Compared with “${moved.since}”.` : "");
     setText("majority", model.majority ? `Always answering ${model.majority.label}: ${percent(model.majority.share)}`
-      : ofLabels ? `All labels right: ${percent(model.exact_match)} of images. A guess: ${percent(model.baseline)} mean average precision` : "");
+      : ofLabels ? `All labels right: ${percent(model.exact_match)} of images. Without a model: ${percent(model.baseline)}` : "");
     setText("stale", sayAge(state, pipeline, model.is_kept));
   }
   const classes = images?.classes.length ?? 0;

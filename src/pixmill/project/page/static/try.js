@@ -18,8 +18,8 @@ async function attempt(list, file) {
   try {
     const { id } = await read("try", { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
     picture.replaceChildren(figure(view(id), file.name));
-    const [answer, { known, manifest }] = await Promise.all([read(`${view(id)}/answer`), read(`${view(id)}/facts`)]);
-    drawPrediction(said, view(id), picture.firstChild, answer, manifest.label);
+    const [answer, { known, manifest, cells }] = await Promise.all([read(`${view(id)}/answer`), read(`${view(id)}/facts`)]);
+    drawPrediction(said, view(id), picture.firstChild, answer, manifest.label, cells);
     more.replaceChildren(
       ...(known ? [make("p", { textContent: `The project has this image${manifest.split ? `, in the ${manifest.split} split` : ""}.` })] : []),
       ...(answer.nearest.length ? [make("p", { className: "faint", textContent: "Most similar training images" }), similar(answer.nearest, view)] : []),

@@ -1,5 +1,7 @@
 """From a thumbnail of a report to the page of its image, a decision there, and back."""
 
+import contextlib
+
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -14,7 +16,7 @@ from pixmill.review.serving import ReviewSite
 from tests.browsing import open_chrome
 from tests.evaluate.page.test_page import MISTAKES, page
 from tests.project.page.conftest import write_rows
-from tests.review.conftest import Project
+from tests.review.conftest import LABELS_PARAMS, Project
 from tests.visitor import Visitor
 
 SHOWN = 3
@@ -38,9 +40,16 @@ def project(tmp_path):
 
 @pytest.fixture
 def address(project):
+    with served(project, project.workspace) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def served(project, workspace):
+    """Serve the page of a project."""
     root = project.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
-    with ReviewSite(project.workspace, by="mk") as site:
+    with ReviewSite(workspace, by="mk") as site:
         app = make_app([*routes(home), *deciding.routes(home, site), *site.routes()])
         with PrivateServer(app, command="pixmill open") as server:
             yield server.new_address()
@@ -61,6 +70,20 @@ def test_decisions_by_request(project, address):
     for window in ("two", "one", "one"):
         assert visitor.post(f"review/undo?window={window}", {})[0] == 200
     assert project.said() == set()
+
+
+def test_each_of_several_labels_is_answered(tmp_path):
+    project = Project(tmp_path, LABELS_PARAMS)
+    name = project.add('{"dark":true}')
+    with served(project, project.write()) as address:
+        visitor = Visitor(address)
+        row = {"id": name, "path": project.rows[name]["path"], "label": '{"dark":true}'}
+        write_rows(tmp_path / "artifacts/scrape/manifest.parquet", [row])
+        for verb, label in (("no", "dark"), ("yes", "long"), ("unset", "long")):
+            asked = {"verb": verb, "label": label, "window": "one"}
+            assert visitor.post(f"image/{name}/decide", asked)[0] == 200
+        assert project.said() == {(name, "no", "dark", "")}
+        assert visitor.get_json(f"image/{name}/facts")["cells"] == {"dark": True}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import json
 import shutil
 import time
 from urllib.parse import quote
@@ -108,6 +109,31 @@ def test_uploads_are_answered_and_corrected(root):
         assert visitor.ask(f"predictions/{name}/state")[0] == 404
     predictions.Predictions(root)
     assert list((root / ".pixmill/open/predictions").iterdir()) == []
+
+
+def test_several_labels_are_corrected_one_by_one(tmp_path, labels_folder):
+    root = tmp_path / "pets"
+    shutil.copytree(labels_folder, root / "artifacts/train")
+    inbox = Inbox(root / "inbox")
+    with opened(root) as visitor:
+        name = visitor.post("predictions", {"files": 1})[1]["name"]
+        send(visitor, name, "a.png", CONTENTS[0])
+        answers(visitor, name, 1)
+        place = f"predictions/{name}/correct"
+        body = {"paths": ["a.png"], "label": None}
+        for labels in ({"dark": True}, {"kurtā; long": False}):
+            assert visitor.post(place, {**body, "labels": labels})[0] == 200
+        assert visitor.post(place, {**body, "labels": {"gone": True}})[0] == 400
+        assert visitor.post(place, {**body, "label": "dark"})[0] == 400
+        (entry,) = inbox.entries()[0]
+        right = {"dark": True, "kurtā; long": False}
+        assert [(each.label, each.labels) for each in entry.corrections] == [(None, right)]
+        table = visitor.ask(f"predictions/{name}/table.csv")[2].decode("utf-8-sig")
+        (row,) = csv.DictReader(io.StringIO(table))
+        assert json.loads(row["corrected"]) == right
+        assert {row["yes_dark"], row["sure_dark"]} <= {"true", "false"}
+        assert visitor.post(place, body)[0] == 200
+        assert inbox.entries()[0] == []
 
 
 def test_a_killed_page_goes_on(root, monkeypatch):

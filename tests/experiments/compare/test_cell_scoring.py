@@ -61,9 +61,9 @@ def test_each_label_is_compared_by_average_precision():
     known = CELLS[:, 1] >= 0
     values = np.float32(worse(1)[known, 1])
     expected = average_precision_score(CELLS[known, 1] == 1, values)
-    assert row.average_precision.second == pytest.approx(expected)
+    assert row.score.second == pytest.approx(expected)
     assert row.p_adjusted < 0.05
-    assert numbers.per_class["dark"].average_precision.difference == 0
+    assert numbers.per_class["dark"].score.difference == 0
     assert row.support == (CELLS[:, 1] == 1).sum()
     assert numbers.confusion is None
     rules = judge(make_revision(table(GOOD)), numbers, METRICS, confidence=0.95).rules

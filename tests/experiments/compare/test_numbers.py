@@ -111,10 +111,10 @@ def test_class_scores_match_scikit_learn_and_statsmodels(tables, numbers):
             assert getattr(row, name) == pytest.approx(
                 [found[column][place] for found in both], abs=1e-9
             )
-        assert (row.f1.first, row.f1.second) == pytest.approx(
+        assert (row.score.first, row.score.second) == pytest.approx(
             [found[2][place] for found in both], abs=1e-9
         )
-    p = [row.f1.p for row in numbers.per_class.values()]
+    p = [row.score.p for row in numbers.per_class.values()]
     adjusted = [row.p_adjusted for row in numbers.per_class.values()]
     assert adjusted == pytest.approx(multipletests(p, method="holm")[1], abs=1e-9)
 
@@ -156,7 +156,7 @@ def test_equal_predictions_are_same():
     table = from_probabilities(*noisy(12))
     numbers = compared(table, table.copy())
     assert give_verdict(numbers) == ("same", "Same: both predict the same on all 12 test images.")
-    for row in (*numbers.metrics.values(), *(row.f1 for row in numbers.per_class.values())):
+    for row in (*numbers.metrics.values(), *(row.score for row in numbers.per_class.values())):
         assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
     assert numbers.steps == ()
     assert numbers.flips.empty
@@ -418,7 +418,7 @@ QUICK = EvaluateParams(draws=100)
 
 def rows(numbers: Numbers):
     yield from numbers.metrics.items()
-    yield from ((label, row.f1) for label, row in numbers.per_class.items() if row.f1 is not None)
+    yield from ((label, row.score) for label, row in numbers.per_class.items() if row.score is not None)
 
 
 @settings(max_examples=8)

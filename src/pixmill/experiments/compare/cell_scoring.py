@@ -11,16 +11,14 @@ import pandas as pd
 
 from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.scoring import DIGITS, Pair, sort_flips
-from pixmill.metrics.arrays import Bools, Floats
+from pixmill.metrics.arrays import Floats
 from pixmill.metrics.cells import cell_losses, cell_scores, label_scores, resampled_cell_scores
-from pixmill.metrics.paired_cells import LABEL_METRIC, paired_cell_differences
+from pixmill.metrics.paired_cells import paired_cell_differences
 from pixmill.metrics.significance import Difference
 
 
 class CellScoring:
     """Yes or no for each label; methods as of :class:`.ClassScoring`."""
-
-    label_metric = LABEL_METRIC
 
     def differences(self, pair: Pair) -> tuple[dict[str, Difference], list[Difference | None]]:
         """Return the differences, by average precision of each label."""
@@ -38,23 +36,21 @@ class CellScoring:
         """Return the scores of each label."""
         return label_scores(answers.actual, answers.values, answers.thresholds, labels)
 
-    def details(self, pair: Pair, right: Sequence[Bools]) -> dict[str, Any]:  # noqa: ARG002 (classes have some)
+    def details(self, pair: Pair) -> dict[str, Any]:  # noqa: ARG002 (classes have some)
         """Return no further fields."""
-        return {"metrics": {}}
+        return {}
 
-    def flips(
-        self, before: SplitAnswers, after: SplitAnswers, labels: Sequence[str]
-    ) -> pd.DataFrame:
+    def flips(self, pair: Pair) -> pd.DataFrame:
         """Return the cells that only one model has right."""
-        cells = after.actual
-        gained = after.said == (cells == 1)
-        rows, columns = np.nonzero((after.said != before.said) & (cells >= 0))
+        cells = pair.after.actual
+        gained = pair.after.said == (cells == 1)
+        rows, columns = np.nonzero((pair.after.said != pair.before.said) & (cells >= 0))
         table: dict[str, Any] = {
-            "id": after.ids[rows],
-            "label": np.asarray(labels, object)[columns],
+            "id": pair.ids[rows],
+            "label": np.asarray(pair.labels, object)[columns],
             "gained": gained[rows, columns],
         }
-        for name, side in (("base", before), ("head", after)):
+        for name, side in (("base", pair.before), ("head", pair.after)):
             said = side.said[rows, columns]
             values = side.values[rows, columns]
             table[f"{name}_predicted"] = np.where(said, "yes", "no").astype(object)
@@ -85,5 +81,6 @@ class CellScoring:
         return None if figure is None else round(figure, DIGITS), drawn
 
     def deciding(self, metric: str, answers: SplitAnswers) -> Floats:
-        """Return the answers, or their probabilities."""
-        return answers.said.astype(np.float64) if metric == "exact_match" else answers.values
+        """Return the known answers, or their probabilities."""
+        given = answers.said if metric == "exact_match" else answers.values
+        return np.where(answers.actual >= 0, given, 0).astype(np.float64)

@@ -12,13 +12,14 @@ import pandas as pd
 from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.comparison import Revision
 from pixmill.experiments.compare.scoring import DIGITS, Pair, sort_flips
-from pixmill.metrics.arrays import Bools, Floats
+from pixmill.metrics.arrays import Floats
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.resampling import weighted_scores
 from pixmill.metrics.scores import class_scores
 from pixmill.metrics.significance import (
     Difference,
+    mcnemar,
     paired_coverage,
     paired_differences,
 )
@@ -26,8 +27,6 @@ from pixmill.metrics.significance import (
 
 class ClassScoring:
     """One class an image."""
-
-    label_metric = "f1"
 
     def differences(self, pair: Pair) -> tuple[dict[str, Difference], list[Difference | None]]:
         """Return the differences, by F1 of each class."""
@@ -49,13 +48,14 @@ class ClassScoring:
         """Return the scores of each class."""
         return class_scores(answers.actual, answers.said, labels)
 
-    def details(self, pair: Pair, right: Sequence[Bools]) -> dict[str, Any]:
+    def details(self, pair: Pair) -> dict[str, Any]:
         """Return further fields of :class:`.Numbers`; ``metrics`` are added to the others."""
         actual = pair.after.actual
-        metrics, remark = _compare_coverage(pair, right)
+        metrics, remark = _compare_coverage(pair)
         return {
             "metrics": metrics,
             "remark": remark,
+            "mcnemar": mcnemar(*pair.right),
             "confusion": tuple(
                 _confusion(actual, each.said, len(pair.labels))
                 for each in (pair.before, pair.after)
@@ -63,20 +63,18 @@ class ClassScoring:
             "reliability": tuple(reliability(actual, each) for each in pair.values),
             "coverage": tuple(
                 coverage_curve(each.max(axis=1), correct)
-                for each, correct in zip(pair.values, right, strict=True)
+                for each, correct in zip(pair.values, pair.right, strict=True)
             ),
         }
 
-    def flips(
-        self, before: SplitAnswers, after: SplitAnswers, labels: Sequence[str]
-    ) -> pd.DataFrame:
+    def flips(self, pair: Pair) -> pd.DataFrame:
         """Return the images that only one model predicts correctly."""
-        names = np.asarray(labels, dtype=object)
-        columns = {"id": after.ids, "label": np.asarray(labels)[after.actual]}
-        for name, values in (("base", before.values), ("head", after.values)):
-            columns[f"{name}_predicted"] = names[values.argmax(axis=1)]
-            columns[f"{name}_confidence"] = values.max(axis=1)
-            columns[f"{name}_loss"] = losses(after.actual, values)
+        names = np.asarray(pair.labels, dtype=object)
+        columns = {"id": pair.ids, "label": np.asarray(pair.labels)[pair.after.actual]}
+        for name, side in (("base", pair.before), ("head", pair.after)):
+            columns[f"{name}_predicted"] = names[side.said]
+            columns[f"{name}_confidence"] = side.values.max(axis=1)
+            columns[f"{name}_loss"] = losses(side.actual, side.values)
         table = pd.DataFrame(columns)
         table["gained"] = table["head_predicted"] == table["label"]
         return sort_flips(table[table["gained"] != (table["base_predicted"] == table["label"])])
@@ -143,12 +141,11 @@ def find_answered(
     return answered
 
 
-def _compare_coverage(pair: Pair, right: Sequence[Bools]) -> tuple[dict[str, Difference], str]:
+def _compare_coverage(pair: Pair) -> tuple[dict[str, Difference], str]:
     """Compare two models, each at its own threshold.
 
     Args:
         pair: Predictions of base and head.
-        right: Mask of correct predictions of base and head, shape (images,).
 
     Returns:
         Coverage and covered accuracy by name, as
@@ -157,9 +154,8 @@ def _compare_coverage(pair: Pair, right: Sequence[Bools]) -> tuple[dict[str, Dif
     """
     revisions = pair.revisions
     values = pair.values
-    ids = pair.after.ids
-    first = find_answered(revisions[0], ids, values[0])
-    second = find_answered(revisions[1], ids, values[1])
+    first = find_answered(revisions[0], pair.ids, values[0])
+    second = find_answered(revisions[1], pair.ids, values[1])
     if first is None or second is None:
         lacking = "base" if first is None else "head"
         remark = (
@@ -174,7 +170,7 @@ def _compare_coverage(pair: Pair, right: Sequence[Bools]) -> tuple[dict[str, Dif
         and np.array_equal(first, second)
     )
     found = paired_coverage(
-        right,
+        pair.right,
         (first, second),
         pair.clusters,
         draws=pair.evaluate.draws,

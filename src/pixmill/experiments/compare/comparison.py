@@ -86,25 +86,17 @@ class ClassNumbers:
         support: Images of the class.
         precision: Precision of base and head; ``None`` if the class was never predicted.
         recall: Recall of base and head; ``None`` without images.
-        f1: F1 with the interval of the difference; ``None`` if undefined, and of one of several
-            labels.
-        p_adjusted: p-value of the difference in F1 or average precision, by Holm's method over all
-            classes; ``None`` if undefined.
-        average_precision: Average precision of one of several labels with the interval of the
-            difference.
+        score: F1, or average precision of one of several labels, with the interval of the
+            difference; ``None`` if undefined.
+        p_adjusted: p-value of this difference, by Holm's method over all classes; ``None`` if
+            undefined.
     """
 
     support: int
     precision: tuple[float | None, float | None]
     recall: tuple[float | None, float | None]
-    f1: Difference | None = None
-    p_adjusted: float | None = None
-    average_precision: Difference | None = None
-
-    @property
-    def score(self) -> Difference | None:
-        """F1, or average precision."""
-        return self.f1 or self.average_precision
+    score: Difference | None
+    p_adjusted: float | None
 
 
 @dataclass(frozen=True)
@@ -169,7 +161,6 @@ class Numbers:
             probabilities; and as in :func:`pixmill.metrics.significance.paired_coverage`, if both
             models have a confidence threshold.
         per_class: Scores of each class that both models know.
-        mcnemar: McNemar's test on these images; with several labels, of those exactly right.
         steps: Steps from the base's result to the head's: other images, corrected labels, the
             model. Empty if both were measured on the same images with the same labels.
         flips: Images that only one revision predicts correctly: ``id label base_predicted
@@ -177,8 +168,10 @@ class Numbers:
             the head is right. Lost ones come first, then those with the highest loss of the wrong
             prediction. With several labels an image, a row is a cell: ``label`` is a label,
             ``base_predicted`` and ``head_predicted`` are yes or no.
+        mcnemar: McNemar's test on these images; like the next three ``None`` with several labels an
+            image.
         confusion: Confusion matrices of base and head: images by actual (row) and predicted
-            (column) class; like the next two ``None`` with several labels an image.
+            (column) class.
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
         coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
         remark: Sentence with the reason why only one model has a confidence threshold; empty if
@@ -202,9 +195,9 @@ class Numbers:
     confidence: float
     metrics: Mapping[str, Difference]
     per_class: Mapping[str, ClassNumbers]
-    mcnemar: McNemar
     steps: tuple[Step, ...]
     flips: pd.DataFrame
+    mcnemar: McNemar | None = None
     confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
     reliability: tuple[pd.DataFrame, pd.DataFrame] | None = None
     coverage: tuple[pd.DataFrame, pd.DataFrame] | None = None
@@ -218,12 +211,12 @@ class Numbers:
     @property
     def share(self) -> str:
         """What a share of right images is called."""
-        return "exact match" if self.confusion is None else "accuracy"
+        return "exact match" if self.mcnemar is None else "accuracy"
 
     @property
     def label_metric(self) -> str:
         """The metric of a class, or of one of several labels."""
-        return "average_precision" if self.confusion is None else "f1"
+        return "average_precision" if self.mcnemar is None else "f1"
 
     @property
     def decisive(self) -> Difference:

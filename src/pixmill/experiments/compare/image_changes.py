@@ -201,7 +201,7 @@ def _properties(revision: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     if head_of_table(revision).is_exclusive:
         return {"class shares": revision["label"], **modes}
     cells = pd.DataFrame([parse_cells(text) for text in revision["label"]])
-    return {f"the label {name}": cells[name] for name in sorted(cells)} | modes
+    return {f"the label {name}": cells[name] for name in sorted(map(str, cells))} | modes
 
 
 def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, float] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,7 @@ from pixmill.core.words import count
 from pixmill.evaluate.predictions import is_cross_fitted
 from pixmill.experiments.compare.answers import (
     Images,
-    SplitAnswers,
     classes_of,
-    clusters_of,
     describe_classes,
     head_of_table,
     name_of,
@@ -34,8 +32,7 @@ from pixmill.experiments.compare.comparison import (
 from pixmill.experiments.compare.scoring import Pair
 from pixmill.experiments.compare.scorings import Scoring, scoring_of
 from pixmill.experiments.compare.slices import compare_slices
-from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
-from pixmill.metrics.significance import Difference, holm, mcnemar
+from pixmill.metrics.significance import Difference, holm
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 """Metrics whose best value is the lowest."""
@@ -57,31 +54,6 @@ METRIC_NAMES = {
 """Display names of the metrics, within a sentence."""
 
 
-@dataclass(frozen=True)
-class _Common:
-    """The classes of either, those that both know first; predictions of both.
-
-    And the common images.
-
-    ``crossed`` states whether both have cross-fitted predictions; ``tested`` are the test images
-    among the common ones.
-    """
-
-    labels: tuple[str, ...]
-    shared: int
-    before: SplitAnswers
-    after: SplitAnswers
-    ids: pd.Index
-    tested: pd.Index
-    crossed: bool
-    scoring: Scoring
-
-    @property
-    def image(self) -> str:
-        """The name of a common image, within a sentence."""
-        return "held-out image" if self.crossed else "test image"
-
-
 def compare_numbers(
     base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams
 ) -> Numbers:
@@ -100,70 +72,48 @@ def compare_numbers(
             are in both, no image is held out by both, or the deciding metric is undefined on these
             images.
     """
-    found = _common_images(base, head)
-    scoring = found.scoring
-    ids = found.ids
-    own = found.before.at(ids)
-    common = found.after.at(ids)
-    clusters = clusters_of((head.manifest, base.manifest), ids)
-    pair = Pair(
-        (base, head),
-        found.labels,
-        found.shared,
-        own,
-        common,
-        clusters,
-        evaluate,
-        CROSS_FITTING_WIDTH if found.crossed else 1.0,
-    )
+    pair = _pair(base, head, evaluate)
+    scoring = scoring_of(pair.after.task)
     overall, of_labels = scoring.differences(pair)
     if settings.metric not in overall:
         raise NotComparableError(
             f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the "
-            f"{count(len(ids), found.image)} of both {name_of(base)} and {name_of(head)}."
+            f"{count(len(pair.ids), pair.image)} of both {name_of(base)} and {name_of(head)}."
         )
     on_test = None
-    if 0 < len(found.tested) < len(ids):
-        rows = ids.get_indexer(found.tested)
-        tested = replace(
-            pair,
-            before=own.at(found.tested),
-            after=common.at(found.tested),
-            clusters=clusters[rows],
-            width=1.0,
-        )
+    if 0 < len(pair.tested) < len(pair.ids):
+        tested = replace(pair, ids=pair.tested, crossed=False)
         on_test = scoring.differences(tested)[0].get(settings.metric)
-    right = (own.with_targets(common.actual).right, common.right)
     slices: tuple[SliceNumbers, ...] = ()
-    if not np.array_equal(*pair.values):
+    if not (np.array_equal(*pair.values) and np.array_equal(*pair.right)):
         slices = compare_slices(
-            common.actual,
-            right,
-            clusters,
+            pair.after.actual,
+            pair.right,
+            pair.clusters,
             head.manifest,
-            ids,
-            found.labels,
+            pair.ids,
+            pair.labels,
             confidence=evaluate.confidence,
             width=pair.width,
         )
-    details = scoring.details(pair, right)
+    details = scoring.details(pair)
     return Numbers(
-        labels=found.labels,
-        n=len(ids),
-        clusters=len(np.unique(clusters)),
+        labels=pair.labels,
+        n=len(pair.ids),
+        clusters=len(np.unique(pair.clusters)),
         metric=settings.metric,
         margin=settings.margin,
         confidence=evaluate.confidence,
+        metrics=overall | details.pop("metrics", {}),
         per_class=_per_class(pair, scoring, of_labels),
-        mcnemar=mcnemar(*right),
-        steps=_steps(found, settings.metric),
-        flips=scoring.flips(own, common, found.labels),
+        steps=_steps(pair, scoring, settings.metric),
+        flips=scoring.flips(pair),
         slices=slices,
-        own_classes=(*_own_classes("head", head, found), *_own_classes("base", base, found)),
-        image=found.image,
-        cross_validated=len(ids) - len(found.tested),
+        own_classes=tuple(_own_classes(pair, scoring)),
+        image=pair.image,
+        cross_validated=len(pair.ids) - len(pair.tested),
         on_test=on_test,
-        **{**details, "metrics": {**overall, **details["metrics"]}},
+        **details,
     )
 
 
@@ -178,13 +128,12 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
         NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes
             are in both, or no image is held out by both.
     """
-    found = _common_images(base, head)
-    before = found.before.at(found.ids)
-    return found.scoring.flips(before, found.after.at(found.ids), found.labels)
+    pair = _pair(base, head, EvaluateParams())
+    return scoring_of(pair.after.task).flips(pair)
 
 
-def _common_images(base: Revision, head: Revision) -> _Common:
-    """Return classes, predictions, and the ids of the common images whose class both know."""
+def _pair(base: Revision, head: Revision, evaluate: EvaluateParams) -> Pair:
+    """Return the predictions of both, and the common images whose class both know."""
     theirs = classes_of(base)
     ours = classes_of(head)
     both = [label for label in ours if label in theirs]
@@ -198,7 +147,6 @@ def _common_images(base: Revision, head: Revision) -> _Common:
         )
     if len(both) < 2:
         raise NotComparableError(f"Not comparable: fewer than two classes are in both; {alone}.")
-    scoring = scoring_of(kinds[0].task)
     # An answer with another's class is an error; with another's label it has no effect.
     labels = tuple(dict.fromkeys([*both, *(ours + theirs if kinds[0].is_exclusive else ())]))
     crossed = all(map(is_cross_fitted, tables))
@@ -216,25 +164,29 @@ def _common_images(base: Revision, head: Revision) -> _Common:
     tested = ids
     for table in tables:
         tested = tested[tested.isin(table.loc[table["split"] == "test", "id"])]
-    return _Common(labels, len(both), before, after, ids, tested, crossed, scoring)
+    own = (before, after)
+    return Pair((base, head), labels, len(both), own, ids, tested, crossed, evaluate)
 
 
-def _own_classes(side: str, revision: Revision, found: _Common) -> list[dict[str, Any]]:
-    """Return the scores of the classes that only this revision knows, on its own images."""
-    shared = found.labels[: found.shared]
-    own = [name for name in classes_of(revision) if name not in shared]
-    if not own:
-        return []
-    labels = tuple(dict.fromkeys([*found.labels, *own]))
-    answers = split_answers(revision, labels, "held out" if found.crossed else "test")
-    scored = found.scoring.own(answers, labels)
-    return [{"side": side, "name": name, **scored[name]} for name in labels if name in own]
+def _own_classes(pair: Pair, scoring: Scoring) -> Iterator[dict[str, Any]]:
+    """Yield the scores of the classes that only one revision knows, on its own images."""
+    shared = pair.labels[: pair.shared]
+    base, head = pair.revisions
+    for side, revision in (("head", head), ("base", base)):
+        own = [name for name in classes_of(revision) if name not in shared]
+        if own:
+            labels = tuple(dict.fromkeys([*pair.labels, *own]))
+            answers = split_answers(revision, labels, "held out" if pair.crossed else "test")
+            scored = scoring.own(answers, labels)
+            yield from (
+                {"side": side, "name": each, **scored[each]} for each in labels if each in own
+            )
 
 
 def _per_class(
     pair: Pair, scoring: Scoring, found: Sequence[Difference | None]
 ) -> dict[str, ClassNumbers]:
-    before = scoring.own(pair.before.with_targets(pair.after.actual), pair.labels)
+    before = scoring.own(pair.before, pair.labels)
     after = scoring.own(pair.after, pair.labels)
     adjusted = iter(holm([row.p for row in found if row is not None]).tolist())
     return {
@@ -242,36 +194,32 @@ def _per_class(
             support=int(after[label]["support"] or 0),
             precision=(before[label]["precision"], after[label]["precision"]),
             recall=(before[label]["recall"], after[label]["recall"]),
+            score=row,
             p_adjusted=None if row is None else next(adjusted),
-            **{scoring.label_metric: row},
         )
         for label, row in zip(pair.labels, found, strict=False)  # those that both know
     }
 
 
-def _steps(found: _Common, metric: str) -> tuple[Step, ...]:
-    before = found.before
-    after = found.after
-    ids = found.ids
-    own = before.at(ids)
-    common = after.at(ids)
-    changed = own.count_relabelled(common)
-    path = [(f"before, on its own {found.image}s", before)]
-    if len(before.ids) > len(ids):
-        path.append((f"on the {count(len(ids), found.image)} of both", own))
+def _steps(pair: Pair, scoring: Scoring, metric: str) -> tuple[Step, ...]:
+    base, head = pair.own
+    own = base.at(pair.ids)
+    changed = own.count_relabelled(pair.after)
+    path = [(f"before, on its own {pair.image}s", base)]
+    if len(base.ids) > len(pair.ids):
+        path.append((f"on the {count(len(pair.ids), pair.image)} of both", own))
     if changed:
-        relabelled = own.with_targets(common.actual)
-        path.append((f"with {count(changed, 'changed label')}", relabelled))
-    path.append(("now, on the same images", common))
-    if len(after.ids) > len(ids):
-        path.append((f"now, on its own {found.image}s", after))
+        path.append((f"with {count(changed, 'changed label')}", pair.before))
+    path.append(("now, on the same images", pair.after))
+    if len(head.ids) > len(pair.ids):
+        path.append((f"now, on its own {pair.image}s", head))
     if len(path) == 2:
         return ()
     steps = []
     for what, part in path:
-        averaged = found.shared if len(part.ids) == len(ids) else None
+        averaged = pair.shared if len(part.ids) == len(pair.ids) else None
         groups = np.zeros(len(part.ids), np.intp)
-        value, _ = found.scoring.measure(metric, part, groups, averaged=averaged)
+        value, _ = scoring.measure(metric, part, groups, averaged=averaged)
         if value is not None:
             steps.append(Step(what, len(part.ids), value))
     return tuple(steps)

@@ -168,11 +168,11 @@ def headline(comparison: Comparison) -> str:
     if numbers is None or base is None or base.predictions is None or head.predictions is None:
         return word
     shift = find_shift(base.predictions, head.predictions)
-    by = "" if numbers.metric == "accuracy" else f" by {METRIC_NAMES[numbers.metric]}"
-    share = numbers.metrics[numbers.share.replace(" ", "_")]
-    right = round(share.second * numbers.n)
-    test = numbers.mcnemar
-    same = Shared(numbers.n, right, test.lost, test.gained, word + by, numbers.image)
+    word_by = word if numbers.metric == "accuracy" else f"{word} by {METRIC_NAMES[numbers.metric]}"
+    same = shift.same._replace(word=word_by)
+    if (test := numbers.mcnemar) is not None:
+        right = round(numbers.metrics["accuracy"].second * numbers.n)
+        same = Shared(numbers.n, right, test.lost, test.gained, word_by, numbers.image)
     return replace(shift, same=same).sentence or word
 
 

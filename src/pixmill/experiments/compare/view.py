@@ -160,7 +160,6 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
             "slices": [],
             "steps": [],
         }
-    test = numbers.mcnemar
     gained = int(numbers.flips["gained"].sum())
     # The deciding metric is first.
     names = dict.fromkeys([numbers.metric, *numbers.metrics])
@@ -180,7 +179,7 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
             }
             for row in numbers.slices
         ],
-        "mcnemar": {"p": test.p, "mid_p": test.mid_p},
+        "mcnemar": (test := numbers.mcnemar) and {"p": test.p, "mid_p": test.mid_p},
         "steps": [asdict(step) for step in numbers.steps],
         "flips": {
             "gained": gained,
@@ -196,10 +195,15 @@ def _classes(numbers: Numbers) -> dict[str, dict[str, Any]]:
     change = {}
     for label, row in numbers.per_class.items():
         is_changed = row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
-        values = asdict(row)
-        del values["f1" if numbers.confusion is None else "average_precision"]
         score = row.score and _difference(row.score)
-        rows[label] = values | {numbers.label_metric: score, "changed": is_changed}
+        rows[label] = {
+            "support": row.support,
+            "precision": row.precision,
+            "recall": row.recall,
+            numbers.label_metric: score,
+            "p_adjusted": row.p_adjusted,
+            "changed": is_changed,
+        }
         change[label] = abs(score["diff"]) if score else 0
     return {label: rows[label] for label in sorted(rows, key=lambda label: -change[label])}
 

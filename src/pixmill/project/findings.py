@@ -3,9 +3,8 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pixmill.core.cells import listed_labels
 from pixmill.core.decisions import disputes
 from pixmill.core.files.writing import read_json
 from pixmill.core.review_csv import require_converted
@@ -43,14 +42,7 @@ def find_undecodable(root: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-class LabelIssues(NamedTuple):
-    """Numbers of labels that an image probably does not have, and of those that it lacks."""
-
-    doubtful: int = 0
-    missing: int = 0
-
-
-def count_label_issues(root: Path) -> LabelIssues:
+def count_label_issues(root: Path) -> int:
     """Count the doubtful labels that review asks about and nobody has decided.
 
     They are those of the last evaluation whose images are still kept under the same label.
@@ -74,13 +66,11 @@ def count_label_issues(root: Path) -> LabelIssues:
     manifest = root / "artifacts/validate/manifest.parquet"
     now = read_rows(manifest, "id", "label", "verdict", where=wanted) if doubtful else []
     labels = {row["id"]: row["label"] for row in now if row["verdict"] == "keep"}
-    missing = [
-        row["label"] not in listed_labels(given)
+    return sum(
+        table.is_doubted(labels[row["id"]], row["label"], row["suggested"])
         for row in doubtful
-        if (given := labels.get(row["id"])) is not None
-        and table.is_doubted(given, row["label"], row["suggested"])
-    ]
-    return LabelIssues(len(missing) - sum(missing), sum(missing))
+        if labels.get(row["id"]) is not None
+    )
 
 
 def count_unlabelled(root: Path) -> int:

@@ -342,10 +342,6 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
     if state.is_fresh and state.doubtful_labels:
         issues = count(state.doubtful_labels, "doubtful label")
         yield NextStep("labels", f"{issues} to review: {_DOUBTS[state.task]}.", "pixmill review")
-    if state.is_fresh and state.missing_labels:
-        issues = count(state.missing_labels, "label is", "labels are")
-        sentence = f"{issues} probably missing: the model sees what images may have as well."
-        yield NextStep("labels", sentence, "pixmill review")
 
 
 def _unlabelled(state: ProjectState) -> Iterator[NextStep]:

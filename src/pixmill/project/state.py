@@ -36,7 +36,6 @@ from pixmill.project.committing import OWN
 from pixmill.project.disk.usage import measure
 from pixmill.project.findings import (
     HEADLINES,
-    LabelIssues,
     count_corrections,
     count_label_issues,
     count_unlabelled,
@@ -186,7 +185,6 @@ class ProjectState:
             restores them.
         task: What an image's label is; ``one_label`` if params.yaml cannot be read.
         doubtful_labels: Number of doubtful labels without a decision.
-        missing_labels: Number of those that images probably have as well, if they may have several.
         unlabelled: Number of images that wait for a label since the last evaluation.
         disputed: Who said what, by id of each image to which people gave several labels.
         undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
@@ -223,7 +221,6 @@ class ProjectState:
     missing: tuple[list[str], str] | None = None
     task: Task = "one_label"
     doubtful_labels: int = 0
-    missing_labels: int = 0
     unlabelled: int = 0
     disputed: dict[str, str] = field(default_factory=dict)
     undecodable: dict[str, str] = field(default_factory=dict)
@@ -317,7 +314,6 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
     reads_data = params is not None and params.scrape.source == ("folder",)
     is_unlabelled = reads_data and _is_unlabelled(hashes.files("data"))
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
-    issues = part("labels", lambda: count_label_issues(root), LabelIssues(), wanted=stages)
     return ProjectState(
         root=root,
         stages=tuple(found),
@@ -346,8 +342,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
         task=params.task if params else "one_label",
-        doubtful_labels=issues.doubtful,
-        missing_labels=issues.missing,
+        doubtful_labels=part("labels", lambda: count_label_issues(root), 0, wanted=stages),
         unlabelled=part("labels", lambda: count_unlabelled(root), 0, wanted=stages),
         disputed=part(DECISIONS, lambda: find_disputes(root), {}),
         undecodable=part("images", lambda: find_undecodable(root), {}, wanted=stages),

@@ -418,7 +418,9 @@ QUICK = EvaluateParams(draws=100)
 
 def rows(numbers: Numbers):
     yield from numbers.metrics.items()
-    yield from ((label, row.score) for label, row in numbers.per_class.items() if row.score is not None)
+    yield from (
+        (label, row.score) for label, row in numbers.per_class.items() if row.score is not None
+    )
 
 
 @settings(max_examples=8)

@@ -169,8 +169,7 @@ SITUATIONS = {
         uncommitted=Uncommitted(changed=("decisions.csv",), missing="1 decision", is_back=True)
     ),
     "labels": made(doubtful_labels=3),
-    "several labels": made(task="labels", doubtful_labels=3, missing_labels=7),
-    "missing labels": made(task="labels", missing_labels=7),
+    "several labels": made(task="labels", doubtful_labels=3),
     "unlabelled": made(unlabelled=100),
     "disputed": made(disputed={"1" * 64: "cat (ada) and dog (bo)"}),
     "large": made(

@@ -81,8 +81,7 @@ def test_decided_label_issues_do_not_count(project: Path) -> None:
         f"{'1' * 64},,keep,,,\n{'2' * 64},cat,yes,,ada,\n{'2' * 64},dog,yes,,bo,\n"
     )
     state = read_project_state(project, full=False)
-    assert (state.doubtful_labels, state.missing_labels) == (1, 0)
-    assert state.disputed == {"2" * 64: "cat (ada) and dog (bo)"}
+    assert (state.doubtful_labels, state.disputed) == (1, {"2" * 64: "cat (ada) and dog (bo)"})
 
 
 @pytest.mark.parametrize("is_this_one", [True, False])

@@ -51,6 +51,7 @@ class Shared(NamedTuple):
         gained: Number of them on which only the head is right.
         word: Verdict on them in words, with the metric that decided if it is not the accuracy.
         image: Name of one of them.
+        share: What a share of right images is called, unless it is the accuracy.
     """
 
     n: int
@@ -59,6 +60,7 @@ class Shared(NamedTuple):
     gained: int
     word: str
     image: str = "test image"
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def _model(same: Shared) -> str:
         return f"The same answers {images}"
     points = f"{100 * (same.gained - same.lost) / same.n:+.1f} points"
     points = points.replace("-", "\N{MINUS SIGN}")
+    points += f" of {same.share}" if same.share else ""
     return f"{same.word} {images}: {same.lost} worse, {same.gained} better ({points})"
 
 
@@ -143,11 +146,12 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     was = kind.right(same["label_head"], same["predicted_base"], both)
     now = kind.right(same["label_head"], same["predicted_head"], both)
     test = mcnemar(was, now)
+    share = "" if kind.is_exclusive else "exact match"
     word = _UNDECIDED
     if test.p < _SIGNIFICANT:
         word = _WORDS["better" if test.gained > test.lost else "worse"]
     return Shift(
-        same=Shared(len(same), int(now.sum()), test.lost, test.gained, word),
+        same=Shared(len(same), int(now.sum()), test.lost, test.gained, word, share=share),
         corrected=int((same["label_base"] != same["label_head"]).sum()),
         new=_rest(after, same.index, kind, ours),
         gone=_rest(before, same.index, kind, theirs),

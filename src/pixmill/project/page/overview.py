@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.cells import NONE, parse_cells, read_list
+from pixmill.core.cells import parse_cells, read_list
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
@@ -280,11 +280,13 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     """
     reading = _read_reading(root)
     local, waiting = _read_local(root, reading)
-    found = {} if reading.is_local else _read_kept(root, reading.head)
-    counts = Counter({label: len(images) for label, images in (found or local).items()})
-    if not found and reading.decided:
+    kept = {} if reading.is_local else _read_kept(root, reading.head)
+    found = kept or local
+    every = {image for images in found.values() for image in images}
+    found.pop("", None)
+    counts = Counter({label: len(images) for label, images in found.items()})
+    if not kept and reading.decided:
         counts.update(_decided(root, reading))
-    found = found or local
     shown: dict[str, Path] = {}
     classes: list[dict[str, Any]] = []
     for label, number in sorted(counts.items()):
@@ -294,9 +296,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         shown |= ids
         classes.append({"name": label, "count": number, "images": list(ids)})
     omitted = max(0, len(counts) - _MAX_CLASSES)
-    total = None
-    if not reading.head.is_exclusive:
-        total = len({image for images in found.values() for image in images})
+    total = None if reading.head.is_exclusive else len(every)
     return {"classes": classes, "omitted": omitted, "unlabelled": waiting, "total": total}, shown
 
 
@@ -330,7 +330,7 @@ def _read_kept(root: Path, head: Head) -> _Images:
     found: _Images = defaultdict(list)
     table = root / "artifacts/validate/manifest.parquet"
     for row in read_rows(table, "id", "label", "path", where=("verdict", {"keep"})):
-        for label in (head.labels_of(row["label"]) or [NONE]) if row["label"] else ():
+        for label in (head.labels_of(row["label"]) or [""]) if row["label"] else ():
             found[label].append((f"artifacts/scrape/{row['path']}", row["id"]))
     return found
 
@@ -373,7 +373,7 @@ class _Reading:
     head: Head = field(default_factory=lambda: head_of("one_label"))
 
     def labels_of(self, place: str, name: str) -> list[str]:
-        """Return the labels of a file; of several, that there are none, too."""
+        """Return the labels of a file; empty if it has none of several."""
         parts = place.split("/")
         fact = self.facts.get(to_nfc("/".join([*parts[1:], name]))) if self.facts else None
         label = fact.label if fact else None
@@ -382,7 +382,7 @@ class _Reading:
             only = label or folder
             return [self.names.get(to_nfc(only), only)] if only else []
         # A folder may hold images of any labels.
-        return read_list(label) or [self.names.get(folder, NONE)]
+        return read_list(label) or [self.names.get(folder, "")]
 
     def given_to(self, path: Path) -> list[str]:
         """Return the labels that people gave to a file, if they agree."""

@@ -166,14 +166,14 @@ function drawReports({ names, stages }) {
   $("reports").replaceChildren(...others.map((name) => make("li", {}, link(name, name))));
 }
 
-function drawData({ images, issues, corrections, missing, hasModel, disk }) {
+function drawData({ images, issues, corrections, hasModel, disk }) {
   const { classes, unlabelled, total: several } = images ?? { classes: [], unlabelled: 0 };
   const total = several ?? classes.reduce((sum, { count }) => sum + count, 0); // an image may have several labels
-  const parts = [total && `${some(total, "image")}${several === null ? ` in ${some(classes.length, "class", "classes")}` : ""}`, unlabelled && `${some(unlabelled, "image")} without a label`];
+  const parts = [total && `${some(total, "image")}${several === null ? ` in ${some(classes.length, "class", "classes")}` : ` with ${some(classes.length, "label")}`}`, unlabelled && `${some(unlabelled, "image")} without a label`];
   setText("images", images ? parts.filter(Boolean).join(", ") || "No images yet." : "Reading …");
   // Before the first run, the counts stand beside the images above.
   $("counts").replaceChildren(...(hasModel ? classes : []).slice(0, 40).map(({ name, count }) => make("li", {}, `${name} `, make("span", { className: "faint", textContent: count.toLocaleString("en") }))));
-  const open = [issues && some(issues, "doubtful label"), missing && some(missing, "missing label"), corrections && some(corrections, "correction")].filter(Boolean);
+  const open = [issues && some(issues, "doubtful label"), corrections && some(corrections, "correction")].filter(Boolean);
   setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "No doubtful labels to review." : "");
   $("review").hidden = !hasModel && !corrections;
   $("grid").hidden = !total && !unlabelled;
@@ -204,7 +204,7 @@ function drawState(all) {
   model.draw(all);
   drawWork(all);
   part("reports", { names: all.reports.map((name) => name.replace(".html", "")), stages: state.stages.map(({ name, title }) => [name, title]) }, drawReports);
-  part("data", { images: overview.images, issues: state.doubtful_labels, missing: state.missing_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
+  part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
   const isLast = state.is_promoted && overview.history.at(-1)?.commit !== null; // no newer results
   part("champion", { champion: state.champion, accuracy: all.champion_accuracy, isLast, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0 }, drawChampion);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {

@@ -164,6 +164,7 @@ def test_images_before_the_first_run(tmp_path):
         ],
         "omitted": 0,
         "unlabelled": 1,
+        "total": None,
     }
     assert files[dog] == tmp_path / "data/wild dog/x.png"
     assert read_images(tmp_path, with_files=False)[1] == {}
@@ -176,6 +177,17 @@ def test_images_before_the_first_run(tmp_path):
         file.write(f"{cats[0]},wild dog,yes,,,\n{cats[1]},,drop,,,\n")
     found, _ = read_images(tmp_path)
     assert [each["count"] for each in found["classes"]] == [19, 3]
+
+
+def test_images_with_several_labels_count_once(tmp_path):
+    (tmp_path / "params.yaml").write_text(f"{PARAMS}\ntask: labels\n")
+    for number in range(3):
+        draw(tmp_path / f"data/images/{number}.png", number)
+    table = "file_name,label,not_label\nimages/0.png,cat;dog,\nimages/1.png,,cat\n"
+    (tmp_path / "data/metadata.csv").write_text(table)
+    found, _ = read_images(tmp_path)
+    counts = {each["name"]: each["count"] for each in found["classes"]}
+    assert (found["total"], counts) == (3, {"cat": 1, "dog": 1})
 
 
 def test_images_of_other_sources_are_those_that_validate_kept(tmp_path):

@@ -210,8 +210,8 @@ class Numbers:
 
     @property
     def share(self) -> str:
-        """What a share of right images is called."""
-        return "exact match" if self.mcnemar is None else "accuracy"
+        """The metric that is a share of right images."""
+        return "exact_match" if self.mcnemar is None else "accuracy"
 
     @property
     def label_metric(self) -> str:

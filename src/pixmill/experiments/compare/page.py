@@ -18,6 +18,7 @@ from pixmill.core.files.writing import write_text
 from pixmill.core.words import shorten
 from pixmill.experiments.compare.comparison import Comparison, Numbers, Revision
 from pixmill.experiments.compare.image_changes import CHANGES
+from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.plain import headline
 from pixmill.experiments.compare.results import read_curves
 from pixmill.experiments.compare.slices import VALUES
@@ -244,7 +245,7 @@ def render_page(
             flags=re.IGNORECASE,
         ),
         labels=() if numbers is None else numbers.labels,
-        share="accuracy" if numbers is None else numbers.share,
+        share="accuracy" if numbers is None else METRIC_NAMES[numbers.share],
         **({} if numbers is None else _errors_and_calibration(numbers)),
         dimensions=_dimensions(made["slices"]),
         interval=interval,

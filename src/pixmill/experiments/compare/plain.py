@@ -51,7 +51,7 @@ class Shared(NamedTuple):
         gained: Number of them on which only the head is right.
         word: Verdict on them in words, with the metric that decided if it is not the accuracy.
         image: Name of one of them.
-        share: What a share of right images is called, unless it is the accuracy.
+        what: What is counted with several labels an image, else empty.
     """
 
     n: int
@@ -60,7 +60,7 @@ class Shared(NamedTuple):
     gained: int
     word: str
     image: str = "test image"
-    share: str = ""
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,12 @@ def _model(same: Shared) -> str:
         return f"No {same.image} is in both"
     if not (same.lost or same.gained):
         return f"The same answers {images}"
+    changes = f"{same.word} {images}: {same.lost} {same.what}worse, {same.gained} better"
+    if same.what:
+        return changes
     points = f"{100 * (same.gained - same.lost) / same.n:+.1f} points"
     points = points.replace("-", "\N{MINUS SIGN}")
-    points += f" of {same.share}" if same.share else ""
-    return f"{same.word} {images}: {same.lost} worse, {same.gained} better ({points})"
+    return f"{changes} ({points})"
 
 
 def _hardness(new: Group, same: Shared) -> str:
@@ -146,12 +148,12 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     was = kind.right(same["label_head"], same["predicted_base"], both)
     now = kind.right(same["label_head"], same["predicted_head"], both)
     test = mcnemar(was, now)
-    share = "" if kind.is_exclusive else "exact match"
+    what = "" if kind.is_exclusive else "images "
     word = _UNDECIDED
     if test.p < _SIGNIFICANT:
         word = _WORDS["better" if test.gained > test.lost else "worse"]
     return Shift(
-        same=Shared(len(same), int(now.sum()), test.lost, test.gained, word, share=share),
+        same=Shared(len(same), int(now.sum()), test.lost, test.gained, word, what=what),
         corrected=int((same["label_base"] != same["label_head"]).sum()),
         new=_rest(after, same.index, kind, ours),
         gone=_rest(before, same.index, kind, theirs),
@@ -172,12 +174,19 @@ def headline(comparison: Comparison) -> str:
     if numbers is None or base is None or base.predictions is None or head.predictions is None:
         return word
     shift = find_shift(base.predictions, head.predictions)
-    word_by = word if numbers.metric == "accuracy" else f"{word} by {METRIC_NAMES[numbers.metric]}"
-    same = shift.same._replace(word=word_by)
-    if (test := numbers.mcnemar) is not None:
-        right = round(numbers.metrics["accuracy"].second * numbers.n)
-        same = Shared(numbers.n, right, test.lost, test.gained, word_by, numbers.image)
-    return replace(shift, same=same).sentence or word
+    if numbers.metric != "accuracy":
+        word += f" by {METRIC_NAMES[numbers.metric]}"
+    gained = int(numbers.flips["gained"].sum())
+    same = Shared(
+        numbers.n,
+        round(numbers.metrics[numbers.share].second * numbers.n),
+        len(numbers.flips) - gained,
+        gained,
+        word,
+        numbers.image,
+        "answers " if shift.same.what else "",
+    )
+    return replace(shift, same=same).sentence or _WORDS[comparison.verdict]
 
 
 def _classes(predictions: pd.DataFrame) -> list[str]:

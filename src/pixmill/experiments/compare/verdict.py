@@ -61,7 +61,7 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         own_classes=numbers.own_classes,
         image=numbers.image,
         slices=falls,
-        share=numbers.share,
+        share=METRIC_NAMES[numbers.share],
         classes=[item for item in _worse_classes(numbers) if item[0] not in named],
         change=_possible_change(row, margin),
         needed=needed if needed and needed > numbers.n else None,

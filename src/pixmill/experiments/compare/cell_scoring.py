@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.experiments.compare.answers import SplitAnswers
-from pixmill.experiments.compare.scoring import DIGITS, Pair, sort_flips
+from pixmill.experiments.compare.class_scoring import DIGITS, Pair, sort_flips
 from pixmill.metrics.arrays import Floats
 from pixmill.metrics.cells import cell_losses, cell_scores, label_scores, resampled_label_scores
 from pixmill.metrics.paired_cells import paired_cell_differences

@@ -21,6 +21,8 @@ from pixmill.experiments.compare.answers import (
     predictions_of,
     split_answers,
 )
+from pixmill.experiments.compare.cell_scoring import CellScoring
+from pixmill.experiments.compare.class_scoring import ClassScoring, Pair
 from pixmill.experiments.compare.comparison import (
     ClassNumbers,
     NotComparableError,
@@ -29,8 +31,6 @@ from pixmill.experiments.compare.comparison import (
     SliceNumbers,
     Step,
 )
-from pixmill.experiments.compare.scoring import Pair
-from pixmill.experiments.compare.scorings import Scoring, scoring_of
 from pixmill.experiments.compare.slices import compare_slices
 from pixmill.metrics.significance import Difference, holm
 
@@ -54,6 +54,13 @@ METRIC_NAMES = {
 """Display names of the metrics, within a sentence."""
 
 
+Scoring = ClassScoring | CellScoring
+"""How the models of a task are compared."""
+
+SCORINGS: dict[str, Scoring] = {"one_label": ClassScoring(), "labels": CellScoring()}
+"""Scorings by task, as in params.yaml."""
+
+
 def compare_numbers(
     base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams
 ) -> Numbers:
@@ -73,7 +80,7 @@ def compare_numbers(
             images.
     """
     pair = _pair(base, head, evaluate)
-    scoring = scoring_of(pair.after.task)
+    scoring = SCORINGS[pair.after.task]
     overall, of_labels = scoring.differences(pair)
     if settings.metric not in overall:
         raise NotComparableError(
@@ -129,7 +136,7 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
             are in both, or no image is held out by both.
     """
     pair = _pair(base, head, EvaluateParams())
-    return scoring_of(pair.after.task).flips(pair)
+    return SCORINGS[pair.after.task].flips(pair)
 
 
 def _pair(base: Revision, head: Revision, evaluate: EvaluateParams) -> Pair:

@@ -17,15 +17,15 @@ from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.core.words import count
 from pixmill.experiments.compare.answers import SplitAnswers, clusters_of
+from pixmill.experiments.compare.class_scoring import DIGITS
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.experiments.compare.numbers import (
     LOWER_IS_BETTER,
     METRIC_NAMES,
+    SCORINGS,
     compare_numbers,
 )
 from pixmill.experiments.compare.revisions import read_base, read_each
-from pixmill.experiments.compare.scoring import DIGITS
-from pixmill.experiments.compare.scorings import scoring_of
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import NOT_OF_MODEL, SEED, TrainedModel, read_models
 from pixmill.experiments.compare.verdict import give_verdict
@@ -282,7 +282,7 @@ def _measure_all(
 ) -> tuple[list[list[_Training]], list[RankedModel]]:
     """Return the measured trainings of each recipe, and models without a value."""
     weights = [*group_weights(int(groups.max()) + 1, _DRAWS)]
-    scoring = scoring_of(truth.task)
+    scoring = SCORINGS[truth.task]
     recipes: dict[str, list[_Training]] = defaultdict(list)
     others = []
     for model in track(models, "Resample", len(models), unit="model"):

@@ -20,7 +20,7 @@ from pixmill.core.errors import (
 )
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.process.progress import Progress, announce, only_warnings
-from pixmill.experiments.compare.scorings import scoring_of
+from pixmill.experiments.compare.numbers import SCORINGS
 from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.space import current_values, suggest
 from pixmill.experiments.sweep.trial_store import CURVES, KEY, REASON, SAME, VALUES, SweepTrial
@@ -237,7 +237,7 @@ class _Search:
         calibration = plan.head.calibrate(given, targets, groups, params.train, params.classes)
         answers = calibration.apply(given).astype(np.float32)
         self._check_images(rows)
-        value, _ = scoring_of(params.task).measure(plan.metric, plan.read(rows, answers), groups)
+        value, _ = SCORINGS[params.task].measure(plan.metric, plan.read(rows, answers), groups)
         if value is None:
             raise PixmillError(
                 f"{plan.metric} is undefined on the {len(rows):,} images that rank the trials",

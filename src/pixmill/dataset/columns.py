@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 from pixmill.core.errors import DataError
@@ -128,17 +129,9 @@ def guess_columns(
     roles.setdefault("page_url", named("page_url"))
     if "label" not in roles and roles["image"]:
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
-        is_chosen = chosen.get("label") == ONE_HOT
-
-        def has_other(rest: Collection[str]) -> bool:
-            is_open = len(folders) > 1 or any(_may_be_label(table, name) for name in rest)
-            return is_open and not is_chosen
-
-        roles["label"] = (
-            (not is_chosen and named("label"))
-            or _join_columns(table, others, several, has_other)
-            or _guess_label(table, others, roles["image"], folders)
-        )
+        joins = chosen.get("label") == ONE_HOT
+        find = partial(_guess_label, table, others, roles["image"], folders, several)
+        roles["label"] = (not joins and named("label")) or find(joins=joins)
     return {role: roles[role] for role in ROLES if roles.get(role)}
 
 
@@ -180,47 +173,39 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
 
 
 def _join_columns(
-    table: Table,
-    names: Collection[str],
-    several: bool | None,
-    has_other: Callable[[Collection[str]], bool],
-) -> str:
-    """Replace columns of labels, 1 in the rows of their images, by one; return its name.
+    table: Table, bits: Sequence[str], several: bool | None, *, is_alone: bool
+) -> bool:
+    """Replace columns of labels, 1 in the rows of their images, by one; return whether they are.
 
     Args:
         table: The table.
-        names: Columns that may name a label.
+        bits: The columns.
         several: Whether an image may have several; ``None``: unless nearly all have one.
-        has_other: Whether the label may be elsewhere, given the other columns.
-
-    Returns:
-        An empty text if there are no such columns.
+        is_alone: Whether the label can be nowhere else.
 
     Raises:
         DataError: A cell of such a column is no answer.
     """
-    columns = table.columns
-    bits = [name for name in names if _holds_answers(columns[name])]
     has = _join_names(table, bits, _ONES)
-    is_one = not several and _is_one_hot([columns[name] for name in bits], has)
-    if several is None and any(SEPARATOR in cell for cell in has):
-        is_one = False
-    if len(bits) < 2 or not (
-        is_one or (several is not False and not has_other({*names} - {*bits}))
-    ):
-        return ""
+    is_one = _is_one_hot([table.columns[name] for name in bits], has, several)
+    if not is_one and (several is False or not is_alone):
+        return False
     if not is_one:
         _require_answers(table, bits)
         lacks = _join_names(table, bits, _ZEROS)
         table.lacking.extend(lacks if any(lacks) else ())
     for name in bits:
-        del columns[name]
-    columns[ONE_HOT] = has
-    return ONE_HOT
+        del table.columns[name]
+    table.columns[ONE_HOT] = has
+    return True
 
 
-def _is_one_hot(columns: Collection[Sequence[str]], joined: Sequence[str]) -> bool:
+def _is_one_hot(
+    columns: Collection[Sequence[str]], joined: Sequence[str], several: bool | None
+) -> bool:
     """Return whether all cells are answers, and nearly all rows have a class."""
+    if several or (several is None and any(SEPARATOR in cell for cell in joined)):
+        return False
     are_answers = all(_ANSWERS.issuperset(map(str.lower, cells)) for cells in columns)
     return are_answers and joined.count("") <= _MAX_NONE * len(joined)
 
@@ -263,16 +248,46 @@ def _may_be_label(table: Table, name: str) -> bool:
     )
 
 
-def _guess_label(table: Table, names: Collection[str], image: str, folders: Collection[str]) -> str:
-    """Return the only column whose values repeat, or an empty text."""
-    choices = [name for name in names if _may_be_label(table, name)]
+def _guess_label(
+    table: Table,
+    names: Collection[str],
+    image: str,
+    folders: Collection[str],
+    several: bool | None,
+    *,
+    joins: bool,
+) -> str:
+    """Return the only column whose values repeat, or that of labels; or an empty text.
+
+    Args:
+        table: The table; columns of labels are replaced by one.
+        names: Columns that may name labels.
+        image: The column of images.
+        folders: Folders that may be the classes.
+        several: Whether an image may have several labels.
+        joins: Whether a person chose the columns of labels.
+    """
+    bits = [name for name in names if _holds_answers(table.columns[name])]
+    choices = [*filter(partial(_may_be_label, table), names)]
+    is_alone = joins or (len(folders) < 2 and {*bits}.issuperset(choices))
+    if len(bits) > 1 and _join_columns(table, bits, several, is_alone=is_alone):
+        return ONE_HOT
+    _require_one(table, choices, folders, image, offers=len(bits) > 1 and several is not False)
+    return choices[0] if choices else ""
+
+
+def _require_one(
+    table: Table, choices: Sequence[str], folders: Collection[str], image: str, *, offers: bool
+) -> None:
+    """Refuse several places of the label; ``offers``: columns may be labels, too."""
     places = [f"{name} ({len({*filter(None, table.columns[name])}):,} values)" for name in choices]
     if len(folders) > 1:
         places.append(f"the folder ({first_of(sorted(folders), 3)}; --pattern '([^/]+)/[^/]+$')")
     if choices and len(places) > 1:
+        names = [choices[0], ONE_HOT][: 1 + offers]
+        options = [to_option({"image": image, "label": name}) for name in names]
+        more = " (a column a label)" * offers
         raise DataError(
             f"{table.path.name}: the label may be {join_names(places, 10)}",
-            next=f"choose one: {to_option({'image': image, 'label': choices[0]})}, or "
-            f"label={ONE_HOT} for one column a label",
+            next=f"choose one: {', or '.join(options)}{more}",
         )
-    return choices[0] if choices else ""

@@ -54,6 +54,7 @@ class Detected:
             ``--columns``.
         several: Whether an image may have several labels: facts then list those that it has and
             has not.
+        rows: File and row of the table that first name each label; labels of folders have none.
     """
 
     items: list[Item]
@@ -62,6 +63,7 @@ class Detected:
     remarks: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     several: bool = False
+    rows: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by_source(self) -> dict[str, list[Facts]]:

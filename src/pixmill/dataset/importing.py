@@ -37,7 +37,7 @@ from pixmill.core.words import count, first_of
 from pixmill.dataset.bundled import holds_files, missing_data
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.detected import Detected
-from pixmill.dataset.detection import describe, preview
+from pixmill.dataset.detection import describe, labels_of, preview
 from pixmill.dataset.import_plan import UNLABELLED, ImportPlan, plan_import
 
 _TASK_LINE = "task: labels              # an image may have several, or none; one_label: just one\n"
@@ -138,10 +138,11 @@ def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, 
 def _require_classes(params: Params, found: Detected) -> None:
     """Refuse labels that other images of the project were never asked for."""
     known = {*params.classes, *class_by_name(params.classes, params.scrape.folder.classes)}
-    for item in found.items:
-        if unknown := sorted(item.facts.cells.keys() - known):
+    for label in labels_of(found):
+        if label not in known:
+            problem = f"{label!r} is not one of the labels {first_of(params.classes)}"
             raise DataError(
-                f"{item.name}: {unknown[0]!r} is not one of the labels {first_of(params.classes)}",
+                ": ".join(filter(None, [found.rows.get(label), problem])),
                 next="add it to classes in params.yaml, correct it, or leave it out: --classes",
             )
 

@@ -26,18 +26,10 @@ _MAX_LIST = 10_000
 
 QUESTION = "Is a label that is not listed absent (no), or unknown?"
 
-_USUAL = 0.25
-"""Share of the images with several rows of different labels above which these are no mistakes."""
-
 
 def labels_of(cell: str | None) -> list[str]:
     """Return the labels that a cell joins."""
     return [*filter(None, (cell or "").split(SEPARATOR))]
-
-
-def is_usual(labelled: Sequence[Facts]) -> bool:
-    """Return whether images have several rows of different labels by intention."""
-    return sum(SEPARATOR in (facts.label or "") for facts in labelled) > _USUAL * len(labelled)
 
 
 def split_lists(
@@ -101,7 +93,7 @@ def settle(
         DataError: It is not given, and nobody can answer.
     """
     every = [*chain.from_iterable(found.by_source.values())]
-    labels = sorted({label for facts in every for label in _named(facts)})
+    labels = sorted({label for facts in every for label in named_labels(facts)})
     if unlisted is None and any(map(_is_open, every)):
         if ask is None:
             raise DataError(
@@ -136,7 +128,8 @@ def keep_labels(found: Detected, labels: Collection[str]) -> Detected:
     return _change(found, keep)
 
 
-def _named(facts: Facts) -> list[str]:
+def named_labels(facts: Facts) -> list[str]:
+    """Return the labels that an image is said to have, or to lack."""
     return labels_of(facts.label) + labels_of(facts.not_label)
 
 

@@ -10,8 +10,8 @@ import json
 import re
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,7 +75,8 @@ class Table:
             has images as bytes.
         kind: What the file is, such as ``a table``.
         lacking: Labels that each row's image has not, where columns of labels tell.
-        unanswered: Numbers of rows whose question nobody answered.
+        nulls: Whether cells are null, by name of the column, where the format has a null: they say
+            nothing, and empty ones that there is none.
     """
 
     path: Path
@@ -83,7 +84,7 @@ class Table:
     sure: Mapping[str, str] = field(default_factory=dict)
     kind: str = "a table"
     lacking: list[str] = field(default_factory=list)
-    unanswered: set[int] = field(default_factory=set)
+    nulls: dict[str, list[bool]] = field(default_factory=dict)
 
 
 def within_limits(act: Callable[[], _Result], paths: Sequence[Path]) -> _Result:
@@ -152,11 +153,11 @@ def _read_text(path: Path) -> Table:
         raise TypeError("no list of objects")
     if rows and {"data", "annotations"} <= rows[0].keys():
         return _read_label_studio(path, rows)
-    columns = _to_columns(path, rows)
-    if {*EXPORTED} <= columns.keys():  # There, formulas begin with an apostrophe.
-        for name, cells in columns.items():
-            columns[name] = [re.sub("^'(?=[=+@-])", "", cell) for cell in cells]
-    return Table(path, columns)
+    table = _read_rows(path, rows)
+    if {*EXPORTED} <= table.columns.keys():  # There, formulas begin with an apostrophe.
+        for name, cells in table.columns.items():
+            table.columns[name] = [re.sub("^'(?=[=+@-])", "", cell) for cell in cells]
+    return table
 
 
 def _parse(text: str, suffix: str) -> Any:
@@ -187,30 +188,42 @@ def _read_csv(text: str) -> list[dict[str, Any]]:
 
 
 def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a row for each annotation, whose choices are empty if it was skipped."""
+    """Return a row for each annotation, whose choices are null if it was skipped."""
     rows: list[dict[str, Any]] = []
+    answered: list[dict[str, Any]] = []
     questions: set[str] = set()
-    unanswered: set[int] = set()
     for task in tasks:
-        for annotation in task["annotations"] or [{"result": [], "was_cancelled": True}]:
-            results = annotation["result"]
+        for annotation in task["annotations"] or [{"was_cancelled": True}]:
+            row = {**task["data"]}
+            rows.append(row)
             if annotation.get("was_cancelled"):
-                unanswered.add(len(rows))
-                results = []
-            chosen = {
-                each["from_name"]: each["value"] for each in results if each["type"] == "choices"
-            }
-            rows.append(task["data"] | chosen)
-            questions |= chosen.keys()
+                continue
+            choices = [each for each in annotation["result"] if each["type"] == "choices"]
+            row |= {each["from_name"]: each["value"] for each in choices}
+            questions.update(each["from_name"] for each in choices)
+            answered.append(row)
+    for row in answered:
+        row |= dict.fromkeys(questions - row.keys(), "")
     sure = {"label": questions.pop()} if len(questions) == 1 else {}
-    columns = _to_columns(path, rows)
-    return Table(path, columns, sure, "an export of Label Studio", unanswered=unanswered)
+    return replace(_read_rows(path, rows), sure=sure, kind="an export of Label Studio")
 
 
-def _to_columns(path: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def _read_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Table:
     names = dict.fromkeys(chain.from_iterable(rows))
     _check_size(path, len(names) * len(rows))
-    return {name: [_to_text(row.get(name)) for row in rows] for name in names}
+    return _read_columns(path, ((name, [row.get(name) for row in rows]) for name in names))
+
+
+def _read_columns(path: Path, columns: Iterable[tuple[str, Sequence[Any]]]) -> Table:
+    table = Table(path, {})
+    for name, values in columns:
+        table.columns[name] = [*map(_to_text, values)]
+        table.nulls[name] = [*map(_is_null, values)]
+    return table
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or value != value
 
 
 def _to_text(value: Any) -> str:
@@ -223,10 +236,9 @@ def _to_text(value: Any) -> str:
             return SEPARATOR.join(filter(None, map(_to_text, value)))
         case float() if value.is_integer():  # of pandas, where some rows have no value
             return str(int(value))
-    is_missing = value is None or value != value
-    return (
-        "" if is_missing else sys.intern(" ".join(str(value).splitlines()).strip())
-    )  # most values repeat
+    if _is_null(value):
+        return ""
+    return sys.intern(" ".join(str(value).splitlines()).strip())  # most values repeat
 
 
 def _read_parquet(path: Path) -> Table:
@@ -238,7 +250,7 @@ def _read_parquet(path: Path) -> Table:
         images = [item.name for item in schema if _has_bytes(item.type)]
         names = [name for name in schema.names if name not in images]
         _check_size(path, len(names) * file.metadata.num_rows)
-        columns = {name: [*map(_to_text, file.read([name])[name].to_pylist())] for name in names}
+        table = _read_columns(path, ((name, file.read([name])[name].to_pylist()) for name in names))
     features = (
         json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         .get("info", {})
@@ -253,12 +265,12 @@ def _read_parquet(path: Path) -> Table:
                 | [{"_type": "ClassLabel", "names": classes}]
             ):
                 labels = {str(number): label.strip() for number, label in enumerate(classes)}
-                columns[name] = [
+                table.columns[name] = [
                     SEPARATOR.join(labels.get(each, "") for each in cell.split(SEPARATOR))
-                    for cell in columns[name]
+                    for cell in table.columns[name]
                 ]
                 sure["label"] = name
-    return Table(path, columns, sure, "Parquet with images" if images else "a table")
+    return replace(table, sure=sure, kind="Parquet with images" if images else "a table")
 
 
 def _has_bytes(kind: Any) -> bool:

@@ -21,7 +21,7 @@ from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
 from pixmill.dataset.layout import in_masks, role_of
 from pixmill.dataset.named_files import NamedFiles, folder_label
-from pixmill.dataset.several import is_usual, labels_of, split_lists
+from pixmill.dataset.several import labels_of, named_labels, split_lists
 from pixmill.dataset.table_files import (
     SEPARATOR,
     SUFFIXES,
@@ -36,6 +36,12 @@ from pixmill.images.read_errors import explain, reason_of
 
 _WAY_OUT = "pixmill new NAME --from X --task labels"
 """Takes several labels an image."""
+
+_USUAL = 0.25
+"""Share of the images with several labels above which these are no mistakes."""
+
+_MAX_LOST = 0.5
+"""Share of the images that may be left out because they have several labels."""
 
 _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
 """In names of tables that show how to hand in results, and have no labels."""
@@ -150,6 +156,7 @@ class _Reading:
         self._scratch = scratch
         self._items: list[Item] = []  # from Parquet
         self._rows: dict[str, Facts] = {}  # by file or URL
+        self._first: dict[str, str] = {}  # the first row with a label
         self._lost: dict[str, list[str]] = defaultdict(list)  # by reason
 
     @property
@@ -191,8 +198,15 @@ class _Reading:
                 self._lost["rows that name no image, or several"].append(named)
             else:
                 folders = () if is_url(key) else key.split("/")[:-1]
-                self._join(key, facts_of(number, folders))
-                _refuse_contradiction(self._rows[key], f"{table.path}, row {number + 1}: {key}")
+                facts = facts_of(number, folders)
+                self._join(key, facts)
+                row = f"{table.path}, row {number + 1}"
+                self._note_first(facts, row)
+                _refuse_contradiction(self._rows[key], f"{row}: {key}")
+
+    def _note_first(self, facts: Facts, row: str) -> None:
+        for label in named_labels(facts):
+            self._first.setdefault(label, row)
 
     def _join(self, key: str, facts: Facts) -> None:
         """Join a row with the earlier ones on the same image."""
@@ -231,7 +245,9 @@ class _Reading:
             if file is None:
                 self._lost["rows without an image"].append(f"row {number + 1} of {table.path.name}")
             else:
-                self._items.append(Item(*file, facts_of(number)))
+                facts = facts_of(number)
+                self._items.append(Item(*file, facts))
+                self._note_first(facts, f"{table.path}, row {number + 1}")
 
     def add_unnamed(self) -> None:
         """Add images that no table names and that need no label, and labels of folders."""
@@ -259,27 +275,35 @@ class _Reading:
         labelled = [item.facts for item in found if item.facts.label]
         if not labelled:
             return None
-        several = is_usual(labelled) if self._several is None else self._several
+        # Rows of different labels are no mistakes if many images have some.
+        share = sum(SEPARATOR in (facts.label or "") for facts in labelled) / len(labelled)
+        several = share > _USUAL if self._several is None else self._several
         if not several:
-            _refuse_several(labelled)
+            if share > _MAX_LOST:
+                raise DataError(
+                    f"{share:.0%} of the images have several labels",
+                    next=f"choose another column: --columns image=…,label=…, or take all: {_WAY_OUT}",
+                )
             found = [_with_one(item) for item in found]
         splits, remarks = self._settle({facts.split for facts in labelled if facts.split})
         items, urls, more = self._sort_out(
             [item.with_split(splits) for item in found], several=several
         )
         remarks = [*remarks, *more, *self._describe_lost(), *self._describe_unused()]
-        _, roles = self._main
-        return Detected(items, self._describe(), urls, tuple(remarks), (to_option(roles),), several)
+        options = (to_option(self._main[1]),)
+        what = self._describe(several=several)
+        return Detected(items, what, urls, tuple(remarks), options, several, self._first)
 
     @property
     def _main(self) -> tuple[Table, Mapping[str, str]]:
         """The first table with labels, and its columns by role."""
         return max(self.tables, key=lambda each: "label" in each[1])
 
-    def _describe(self) -> str:
+    def _describe(self, *, several: bool) -> str:
         table, roles = self._main
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
-        columns = ", ".join(f"{role} = {name}" for role, name in roles.items())
+        names = {ONE_HOT: "a column a label"} if several else {}
+        columns = ", ".join(f"{role} = {names.get(name, name)}" for role, name in roles.items())
         return f"{table.kind}, {first_of(paths, 3)}: {columns}"
 
     @property
@@ -353,7 +377,7 @@ class _RowFacts:
     ) -> None:
         self._cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
         self._above = table.path.relative_to(top).with_suffix("").parts
-        self._unanswered = table.unanswered
+        self._nulls = table.nulls.get(roles.get("label", ""))
         for role in self._cells.keys() & {"label", "not_label"}:
             cells = [*map(to_nfc, self._cells[role])]
             self._cells[role] = _split_cells(cells, table, roles, several)
@@ -368,7 +392,7 @@ class _RowFacts:
         # Empty cells say something: an image has none of the labels, or none is known to lack.
         if "not_label" in row:
             row["not_label"] = row["not_label"] or ""
-        elif "label" in row and number not in self._unanswered:
+        elif "label" in row and not (self._nulls and self._nulls[number]):
             row["label"] = row["label"] or ""
         cell = row.get("split")
         row["split"] = _split_of([cell] if cell else [*folders, *self._above])
@@ -437,15 +461,6 @@ def _is_overruled(item: Item, classes: set[str]) -> bool:
     """Return whether the folders of an image name another class than the table."""
     folders = classes.intersection(map(to_nfc, item.name.split("/")[:-1]))
     return bool(item.facts.label and folders and item.facts.label not in folders)
-
-
-def _refuse_several(labelled: Sequence[Facts]) -> None:
-    joined = sum(SEPARATOR in (facts.label or "") for facts in labelled)
-    if 2 * joined > len(labelled):
-        raise DataError(
-            f"{joined:,} of {len(labelled):,} images have several labels",
-            next=f"choose another column: --columns image=…,label=…, or take all: {_WAY_OUT}",
-        )
 
 
 def _split_of(names: Sequence[str]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -64,6 +64,12 @@ class Detected:
     options: tuple[str, ...] = ()
     several: bool = False
     rows: Mapping[str, str] = field(default_factory=dict)
+
+    def changed(self, change: Callable[[Facts], Facts]) -> Detected:
+        """Return the images with other facts."""
+        items = [replace(item, facts=change(item.facts)) for item in self.items]
+        urls = {url: change(facts) for url, facts in self.urls.items()}
+        return replace(self, items=items, urls=urls)
 
     @property
     def by_source(self) -> dict[str, list[Facts]]:

@@ -15,7 +15,7 @@ from pixmill.core.words import count, first_of
 from pixmill.dataset.archives import unpack
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.folders import find_all, find_in_folder
-from pixmill.dataset.several import Unlisted, keep_labels, settle
+from pixmill.dataset.several import Unlisted, named_labels, settle
 from pixmill.dataset.table_files import SUFFIXES, UnreadError, within_limits
 from pixmill.dataset.tables import find_table
 from pixmill.images.listing import files_below
@@ -89,9 +89,7 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
         found = _recognise_table(source, scratch, options)
     if found.several and options.several is None:
         found = replace(found, options=(*found.options, "--task one_label"))
-    if options.several or found.several:
-        found = settle(replace(found, several=True), options.unlisted, options.ask)
-    return _choose(found, options) if options.label is None else found
+    return _choose(replace(found, several=found.several or bool(options.several)), options)
 
 
 def _recognise_archive(source: Path, scratch: Path, options: Options) -> Detected:
@@ -166,31 +164,23 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
 
 
 def _choose(found: Detected, options: Options) -> Detected:
-    """Return the images of the chosen classes and those without a label."""
-    every = labels_of(found)
-    missing = [label for label in options.classes if label not in every]
+    """Return the images of the chosen classes and those without a label; with several, all."""
+    every = chain(*found.by_source.values())
+    labels = sorted({label for facts in every for label in named_labels(facts)})
+    missing = [label for label in options.classes if label not in labels]
     if missing:
         raise DataError(
-            f"there are no images of {first_of(missing)}; there are {first_of(every)}",
+            f"there are no images of {first_of(missing)}; there are {first_of(labels)}",
             next="correct --classes",
         )
-    if options.classes and found.several:
-        found = keep_labels(found, options.classes)
-    chosen = {*(options.classes or every), None}
-
-    def keep_split(facts: Facts) -> Facts:
-        return replace(facts, split=None) if options.no_splits else facts
-
-    items = [
-        replace(item, facts=keep_split(item.facts))
-        for item in found.items
-        if found.several or item.facts.label in chosen
-    ]
-    urls = {
-        url: keep_split(facts)
-        for url, facts in found.urls.items()
-        if found.several or facts.label in chosen
-    }
+    labels = [*(options.classes or labels)]
+    if options.no_splits:
+        found = found.changed(partial(replace, split=None))
+    if found.several:
+        return settle(found, labels, options.unlisted, options.ask)
+    chosen = {*labels, None}
+    items = [item for item in found.items if item.facts.label in chosen]
+    urls = {url: facts for url, facts in found.urls.items() if facts.label in chosen}
     return replace(found, items=items, urls=urls)
 
 

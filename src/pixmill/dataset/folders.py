@@ -14,8 +14,7 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.dataset.detected import Detected, Item
 from pixmill.dataset.layout import File, Layout, read_layout
-from pixmill.dataset.several import labels_of, split_lists
-from pixmill.dataset.table_files import SEPARATOR
+from pixmill.dataset.several import labels_of, parts_of, split_lists
 from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
@@ -58,7 +57,7 @@ def find_in_folder(
         no_splits: Whether to ignore that folders are named after splits.
         least: Minimum number of classes.
         several: Whether names of folders such as ``a,b`` list several labels. Default: if each of
-            them is in the name of a second folder.
+            them is in ``classes`` or in the name of a second folder.
 
     Raises:
         DataError: There are no images, fewer classes than ``least``, no readable image of a class,
@@ -68,17 +67,19 @@ def find_in_folder(
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
     files, remarks = _look(top)
     wanted = {*map(to_nfc, classes)}
-    layout = read_layout(files, wanted, pattern)
+    lists = _lists_of(files, wanted, several)
+    layout = read_layout(files, wanted | lists, pattern)
     if not layout.labels:
         if pattern or not wanted:
             raise _propose(top, [file.name for file in layout.images])
         return replace(find_all(top, None), options=("--pattern",))
     every = {*layout.labels.values()}
-    chosen = wanted or every
+    chosen = wanted | lists or every
     items, outside = _choose(layout, chosen, has_pattern=bool(pattern))
-    labels = {item.facts.label for item in items if item.facts.label}
-    _require_present(top, chosen - labels, every, remarks)
+    _require_present(top, chosen - _labels_of(items, lists), every, remarks)
     remarks += _describe_rest(top, layout, items, outside, every - chosen)
+    split = _split_lists(items, True if lists else several)
+    labels = _labels_of(split)
     if len(labels) < least:
         text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
         raise DataError(
@@ -86,9 +87,7 @@ def find_in_folder(
             next=f"put the images into {top}/<class>/, or give a pattern of the label: "
             "--pattern '([a-z]+)_'",
         )
-    if several is not False:
-        items = _split_lists(items, several)
-    settled, more, has_splits = _settle(items, no_splits=no_splits)
+    settled, more, has_splits = _settle(split, no_splits=no_splits)
     remarks += more
     is_by_split = has_splits and not no_splits
     remarks += _advise(layout, guesses=not pattern and not wanted, is_by_split=is_by_split)
@@ -97,13 +96,32 @@ def find_in_folder(
     if has_splits:
         recognised += ", by split"
         options += ("--ignore-splits",)
-    is_list = any(SEPARATOR in (item.facts.label or "") for item in settled)
+    is_list = split != items
     return Detected(settled, recognised, remarks=tuple(remarks), options=options, several=is_list)
 
 
-def _split_lists(items: Sequence[Item], several: bool | None) -> list[Item]:
+def _lists_of(files: Sequence[File], wanted: Collection[str], several: bool | None) -> set[str]:
+    """Return the folders whose names list wanted labels: any of several, or all by themselves."""
+    names = {name for file in files for name in file.place if "," in name} - {*wanted}
+    lists = {name: {*parts_of(name, ",")} for name in names if several is not False}
+    return {
+        name
+        for name, parts in lists.items()
+        if parts.intersection(wanted) and (several or parts.issubset(wanted))
+    }
+
+
+def _labels_of(items: Sequence[Item], lists: Collection[str] = ()) -> set[str]:
+    """Return the labels of images, with those in the names of some."""
+    labels = {label for item in items for label in labels_of(item.facts.label)}
+    return labels.union(*(parts_of(name, ",") for name in labels.intersection(lists)))
+
+
+def _split_lists(items: list[Item], several: bool | None) -> list[Item]:
     """Return the images with the labels that the names of their folders list."""
-    names = sorted({item.facts.label for item in items if item.facts.label})
+    if several is False:
+        return items
+    names = sorted(_labels_of(items))
     lists = dict(zip(names, split_lists(names, ",", several=several), strict=True))
     return [
         replace(item, facts=replace(item.facts, label=lists.get(item.facts.label or "")))

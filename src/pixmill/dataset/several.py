@@ -6,7 +6,7 @@ source lists only what an image has.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Literal
@@ -48,53 +48,56 @@ def split_lists(
     """
     known = Counter(cell for cell in cells if 0 < len(cell) <= _MAX_LIST)
     for sign in signs:
-        lists = _find_lists(known, sign, several)
-        joined = {cell: SEPARATOR.join(each) for cell, each in lists.items()}
-        if joined:
+        parts = {cell: parts_of(cell, sign) for cell in known if sign in cell}
+        if not several or sign == " ":
+            parts = _shared(known, parts, sign, is_one=several is False)
+        if parts:
+            joined = {cell: SEPARATOR.join(each) for cell, each in parts.items()}
             return [joined.get(cell, cell) for cell in cells]
     return [*cells]
 
 
-def _find_lists(
-    known: Counter[str], sign: str, several: bool | None
+def _shared(
+    known: Counter[str], parts: Mapping[str, Sequence[str]], sign: str, *, is_one: bool
 ) -> Mapping[str, Sequence[str]]:
-    """Return the labels of the cells that a sign separates."""
-    parts = {cell: _parts_of(cell, sign) for cell in known if sign in cell}
-    if several and sign != " ":
-        return parts
-    is_clear = sign in "|;"
-    times = Counter(chain(known.keys() - parts.keys(), *map(set, parts.values())))
-    enough = any if is_clear else all
-    if several is False:
-        times = Counter([*known, *known])
-        enough = all
-    lists = {cell: each for cell, each in parts.items() if enough(times[part] > 1 for part in each)}
-    if is_clear:
-        return parts if lists and several is not False else lists
+    """Return the lists whose labels are in other cells, too: with one label, in cells of their own.
+
+    Those whose sign is usual in lists only are all lists if one of them shares a label.
+    """
+    own = known.keys() - parts.keys()
+    times = Counter(chain(own, *map(set, parts.values())))
+    shared = {*known} if is_one else {label for label, number in times.items() if number > 1}
+    if sign in "|;" and not is_one:
+        return {} if all(map(shared.isdisjoint, parts.values())) else parts
+    lists = {cell: each for cell, each in parts.items() if shared.issuperset(each)}
     is_usual = 2 * sum(known[cell] for cell in lists) > known.total()
-    return lists if is_usual or (sign == "," and several is not False) else {}
+    is_enough = is_usual or sign in ("|;" if is_one else ",")
+    return lists if is_enough else {}
 
 
-def _parts_of(cell: str, sign: str) -> list[str]:
+def parts_of(cell: str, sign: str) -> list[str]:
+    """Return the labels that a sign separates."""
     return read_list(cell) if sign == ";" else [*filter(None, map(str.strip, cell.split(sign)))]
 
 
 def settle(
-    found: Detected, unlisted: Unlisted | None, ask: Callable[[str], Unlisted] | None
+    found: Detected,
+    labels: Sequence[str],
+    unlisted: Unlisted | None,
+    ask: Callable[[str], Unlisted] | None,
 ) -> Detected:
     """Return images whose facts list the labels that they have and have not.
 
     Args:
         found: The images, as read.
+        labels: The labels to take.
         unlisted: What a label is that a source does not list. Default: it is asked.
         ask: Asks for it; ``None``: nobody can answer.
 
     Raises:
         DataError: It is not given, and nobody can answer.
     """
-    every = [*chain.from_iterable(found.by_source.values())]
-    labels = sorted({label for facts in every for label in named_labels(facts)})
-    if unlisted is None and any(map(_is_open, every)):
+    if unlisted is None and any(map(_is_open, chain.from_iterable(found.by_source.values()))):
         if ask is None:
             raise DataError(
                 f"{found.recognised} lists the labels that an image has, not those that it lacks",
@@ -104,28 +107,17 @@ def settle(
         unlisted = ask(f"{found.recognised}: {first_of(labels)}\n{QUESTION}")
 
     def close(facts: Facts) -> Facts:
-        has = labels_of(facts.label)
-        lacks = labels_of(facts.not_label)
-        if unlisted == "no" and _is_open(facts):
-            lacks = [label for label in labels if label not in has]
-        return with_cells(facts, {**dict.fromkeys(lacks, False), **dict.fromkeys(has, True)})
+        is_closed = unlisted == "no" and _is_open(facts)
+        cells = dict.fromkeys(labels if is_closed else labels_of(facts.not_label), False)
+        cells |= dict.fromkeys(labels_of(facts.label), True)
+        return with_cells(facts, {label: cells[label] for label in labels if label in cells})
 
-    settled = _change(found, close)
+    settled = found.changed(close)
     return replace(
         settled,
         recognised=f"{found.recognised}; several labels an image ({first_of(labels) or 'none'})",
         remarks=(*found.remarks, *_describe(settled, labels)),
     )
-
-
-def keep_labels(found: Detected, labels: Collection[str]) -> Detected:
-    """Return the images with some of their labels only."""
-
-    def keep(facts: Facts) -> Facts:
-        cells = {label: cell for label, cell in facts.cells.items() if label in labels}
-        return with_cells(facts, cells)
-
-    return _change(found, keep)
 
 
 def named_labels(facts: Facts) -> list[str]:
@@ -142,13 +134,6 @@ def with_cells(facts: Facts, cells: Mapping[str, bool]) -> Facts:
     has = sorted(label for label, answer in cells.items() if answer)
     lacks = sorted(cells.keys() - {*has})
     return replace(facts, label=render_list(has) or None, not_label=render_list(lacks) or None)
-
-
-def _change(found: Detected, change: Callable[[Facts], Facts]) -> Detected:
-    items = [replace(item, facts=change(item.facts)) for item in found.items]
-    return replace(
-        found, items=items, urls={url: change(facts) for url, facts in found.urls.items()}
-    )
 
 
 def _describe(found: Detected, labels: Sequence[str]) -> list[str]:

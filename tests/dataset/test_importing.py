@@ -376,9 +376,18 @@ def test_labels_are_joined_by_content_unless_they_contradict(root: Path, tmp_pat
     assert load_params(root).split.salt == "pixmill"  # data/ had images
     before = (root / "params.yaml").read_text()
     (tmp_path / "there/labels.csv").write_text("image,cat,bird\n4.png,0,1\n5.png,0,0\n")
-    with pytest.raises(DataError, match=r"4\.png: 'bird' .* cat, dog"):
+    with pytest.raises(DataError, match=r"labels\.csv, row 1: 'bird' .* cat, dog"):
         take(root, tmp_path / "there", Options(several=True))
     assert (root / "params.yaml").read_text() == before
+
+
+def test_a_label_called_images_is_no_folder_of_all(root: Path, tmp_path: Path) -> None:
+    params = PARAMS.replace("cat", "images")
+    (root / "params.yaml").write_text(f"task: labels\n{params}")
+    put(tmp_path / "there", {"1.png": "1"})
+    (tmp_path / "there/labels.csv").write_text("image,label\n1.png,dog\n")
+    take(root, tmp_path / "there", Options(several=True, unlisted="unknown"))
+    assert read_metadata(root / "data") == {"images-all/1.png": Facts("dog")}
 
 
 def test_several_labels_make_a_project_and_are_imported(

@@ -138,6 +138,31 @@ def test_folders_that_list_labels(tmp_path: Path) -> None:
     assert {item.facts.label for item in one.items} == {"dark", "dark,long", "long", None}
 
 
+@pytest.mark.parametrize("several", [None, True])
+def test_classes_are_labels_where_folders_list_them(several: bool | None, tmp_path: Path) -> None:
+    put(tmp_path / "top", "dark,long/1.png", "dark/2.png", "red/3.png", "no,long way/4.png")
+    options = Options(classes=("dark", "long"), unlisted="no", several=several)
+    found = recognise(tmp_path / "top", tmp_path / "scratch", options)
+    assert cells(found) == {
+        "1.png": {"dark": True, "long": True},
+        "2.png": {"dark": True, "long": False},
+    }
+
+
+def test_columns_of_labels_are_offered_where_they_help(tmp_path: Path) -> None:
+    put(tmp_path / "top", *LISTS)
+    rows = ["1.png,s,1,0", "2.png,m,1,1", "3.png,s,0,0", "4.png,m,0,0"]
+    (tmp_path / "top/a.csv").write_text("\n".join(["image,fit,dark,long", *rows]))
+    for several, offers in ((None, True), (False, False)):
+        with pytest.raises(DataError) as refusal:
+            recognise(tmp_path / "top", tmp_path / "scratch", Options(several=several))
+        assert ("one-hot" in (refusal.value.next or "")) is offers
+    options = Options(columns={"image": "image", "label": "one-hot"})
+    found = recognise(tmp_path / "top", tmp_path / "scratch", options)
+    assert cells(found)["3.png"] == {"dark": False, "long": False}
+    assert "one-hot" not in found.recognised
+
+
 @pytest.mark.parametrize("answers", [("1", "0"), ("yes", "no"), ("TRUE", "FALSE")])
 def test_a_column_a_label_with_blanks(answers: tuple[str, str], tmp_path: Path) -> None:
     rows = ["1.png,y,", "2.png,y,n", "3.png,n,y", "4.png,,"]
@@ -198,6 +223,19 @@ def test_wrong_cells_are_refused_with_their_row(text: str, problem: str, tmp_pat
     with pytest.raises(DataError, match=problem) as refusal:
         recognise(tmp_path / "top", tmp_path / "scratch", Options())
     assert refusal.value.next
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_null_is_unknown_and_an_empty_list_is_none(ending: str, tmp_path: Path) -> None:
+    source = tmp_path / f"source/a.{ending}"
+    put(source.parent, *LISTS, "5.png")
+    rows = [{"image": name, "label": labels} for name, labels in [*LISTS.items(), ("5.png", None)]]
+    if ending == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), source)
+    else:
+        source.write_text("\n".join(map(json.dumps, rows)))
+    found = recognise(source, tmp_path / "scratch", Options(unlisted="no"))
+    assert cells(found) == EVERY | {"5.png": {}}
 
 
 def test_unanswered_tasks_lack_nothing(tmp_path: Path) -> None:

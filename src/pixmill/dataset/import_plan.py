@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from pixmill.core.cells import Cells, merge_cells
@@ -24,7 +25,7 @@ from pixmill.images.listing import files_below
 UNLABELLED = "data/unlabelled"
 
 _IMAGES = "images"
-"""Folder in ``data/`` of images that may have several labels."""
+"""Folder in ``data/`` of images that may have several labels; it must not be a label itself."""
 
 _COMPLETED = ("split", "group", "licence", "author", "page_url")
 """Facts that an image in ``data/`` gets from a later import if it lacks them."""
@@ -123,15 +124,10 @@ class _Planner:
             [item.file for item in items], present, reads_all=bool(self._excluded)
         )
         self._files = self._index_files(present)
-        # All labels, cells and groups that the import gives a content.
-        self._labels: dict[str, set[str]] = defaultdict(set)
-        self._cells: dict[str, list[Cells]] = defaultdict(list)
-        self._groups: dict[str, set[str]] = defaultdict(set)
+        # All that the import says of a content.
+        self._said: dict[str, list[Facts]] = defaultdict(list)
         for item in items:
-            content = self._contents[item.file]
-            self._note_label(content, item.facts)
-            if item.facts.group:
-                self._groups[content].add(item.facts.group)
+            self._said[self._contents[item.file]].append(item.facts)
 
     def add(self, item: Item) -> None:
         """Decide on an image."""
@@ -174,9 +170,8 @@ class _Planner:
         ]
         return ImportPlan(self._copies, self._present, self._rows, self._given, notes)
 
-    def _note_label(self, content: str, facts: Facts) -> None:
-        if facts.label:
-            self._labels[content].add(self._class_of(facts.label))
+    def _labels_of(self, content: str) -> set[str]:
+        return {self._key_of(facts) for facts in self._said[content] if facts.label}
 
     def _index_files(self, present: Mapping[str, str]) -> dict[str, dict[str, str]]:
         """Return the names of files in ``data/`` by content and label."""
@@ -208,7 +203,7 @@ class _Planner:
             return _FORGOTTEN, item.name
         if dispute := self._find_dispute(content, label):
             return dispute[0], f"{item.name} ({dispute[1]})"
-        if len(self._groups[content]) > 1:
+        if len({said.group for said in self._said[content] if said.group}) > 1:
             return _SEVERAL_GROUPS, f"{item.name} ({facts.group or 'no group'})"
         if other := self._find_other_label(content, label):
             return _OTHER_LABEL, f"{item.name} ({facts.label or 'no label'}) is {other}"
@@ -216,14 +211,14 @@ class _Planner:
 
     def _find_dispute(self, content: str, label: str) -> tuple[str, str] | None:
         """Return the kind of note and the label, if what equal files say cannot be joined."""
-        return (_SEVERAL_LABELS, label) if len(self._labels[content]) > 1 else None
+        return (_SEVERAL_LABELS, label) if len(self._labels_of(content)) > 1 else None
 
     def _find_other_label(self, content: str, label: str) -> str:
         """Return the file or the label that contradicts a label; or an empty text."""
         files = self._files[content]
         if label in files or self._is_open(content):
             return ""
-        others = [*files.values()] or sorted(self._labels[content] - {label})
+        others = [*files.values()] or sorted(self._labels_of(content) - {label})
         return others[0] if others else ""
 
     def _is_open(self, content: str) -> bool:
@@ -256,7 +251,14 @@ class _CellsPlanner(_Planner):
         return _IMAGES
 
     def _folder_of(self, facts: Facts) -> str:
-        return _IMAGES if facts.cells else self._unlabelled
+        return self._folder if facts.cells else self._unlabelled
+
+    @cached_property
+    def _folder(self) -> str:
+        folder = _IMAGES
+        while folder in {*map(fold, self._classes)}:
+            folder += "-all"
+        return folder
 
     def _facts_of(self, content: str, facts: Facts) -> Facts:
         return with_cells(facts, self._join(content)[0])
@@ -264,10 +266,7 @@ class _CellsPlanner(_Planner):
     def _join(self, content: str) -> tuple[Cells, list[str]]:
         """Return what import and ``data/`` say of a content, and the disputed labels."""
         rows = [self._rows.get(name, Facts()).cells for name in self._files[content].values()]
-        return merge_cells([*self._cells[content], *rows])
-
-    def _note_label(self, content: str, facts: Facts) -> None:
-        self._cells[content].append(facts.cells)
+        return merge_cells([*(facts.cells for facts in self._said[content]), *rows])
 
     def _find_dispute(self, content: str, label: str) -> tuple[str, str] | None:  # noqa: ARG002 (all labels count)
         disputed = self._join(content)[1]

@@ -24,8 +24,15 @@ from pixmill.core.files.writing import (
     place_within,
     write_text,
 )
-from pixmill.core.metadata import FILE, Facts, read_metadata, to_csv, write_metadata
-from pixmill.core.names import class_by_name, fold
+from pixmill.core.metadata import (
+    FILE,
+    Facts,
+    MetadataTable,
+    read_metadata,
+    to_csv,
+    write_metadata,
+)
+from pixmill.core.names import class_by_name, fold, to_nfc
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.compare import METRICS
 from pixmill.core.params.document import edit_params
@@ -112,8 +119,12 @@ def set_params(text: str, found: Detected, name: str) -> str:
 
 def with_several(text: str) -> str:
     """Return a params file with several labels an image."""
-    text = re.sub("^(?=classes:)", _TASK_LINE, text, count=1, flags=re.MULTILINE)
-    return set_values(text, {"compare": {"metric": METRICS["labels"][0]}})
+    values: dict[str, Any] = {"task": "labels"}
+    if parse_params(text).compare.metric not in METRICS["labels"]:
+        values["compare"] = {"metric": METRICS["labels"][0]}
+    if not re.search("^task:", text, re.MULTILINE):
+        text = re.sub("^(?=classes:)", _TASK_LINE, text, count=1, flags=re.MULTILINE)
+    return set_values(text, values)
 
 
 def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, tuple[str, ...]]]:
@@ -205,22 +216,48 @@ def import_into(
             )
     is_first = not holds_files(root / "data")
     lines, taken = take_in(root, found, scratch, params, name, by=by)
-    text = set_params(before, taken, name)
-    write_text(root / "params.yaml", set_salt(root, text) if found.several and is_first else text)
+    write_text(root / "params.yaml", set_params(before, taken, name))
+    if is_first:
+        set_salt(root, found)
     if found.items:
         dvc(root, "add", "data")
     return lines
 
 
-def set_salt(root: Path, text: str) -> str:
-    """Return a params file whose ``split.salt`` gives each split its share of each label.
+def complete_rows(root: Path, found: Detected, params: Params) -> None:
+    """Record what is known of images in ``data/`` that may have several labels.
+
+    Rows that say it already stay as they are, as do images whose folder says all.
+    """
+    data = root / "data"
+    table = MetadataTable(data)
+    known = read_metadata(data)
+    is_fixed = params.scrape.folder.layout == "fixed"
+    changes = {}
+    for item in found.items if found.several else ():
+        name = to_nfc(item.path.relative_to(data).as_posix())
+        facts = item.facts
+        folder = name.rpartition("/")[0].removeprefix(f"{facts.split}/" if is_fixed else "")
+        if facts.cells and facts.cells != known.get(name, Facts(folder)).cells:
+            said = {"label": facts.label, "split": facts.split, "not_label": facts.not_label}
+            cells = {column: text for column, text in said.items() if text}
+            changes[name] = {"file_name": name, **table.read().get(name, {}), **cells}
+    if changes:
+        table.change(changes)
+
+
+def set_salt(root: Path, found: Detected) -> None:
+    """Set ``split.salt`` so that each split has its share of each label, if images have several.
 
     Args:
         root: Project folder, with the images in ``data/``.
-        text: The params.
+        found: The images.
     """
+    if not found.several:
+        return
     from pixmill.split.salts import choose_salt
 
+    text = read_text(root / "params.yaml")
     params = parse_params(text)
     rows = {name: facts for name, facts in read_metadata(root / "data").items() if facts.cells}
     # What the split hashes: names of groups, and ids.
@@ -230,7 +267,7 @@ def set_salt(root: Path, text: str) -> str:
     ]
     matrix = to_matrix([render_cells(facts.cells) for facts in rows.values()], params.classes)
     salt = choose_salt(matrix, names, params.split)
-    return set_values(text, {"split": {"salt": salt}})
+    write_text(root / "params.yaml", set_values(text, {"split": {"salt": salt}}))
 
 
 def take_in(

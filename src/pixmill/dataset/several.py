@@ -48,6 +48,7 @@ def split_lists(
     """
     known = Counter(cell for cell in cells if 0 < len(cell) <= _MAX_LIST)
     for sign in signs:
+        parts: Mapping[str, Sequence[str]]
         parts = {cell: parts_of(cell, sign) for cell in known if sign in cell}
         if not several or sign == " ":
             parts = _shared(known, parts, sign, is_one=several is False)

@@ -10,6 +10,7 @@ import yaml
 from pixmill import __version__
 from pixmill.core.install.origin import Origin
 from pixmill.core.install.pyproject import read_project
+from pixmill.core.metadata import Facts, read_metadata
 from pixmill.core.params import load_params
 from pixmill.core.provenance.lock import installed_lock, read_lock
 from pixmill.core.repository.merging import merge_problem
@@ -352,11 +353,13 @@ def test_several_labels_without_images_and_with_those_in_data(
     rows = [f"images/{n}.png,{('dark;long', 'dark', 'long')[n % 3]}" for n in range(40)]
     table = "\n".join(["file_name,label", *rows])
     (pets / "data/metadata.csv").write_text(table)
-    assert "pixmill new . --from" in new(".", "--task", "labels", "--unlisted", "no")
-    new(".", "--task", "labels")
+    assert "--unlisted" in new(".", "--task", "labels")
+    new(".", "--task", "labels", "--unlisted", "no")
     params = load_params(pets)
     assert (params.task, params.classes) == ("labels", ("dark", "long"))
-    assert (pets / "data/metadata.csv").read_text() == table
+    facts = read_metadata(pets / "data")
+    assert facts["images/0.png"] == Facts("dark;long")
+    assert facts["images/1.png"] == Facts("dark", not_label="long")
 
 
 def test_classes_recipe_and_origin(

@@ -13,6 +13,7 @@ from pixmill.core.files.writing import storage_errors, write_bytes, write_text
 from pixmill.core.install.extras import installed_extra
 from pixmill.core.install.origin import WHEELS, Origin
 from pixmill.core.metadata import FILE as METADATA
+from pixmill.core.metadata import Facts
 from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
@@ -30,7 +31,14 @@ from pixmill.dataset.detection import (
     recognise,
     refuse_overlap,
 )
-from pixmill.dataset.importing import scratch_of, set_params, set_salt, take_in, with_several
+from pixmill.dataset.importing import (
+    complete_rows,
+    scratch_of,
+    set_params,
+    set_salt,
+    take_in,
+    with_several,
+)
 from pixmill.images.listing import files_below
 from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
@@ -124,9 +132,7 @@ def _create(
     own = None if lock is None or lock.origin is None else supply_of(root, lock.origin)
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
     remarks = [] if found is None or _has_images(root) else [*found.remarks]
-    if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
-        remarks.append(f"Ignored, because the project has its own: {', '.join(unused)}")
-
+    remarks += _describe_unused(spec, root, no_recipe=recipe is None, pinned=own is not None)
     extras = installed_extra() if lock is None else lock.extras
     _init_repository(root)
     params = load_params(root) if recipe is None else recipe.params()
@@ -141,8 +147,6 @@ def _create(
     copied: list[str] = []
     if not (root / "data.dvc").exists():
         copied = _fill_data(root, spec, found, scratch, report)
-        if found is not None and found.several:
-            write_text(root / _PARAMS, set_salt(root, read_text(root / _PARAMS)))
         dvc(root, "add", "data")
     _add_remote(root, spec.remote)
     if lock is None:
@@ -191,8 +195,10 @@ def _init_repository(root: Path) -> None:
     add_drivers(root)
 
 
-def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool) -> list[str]:
-    """Return the options without effect, because the project has its own values."""
+def _describe_unused(
+    spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool
+) -> Iterator[str]:
+    """Yield a line on the options without effect, because the project has its own values."""
     unused = {
         "--recipe": spec.recipe and no_recipe,
         "--classes": spec.reading.classes and no_recipe,
@@ -202,7 +208,9 @@ def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: b
         "--mlflow": spec.mlflow and (root / "pyproject.toml").exists(),
         "--pixmill": spec.pixmill and pinned,
     }
-    return [name for name, is_unused in unused.items() if is_unused]
+    if any(unused.values()):
+        names = (name for name, is_unused in unused.items() if is_unused)
+        yield f"Ignored, because the project has its own: {', '.join(names)}"
 
 
 def _has_images(root: Path) -> bool:
@@ -301,13 +309,8 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Detected | Non
         return recognise(spec.source, scratch, spec.reading)
     if spec.demo or spec.reading.classes or (root / _PARAMS).exists() or not holds_files(data):
         return None
-    if spec.reading.unlisted == "no":
-        raise DataError(
-            f"data/ stays as it is, so --unlisted no cannot complete data/{METADATA}",
-            next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE --unlisted no",
-        )
-    reading = replace(spec.reading, unlisted="unknown")
-    return recognise(data / METADATA if (data / METADATA).is_file() else data, scratch, reading)
+    table = data / METADATA
+    return recognise(table if table.is_file() else data, scratch, spec.reading)
 
 
 def _choose_recipe(
@@ -367,18 +370,13 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Detected | None, root
 
 def _layout_of(found: Detected, data: Path) -> str:
     """Return the layout of the images in ``data/``, a value of ``scrape.folder.layout``."""
-    places = {
-        (item.facts, to_nfc(item.path.parent.relative_to(data).as_posix())) for item in found.items
-    }
-    labelled = [
-        (facts, place)
-        for facts, place in places
-        if facts.label or place.split("/")[0] != "unlabelled"
-    ]
+    labelled = _labelled_places(found, data)
     if (data / METADATA).is_file() or all(place == facts.label for facts, place in labelled):
         return "classes"
     if all(place == f"{facts.split}/{facts.label}" for facts, place in labelled):
         return "fixed"
+    if found.several:
+        return "classes"  # rows will say what folders do not
     raise DataError(
         "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
         next=(
@@ -387,6 +385,18 @@ def _layout_of(found: Detected, data: Path) -> str:
             "--classes A,B"
         ),
     )
+
+
+def _labelled_places(found: Detected, data: Path) -> list[tuple[Facts, str]]:
+    """Return the facts and folders of images, without those in the folder ``unlabelled``."""
+    places = {
+        (item.facts, to_nfc(item.path.parent.relative_to(data).as_posix())) for item in found.items
+    }
+    return [
+        (facts, place)
+        for facts, place in places
+        if facts.label or place.split("/")[0] != "unlabelled"
+    ]
 
 
 def _ensure_browser(report: Callable[[str], None]) -> bool:
@@ -420,9 +430,15 @@ def _fill_data(
     data = root / "data"
     data.mkdir(exist_ok=True)
     params = load_params(root)
-    if found is not None and not holds_files(data):
-        report(introduce(found))
-        return take_in(root, found, scratch, params, _list_name(spec))[0]
+    if found is not None:
+        lines: list[str] = []
+        if holds_files(data):
+            complete_rows(root, found, params)
+        else:
+            report(introduce(found))
+            lines, _ = take_in(root, found, scratch, params, _list_name(spec))
+        set_salt(root, found)
+        return lines
     splits = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
     for label in params.classes:
         for split in splits if params.scrape.sources_of(label) == ("folder",) else ():

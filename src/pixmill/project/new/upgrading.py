@@ -84,7 +84,9 @@ def plan_upgrade(root: Path) -> Upgrade:
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
-    is_labels = re.search(r"^task: *labels\b", _text(root / "params.yaml") or "", re.MULTILINE)
+    is_labels = re.search(
+        r"""^task *: *["']?labels\b""", _text(root / "params.yaml") or "", re.MULTILINE
+    )
     task: Task = "labels" if is_labels else "one_label"
     rendered = render(*project_names(root), supply, extras, task=task)
     template = {path: text_digest(text) for path, text in managed_files(rendered).items()}

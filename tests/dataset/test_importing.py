@@ -376,7 +376,7 @@ def test_labels_are_joined_by_content_unless_they_contradict(root: Path, tmp_pat
     assert load_params(root).split.salt == "pixmill"  # data/ had images
     before = (root / "params.yaml").read_text()
     (tmp_path / "there/labels.csv").write_text("image,cat,bird\n4.png,0,1\n5.png,0,0\n")
-    with pytest.raises(DataError, match=r"labels\.csv, row 1: 'bird' .* cat, dog"):
+    with pytest.raises(DataError, match=r"labels\.csv, row 2: 'bird' .* cat, dog"):
         take(root, tmp_path / "there", Options(several=True))
     assert (root / "params.yaml").read_text() == before
 

@@ -211,10 +211,11 @@ def test_own_table_is_restored(tmp_path: Path) -> None:
         (
             "image,dark,long\n1.png,1,0\n2.png,0,1\n3.png,1,1\n4.png,0,0\n1.png,1,0\n"
             "2.png,maybe,1\n",
-            r"a.csv, row 6: dark is 'maybe'",
+            r"a.csv, row 7: dark is 'maybe'",
         ),
-        ("image,dark,long\n1.png,1,\n2.png,,0\n1.png,0,\n", r"a.csv, row 3: 1.png .*dark"),
-        ("image,label,not_label\n1.png,dark;long,long\n", r"a.csv, row 1: 1.png .*long"),
+        ("image,dark,long\n1.png,1,\n2.png,,0\n1.png,0,\n", r"a.csv, row 4: 1.png .*dark"),
+        ("image,label,value\n1.png,dark,1\n1.png,long,1\n2.png,long,0\n", "a.csv: value has"),
+        ("image,label,not_label\n1.png,dark;long,long\n", r"a.csv, row 2: 1.png .*long"),
     ],
 )
 def test_wrong_cells_are_refused_with_their_row(text: str, problem: str, tmp_path: Path) -> None:

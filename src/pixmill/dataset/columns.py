@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
@@ -71,7 +71,6 @@ ONE_HOT = "one-hot"
 
 _ONES = {"1", "1.0", "true", "yes"}
 _ZEROS = {"0", "0.0", "false", "no"}
-_ANSWERS = _ONES | _ZEROS
 _MAX_WRONG = 0.2
 """Share of the cells of a column of a label that may be neither, which are mistakes."""
 
@@ -187,7 +186,7 @@ def _join_columns(
         DataError: A cell of such a column is no answer.
     """
     has = _join_names(table, bits, _ONES)
-    is_one = _is_one_hot([table.columns[name] for name in bits], has, several)
+    is_one = _is_one_hot(map(table.columns.__getitem__, bits), has, several)
     if not is_one and (several is False or not is_alone):
         return False
     if not is_one:
@@ -201,31 +200,39 @@ def _join_columns(
 
 
 def _is_one_hot(
-    columns: Collection[Sequence[str]], joined: Sequence[str], several: bool | None
+    columns: Iterable[Sequence[str]], joined: Sequence[str], several: bool | None
 ) -> bool:
     """Return whether all cells are answers, and nearly all rows have a class."""
     if several or (several is None and any(SEPARATOR in cell for cell in joined)):
         return False
-    are_answers = all(_ANSWERS.issuperset(map(str.lower, cells)) for cells in columns)
-    return are_answers and joined.count("") <= _MAX_NONE * len(joined)
+    is_full = not any("" in cells or _wrong(cells) for cells in columns)
+    return is_full and joined.count("") <= _MAX_NONE * len(joined)
 
 
 def _holds_answers(cells: Sequence[str]) -> bool:
     """Return whether nearly all cells of a column are answers."""
-    given = [*filter(None, cells)]
-    wrong = sum(cell.lower() not in _ANSWERS for cell in given)
-    return wrong <= _MAX_WRONG * len(given)
+    return len(_wrong(cells)) <= _MAX_WRONG * (len(cells) - cells.count(""))
+
+
+def denies(cells: Sequence[str]) -> bool:
+    """Return whether a column is one of answers, and some are no."""
+    return _holds_answers(cells) and not _ZEROS.isdisjoint(map(str.lower, cells))
+
+
+def _wrong(cells: Sequence[str]) -> list[int]:
+    """Return the numbers of cells that are no answers."""
+    answers = {*_ONES, *_ZEROS, ""}
+    return [number for number, cell in enumerate(cells) if cell.lower() not in answers]
 
 
 def _require_answers(table: Table, names: Sequence[str]) -> None:
     for name in names:
-        for number, cell in enumerate(table.columns[name], 1):
-            if cell and cell.lower() not in _ANSWERS:
-                raise DataError(
-                    f"{table.path}, row {number}: {name} is {cell!r}, expected 0, 1, yes, no, "
-                    "true, false or nothing",
-                    next="correct it, or remove the column if it is no label",
-                )
+        for number in _wrong(table.columns[name]):
+            raise DataError(
+                f"{table.where(number)}: {name} is {table.columns[name][number]!r}, expected 0, 1, "
+                "yes, no, true, false or nothing",
+                next="correct it, or remove the column if it is no label",
+            )
 
 
 def _join_names(table: Table, names: Sequence[str], answers: Collection[str]) -> list[str]:

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from pixmill.core.cells import NONE
+from pixmill.core.cells import read_list
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts
 from pixmill.core.names import fold, to_nfc
@@ -192,17 +192,16 @@ def describe(found: Detected) -> str:
     )
     parts: dict[str, list[str]] = {}
     for (split, label), number in sorted(counts.items()):
-        what = {"": "without a label", NONE: f"with {NONE}"}.get(label, f"of {label}")
+        what = f"of {label}" if label.strip() else f"without a {'yes' if label else 'label'}"
         parts.setdefault(split, []).append(f"{number:,} {what}")
     texts = [f"{split}: " * bool(split) + first_of(each) for split, each in parts.items()]
     return f"{count(len(every), 'image')}: {'; '.join(texts)}" if texts else "no images"
 
 
 def _shown(found: Detected, facts: Facts) -> list[str]:
-    """Return the labels that an image has; an empty text without any."""
-    if found.several:
-        return [label for label, has in facts.cells.items() if has] or [NONE * bool(facts.cells)]
-    return [facts.label or ""]
+    """Return the labels that an image has; a space if it has no yes, nothing if all is unknown."""
+    has = read_list(facts.label) if found.several else [facts.label or ""]
+    return has or [" " * bool(facts.not_label)]
 
 
 def introduce(found: Detected) -> str:

@@ -24,7 +24,7 @@ Unlisted = Literal["no", "unknown"]
 _MAX_LIST = 10_000
 """Characters of a list of labels; longer cells are other texts."""
 
-QUESTION = "Is a label that is not listed absent (no), or unknown?"
+QUESTION = "Is a label that is not listed absent (no), or unknown (never learned from)?"
 
 
 def labels_of(cell: str | None) -> list[str]:
@@ -101,7 +101,7 @@ def settle(
     if unlisted is None and any(map(_is_open, chain.from_iterable(found.by_source.values()))):
         if ask is None:
             raise DataError(
-                f"{found.recognised} lists the labels that an image has, not those that it lacks",
+                f"{found.recognised}: it says which labels an image has, not which it lacks",
                 next="repeat the command with --unlisted no (a label that is not listed is "
                 "absent), or with --unlisted unknown",
             )

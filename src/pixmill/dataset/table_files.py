@@ -86,6 +86,11 @@ class Table:
     lacking: list[str] = field(default_factory=list)
     nulls: dict[str, list[bool]] = field(default_factory=dict)
 
+    def where(self, number: int) -> str:
+        """Return the file and the row, counted from 1 as a spreadsheet does, with the header."""
+        has_header = self.path.suffix.lower() in (".csv", ".tsv")
+        return f"{self.path}, row {number + 1 + has_header}"
+
 
 def within_limits(act: Callable[[], _Result], paths: Sequence[Path]) -> _Result:
     """Return the result of a call in a process with limits of time and memory.

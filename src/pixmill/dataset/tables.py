@@ -16,7 +16,7 @@ from pixmill.core.names import to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of, join_names
 from pixmill.dataset.archives import Room
-from pixmill.dataset.columns import ONE_HOT, ROLES, guess_columns, is_url, to_option
+from pixmill.dataset.columns import ONE_HOT, ROLES, denies, guess_columns, is_url, to_option
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
 from pixmill.dataset.layout import in_masks, role_of
@@ -39,6 +39,9 @@ _WAY_OUT = "pixmill new NAME --from X --task labels"
 
 _USUAL = 0.25
 """Share of the images with several labels above which these are no mistakes."""
+
+_VALUES = ("value", "answer", "present")
+"""Columns that may say whether an image has the label of a row, which is not supported."""
 
 _MAX_LOST = 0.5
 """Share of the images that may be left out because they have several labels."""
@@ -200,9 +203,8 @@ class _Reading:
                 folders = () if is_url(key) else key.split("/")[:-1]
                 facts = facts_of(number, folders)
                 self._join(key, facts)
-                row = f"{table.path}, row {number + 1}"
-                self._note_first(facts, row)
-                _refuse_contradiction(self._rows[key], f"{row}: {key}")
+                self._note_first(facts, table.where(number))
+                _refuse_contradiction(self._rows[key], f"{table.where(number)}: {key}")
 
     def _note_first(self, facts: Facts, row: str) -> None:
         for label in named_labels(facts):
@@ -247,7 +249,7 @@ class _Reading:
             else:
                 facts = facts_of(number)
                 self._items.append(Item(*file, facts))
-                self._note_first(facts, f"{table.path}, row {number + 1}")
+                self._note_first(facts, table.where(number))
 
     def add_unnamed(self) -> None:
         """Add images that no table names and that need no label, and labels of folders."""
@@ -275,24 +277,39 @@ class _Reading:
         labelled = [item.facts for item in found if item.facts.label]
         if not labelled:
             return None
-        # Rows of different labels are no mistakes if many images have some.
-        share = sum(SEPARATOR in (facts.label or "") for facts in labelled) / len(labelled)
-        several = share > _USUAL if self._several is None else self._several
-        if not several:
-            if share > _MAX_LOST:
-                raise DataError(
-                    f"{share:.0%} of the images have several labels",
-                    next=f"choose another column: --columns image=…,label=…, or take all: {_WAY_OUT}",
-                )
-            found = [_with_one(item) for item in found]
+        several = self._has_several(labelled)
+        found = found if several else [*map(_with_one, found)]
         splits, remarks = self._settle({facts.split for facts in labelled if facts.split})
         items, urls, more = self._sort_out(
             [item.with_split(splits) for item in found], several=several
         )
-        remarks = [*remarks, *more, *self._describe_lost(), *self._describe_unused()]
+        remarks += [*more, *self._describe_lost(), *self._describe_unused()]
         options = (to_option(self._main[1]),)
         what = self._describe(several=several)
         return Detected(items, what, urls, tuple(remarks), options, several, self._first)
+
+    def _has_several(self, labelled: Sequence[Facts]) -> bool:
+        """Return whether an image may have several labels; by default, if many have.
+
+        Raises:
+            DataError: Most have, against what a person says; or a column has a no for labels.
+        """
+        share = sum(SEPARATOR in (facts.label or "") for facts in labelled) / len(labelled)
+        several = share > _USUAL if self._several is None else self._several
+        if not several and share > _MAX_LOST:
+            raise DataError(
+                f"{share:.0%} of the images have several labels",
+                next=f"choose another column: --columns image=…,label=…, or take all: {_WAY_OUT}",
+            )
+        table, _ = self._main
+        for name in _VALUES if several else ():
+            if denies(table.columns.get(name, [])):
+                raise DataError(
+                    f"{table.path}: {name} has yes and no for the label of each row",
+                    next="make a column of each label, or leave out the rows with a no, and "
+                    f"remove {name}",
+                )
+        return several
 
     @property
     def _main(self) -> tuple[Table, Mapping[str, str]]:

@@ -67,7 +67,7 @@ def find_in_folder(
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
     files, remarks = _look(top)
     wanted = {*map(to_nfc, classes)}
-    lists = _lists_of(files, wanted, several)
+    lists = set() if several is False else _lists_of(files, wanted)
     layout = read_layout(files, wanted | lists, pattern)
     if not layout.labels:
         if pattern or not wanted:
@@ -76,10 +76,10 @@ def find_in_folder(
     every = {*layout.labels.values()}
     chosen = wanted | lists or every
     items, outside = _choose(layout, chosen, has_pattern=bool(pattern))
-    _require_present(top, chosen - _labels_of(items, lists), every, remarks)
-    remarks += _describe_rest(top, layout, items, outside, every - chosen)
     split = _split_lists(items, True if lists else several)
     labels = _labels_of(split)
+    _require_present(top, chosen - _labels_of([*items, *split]), every, remarks)
+    remarks += _describe_rest(top, layout, items, outside, every - chosen)
     if len(labels) < least:
         text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
         raise DataError(
@@ -100,31 +100,24 @@ def find_in_folder(
     return Detected(settled, recognised, remarks=tuple(remarks), options=options, several=is_list)
 
 
-def _lists_of(files: Sequence[File], wanted: Collection[str], several: bool | None) -> set[str]:
-    """Return the folders whose names list wanted labels: any of several, or all by themselves."""
-    names = {name for file in files for name in file.place if "," in name} - {*wanted}
-    lists = {name: {*parts_of(name, ",")} for name in names if several is not False}
-    return {
-        name
-        for name, parts in lists.items()
-        if parts.intersection(wanted) and (several or parts.issubset(wanted))
-    }
+def _lists_of(files: Sequence[File], wanted: Collection[str]) -> set[str]:
+    """Return the folders whose names list wanted labels."""
+    names = {name for file in files for name in file.place if "," in name}
+    return {name for name in names if {*parts_of(name, ",")}.issubset(wanted)}
 
 
-def _labels_of(items: Sequence[Item], lists: Collection[str] = ()) -> set[str]:
-    """Return the labels of images, with those in the names of some."""
-    labels = {label for item in items for label in labels_of(item.facts.label)}
-    return labels.union(*(parts_of(name, ",") for name in labels.intersection(lists)))
+def _labels_of(items: Sequence[Item]) -> set[str]:
+    return {label for item in items for label in labels_of(item.facts.label)}
 
 
 def _split_lists(items: list[Item], several: bool | None) -> list[Item]:
     """Return the images with the labels that the names of their folders list."""
     if several is False:
         return items
-    names = sorted(_labels_of(items))
+    names = sorted({"", *_labels_of(items)})
     lists = dict(zip(names, split_lists(names, ",", several=several), strict=True))
     return [
-        replace(item, facts=replace(item.facts, label=lists.get(item.facts.label or "")))
+        replace(item, facts=replace(item.facts, label=lists[item.facts.label or ""] or None))
         for item in items
     ]
 

@@ -224,24 +224,19 @@ def import_into(
     return lines
 
 
-def complete_rows(root: Path, found: Detected, params: Params) -> None:
-    """Record what is known of images in ``data/`` that may have several labels.
-
-    Rows that say it already stay as they are, as do images whose folder says all.
-    """
-    data = root / "data"
-    table = MetadataTable(data)
-    known = read_metadata(data)
-    is_fixed = params.scrape.folder.layout == "fixed"
+def complete_rows(root: Path, found: Detected) -> None:
+    """Record in ``metadata.csv`` what is known of images in ``data/`` with several labels."""
+    table = MetadataTable(root / "data")
+    known = read_metadata(root / "data")
     changes = {}
     for item in found.items if found.several else ():
-        name = to_nfc(item.path.relative_to(data).as_posix())
+        name = to_nfc(item.path.relative_to(root / "data").as_posix())
         facts = item.facts
-        folder = name.rpartition("/")[0].removeprefix(f"{facts.split}/" if is_fixed else "")
-        if facts.cells and facts.cells != known.get(name, Facts(folder)).cells:
-            said = {"label": facts.label, "split": facts.split, "not_label": facts.not_label}
-            cells = {column: text for column, text in said.items() if text}
-            changes[name] = {"file_name": name, **table.read().get(name, {}), **cells}
+        if facts.cells != known.get(name, Facts()).cells:
+            texts = (name, facts.label, facts.split, facts.not_label)
+            said = zip(("file_name", "label", "split", "not_label"), texts, strict=True)
+            row = {column: text for column, text in said if text}
+            changes[name] = {**table.read().get(name, {}), **row}
     if changes:
         table.change(changes)
 

@@ -67,13 +67,13 @@ def _shared(
     """
     own = known.keys() - parts.keys()
     times = Counter(chain(own, *map(set, parts.values())))
-    shared = {*known} if is_one else {label for label, number in times.items() if number > 1}
-    if sign in "|;" and not is_one:
-        return {} if all(map(shared.isdisjoint, parts.values())) else parts
+    shared = {*known} if is_one else {label for label in times if times[label] > 1}
     lists = {cell: each for cell, each in parts.items() if shared.issuperset(each)}
+    if sign in "|;":
+        is_list = is_one or all(map(shared.isdisjoint, parts.values()))
+        return lists if is_list else parts
     is_usual = 2 * sum(known[cell] for cell in lists) > known.total()
-    is_enough = is_usual or sign in ("|;" if is_one else ",")
-    return lists if is_enough else {}
+    return lists if is_usual or (sign == "," and not is_one) else {}
 
 
 def parts_of(cell: str, sign: str) -> list[str]:

@@ -433,7 +433,7 @@ def _fill_data(
     if found is not None:
         lines: list[str] = []
         if holds_files(data):
-            complete_rows(root, found, params)
+            complete_rows(root, found)
         else:
             report(introduce(found))
             lines, _ = take_in(root, found, scratch, params, _list_name(spec))

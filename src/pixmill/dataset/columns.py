@@ -187,9 +187,9 @@ def _join_columns(
     """
     has = _join_names(table, bits, _ONES)
     is_one = _is_one_hot(map(table.columns.__getitem__, bits), has, several)
-    if not is_one and (several is False or not is_alone):
-        return False
     if not is_one:
+        if several is False or not is_alone:
+            return False
         _require_answers(table, bits)
         lacks = _join_names(table, bits, _ZEROS)
         table.lacking.extend(lacks if any(lacks) else ())

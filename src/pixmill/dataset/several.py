@@ -98,7 +98,9 @@ def settle(
     Raises:
         DataError: It is not given, and nobody can answer.
     """
-    if unlisted is None and any(map(_is_open, chain.from_iterable(found.by_source.values()))):
+    has_open = any(map(_is_open, chain.from_iterable(found.by_source.values())))
+    idle = "--unlisted has no effect: the source says itself what is unknown"
+    if unlisted is None and has_open:
         if ask is None:
             raise DataError(
                 f"{found.recognised}: it says which labels an image has, not which it lacks",
@@ -117,7 +119,11 @@ def settle(
     return replace(
         settled,
         recognised=f"{found.recognised}; several labels an image ({first_of(labels) or 'none'})",
-        remarks=(*found.remarks, *_describe(settled, labels)),
+        remarks=(
+            *found.remarks,
+            *([idle] if unlisted and not has_open else []),
+            *_describe(settled, labels),
+        ),
     )
 
 

@@ -152,11 +152,11 @@ def sure_limits(
     """Return from where a yes is sure, and up to where a no is, by label; ``None`` if nowhere.
 
     The promise is that of each side of a label: of its sure yes, and of its sure no, the target
-    share is right. Always answering no about a rare label would else be accurate enough. The
+    share is right. Otherwise, always answering no about a rare label would be accurate enough. The
     probability that any promise is broken is at most 5 %, by Holm's procedure over the sides that
     have enough answers: each is tested by
     :func:`pixmill.metrics.calibration.search_threshold` at an equal part of the level, and those
-    that pass all tests leave their part to the others, which are tested again.
+    that pass all tests need theirs no longer, and the others are tested again at larger parts.
 
     Source: Bretz, Maurer, Brannath and Posch, "A Graphical Approach to Sequentially Rejective
     Multiple Test Procedures", Statistics in Medicine 28, 2009.

@@ -28,7 +28,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 """Minimum probability in logarithms."""
 
 _SINGLE = 4
-"""Rows of the sums before those by bin and label: images, exactly right ones, cells, loss."""
+"""Number of sums over all labels: images, exactly right ones, known cells, their loss."""
 
 
 def cell_losses(cells: Ints, probabilities: ArrayLike) -> Floats:

@@ -118,7 +118,9 @@ class Project:
         with _environment_kept():
             found = find_model(model, self.root)
             rows = list(track(predict(found, images), "Predict", images.count()))
-        table = pa.Table.from_pylist(rows, answers_schema(found.labels, found.flags))
+        table = pa.Table.from_pylist(
+            rows, answers_schema(found.labels, found.head.flags(found.labels))
+        )
         frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
         return frame
 

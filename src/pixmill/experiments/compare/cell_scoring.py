@@ -12,7 +12,7 @@ import pandas as pd
 from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.class_scoring import DIGITS, Pair, sort_flips
 from pixmill.metrics.arrays import Floats
-from pixmill.metrics.cells import cell_losses, cell_scores, label_scores, resampled_label_scores
+from pixmill.metrics.cells import cell_losses, cell_scores, label_scores, resampled_cell_scores
 from pixmill.metrics.paired_cells import paired_cell_differences
 from pixmill.metrics.significance import Difference
 
@@ -71,7 +71,7 @@ class CellScoring:
         figure = cell_scores(answers.actual, answers.values, limits)[metric]
         drawn = np.empty(0)
         if weights:
-            drawn = resampled_label_scores(
+            drawn = resampled_cell_scores(
                 answers.actual,
                 answers.values,
                 groups,

@@ -100,7 +100,7 @@ class Gallery:
                 "title": title,
                 "labels": model.labels,
                 "threshold": model.threshold,
-                "flags": model.flags,
+                "flags": model.head.flags(model.labels),
                 "is_ever_sure": model.is_ever_sure,
             }
             write_json(self.folder / _MODEL, about)

@@ -384,7 +384,7 @@ SEVERAL = "task: labels\nclasses: [dark, long]\nscrape: {snapshot: '2026-11-20'}
     [
         ("train: {augmentation: {mix: mixup}}", r"train\.augmentation\.mix: "),
         ("train: {labels: {threshold: {drak: 0.3}}}", r"train\.labels\.threshold: .*'drak'"),
-        ("train: {labels: {threshold: {dark: 30}}}", r"train\.labels\.threshold\.dark: .* 30$"),
+        ("train: {labels: {threshold: {dark: 30}}}", r"train\.labels\.threshold\.dark: .* 30\n"),
     ],
 )
 def test_settings_fit_several_labels(text: str, message: str) -> None:

@@ -197,7 +197,7 @@ def _of_labels(
 ) -> Iterator[Check]:
     yield Check(
         name="labels_declared",
-        table="labels",
+        table=labelling.declared_in,
         expectation="ExpectColumnValuesToBeInSet",
         kwargs={"column": "label", "value_set": list(classes)},
         severity=params.labels_declared.severity,

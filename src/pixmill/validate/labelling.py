@@ -48,6 +48,7 @@ class OneLabel:
     Args:
         named: What messages call the images of a label.
         disputed: Message on images whose sources disagree, from their number and labels.
+        declared_in: Table with the labels that must be declared.
         balanced: Severities of the checks of ``validate.class_balance``.
         least: Column of :meth:`table` with what ``validate.min_per_class`` counts.
         counted: Phrase for it, from a row of the table.
@@ -57,6 +58,7 @@ class OneLabel:
 
     named = "class '{}'"
     disputed = "{} found under several labels: {}"
+    declared_in = "images"
     balanced: tuple[Literal["warning", "critical"], ...] = ("warning", "critical")
     least = "n"
     counted = "class '{label}' has {n:,} image{s}"
@@ -115,6 +117,7 @@ class SeveralLabels(OneLabel):
 
     named = "'{}'"
     disputed = "{} whose sources disagree, so that it is unknown: {}"
+    declared_in = "labels"
     # Rare labels are as people label images; rare classes are as people collect them.
     balanced = ("warning",)
     least = "rarer"

@@ -56,7 +56,7 @@ def test_same_answers_about_several_labels_everywhere(labels_folder, photos, tmp
     assert [*served.columns] == ["label", *table.columns.drop(["path", "id", "predicted"])]
     for found in (served.rename(columns={"label": "predicted"}), exported):
         assert found["predicted"].tolist() == table["predicted"].tolist()
-        for name in ("sure", *model.flags):
+        for name in ("sure", *model.head.flags(model.labels)):
             assert found[name].astype("boolean").equals(table[name].astype("boolean"))
         columns = ["confidence", *(f"p_{label}" for label in model.labels)]
         np.testing.assert_allclose(

@@ -102,9 +102,9 @@ def test_columns_of_several_labels(labels_folder, tmp_path):
     rows = [Answer("a", each).as_row("a.jpg", labels) for each in (prediction, none)]
     for kind, write in WRITERS.items():
         path = tmp_path / f"answers.{kind}"
-        write(path, lambda: [*rows, broken], labels, flags=model.flags)
+        write(path, lambda: [*rows, broken], labels, flags=model.head.flags(model.labels))
     found = pq.read_table(tmp_path / "answers.parquet").to_pydict()
-    assert [*found] == answers_schema(labels, model.flags).names
+    assert [*found] == answers_schema(labels, model.head.flags(model.labels)).names
     assert found["predicted"] == ['dark;"kurtā; long"', "", None]
     assert found["yes_T-shirt & top"] == [False, False, None]
     assert found["sure_T-shirt & top"] == [None, None, None]

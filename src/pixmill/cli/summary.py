@@ -22,6 +22,13 @@ EXAMPLES = (("pixmill summary --json | jq -r .next[0].command", "print only the 
 _KINDS = (("class", "f1", "F1"), ("label", "average_precision", "AP"))
 """Name of a class, and its metric; with one label an image, and with several."""
 
+_FAULTS: Mapping[type[Exception], str] = {
+    KeyError: "plots/evaluate/full.json lacks {}",
+    TypeError: "plots/evaluate/full.json is of another version",
+    ManifestError: "{0.message}",
+}
+"""Why results cannot be shown."""
+
 _SHOWN_FAULTS = ("Git", "stages", "model in production", "MLflow")
 """Faults that the next step or another line shows."""
 
@@ -98,11 +105,7 @@ def _results(state: ProjectState) -> list[str]:
         headline = _headline(metrics)
         classes = _per_class(metrics)
     except (KeyError, TypeError, ManifestError) as error:
-        what = "plots/evaluate/full.json is of another version"
-        if isinstance(error, ManifestError):
-            what = error.message
-        elif isinstance(error, KeyError):
-            what = f"plots/evaluate/full.json lacks {error}"
+        what = _FAULTS[type(error)].format(error)
         return [*lines, f"The results cannot be shown: {what} (dvc repro -f -s evaluate)", ""]
     head = ["Last evaluation:"] if lines else []
     return [

@@ -341,7 +341,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         registry=part("MLflow", lambda: local_registry(tracking_uri(workspace)), ""),
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
-        task=params.task if params else "one_label",
+        task=getattr(params, "task", "one_label"),
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0, wanted=stages),
         unlabelled=part("labels", lambda: count_unlabelled(root), 0, wanted=stages),
         disputed=part(DECISIONS, lambda: find_disputes(root), {}),

@@ -33,6 +33,7 @@ _NOT_SEARCHED = (
     "train.cross_validation",
     "train.learning_curve",
     "train.target_accuracy",
+    "train.labels.threshold",
 )
 
 

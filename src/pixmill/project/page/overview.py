@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def read_model(root: Path) -> dict[str, Any] | None:
             HEADLINES[1]: _read_scores(root),
             "n": metrics["n"],
             "exact_match": metrics["exact_match"],
-            "baseline": metrics["baseline_average_precision"],
+            "baseline": metrics.get("baseline_average_precision"),
         }
     images = _sample(rows, names)
     return {
@@ -282,7 +283,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     local, waiting = _read_local(root, reading)
     kept = {} if reading.is_local else _read_kept(root, reading.head)
     found = kept or local
-    every = {image for images in found.values() for image in images}
+    every = {*chain.from_iterable(found.values())}
     found.pop("", None)
     counts = Counter({label: len(images) for label, images in found.items()})
     if not kept and reading.decided:

@@ -64,6 +64,9 @@ labels an image, ``labels`` are those that it has, and ``corrected`` is what is 
 
 Row = dict[str, Any]
 
+_Right = str | dict[str, bool] | None
+"""What people say of an image, as in the column ``corrected``."""
+
 
 class Gallery:
     """Images of one upload. Its users hold the lock of :class:`Predictions`.
@@ -262,40 +265,39 @@ class Predictions:
             InboxFullError: The inbox is full.
             ProblemError: The model does not answer such labels.
         """
-        inbox = Inbox(self._root / "inbox")
         with self._lock:
             gallery = self._get(name)
             rows = gallery.rows(paths)
-            model = gallery.model or {}
+        model = gallery.model or {}
         if not {*(labels or ())} <= {*model.get("labels", ())} or (label and model.get("flags")):
             raise ProblemError(400, "The model does not answer such labels.")
         for row in rows:
-            if row["predicted"] is None:
-                continue
-            given = row.get("corrected")
-            before = given if isinstance(given, dict) else None
-            if given is not None:
-                inbox.withdraw(row["id"], None if before else given or None, before)
+            if row["predicted"] is not None:
+                right = {**(row.get("corrected") or {}), **labels} if labels else label
+                self._file(gallery, model, row, right)
+
+    def _file(self, gallery: Gallery, model: Row, row: Row, right: _Right) -> None:
+        """Replace the correction of an image; ``None`` takes it back."""
+        inbox = Inbox(self._root / "inbox")
+        if (before := row.get("corrected")) is not None:
+            inbox.withdraw(row["id"], **_given(before))
+        if right is not None:
             content = (gallery.images / row["id"]).read_bytes()
-            right = {**(before or {}), **labels} if labels else None
-            if right or label is not None:
-                inbox.add(
-                    content,
-                    extension=EXTENSIONS[sniff(content)],
-                    prediction={
-                        "label": row["predicted"],
-                        "confidence": row["confidence"],
-                        "sure": row["sure"],
-                        "unlike": row["unlike"],
-                        "probabilities": {each: row[f"p_{each}"] for each in model["labels"]},
-                    },
-                    label=label or None,
-                    labels=right,
-                    model={each: model[each] for each in ("name", "version", "digest")},
-                )
-            corrected = {"path": row["path"], "id": row["id"], "corrected": right or label}
-            with self._lock:
-                gallery.files.add(corrected, ())
+            inbox.add(
+                content,
+                extension=EXTENSIONS[sniff(content)],
+                prediction={
+                    "label": row["predicted"],
+                    "confidence": row["confidence"],
+                    "sure": row["sure"],
+                    "unlike": row["unlike"],
+                    "probabilities": {each: row[f"p_{each}"] for each in model["labels"]},
+                },
+                model={each: model[each] for each in ("name", "version", "digest")},
+                **_given(right),
+            )
+        with self._lock:
+            gallery.files.add({"path": row["path"], "id": row["id"], "corrected": right}, ())
 
     def delete(self, name: str) -> None:
         """Delete a gallery."""
@@ -374,11 +376,18 @@ class Predictions:
         return True
 
 
-def _spelled(corrected: str | dict[str, bool] | None) -> str | None:
+def _given(right: _Right) -> dict[str, Any]:
+    """Return a correction as the inbox takes it."""
+    if isinstance(right, dict):
+        return {"label": None, "labels": right}
+    return {"label": right or None, "labels": None}
+
+
+def _spelled(right: _Right) -> str | None:
     """Return a correction as text for the table."""
-    if isinstance(corrected, dict):
-        return render_cells(corrected)
-    return NONE if corrected == "" else corrected
+    if isinstance(right, dict):
+        return render_cells(right)
+    return NONE if right == "" else right
 
 
 def _arriving(gallery: Gallery) -> Iterator[Input]:

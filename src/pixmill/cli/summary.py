@@ -22,6 +22,9 @@ EXAMPLES = (("pixmill summary --json | jq -r .next[0].command", "print only the 
 _KINDS = (("class", "f1", "F1"), ("label", "average_precision", "AP"))
 """Name of a class, and its metric; with one label an image, and with several."""
 
+_REST = "log-loss {log_loss:.3f}, calibration error {ece:.3f}"
+"""Further metrics."""
+
 _FAULTS: Mapping[type[Exception], str] = {
     KeyError: "plots/evaluate/full.json lacks {}",
     TypeError: "plots/evaluate/full.json is of another version",
@@ -127,17 +130,16 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
         high = 100 * metrics[f"{headline}_high"]
         interval = f"{100 * metrics[headline]:.1f} % (CI {low:.1f} % to {high:.1f} %)"
     images = f"{interval} on {metrics['n']:,} images; "
-    rest = f"log-loss {metrics['log_loss']:.3f}, calibration error {metrics['ece']:.3f}"
     if headline != "accuracy":
         baseline = 100 * metrics["baseline_average_precision"]
         return [
             f"Mean average precision {images}without a model: {baseline:.1f} %",
-            f"All labels right: {100 * metrics['exact_match']:.1f} % of images, {rest}",
+            f"All labels right: {100 * metrics['exact_match']:.1f} % of images, {_REST.format_map(metrics)}",
         ]
     majority = 100 * metrics["baseline"]["majority_accuracy"]
     return [
         f"Test accuracy {images}majority-class baseline: {majority:.1f} %",
-        f"macro-F1 {metrics['macro_f1']:.3f}, {rest}",
+        f"macro-F1 {metrics['macro_f1']:.3f}, {_REST.format_map(metrics)}",
     ]
 
 

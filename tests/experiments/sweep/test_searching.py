@@ -14,6 +14,7 @@ from pixmill.core.errors import (
     TrainError,
 )
 from pixmill.core.params import load_params
+from pixmill.experiments.compare.class_scoring import ClassScoring
 from pixmill.experiments.sweep import planning, searching
 from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.searching import search
@@ -145,7 +146,7 @@ def test_kill_loses_only_the_running_trial(workspace, monkeypatch) -> None:
 
     for owner, name in (
         (searching, "run_trial"),
-        (searching, "measure"),
+        (ClassScoring, "measure"),
         (searching, "pin"),
         (TrialStore, "set_answers"),
         (TrialStore, "set_images"),

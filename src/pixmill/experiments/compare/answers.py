@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import YES
+from pixmill.core.errors import ManifestError
 from pixmill.core.words import join_names
 from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
@@ -161,6 +162,10 @@ def split_answers(
     try:
         actual = head.targets(rows["label"], labels).astype(np.int64)
         said = None if head.is_exclusive else head.targets(rows["predicted"], labels) == YES
+    except ManifestError as error:
+        raise NotComparableError(
+            f"Not comparable: in the predictions of {name_of(revision)}, {error.message}."
+        ) from None
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotComparableError(
             f"Not comparable: the label {error.args[0]} in the predictions of {name_of(revision)} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from pixmill.core.metadata import Facts
@@ -75,6 +76,11 @@ class Detected:
     def by_source(self) -> dict[str, list[Facts]]:
         """Facts of all images by the source that is to read them, ``folder`` or ``urls``."""
         return {"folder": [item.facts for item in self.items], "urls": [*self.urls.values()]}
+
+    @property
+    def facts(self) -> list[Facts]:
+        """Facts of all images."""
+        return [*chain.from_iterable(self.by_source.values())]
 
     def labels_in(self, facts: Facts) -> list[str]:
         """Return the labels that facts name, including those that the image lacks."""

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from pixmill.core.cells import read_list
@@ -165,8 +164,7 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
 
 def _choose(found: Detected, options: Options) -> Detected:
     """Return the images of the chosen classes and those without a label; with several, all."""
-    every = chain(*found.by_source.values())
-    labels = sorted({label for facts in every for label in named_labels(facts)})
+    labels = sorted({label for facts in found.facts for label in named_labels(facts)})
     missing = [label for label in options.classes if label not in labels]
     if missing:
         raise DataError(
@@ -186,7 +184,7 @@ def _choose(found: Detected, options: Options) -> Detected:
 
 def describe(found: Detected) -> str:
     """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
-    every = [*chain(*found.by_source.values())]
+    every = found.facts
     counts = Counter(
         (facts.split or "", label) for facts in every for label in _shown(found, facts)
     )
@@ -224,5 +222,4 @@ def preview(found: Detected, notes: Iterable[str] = ()) -> list[str]:
 
 def labels_of(found: Detected) -> list[str]:
     """Return the labels, sorted."""
-    every = chain(*found.by_source.values())
-    return sorted({label for facts in every for label in found.labels_in(facts)})
+    return sorted({label for facts in found.facts for label in found.labels_in(facts)})

@@ -258,7 +258,7 @@ def set_salt(root: Path, found: Detected) -> None:
     # What the split hashes: names of groups, and ids.
     names = [
         f"group {facts.group}" if facts.group else file_digest(root / "data" / name)
-        for name, facts in rows.items()
+        for name, facts in track(rows.items(), "Choose a salt", len(rows))
     ]
     matrix = to_matrix([render_cells(facts.cells) for facts in rows.values()], params.classes)
     salt = choose_salt(matrix, names, params.split)

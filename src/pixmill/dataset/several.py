@@ -98,7 +98,7 @@ def settle(
     Raises:
         DataError: It is not given, and nobody can answer.
     """
-    has_open = any(map(_is_open, chain.from_iterable(found.by_source.values())))
+    has_open = any(map(_is_open, found.facts))
     idle = "--unlisted has no effect: the source says itself what is unknown"
     if unlisted is None and has_open:
         if ask is None:
@@ -145,11 +145,10 @@ def with_cells(facts: Facts, cells: Mapping[str, bool]) -> Facts:
 
 def _describe(found: Detected, labels: Sequence[str]) -> list[str]:
     """Return remarks on what is unknown, and on the labels that cannot be learned."""
-    every = [*chain(*found.by_source.values())]
-    cells = Counter(cell for facts in every for cell in facts.cells.items())
+    cells = Counter(cell for facts in found.facts for cell in facts.cells.items())
     yes = sum(cells[label, True] for label in labels)
     no = cells.total() - yes
-    unknown = len(labels) * len(every) - cells.total()
+    unknown = len(labels) * len(found.facts) - cells.total()
     gaps = []
     for answer, what in (True, "yes"), (False, "no"):
         lacking = [label for label in labels if not cells[label, answer]]

@@ -41,8 +41,8 @@ class CompareParams(Section):
     )
     margin: Share = Field(
         default=0.02,
-        description="Two models are the same if the confidence interval of their difference is "
-        "within ± margin.",
+        description="Without a significant difference, two models are the same if its confidence "
+        "interval is within ± margin.",
     )
     drift: Share = Field(
         default=0.1,

@@ -31,6 +31,19 @@ KEYS = {
         "head_mb",
     },
     "serve": {"vs_mlflow_serve", "vs_flask_keras", "vs_bare_runtime", "vs_mlflow_serve_classifier"},
+    "several_labels": {
+        f"{data}: {what}"
+        for data in ("synthetic", "bundled images")
+        for what in (
+            "seconds",
+            "mean_average_precision gained",
+            "log_loss gained",
+            "average precision lost, 40 % unknown",
+            "average precision lost, 40 % as no",
+        )
+    },
+    "small_sets": {"bundled_3_12"},
+    "sure_labels": {"pixmill", "each side at 5 %", "both sides together at 5 %"},
     "temperature": {
         "lowest log-loss",
         "lowest log-loss, if significant",
@@ -38,7 +51,6 @@ KEYS = {
         "interval alone",
         "pixmill",
     },
-    "small_sets": {"bundled_3_12"},
     "thresholds": {
         "every confidence, 0 if all pass",
         "every confidence",

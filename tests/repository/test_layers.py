@@ -24,7 +24,7 @@ TESTING = "pixmill.testing"
 
 MAX_PACKAGES = 20
 MAX_FLOORS = 8
-MAX_IMPORTS = 108
+MAX_IMPORTS = 110
 
 
 def package_of(module: str) -> str:

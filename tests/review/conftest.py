@@ -30,9 +30,10 @@ from pixmill.core.params import load_params
 from pixmill.evaluate.cells.doubtful import DOUBTFUL
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
+from pixmill.review.choices import Choice
 from pixmill.review.grid.views import View
 from pixmill.review.grid_view import grid_state
-from pixmill.review.review_session import Choice, Session
+from pixmill.review.review_session import Session
 from pixmill.review.review_tables import ReviewTables, load_tables
 from tests.visitor import Visitor
 

@@ -12,8 +12,8 @@ from pixmill.core.errors import DataError, StorageError
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
 from pixmill.review.case_view import case_content, overview
+from pixmill.review.choices import DecisionError
 from pixmill.review.recovery import describe_missing
-from pixmill.review.review_session import DecisionError
 from pixmill.review.serving import end_session
 from tests.disk import limit_file_size
 from tests.review.conftest import LABELS_PARAMS, Desk, jpeg

@@ -14,7 +14,8 @@ from pixmill.core.decisions import read_rows
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
 from pixmill.dataset.inbox import Inbox
-from pixmill.review.review_session import Choice, Session
+from pixmill.review.choices import Choice
+from pixmill.review.review_session import Session
 from tests.review.conftest import CLASSES, Project, fill, jpeg
 
 pytestmark = pytest.mark.linux

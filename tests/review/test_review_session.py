@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from pixmill.core.params import load_params
 from pixmill.dataset.deciding import ChangedError
 from pixmill.review.case_view import case_content, find_row, overview
+from pixmill.review.choices import Choice, DecisionError
 from pixmill.review.grid.suggesting import DROPPED
-from pixmill.review.review_session import Choice, DecisionError
 from pixmill.review.serving import end_session
 from tests.review.conftest import Desk, Project, fill, jpeg
 from tests.waiting import until

@@ -12,7 +12,6 @@ from pixmill.cli.parser import project_root
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.workspace import Workspace
 from pixmill.project.api import Project
-from pixmill.project.findings import HEADLINES
 
 if TYPE_CHECKING:
     from pixmill.project.state import ProjectState
@@ -123,6 +122,8 @@ def _results(state: ProjectState) -> list[str]:
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
+    from pixmill.project.findings import HEADLINES
+
     headline = HEADLINES[HEADLINES[1] in metrics]
     interval = "undefined"
     if metrics[headline] is not None:
@@ -144,6 +145,8 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _per_class(metrics: Mapping[str, Any]) -> list[str]:
+    from pixmill.project.findings import HEADLINES
+
     name, score, title = _KINDS[HEADLINES[1] in metrics]
     width = max(map(len, [*metrics["per_class"], name]))
     rows = [f"  {name:{width}}  precision  recall  {title:>5}  images"]

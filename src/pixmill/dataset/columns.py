@@ -293,7 +293,7 @@ def _require_one(
     if choices and len(places) > 1:
         names = [choices[0], ONE_HOT][: 1 + offers]
         options = [to_option({"image": image, "label": name}) for name in names]
-        more = " (a column a label)" * offers
+        more = " (a column for each label)" * offers
         raise DataError(
             f"{table.path.name}: the label may be {join_names(places, 10)}",
             next=f"choose one: {', or '.join(options)}{more}",

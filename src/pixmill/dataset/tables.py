@@ -319,7 +319,7 @@ class _Reading:
     def _describe(self, *, several: bool) -> str:
         table, roles = self._main
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
-        names = {ONE_HOT: "a column a label"} if several else {}
+        names = {ONE_HOT: "a column for each label"} if several else {}
         columns = ", ".join(f"{role} = {names.get(name, name)}" for role, name in roles.items())
         return f"{table.kind}, {first_of(paths, 3)}: {columns}"
 

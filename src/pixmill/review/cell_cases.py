@@ -7,6 +7,7 @@ from itertools import chain
 from pixmill.core.cells import merge_cells, parse_cells
 from pixmill.core.decided_cells import DecidedCells
 from pixmill.core.decisions import Decided
+from pixmill.core.errors import ManifestError
 from pixmill.review.cases import Case, Kind, dropped_cases, near_duplicates
 from pixmill.review.review_tables import ReviewTables
 
@@ -81,7 +82,6 @@ def _doubtful(tables: ReviewTables) -> Iterator[Case]:
 def cells_of(text: str | None) -> dict[str, bool]:
     """Return the cells of a text, none of one from before the task changed; never change them."""
     try:
-        found = parse_cells(text or None)
-    except ValueError:
+        return parse_cells(text or None)
+    except ManifestError:
         return {}
-    return found if isinstance(found, dict) else {}

@@ -14,9 +14,10 @@ from pixmill.local.private_server import answer_json, expect_json, page_routes
 from pixmill.local.problems import ProblemError
 from pixmill.pages import page_head
 from pixmill.review.case_view import case_content, find_row, next_images, overview
+from pixmill.review.choices import Choice, Verb
 from pixmill.review.grid.views import View
 from pixmill.review.grid_view import Selection, grid_state
-from pixmill.review.review_session import Choice, Session, Verb
+from pixmill.review.review_session import Session
 
 if TYPE_CHECKING:
     from pixmill.review.serving import ReviewSite

@@ -8,10 +8,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pandas as pd
 
@@ -28,6 +27,7 @@ from pixmill.experiments.compare.comparison import NotComparableError
 from pixmill.heads import head_of
 from pixmill.images.compute import RowLimits, default_workers
 from pixmill.review.cases import Case, Kind
+from pixmill.review.choices import Choice, DecisionError, Step, Verb, take_back
 from pixmill.review.feedback import Corrections
 from pixmill.review.grid.advice import Advisor, given_splits, held_out, split_of
 from pixmill.review.grid.images import ImageTable
@@ -40,56 +40,7 @@ _AGAIN = "repeat the decision"
 
 _NUMBERS = itertools.count(1)
 
-Verb = Literal["label", "relabel", "keep", "drop", "clear", "yes", "no", "unset", "unsure"]
-
 _CELLS: dict[Verb, bool | None] = {"yes": True, "no": False, "unset": None}
-
-
-class DecisionError(PixmillError):
-    """The decision cannot be made; nothing was written."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The choice for some images.
-
-    Args:
-        rows: The images.
-        verb: ``label`` gives a label. ``keep`` overrides the rules of validate. ``relabel`` is
-            both. ``drop`` drops the images. ``clear`` removes all decisions. ``unsure`` decides
-            nothing; the case counts as seen. With several labels an image, ``yes`` and ``no``
-            answer whether it has one, ``unset`` takes that back, ``relabel`` turns yes into no and
-            all else into yes, and ``keep`` changes no label.
-        label: New label, for ``label`` and ``relabel``; the one that ``yes`` and the like answer.
-    """
-
-    rows: Sequence[int]
-    verb: Verb
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class _Step:
-    """An action that can be undone.
-
-    Args:
-        window: Identifies the window.
-        case: Number of the case that it decides, if any.
-        rows: The images.
-        undo: Functions that undo it, in order of what they undo; none if nothing was decided.
-    """
-
-    window: str
-    case: int | None
-    rows: tuple[int, ...]
-    undo: list[Callable[[], object]]
-
-
-def _take_back(undo: list[Callable[[], object]]) -> None:
-    """Undo an action; after a failure halfway, such as a full disk, the next call does the rest."""
-    while undo:
-        undo[-1]()
-        undo.pop()
 
 
 class Session:
@@ -169,7 +120,7 @@ class Session:
         self._looks = Counter[int]()
         self._changed: dict[int, tuple[int, str]] = {}
         self._refused = set[tuple[int, str]]()
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
         self.lock = threading.RLock()
         self.refresh()
         self._looks.update(row for row, label in enumerate(self.labels) if label)
@@ -286,10 +237,10 @@ class Session:
             undo: list[Callable[[], object]] = []
             with contextlib.ExitStack() as rollback:
                 # All or nothing: if a decision fails, those before it go again.
-                rollback.callback(_take_back, undo)
+                rollback.callback(take_back, undo)
                 self._write(choices, why, undo)
                 rollback.pop_all()
-            self._steps.append(_Step(window, case, tuple(rows), undo))
+            self._steps.append(Step(window, case, tuple(rows), undo))
             (first, *_) = choices
             answer = first.verb if first.verb in _CELLS else first.label
             self._refused |= {(row, answer) for row in refused}
@@ -313,7 +264,7 @@ class Session:
                 return {**self.after(window), "rows": [], "case": None}
             last = steps[-1]
             try:
-                _take_back(last.undo)
+                take_back(last.undo)
             except ChangedError:
                 self._steps.remove(last)
                 raise

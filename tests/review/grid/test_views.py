@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixmill.review.review_session import Choice
+from pixmill.review.choices import Choice
 from tests.review.conftest import CLASSES, Desk, fill
 from tests.waiting import until
 

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from pixmill.project.page.actions import post_route
 from pixmill.review.case_view import find_row
-from pixmill.review.review_session import Choice, Verb
+from pixmill.review.choices import Choice, Verb
 from pixmill.review.serving import ReviewSite
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.cells import NONE, show_labels
+from pixmill.core.cells import NONE, show_labels, task_of
 from pixmill.core.errors import PixmillError
 from pixmill.heads import head_of
 from pixmill.images.fit import thumbnail, thumbnail_uri
@@ -110,11 +110,11 @@ def _nearest_finder(
     training = load_training(root, folder)
     if training is None:
         return None
-    labels_of = head_of(task).labels_of
-    try:
-        shown = {text: labels_of(text) for text in {*training["label"]}}
-    except ValueError:  # texts are no cells
+    texts = {*training["label"]}
+    if any(task_of(text) != task for text in texts):
         return None
+    labels_of = head_of(task).labels_of
+    shown = {text: labels_of(text) for text in texts}
     if not {*labels}.issuperset(*shown.values()):
         return None
     packed, pixels = _open(root, "train")

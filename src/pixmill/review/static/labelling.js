@@ -6,13 +6,13 @@ const one = {
   key: (event) => event.key,
   // The decision that a label's key makes. known: the cells of the selected images.
   verb: () => 'label',
-  said: (verb, label) => `labelled ${label}`,
+  said: (_verb, label) => `labelled ${label}`,
   // Whether images stay in view with that label.
-  stays: (view, facts, verb, label) => view.scope === `class:${label}`,
+  stays: (view, _facts, _verb, label) => view.scope === `class:${label}`,
   apply: () => {},
   refuses: () => true,
   // The label on a tile; given: its answer.
-  shown: (state, index, given) => given,
+  shown: (_state, _index, given) => given,
   guess: (text, guess) => text || guess,
   // What the model says of an image, and its label.
   tell: (said, label) => (said.startsWith(`${label} `) ? said : `${said}${label && `, not ${label}`}`),
@@ -31,7 +31,7 @@ const several = {
   // With Shift it says no, so digits are known by their place.
   key: (event) => event.code.match(/^Digit(\d)$/)?.[1] ?? event.key.toLowerCase(),
   verb: (known, label, isNo) => (known.every((cells) => cells[label] === !isNo) ? 'unset' : isNo ? 'no' : 'yes'),
-  said: (verb, label) => ({ yes: `labelled ${label}`, no: `labelled not ${label}`, unset: `with the ${label} of the data again` })[verb],
+  said: (_verb, label) => ({ yes: `labelled ${label}`, no: `labelled not ${label}`, unset: `with the ${label} of the data again` })[verb],
   stays: (view, facts, verb, label) => label !== facts.focus || view.scope === `class:${verb}`,
   // Show an answer before the server has it.
   apply: (state, rows, verb, label) => {

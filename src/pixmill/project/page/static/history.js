@@ -12,9 +12,9 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-const valueOf = ({ accuracy, mean_average_precision: precision }) => accuracy ?? precision;
+const scoreOf = ({ accuracy, mean_average_precision: precision }) => accuracy ?? precision;
 const sayPoint = ({ commit, at, subject, low, high, ...point }) =>
-  `${commit ? `${subject} (${commit.slice(0, 7)})` : "Not committed"}, ${day(1000 * at)}: ${percent(valueOf(point))} (${points(low)} to ${points(high)})`;
+  `${commit ? `${subject} (${commit.slice(0, 7)})` : "Not committed"}, ${day(1000 * at)}: ${percent(scoreOf(point))} (${points(low)} to ${points(high)})`;
 
 function drawChart(history) {
   const bottom = Math.min(...history.map(({ low }) => low));
@@ -26,10 +26,10 @@ function drawChart(history) {
   for (const value of [top, bottom]) {
     chart.append(svg("line", { class: "rule", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }));
   }
-  chart.append(svg("polyline", { class: "trend", points: history.map((point, number) => `${x(number)},${y(valueOf(point))}`).join(" ") }));
+  chart.append(svg("polyline", { class: "trend", points: history.map((point, number) => `${x(number)},${y(scoreOf(point))}`).join(" ") }));
   history.forEach(({ low, high, ...point }, number) => chart.append(
     svg("line", { class: "whisker", x1: x(number), x2: x(number), y1: y(low), y2: y(high) }),
-    svg("line", { class: number === history.length - 1 ? "point last" : "point", x1: x(number), x2: x(number), y1: y(valueOf(point)), y2: y(valueOf(point)) })));
+    svg("line", { class: number === history.length - 1 ? "point last" : "point", x1: x(number), x2: x(number), y1: y(scoreOf(point)), y2: y(scoreOf(point)) })));
   const said = make("p", { className: "said faint" });
   const say = (point) => { said.textContent = sayPoint(point); };
   say(history[history.length - 1]);

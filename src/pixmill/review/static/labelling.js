@@ -31,7 +31,7 @@ const several = {
   // With Shift it says no, so digits are known by their place.
   key: (event) => event.code.match(/^Digit(\d)$/)?.[1] ?? event.key.toLowerCase(),
   verb: (known, label, isNo) => (known.every((cells) => cells[label] === !isNo) ? 'unset' : isNo ? 'no' : 'yes'),
-  said: (_verb, label) => ({ yes: `labelled ${label}`, no: `labelled not ${label}`, unset: `with the ${label} of the data again` })[verb],
+  said: (verb, label) => ({ yes: `labelled ${label}`, no: `labelled not ${label}`, unset: `with the ${label} of the data again` })[verb],
   stays: (view, facts, verb, label) => label !== facts.focus || view.scope === `class:${verb}`,
   // Show an answer before the server has it.
   apply: (state, rows, verb, label) => {

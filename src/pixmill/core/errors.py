@@ -9,7 +9,7 @@ All exceptions of Pixmill; those not defined here name their module::
     │   └── UnreadError               a file exceeds limits or lacks a header (dataset.table_files)
     ├── ManifestError                 an artifact of an earlier stage is missing or malformed
     ├── DecisionsError                decisions.csv has a malformed or contradictory line
-    ├── DecisionError                 a decision cannot be written (review.review_session)
+    ├── DecisionError                 a decision cannot be written (review.choices)
     ├── ChangedError                  decisions changed since an action (dataset.deciding)
     ├── BrowserError                  no browser, no driver, or incompatible versions
     │   └── BrowserLostError          a browser crashed or hangs; a new one may work

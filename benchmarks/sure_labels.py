@@ -11,7 +11,11 @@ answers, is below the target. The share of simulations with any broken promise s
 """
 
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import numpy.typing as npt

@@ -166,7 +166,8 @@ def _choose(found: Detected, options: Options) -> Detected:
     """Return the images of the chosen classes and those without a label; with several, all."""
     labels = sorted({label for facts in found.facts for label in named_labels(facts)})
     missing = [label for label in options.classes if label not in labels]
-    if missing:
+    # A folder of images without a label has none of the classes yet.
+    if labels and missing:
         raise DataError(
             f"there are no images of {first_of(missing)}; there are {first_of(labels)}",
             next="correct --classes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from pixmill.core.cells import (
     to_texts,
     yes_labels,
 )
-from pixmill.core.params import TrainParams
 from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
 from pixmill.metrics.cell_calibration import CellCalibration, calibrate_cells
 from pixmill.metrics.cells import cell_losses
+
+if TYPE_CHECKING:
+    from pixmill.core.params import TrainParams
 
 
 def _shares(targets: Targets) -> Floats:

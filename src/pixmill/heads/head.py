@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from pixmill.core.cells import Task
-from pixmill.core.params import TrainParams
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.cell_calibration import CellCalibration
+
+if TYPE_CHECKING:
+    from pixmill.core.params import TrainParams
 
 Targets = NDArray[Any]
 """What images show, by image: class indices, shape (images,); or cells, shape (images, labels)."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pixmill.core.cells import to_indices
-from pixmill.core.params import TrainParams
 from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
 from pixmill.metrics.calibration import Calibration, calibrate
 from pixmill.metrics.probabilities import losses, softmax
+
+if TYPE_CHECKING:
+    from pixmill.core.params import TrainParams
 
 _ABSENT_LOGIT = -100.0
 """The logit of a class without training images."""

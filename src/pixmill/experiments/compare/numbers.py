@@ -152,7 +152,8 @@ def _pair(base: Revision, head: Revision, evaluate: EvaluateParams) -> Pair:
             f"Not comparable: the task is {kinds[0].task} in {name_of(base)}, and {kinds[1].task} "
             f"in {name_of(head)}."
         )
-    if len(both) < 2:
+    # One of several labels can be right or wrong; one class cannot.
+    if len(both) < (2 if kinds[0].is_exclusive else 1):
         raise NotComparableError(f"Not comparable: fewer than two classes are in both; {alone}.")
     # An answer with another's class is an error; with another's label it has no effect.
     labels = tuple(dict.fromkeys([*both, *(ours + theirs if kinds[0].is_exclusive else ())]))

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.cells import cells_of
 from pixmill.core.words import count, join_names
 from pixmill.experiments.compare.answers import MAX_CLASSES, head_of_table
 from pixmill.experiments.compare.comparison import Comparison
@@ -145,6 +148,7 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
     kind = head_of_table(head)
     both = [name for name in ours if name in theirs]
     same = same[~same["label_head"].isin({*theirs} ^ {*ours})]
+    same = same[_are_known(same["label_head"], both)]
     was = kind.right(same["label_head"], same["predicted_base"], both)
     now = kind.right(same["label_head"], same["predicted_head"], both)
     test = mcnemar(was, now)
@@ -203,4 +207,10 @@ def _tested(predictions: pd.DataFrame) -> pd.DataFrame:
 def _rest(tested: pd.DataFrame, shared: pd.Index, kind: Head, labels: Sequence[str]) -> Group:
     """Return the images that are not shared."""
     own = tested[~tested.index.isin(shared)]
+    own = own[_are_known(own["label"], labels)]
     return Group(len(own), int(kind.right(own["label"], own["predicted"], labels).sum()))
+
+
+def _are_known(texts: pd.Series[str], labels: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return for which images the right answer about any of the labels is known."""
+    return np.array([not cells_of(text).keys().isdisjoint(labels) for text in texts], bool)

@@ -244,7 +244,11 @@ class Classifier:
             raise ValueError(
                 f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}"
             )
-        return self.score_features(pixels if self.backbone is None else self.backbone(pixels))
+        return self.score_features(self.features(pixels))
+
+    def features(self, pixels: Pixels) -> Items:
+        """Return the inputs of :meth:`score_features`; without a backbone, the pixels."""
+        return pixels if self.backbone is None else self.backbone(pixels)
 
     def score_features(self, features: Items) -> tuple[Floats, Floats | None]:
         """Return the same as :meth:`score_pixels`, for inputs such as stored features.
@@ -264,7 +268,10 @@ class Classifier:
             return Prediction(reason=error.reason)
         except MemoryError:
             return Prediction(reason="memory")
-        uncalibrated, novelty = self.score_pixels(pixels[None])
+        return self.answer(*self.score_pixels(pixels[None]))
+
+    def answer(self, uncalibrated: Floats, novelty: Floats | None) -> Prediction:
+        """Return the prediction for one image from its scores, both of length 1."""
         probabilities = self.calibration.apply(uncalibrated)[0]
         unlike = self.calibration.is_unlike(None if novelty is None else float(novelty[0]))
         answer = self.head.answer(probabilities, self.labels, self.calibration, unlike=unlike)

@@ -19,6 +19,8 @@ from pixmill.models.classifier import Classifier, Prediction
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pixmill.models.novelty import Novelty
+    from pixmill.models.observation import Observation
 
 LIMITS = RowLimits(seconds=20, memory=1 << 30)
 """Limits on one image; the defaults of validate."""
@@ -58,10 +60,12 @@ class Answer:
         prediction: The prediction, or the reason why there is none: one of the classifier's
             reasons, ``timeout``, ``memory`` or ``crashed`` for an exceeded limit, ``symlink`` or
             ``unreadable``.
+        observed: Measures for a log; ``None`` without a prediction, or if not asked for.
     """
 
     id: str | None
     prediction: Prediction
+    observed: Observation | None = None
 
     def as_row(self, path: str, labels: Sequence[str]) -> dict[str, Any]:
         """Return a row with the columns of :func:`answers_schema`.
@@ -121,24 +125,35 @@ class PredictionPass:
         path: As for :meth:`pixmill.models.Classifier.load`.
         threads: As for :meth:`pixmill.models.Classifier.load`. Default: one, since there is one
             worker per processor.
+        observes: Whether answers have measures for a log.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = 1) -> None:
+    def __init__(self, path: Path, *, threads: int | None = 1, observes: bool = False) -> None:
         self._path = path
         self._threads = threads
+        self._observes = observes
+        self._directions: Novelty | None = None
         self._classifier: Classifier | None = None
         self._error: Exception | None = None
 
-    def __getstate__(self) -> tuple[Path, int | None]:
-        return self._path, self._threads
+    def __getstate__(self) -> tuple[Path, int | None, bool]:
+        return self._path, self._threads, self._observes
 
-    def __setstate__(self, state: tuple[Path, int | None]) -> None:
-        path, threads = state
-        self.__init__(path, threads=threads)  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Path, int | None, bool]) -> None:
+        path, threads, observes = state
+        self.__init__(path, threads=threads, observes=observes)  # type: ignore[misc]
         try:
-            self._classifier = Classifier.load(path, threads=threads)
+            self._load()
         except (PixmillError, ModuleNotFoundError) as error:
             self._error = error
+
+    def _load(self) -> Classifier:
+        self._classifier = Classifier.load(self._path, threads=self._threads)
+        if self._observes and self._path.is_dir():
+            from pixmill.models.novelty import load_novelty
+
+            self._directions = load_novelty(self._path)
+        return self._classifier
 
     def __call__(self, rows: Sequence[Row]) -> list[Answer]:
         """Return one answer per row, in order.
@@ -149,8 +164,7 @@ class PredictionPass:
         """
         if self._error is not None:
             raise self._error
-        classifier = self.classifier
-        return [_answer(classifier, row) for row in rows]
+        return [self._answer(row) for row in rows]
 
     @property
     def classifier(self) -> Classifier:
@@ -159,9 +173,31 @@ class PredictionPass:
         Raises:
             ManifestError: The classifier cannot be loaded.
         """
-        if self._classifier is None:
-            self._classifier = Classifier.load(self._path, threads=self._threads)
-        return self._classifier
+        return self._classifier or self._load()
+
+    def _answer(self, row: Row) -> Answer:
+        classifier = self.classifier
+        content = _content(row)
+        if isinstance(content, Prediction):
+            return Answer(None, content)
+        digest = hashlib.sha256(content).hexdigest()
+        try:
+            pixels = classifier.preprocessing(content)
+        except UndecodableError as error:
+            return Answer(digest, Prediction(reason=error.reason))
+        except (OSError, RuntimeError):
+            return Answer(digest, Prediction(reason="unreadable"))
+        features = classifier.features(pixels[None])
+        uncalibrated, novelty = classifier.score_features(features)
+        prediction = classifier.answer(uncalibrated, novelty)
+        if not self._observes:
+            return Answer(digest, prediction)
+        from pixmill.models.observation import observe
+
+        vectors = None if classifier.backbone is None else features
+        return Answer(
+            digest, prediction, observe(content, pixels, vectors, novelty, self._directions)
+        )
 
 
 class _PortablePass(PredictionPass):
@@ -169,26 +205,33 @@ class _PortablePass(PredictionPass):
 
     def __reduce__(
         self,
-    ) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None]]:
+    ) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None, bool]]:
         path = self._path.absolute()
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         content = {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
-        return _unpack, (path.name, content, self._threads)
+        return _unpack, (path.name, content, self._threads, self._observes)
 
 
-def _unpack(name: str, files: dict[str, bytes], threads: int | None) -> PredictionPass:
+def _unpack(
+    name: str, files: dict[str, bytes], threads: int | None, observes: bool
+) -> PredictionPass:
     with TemporaryDirectory(prefix="pixmill-") as folder:
         for inside, content in files.items():
             file = Path(folder, name, inside)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         unpacked = PredictionPass.__new__(PredictionPass)
-        unpacked.__setstate__((Path(folder, name), threads))
+        unpacked.__setstate__((Path(folder, name), threads, observes))
         return unpacked
 
 
 def predict_images(
-    model: Path, rows: Iterable[Row], *, limits: RowLimits = LIMITS, workers: int | None = None
+    model: Path,
+    rows: Iterable[Row],
+    *,
+    limits: RowLimits = LIMITS,
+    workers: int | None = None,
+    observes: bool = False,
 ) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order, with a reason where there is no prediction.
 
@@ -200,11 +243,13 @@ def predict_images(
         rows: The images.
         limits: Limits on one image. Default: 20 seconds and 1 GiB.
         workers: Number of processes. Default: one per processor.
+        observes: Whether answers have measures for a log.
 
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    function = _PortablePass(model) if cluster_address() else PredictionPass(model)
+    kind = _PortablePass if cluster_address() else PredictionPass
+    function = kind(model, observes=observes)
     yield from map_batches(
         function,
         rows,
@@ -234,18 +279,3 @@ def _content(row: Row) -> bytes | Prediction:
         return Prediction(reason=error.reason)
     except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
         return Prediction(reason="unreadable")
-
-
-def _answer(classifier: Classifier, row: Row) -> Answer:
-    content = _content(row)
-    if isinstance(content, Prediction):
-        return Answer(None, content)
-    digest = hashlib.sha256(content).hexdigest()
-    try:
-        pixels = classifier.preprocessing(content)
-    except UndecodableError as error:
-        return Answer(digest, Prediction(reason=error.reason))
-    except (OSError, RuntimeError):
-        return Answer(digest, Prediction(reason="unreadable"))
-    (prediction,) = classifier.predict([pixels])
-    return Answer(digest, prediction)

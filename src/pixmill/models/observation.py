@@ -1,0 +1,74 @@
+"""What a log of predictions keeps of an image besides its prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pixmill.images.decode import header_size
+from pixmill.images.measures import luma_statistics, sharpness
+from pixmill.models.nearest import to_vectors
+from pixmill.models.novelty import Novelty
+
+VECTOR_SCALE = 127
+"""The length of a unit vector in whole numbers of 8 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Measures of one image.
+
+    Args:
+        width: Width of the file in pixels.
+        height: Height of the file in pixels.
+        bytes: Size of the file.
+        brightness: Mean luma of the network's input, 0 to 255.
+        sharpness: That of the network's input, as :func:`pixmill.images.measures.sharpness`.
+        novelty: From 0 to 1; ``None`` if unknown.
+        vector: Features as by :func:`pixmill.models.nearest.to_vectors`, times
+            :data:`VECTOR_SCALE`, ``int8``; ``None`` if the model has no separate backbone.
+    """
+
+    width: int
+    height: int
+    bytes: int
+    brightness: float
+    sharpness: float
+    novelty: float | None
+    vector: bytes | None
+
+
+def observe(
+    content: bytes,
+    pixels: npt.NDArray[np.uint8],
+    features: npt.NDArray[np.float32] | None,
+    novelty: npt.NDArray[np.float32] | None,
+    directions: Novelty | None,
+) -> Observation:
+    """Measure an image.
+
+    Args:
+        content: The file.
+        pixels: Input of the network, shape (side, side, 3).
+        features: Of the backbone, shape (1, width); ``None`` without one.
+        novelty: Shape (1,); ``None`` if unknown.
+        directions: The model's, for ``vector``.
+    """
+    width, height = header_size(content)
+    luma = Image.fromarray(pixels).convert("L")
+    vector = None
+    if features is not None and directions is not None:
+        unit = to_vectors(features, directions).astype(np.float32)[0]
+        vector = np.rint(unit * VECTOR_SCALE).astype(np.int8).tobytes()
+    return Observation(
+        width,
+        height,
+        len(content),
+        luma_statistics(luma).brightness,
+        sharpness(np.asarray(luma)),
+        None if novelty is None else float(novelty[0]),
+        vector,
+    )

@@ -30,7 +30,7 @@ __all__ = ["GROUPS", "VERBS", "main", "make_parser"]
 GROUPS: Mapping[str, Sequence[str]] = {
     "start": ("new", "import", "use", "doctor", "open", "scrape"),
     "work": ("summary", "compare", "sweep", "review", "trace", "forget"),
-    "deliver": ("promote", "rollback", "models", "predict", "serve", "export"),
+    "deliver": ("promote", "rollback", "models", "predict", "serve", "watch", "export"),
     "rarely": ("params", "upgrade", "clean", "demo"),
 }
 """The verbs in order of use."""

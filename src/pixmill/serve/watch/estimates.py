@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats
-from pixmill.serve.watch.difference import fit_score
+from pixmill.serve.watch.difference import fit_score, standardise
 
 _Z = 1.96
 """Quantile for limits of 95 %."""
@@ -74,8 +74,9 @@ def _invert(mean: Floats, known: Floats, targets: Floats) -> Floats:
     counts = targets.sum(axis=0)
     # A class without test images, or that the model never doubts, is as its mean probability says.
     confusion = np.where(counts > 0, known.T @ targets / np.maximum(counts, 1), np.eye(len(counts)))
-    shares: Floats = nnls(confusion, mean)[0]
-    return shares / max(shares.sum(), 1e-9)
+    found = nnls(confusion, mean)[0]
+    shares: Floats = found / max(found.sum(), 1e-9)
+    return shares
 
 
 def explain_by_shares(
@@ -86,15 +87,18 @@ def explain_by_shares(
     A classifier of old against new images must not tell them apart, at 5 %.
 
     Args:
-        old: Standardised features of the images that it is fitted to.
+        old: Features of the old images that it is fitted to, as in :func:`p_values`.
         test: Those of the test images.
         weights: Of old and test images: the new share of their class by the old one.
         new: Features of the new images since the change.
         trains: Which of them the classifier is fitted to.
     """
-    of_old, of_test = weights[: len(old)], weights[len(old) :]
+    of_old = weights[: len(old)]
+    of_test = weights[len(old) :]
+    old, test, new = standardise(old, test, new)
     score = fit_score(old, new[trains], of_old)
-    scores, ranked = score(test), score(new[~trains])
+    scores = score(test)
+    ranked = score(new[~trains])
     order = np.argsort(scores)
     below = np.r_[0, of_test[order].cumsum()] / of_test.sum()
     wins = below[np.searchsorted(scores[order], ranked)].mean()

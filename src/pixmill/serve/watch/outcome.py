@@ -1,0 +1,98 @@
+"""The outcome of a look at a log: a sentence, what to do, and JSON for programs and the home page."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from pixmill.core.files.writing import significant, write_text
+from pixmill.core.words import count, join_names
+from pixmill.serve.watch.watching import Watch
+
+LAST = Path(".pixmill", "watch", "last.json")
+"""File with the last outcome, which the home page shows."""
+
+_ENOUGH = 60
+"""Number of answers from which people may say that the accuracy holds."""
+
+
+def document(found: Watch) -> dict[str, Any]:
+    """Return the outcome, ready for JSON; ``docs/reference/json.md`` lists its keys."""
+    begun = found.difference.begun
+    week = found.rows["time"] > datetime.now(UTC) - timedelta(days=7)
+    advice, command = _next(found)
+    shadow = found.shadow
+    return {
+        "sentence": _sentence(found),
+        "alarm": found.is_alarm,
+        "advice": advice,
+        "command": command,
+        "model": found.model.identity,
+        "log": str(found.folder),
+        "images": len(found.rows),
+        "week": int(week.sum()),
+        "differs": {
+            "since": begun and begun.isoformat(),
+            "only_shares": found.difference.only_shares,
+        },
+        "accuracy": found.accuracy and found.accuracy._asdict(),
+        "withheld": found.withheld,
+        "shares": {label: each._asdict() for label, each in found.shares.items()},
+        "labelled": {
+            "answered": len(found.labelled.right),
+            "right": int(found.labelled.right.sum()),
+            "waiting": found.labelled.waiting,
+            "dropped": found.labelled.dropped,
+            "fell": found.labelled.is_decided,
+        },
+        "shadow": shadow
+        and {
+            "answered": len(shadow.right),
+            "wins": int(shadow.right.sum()),
+            "waiting": shadow.waiting,
+            "decided": shadow.is_decided,
+        },
+    }
+
+
+def save_outcome(root: Path, outcome: dict[str, Any]) -> None:
+    """Keep the outcome for the home page."""
+    write_text(root / LAST, json.dumps(significant(outcome), ensure_ascii=False) + "\n")
+
+
+def _sentence(found: Watch) -> str:
+    labelled = found.labelled
+    begun = found.difference.begun
+    parts = []
+    if labelled.is_decided:
+        parts.append(
+            f"the accuracy fell: {labelled.right.sum()} of {len(labelled.right)} random images are "
+            f"right, but {100 * found.known['right'].mean():.1f} % of the test images"
+        )
+    if begun is not None:
+        what = "the shares of the classes" if found.difference.only_shares else "the images"
+        usual = "accepted before" if found.record["accepted"].any() else "of the test split"
+        parts.append(f"{what} differ from those {usual} since {begun:%Y-%m-%d}")
+    if not parts:
+        parts.append(f"no alarm: {count(len(found.rows), 'image')} are like those before")
+    if found.accuracy is not None:
+        low = f"{100 * found.accuracy.low:.0f}"
+        parts.append(f"estimated accuracy {low} to {100 * found.accuracy.high:.0f} %")
+    return f"{found.model.title}: {join_names(parts)}."
+
+
+def _next(found: Watch) -> tuple[str, str | None]:
+    """Return what to do in an alarm, and its command; each step leads on, until none is left."""
+    log = quote(str(found.folder))
+    if found.labelled.is_decided:
+        return "label images for the next training", f"pixmill watch {log} --doubtful 200"
+    if not found.is_alarm:
+        return "", None
+    if found.labelled.waiting:
+        return "answer for the images that wait in the grid", "pixmill review --grid"
+    if len(found.labelled.right) < _ENOUGH:
+        return "label random images to see if the accuracy holds", f"pixmill watch {log} --label 60"
+    return "the accuracy holds: take the new images as usual", f"pixmill watch {log} --accept"

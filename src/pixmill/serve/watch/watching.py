@@ -1,0 +1,326 @@
+"""Read a log against the model's test images: what came, whether it differs, whether it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pixmill.core.cells import NO, UNKNOWN, YES
+from pixmill.core.errors import DataError
+from pixmill.core.manifest import SPLIT, read_table
+from pixmill.core.process.progress import track
+from pixmill.core.words import count
+from pixmill.dataset.deciding import DecisionTable
+from pixmill.dataset.prediction_log import PredictionLog, read_log
+from pixmill.metrics.arrays import Bools, Floats
+from pixmill.models.inference import predict_images
+from pixmill.models.observation import VECTOR_SCALE
+from pixmill.serve.predict.model import Model
+from pixmill.serve.watch.difference import p_values
+from pixmill.serve.watch.estimates import (
+    Estimate,
+    estimate_accuracy,
+    estimate_shares,
+    explain_by_shares,
+)
+from pixmill.serve.watch.evidence import ALARM, change
+from pixmill.serve.watch.record import (
+    Judged,
+    extend,
+    judge,
+    judge_shadow,
+    read_record,
+    save_record,
+)
+
+_MOST = {"val": 500, "test": 2000}
+"""Maximum number of images of each split that new ones are compared with."""
+
+_LEAST = 50
+"""Number of new images from which accuracy and shares are estimated."""
+
+_MAX_UNLIKE = 0.05
+"""Share of images unlike the training images from which the accuracy is not estimated."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Whether new images differ from the test images, or from those that were accepted.
+
+    Args:
+        evidence: After each image that was ranked, as a logarithm.
+        times: When each of them came.
+        begun: When they probably began to differ; ``None`` without an alarm.
+        only_shares: Whether other shares of the classes explain it.
+    """
+
+    evidence: Floats
+    times: pd.Series
+    begun: datetime | None
+    only_shares: bool
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a log says about a model at work.
+
+    Args:
+        model: The model.
+        folder: Folder of the log.
+        rows: Its rows in the log with an answer, oldest first; each image once.
+        known: Rows of its test images, with ``label`` and whether the answer is ``right``.
+        record: What is kept between looks, see :mod:`pixmill.serve.watch.record`.
+        others: Number of rows of other models.
+        broken: Number of rows without an answer, by reason.
+        days: Number of days that the estimates are about.
+        difference: Whether new images differ.
+        shares: Estimated share of each label; empty if there are too few images.
+        accuracy: Estimated accuracy; ``None`` if it is withheld.
+        withheld: Why it is withheld; empty if it is not.
+        labelled: What people's answers about random images say.
+        shadow: What their answers say about the second model; ``None`` if there is none.
+    """
+
+    model: Model
+    folder: Path
+    rows: pd.DataFrame
+    known: pd.DataFrame
+    record: pd.DataFrame
+    others: int
+    broken: dict[str, int]
+    days: int
+    difference: Difference
+    shares: dict[str, Estimate]
+    accuracy: Estimate | None
+    withheld: str
+    labelled: Judged
+    shadow: Judged | None
+
+    @property
+    def latest(self) -> pd.DataFrame:
+        """Rows of the days that the estimates are about."""
+        return _latest(self.rows, self.days)
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether new images differ, or fewer answers than on the test images are right."""
+        return self.difference.begun is not None or self.labelled.is_decided
+
+
+def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: bool = False) -> Watch:
+    """Read a log, and keep what was found in its folder, for the next look.
+
+    Args:
+        root: Project folder, with the images and splits of the last run.
+        folder: Folder of the log.
+        model: The model whose rows count.
+        days: Number of days that the estimates are about.
+        accept: Whether all images until now count as usual: new ones are compared with them.
+
+    Raises:
+        DataError: The log has no row of the model, or a file is malformed.
+        ManifestError: The splits are missing.
+        StorageError: The folder of the log may not be written.
+    """
+    every, others = _read(folder, model)
+    rows = every[every["reason"].isna()].drop_duplicates("id").reset_index(drop=True)
+    held_out = _predict_held_out(root, model)
+    record = extend(read_record(folder, model), rows)
+    if accept:
+        record = record.assign(accepted=True)
+    record, difference = _compare(record, rows, held_out, model)
+    save_record(folder, model, record)
+    known = held_out[held_out["split"] == "test"]
+    latest = _latest(rows, days)
+    withheld = _why_withheld(latest, difference)
+    decided = DecisionTable(root).decided
+    return Watch(
+        model,
+        folder,
+        rows,
+        known,
+        record,
+        others,
+        {str(name): int(n) for name, n in every["reason"].value_counts().items()},
+        days,
+        difference,
+        _estimate_shares(latest, known, model),
+        None
+        if withheld
+        else estimate_accuracy(latest["confidence"], known["confidence"], known["right"]),
+        withheld,
+        judge(record, decided, model, int(known["right"].sum()), len(known)),
+        judge_shadow(record, decided, model),
+    )
+
+
+def _read(folder: Path, model: Model) -> tuple[pd.DataFrame, int]:
+    """Return the rows of a model in order of time, and the number of those of others."""
+    own = []
+    others: dict[str, int] = {}
+    for about, table in read_log(folder):
+        if about.get("digest") == model.digest:
+            own.append(table.to_pandas())
+        else:
+            title = f"{about.get('name')} {about.get('version') or ''}".strip()
+            others[title] = others.get(title, 0) + len(table)
+    if not own:
+        raise DataError(
+            f"{folder} has no prediction of {model.title}, but of {', '.join(others)}",
+            next=f"name its model: pixmill watch {folder} --model models:/NAME/VERSION",
+        )
+    rows = pd.concat(own).sort_values(["time", "id"], ignore_index=True)
+    return rows, sum(others.values())
+
+
+def _predict_held_out(root: Path, model: Model) -> pd.DataFrame:
+    """Return rows of a log of validation and test images, with ``split``, ``label`` and ``right``.
+
+    They are kept in ``.pixmill/``.
+    """
+    manifest = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
+    # By id, which is as good as random.
+    wanted = pd.concat(
+        [manifest[manifest["split"] == name].head(most) for name, most in _MOST.items()]
+    )
+    folder = root / ".pixmill" / "watch" / model.digest[:16]
+    log = _known_rows(folder)
+    lacking = wanted[~wanted["id"].isin(log["id"])]
+    if len(lacking):
+        files = [root / "artifacts/scrape" / path for path in lacking["path"]]
+        answers = predict_images(model.path, files, observes=True)
+        with PredictionLog(folder) as writer:
+            for answer in track(answers, "Predict test images", len(files)):
+                writer.add({}, answer)
+        log = _known_rows(folder)
+    rows = wanted[["id", "label", "split"]].merge(log, on="id")
+    if not {*_MOST} <= {*rows["split"]}:
+        raise DataError(
+            f"{root / 'artifacts'} has no validation and test images to compare with",
+            next="dvc pull, or: dvc repro",
+        )
+    right = model.head.right(rows["label"], rows["predicted"], model.labels)
+    return rows.assign(right=right)
+
+
+def _known_rows(folder: Path) -> pd.DataFrame:
+    files = read_log(folder) if folder.exists() else ()
+    tables = [table.to_pandas() for _, table in files]
+    rows = pd.concat(tables) if tables else pd.DataFrame({"id": [], "reason": []})
+    return rows[rows["reason"].isna()].drop_duplicates("id")
+
+
+def _compare(
+    record: pd.DataFrame, rows: pd.DataFrame, held_out: pd.DataFrame, model: Model
+) -> tuple[pd.DataFrame, Difference]:
+    """Return the record with the p-values of new images, and whether they differ."""
+    by_id = rows.set_index("id")
+    there = record[record["id"].isin(by_id.index)]  # deleted days are not
+    trains = np.array([int(name[-1], 16) % 2 == 1 for name in there["id"]], bool)
+    ties = np.array([int(name[-9:-1], 16) / 2**32 for name in there["id"]])
+    new = _features(by_id.loc[there["id"]])
+    old, test = (_features(held_out[held_out["split"] == name]) for name in _MOST)
+    usual = there["accepted"].to_numpy(bool)
+    if usual.sum() >= 2 * _LEAST:
+        old = new[usual & trains]
+        test = new[usual & ~trains]
+    recent = there.index[~usual]
+    found = p_values(
+        old, test, new[~usual], trains[~usual], ties[~usual], record.loc[recent, "p"].to_numpy()
+    )
+    record = record.assign(p=record["p"].where(~record.index.isin(recent)))
+    record.loc[recent, "p"] = found
+    ranked = record[record["p"].notna() & ~record["accepted"]]
+    outcome = change(ranked["p"].to_numpy())
+    begun = None
+    only_shares = False
+    if (outcome.evidence >= ALARM).any():
+        begun = ranked["time"].iloc[outcome.start]
+        since = (there["time"] >= begun).to_numpy() & ~usual
+        only_shares = _is_by_shares(held_out, by_id.loc[there["id"][since]], trains[since], model)
+    return record, Difference(outcome.evidence, ranked["time"], begun, only_shares)
+
+
+def _is_by_shares(held_out: pd.DataFrame, rows: pd.DataFrame, trains: Bools, model: Model) -> bool:
+    """Return whether other shares of the classes explain new rows; never with several labels."""
+    known = held_out[held_out["split"] == "test"]
+    shares = _estimate_shares(rows, known, model)
+    if not shares or not model.head.is_exclusive:
+        return False
+    before = known["label"].value_counts(normalize=True)
+    weights = held_out["label"].map(lambda name: shares[name].value / before.get(name, 1.0))
+    is_test = (held_out["split"] == "test").to_numpy()
+    features = _features(held_out)
+    order = np.argsort(is_test, kind="stable")
+    return explain_by_shares(
+        features[~is_test], features[is_test], weights.to_numpy()[order], _features(rows), trains
+    )
+
+
+def _features(rows: pd.DataFrame) -> Floats:
+    """Return the features of rows, shape (rows, width); the last is the novelty.
+
+    Without vectors, probabilities stand for them.
+    """
+    if rows["vector"].notna().all():
+        vectors = np.frombuffer(b"".join(rows["vector"]), np.int8).reshape(len(rows), -1)
+        main = vectors / VECTOR_SCALE
+    else:
+        main = np.log(np.maximum(np.vstack([*rows["probabilities"]]), 1e-6))
+    confidence = np.clip(rows["confidence"], 1e-6, 1 - 1e-6)
+    return np.column_stack(
+        [
+            main,
+            np.log(confidence / (1 - confidence)),
+            rows["brightness"] / 255,
+            np.log1p(rows["sharpness"]),
+            rows["novelty"].fillna(0),
+        ]
+    )
+
+
+def _estimate_shares(rows: pd.DataFrame, known: pd.DataFrame, model: Model) -> dict[str, Estimate]:
+    """Return the share of each label among rows; empty if there are too few."""
+    if len(rows) < _LEAST:
+        return {}
+    labels = model.labels
+    new = np.vstack([*rows["probabilities"]])
+    old = np.vstack([*known["probabilities"]])
+    targets = model.head.targets(known["label"], labels)
+    if targets.ndim == 1:
+        return dict(
+            zip(labels, estimate_shares(new, old, np.eye(len(labels))[targets]), strict=True)
+        )
+    found = {}
+    for place, label in enumerate(labels):
+        has = targets[:, place] != UNKNOWN
+        sides = np.column_stack([targets[has, place] == YES, targets[has, place] == NO])
+        found[label] = estimate_shares(
+            _sides(new[:, place]), _sides(old[has, place]), sides.astype(float)
+        )[0]
+    return found
+
+
+def _sides(yes: Floats) -> Floats:
+    return np.column_stack([yes, 1 - yes])
+
+
+def _latest(rows: pd.DataFrame, days: int) -> pd.DataFrame:
+    found: pd.DataFrame = rows[rows["time"] > rows["time"].max() - timedelta(days=days)]
+    return found
+
+
+def _why_withheld(rows: pd.DataFrame, difference: Difference) -> str:
+    """Return why the accuracy cannot be estimated without labels; empty if it can."""
+    if difference.begun is not None:
+        return "the images differ from the test images"
+    if len(rows) < _LEAST:
+        return f"only {count(len(rows), 'image')} came"
+    unlike = rows["unlike"].fillna(value=False).mean()
+    if unlike > _MAX_UNLIKE:
+        return f"{100 * unlike:.0f} % of the images are unlike the training images"
+    return ""

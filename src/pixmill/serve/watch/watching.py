@@ -10,15 +10,9 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.cells import NO, UNKNOWN, YES
-from pixmill.core.errors import DataError
-from pixmill.core.manifest import SPLIT, read_table
-from pixmill.core.process.progress import track
 from pixmill.core.words import count
 from pixmill.dataset.deciding import DecisionTable
-from pixmill.dataset.prediction_log import PredictionLog, read_log
 from pixmill.metrics.arrays import Bools, Floats
-from pixmill.models.inference import predict_images
-from pixmill.models.observation import VECTOR_SCALE
 from pixmill.serve.predict.model import Model
 from pixmill.serve.watch.difference import p_values
 from pixmill.serve.watch.estimates import (
@@ -36,9 +30,7 @@ from pixmill.serve.watch.record import (
     read_record,
     save_record,
 )
-
-_MOST = {"val": 500, "test": 2000}
-"""Maximum number of images of each split that new ones are compared with."""
+from pixmill.serve.watch.rows import features, predict_held_out, read_rows
 
 _LEAST = 50
 """Number of new images from which accuracy and shares are estimated."""
@@ -126,9 +118,9 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
         ManifestError: The splits are missing.
         StorageError: The folder of the log may not be written.
     """
-    every, others = _read(folder, model)
+    every, others = read_rows(folder, model)
     rows = every[every["reason"].isna()].drop_duplicates("id").reset_index(drop=True)
-    held_out = _predict_held_out(root, model)
+    held_out = predict_held_out(root, model)
     record = extend(read_record(folder, model), rows)
     if accept:
         record = record.assign(accepted=True)
@@ -158,62 +150,6 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
     )
 
 
-def _read(folder: Path, model: Model) -> tuple[pd.DataFrame, int]:
-    """Return the rows of a model in order of time, and the number of those of others."""
-    own = []
-    others: dict[str, int] = {}
-    for about, table in read_log(folder):
-        if about.get("digest") == model.digest:
-            own.append(table.to_pandas())
-        else:
-            title = f"{about.get('name')} {about.get('version') or ''}".strip()
-            others[title] = others.get(title, 0) + len(table)
-    if not own:
-        raise DataError(
-            f"{folder} has no prediction of {model.title}, but of {', '.join(others)}",
-            next=f"name its model: pixmill watch {folder} --model models:/NAME/VERSION",
-        )
-    rows = pd.concat(own).sort_values(["time", "id"], ignore_index=True)
-    return rows, sum(others.values())
-
-
-def _predict_held_out(root: Path, model: Model) -> pd.DataFrame:
-    """Return rows of a log of validation and test images, with ``split``, ``label`` and ``right``.
-
-    They are kept in ``.pixmill/``.
-    """
-    manifest = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
-    # By id, which is as good as random.
-    wanted = pd.concat(
-        [manifest[manifest["split"] == name].head(most) for name, most in _MOST.items()]
-    )
-    folder = root / ".pixmill" / "watch" / model.digest[:16]
-    log = _known_rows(folder)
-    lacking = wanted[~wanted["id"].isin(log["id"])]
-    if len(lacking):
-        files = [root / "artifacts/scrape" / path for path in lacking["path"]]
-        answers = predict_images(model.path, files, observes=True)
-        with PredictionLog(folder) as writer:
-            for answer in track(answers, "Predict test images", len(files)):
-                writer.add({}, answer)
-        log = _known_rows(folder)
-    rows = wanted[["id", "label", "split"]].merge(log, on="id")
-    if not {*_MOST} <= {*rows["split"]}:
-        raise DataError(
-            f"{root / 'artifacts'} has no validation and test images to compare with",
-            next="dvc pull, or: dvc repro",
-        )
-    right = model.head.right(rows["label"], rows["predicted"], model.labels)
-    return rows.assign(right=right)
-
-
-def _known_rows(folder: Path) -> pd.DataFrame:
-    files = read_log(folder) if folder.exists() else ()
-    tables = [table.to_pandas() for _, table in files]
-    rows = pd.concat(tables) if tables else pd.DataFrame({"id": [], "reason": []})
-    return rows[rows["reason"].isna()].drop_duplicates("id")
-
-
 def _compare(
     record: pd.DataFrame, rows: pd.DataFrame, held_out: pd.DataFrame, model: Model
 ) -> tuple[pd.DataFrame, Difference]:
@@ -222,8 +158,10 @@ def _compare(
     there = record[record["id"].isin(by_id.index)]  # deleted days are not
     trains = np.array([int(name[-1], 16) % 2 == 1 for name in there["id"]], bool)
     ties = np.array([int(name[-9:-1], 16) / 2**32 for name in there["id"]])
-    new = _features(by_id.loc[there["id"]])
-    old, test = (_features(held_out[held_out["split"] == name]) for name in _MOST)
+    new = features(by_id.loc[there["id"]])
+    is_test = held_out["split"] == "test"
+    old = features(held_out[~is_test])
+    test = features(held_out[is_test])
     usual = there["accepted"].to_numpy(bool)
     if usual.sum() >= 2 * _LEAST:
         old = new[usual & trains]
@@ -253,34 +191,9 @@ def _is_by_shares(held_out: pd.DataFrame, rows: pd.DataFrame, trains: Bools, mod
         return False
     before = known["label"].value_counts(normalize=True)
     weights = held_out["label"].map(lambda name: shares[name].value / before.get(name, 1.0))
-    is_test = (held_out["split"] == "test").to_numpy()
-    features = _features(held_out)
-    order = np.argsort(is_test, kind="stable")
-    return explain_by_shares(
-        features[~is_test], features[is_test], weights.to_numpy()[order], _features(rows), trains
-    )
-
-
-def _features(rows: pd.DataFrame) -> Floats:
-    """Return the features of rows, shape (rows, width); the last is the novelty.
-
-    Without vectors, probabilities stand for them.
-    """
-    if rows["vector"].notna().all():
-        vectors = np.frombuffer(b"".join(rows["vector"]), np.int8).reshape(len(rows), -1)
-        main = vectors / VECTOR_SCALE
-    else:
-        main = np.log(np.maximum(np.vstack([*rows["probabilities"]]), 1e-6))
-    confidence = np.clip(rows["confidence"], 1e-6, 1 - 1e-6)
-    return np.column_stack(
-        [
-            main,
-            np.log(confidence / (1 - confidence)),
-            rows["brightness"] / 255,
-            np.log1p(rows["sharpness"]),
-            rows["novelty"].fillna(0),
-        ]
-    )
+    # Validation images come first.
+    old = features(held_out[: -len(known)])
+    return explain_by_shares(old, features(known), weights.to_numpy(), features(rows), trains)
 
 
 def _estimate_shares(rows: pd.DataFrame, known: pd.DataFrame, model: Model) -> dict[str, Estimate]:

@@ -10,11 +10,14 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +25,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pixmill.core.cells import render_cells
-from pixmill.core.errors import DataError
-from pixmill.core.files.writing import file_mark, keep_newest, replacing, write_bytes, write_text
+from pixmill.core.errors import DataError, LockedError, PixmillError
+from pixmill.core.files.writing import (
+    file_mark,
+    hold_lock,
+    keep_newest,
+    remove_temporary,
+    replacing,
+    write_bytes,
+    write_text,
+)
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
@@ -60,15 +71,26 @@ MAX_BYTES = 1 << 30
 _ABOUT = b"pixmill"
 """Key of the model's identity in the metadata of a file."""
 
+_DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+"""Folders that are the log's own; others are never touched."""
+
 _ROWS = 1000
 """Maximum number of rows of a file, which is written anew for each second with new rows."""
 
 _SECONDS = 1.0
 
+_MAX_WAITING = 64 << 20
+"""Bytes that may wait for a slow or full disk."""
+
+_ROW_BYTES = 2000
+"""What a row takes in memory, about."""
+
+_LOCK_TIMEOUT_SECONDS = 10.0
+
 _RECORD = Path("inbox", "logs.txt")
 """Folders of the logs of a project, one a line."""
 
-_LOG = logging.getLogger("pixmill.log")
+_LOG = logging.getLogger("pixmill.serve.log")
 
 
 def predicted_text(prediction: Prediction) -> str | None:
@@ -81,7 +103,8 @@ def predicted_text(prediction: Prediction) -> str | None:
 class PredictionLog:
     """Write a log; a thread does so each second, and several processes may write to one folder.
 
-    The oldest files are deleted once the folder is too large.
+    The oldest files are deleted once the folder is too large. What cannot be written waits in
+    memory, and is lost if that takes too long; the caller goes on.
 
     Args:
         folder: The folder, created if missing.
@@ -91,24 +114,30 @@ class PredictionLog:
         max_bytes: Maximum size of the folder.
 
     Raises:
+        DataError: The folder is a file.
+        LockedError: Another process has locked the folder for long.
         OSError: The folder cannot be written.
     """
 
     def __init__(
         self, folder: Path, *, share: float = 1.0, images: bool = False, max_bytes: int = MAX_BYTES
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._share = share
         self._images = images
         self._max_bytes = max_bytes
-        self._waiting: deque[tuple[str, dict[str, Any], bytes | None]] = deque()
-        self._rows: list[dict[str, Any]] = []
+        self._waiting: deque[tuple[tuple[str, str], dict[str, Any], bytes | None]] = deque()
+        self._held = 0
+        self._state = threading.Lock()
+        self._last = datetime.min.replace(tzinfo=UTC)
         self._key = ("", "")
+        self._table = SCHEMA.empty_table()
         self._path = folder
         self._mark: tuple[int, ...] = ()
+        self._added = max_bytes
         self._problem = ""
-        self._stop = threading.Event()
+        with _locked(folder):
+            self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
 
@@ -116,8 +145,17 @@ class PredictionLog:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits."""
         self._stop.set()
         self._thread.join()
+
+    def takes(self, answer: Answer) -> bool:
+        """Return whether a prediction belongs to the share that is logged."""
+        digits = answer.id or secrets.token_hex(4)
+        return int(digits[:8], 16) < self._share * 2**32
 
     def add(
         self,
@@ -135,12 +173,11 @@ class PredictionLog:
             content: Returns the image; called if images are kept.
             shadow: The prediction of a second model.
         """
-        if answer.id is not None and int(answer.id[:8], 16) >= self._share * 2**32:
+        if not self.takes(answer):
             return
         prediction = answer.prediction
         given = prediction.probabilities
         row = {
-            "time": datetime.now(UTC),
             "id": answer.id,
             "predicted": predicted_text(prediction),
             "confidence": prediction.confidence,
@@ -152,7 +189,16 @@ class PredictionLog:
             **({} if answer.observed is None else asdict(answer.observed)),
         }
         image = content() if self._images and prediction.reason is None else None
-        self._waiting.append((json.dumps(about, sort_keys=True), row, image))
+        size = _size(image)
+        model = json.dumps(about, sort_keys=True)
+        with self._state:
+            if self._held + size > _MAX_WAITING:
+                return
+            self._held += size
+            # The clock may go back, but the rows stay in order, and names of files differ.
+            self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
+            row["time"] = self._last
+            self._waiting.append(((model, f"{self._last:%Y-%m-%d}"), row, image))
 
     def _work(self) -> None:
         while not self._stop.wait(_SECONDS):
@@ -160,55 +206,85 @@ class PredictionLog:
         self._flush()
 
     def _flush(self) -> None:
-        """Write what waits; a full disk loses rows, but stops nobody."""
+        """Write what waits; a full disk stops nobody."""
+        problem = ""
         try:
             while self._waiting:
-                self._write(self._next_rows())
-            self._problem = ""
-        except OSError as error:
-            if str(error) != self._problem:
-                _LOG.error("the log misses predictions: %s", error)
-            self._problem = str(error)
+                with _locked(self._folder):
+                    self._write()
+        except Exception as error:  # noqa: BLE001 (the predictions go on)
+            problem = str(error)
+        if problem not in ("", self._problem):
+            _LOG.error("predictions are not logged at the moment: %s", problem)
+        self._problem = problem
 
-    def _next_rows(self) -> tuple[str, str]:
-        """Add waiting rows of one model and day to the current file, or begin another one.
-
-        Returns:
-            The model and the day.
-        """
-        about, day = self._waiting[0][0], f"{self._waiting[0][1]['time']:%Y-%m-%d}"
+    def _write(self) -> None:
+        """Add waiting rows of one model and day to the current file, or begin another one."""
+        key, first, _ = self._waiting[0]
         # Somebody may have deleted the file, or rows of forgotten images.
         is_changed = file_mark(self._path) != self._mark
-        if (about, day) != self._key or len(self._rows) >= _ROWS or is_changed:
-            self._key = (about, day)
-            self._rows = []
-            now = datetime.now(UTC)
-            self._path = self._folder / day / f"{now:%H%M%S.%f}-{os.getpid()}.parquet"
-        while self._waiting and len(self._rows) < _ROWS:
-            model, row, image = self._waiting[0]
-            if (model, f"{row['time']:%Y-%m-%d}") != self._key:
-                break
-            self._waiting.popleft()
-            self._rows.append(row)
+        if key != self._key or len(self._table) >= _ROWS or is_changed:
+            self._key = key
+            self._table = SCHEMA.empty_table()
+            self._path = self._folder / key[1] / f"{first['time']:%H%M%S.%f}-{os.getpid()}.parquet"
+            self._mark = ()
+        room = min(_ROWS - len(self._table), len(self._waiting))
+        waiting = (self._waiting[place] for place in range(room))
+        batch = list(takewhile(lambda each: each[0] == key, waiting))
+        for _, row, image in batch:
             if image is not None:
-                name = f"{row['id']}{EXTENSIONS[sniff(image)]}"
-                write_bytes(self._folder / day / "images" / name, image)
-        return self._key
-
-    def _write(self, key: tuple[str, str]) -> None:
-        table = pa.Table.from_pylist(self._rows, SCHEMA)
-        with replacing(self._path) as temporary:
-            pq.write_table(
-                table.replace_schema_metadata({_ABOUT: key[0].encode()}),
-                temporary,
-                compression="zstd",
-            )
+                self._keep(image, self._path.parent / "images" / f"{row['id']}")
+        rows = pa.Table.from_pylist([row for _, row, _ in batch], SCHEMA)
+        table = pa.concat_tables([self._table, rows])
+        _save(table.replace_schema_metadata({_ABOUT: key[0].encode()}), self._path)
+        self._table = table
         self._mark = file_mark(self._path)
-        keep_newest(self._folder.glob("*/**/[!.]*.*"), self._max_bytes)
+        with self._state:
+            for _, _, image in batch:
+                self._waiting.popleft()
+                self._held -= _size(image)
+        self._added += self._path.stat().st_size
+        self._limit()
+
+    def _keep(self, image: bytes, stem: Path) -> None:
+        path = stem.with_suffix(EXTENSIONS[sniff(image)])
+        if not path.exists():
+            write_bytes(path, image)
+            self._added += len(image)
+
+    def _limit(self) -> None:
+        """Delete the oldest files, now and then, since listing them takes a while."""
+        if self._added > self._max_bytes / 20:
+            self._added = 0
+            files = [*_files(self._folder), *find_images(self._folder).values()]
+            keep_newest(files, self._max_bytes * 19 // 20)
+
+
+def _size(image: bytes | None) -> int:
+    return _ROW_BYTES + len(image or b"")
+
+
+def _locked(folder: Path) -> AbstractContextManager[None]:
+    """Lock a log, created if missing, against other writers."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is not a folder", next="name another for the log: --log DIR")
+    folder.mkdir(parents=True, exist_ok=True)
+    problem = f"other processes have locked {folder} for {_LOCK_TIMEOUT_SECONDS:g} seconds"
+    refusal = LockedError(problem, next="the same command again")
+    return hold_lock(folder / ".lock", refusal, timeout=_LOCK_TIMEOUT_SECONDS)
+
+
+def _save(table: pa.Table, path: Path) -> None:
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{_DAY}/[!.]*.parquet"))
 
 
 def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
-    """Yield the model's identity and the rows of each file, in order of time.
+    """Yield the model's identity and the rows of each file, in order of their first rows.
 
     Args:
         folder: Folder of the log.
@@ -216,7 +292,7 @@ def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     Raises:
         DataError: There is no log, or a file is malformed.
     """
-    files = sorted(folder.glob("*/[!.]*.parquet"))
+    files = _files(folder)
     if not files:
         raise DataError(
             f"{folder} has no predictions",
@@ -225,23 +301,35 @@ def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     for path in files:
         # Another process may just have deleted it.
         with contextlib.suppress(FileNotFoundError):
-            yield _read(path)
+            table = _read(path)
+            try:
+                about = json.loads(table.schema.metadata[_ABOUT])
+                rows = table.select(SCHEMA.names).cast(SCHEMA)
+            except (KeyError, TypeError, ValueError) as error:
+                raise _broken(path) from error
+            yield about, rows
 
 
-def _read(path: Path) -> tuple[dict[str, Any], pa.Table]:
+def _read(path: Path) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read().select(SCHEMA.names).cast(SCHEMA)
-            return json.loads(file.schema_arrow.metadata[_ABOUT]), table
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path} is not an intact log of predictions", next="delete it, then: the same command"
-        ) from error
+            return file.read()
+    except (pa.ArrowException, OSError) as error:
+        # Arrow's own errors have no number.
+        if getattr(error, "errno", None):
+            raise
+        raise _broken(path) from error
+
+
+def _broken(path: Path) -> DataError:
+    return DataError(
+        f"{path} is not an intact log of predictions", next="delete it, then: the same command"
+    )
 
 
 def find_images(folder: Path) -> dict[str, Path]:
     """Return the files of the images that a log has kept, by id."""
-    return {path.stem: path for path in sorted(folder.glob("*/images/[!.]*"))}
+    return {path.stem: path for path in sorted(folder.glob(f"{_DAY}/images/[!.]*"))}
 
 
 def record_log(root: Path, folder: Path) -> None:
@@ -258,27 +346,43 @@ def recorded_logs(root: Path) -> list[Path]:
     return [*map(Path, path.read_text(encoding="utf-8").splitlines())] if path.exists() else []
 
 
-def forget_logged(folder: Path, ids: Collection[str]) -> int:
-    """Delete rows and images from a log, and return how many rows there were.
+def forget_logged(folder: Path, ids: Collection[str]) -> tuple[int, list[str]]:
+    """Delete rows and images from a log and from what ``pixmill watch`` keeps beside it.
 
     Args:
         folder: Folder of the log.
         ids: The images.
 
-    Raises:
-        DataError: As for :func:`read_log`.
-        OSError: The log cannot be changed.
+    Returns:
+        The number of deleted rows, and what could not be reached, a text for each.
     """
+    if not folder.is_dir():
+        return 0, [f"{folder} does not exist"]
     found = 0
-    for path in folder.glob("*/[!.]*.parquet"):
-        about, table = _read(path)
-        kept = table.filter(pa.array([name not in ids for name in table["id"].to_pylist()]))
-        if len(kept) < len(table):
-            found += len(table) - len(kept)
-            with replacing(path) as temporary:
-                content = kept.replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
-                pq.write_table(content, temporary, compression="zstd")
-    for path in folder.glob("*/images/*"):
-        if path.stem in ids:
-            path.unlink(missing_ok=True)
-    return found
+    missed = []
+    try:
+        with _locked(folder):
+            for path in [*folder.glob("[!.]*.parquet"), *_files(folder)]:
+                try:
+                    found += _drop_rows(path, ids)
+                except DataError as error:
+                    missed.append(error.message)
+            for day in folder.glob(_DAY):
+                remove_temporary(day)
+                for path in day.glob("images/*"):
+                    if path.stem in ids:
+                        path.unlink()
+    except (PixmillError, OSError) as error:
+        missed.append(f"{folder}: {error}")
+    return found, missed
+
+
+def _drop_rows(path: Path, ids: Collection[str]) -> int:
+    table = _read(path)
+    if "id" not in table.column_names:
+        return 0
+    is_kept = [name not in ids for name in table["id"].to_pylist()]
+    kept = table.filter(pa.array(is_kept, pa.bool_()))
+    if len(kept) < len(table):
+        _save(kept, path)
+    return len(table) - len(kept)

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         plan = plan_forgetting(workspace, arguments.images, **exclusions)
         if not arguments.dry_run:
             by = default_name(workspace.root)
-            copies, rows = forget(workspace, plan, reason=arguments.reason, by=by)
+            copies, rows, missed = forget(workspace, plan, reason=arguments.reason, by=by)
     images = plan.images
     for label, chosen in images.groupby("label"):
         names = [*chosen["image_url"].fillna(chosen.index.to_series())]
@@ -91,6 +91,11 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         deleted = f"{count(copies, 'copy', 'copies')} and {count(rows, 'row')} of data/metadata.csv"
         print(f"{count(len(images), 'image')} forgotten, {deleted} deleted")
+        for text in missed:
+            print(
+                f"Not reached, in a log of predictions: {printable(text)}. The same command tries "
+                "again; or delete rows and images of the ids that decisions.csv forgets by hand"
+            )
         print(
             'Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; pixmill '
             "forget --purge"

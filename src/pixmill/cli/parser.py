@@ -1,7 +1,9 @@
 """Helpers of the verbs: parser, project folder and option types."""
 
 import argparse
+import contextlib
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ from pixmill.project.api import find_project
 
 if TYPE_CHECKING:
     from pixmill.dataset.detection import Options
+    from pixmill.dataset.prediction_log import PredictionLog
     from pixmill.dataset.several import Unlisted
 
 N = TypeVar("N", int, float)
@@ -99,6 +102,55 @@ def inbox(text: str) -> Path:
             f"{text} is in .pixmill/, which may be deleted: choose another folder"
         )
     return Path(text)
+
+
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a log of predictions."""
+    text = (
+        "folder that keeps a row for each prediction: answer, confidence and measures of the "
+        "image, for pixmill watch"
+    )
+    parser.add_argument("--log", type=inbox, metavar="DIR", help=text)
+    parser.add_argument("--log-images", action="store_true", help="with --log: keep images, too")
+    share = number("a share above 0, at most 1", float, 1e-9, 1)
+    text = "with --log: share of the images that are logged, such as 0.1 (default: 1)"
+    parser.add_argument("--log-sample", type=share, metavar="SHARE", help=text)
+    size = number("a number of gigabytes above 0", float, 1e-9)
+    text = "with --log: maximum size; the oldest rows and images are deleted (default: 1)"
+    parser.add_argument("--log-size", type=size, metavar="GB", help=text)
+
+
+def open_log(
+    arguments: argparse.Namespace, root: Path | None
+) -> "contextlib.AbstractContextManager[PredictionLog | None]":
+    """Open the log that the options name, and note it in the project.
+
+    Args:
+        arguments: Options of :func:`add_log_options`, and maybe ``shadow``.
+        root: Project folder; ``None`` outside of a project.
+
+    Raises:
+        PixmillError: An option needs a log, or it cannot be used.
+    """
+    if arguments.log is None:
+        for name in ("log_images", "log_sample", "log_size", "shadow"):
+            if getattr(arguments, name, None):
+                raise PixmillError(
+                    f"--{name.replace('_', '-')} needs a log",
+                    next="the same command with --log DIR",
+                )
+        return contextlib.nullcontext()
+    from pixmill.dataset.prediction_log import PredictionLog, record_log
+
+    log = PredictionLog(
+        arguments.log,
+        share=arguments.log_sample or 1,
+        images=arguments.log_images,
+        max_bytes=int((arguments.log_size or 1) * 1e9),
+    )
+    if root is not None and os.access(root, os.W_OK):
+        record_log(root, arguments.log)
+    return log
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:

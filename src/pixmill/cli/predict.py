@@ -8,6 +8,7 @@ Exits 1 if no file has a prediction, or one that you name by itself has none.
 import argparse
 from pathlib import Path
 
+from pixmill.cli.parser import add_log_options, open_log
 from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
 from pixmill.project.api import find_project
@@ -45,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", metavar="FILE", type=Path, action="append", default=[], help=text
         )
+    add_log_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -71,8 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
     said = "pixmill predict: interrupted; nothing was written"
     if keeps_rows(root):
         said += ", and the rows until now are kept: the same command goes on"
-    with interruptible(said):
-        for row in predict_to_files(model, images, outputs, root=root):
+    with interruptible(said), open_log(arguments, root) as log:
+        for row in predict_to_files(model, images, outputs, root=root, log=log):
             summary.add(row)
     if outputs:
         print(

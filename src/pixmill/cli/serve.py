@@ -13,7 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
-from pixmill.cli.parser import inbox, number, port
+from pixmill.cli.parser import add_log_options, inbox, number, open_log, port
 from pixmill.core.errors import PixmillError
 from pixmill.core.process.progress import announce
 from pixmill.project.api import find_project
@@ -68,6 +68,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--proxy", action="append", type=_network, metavar="ADDRESS", help=proxy)
     poll = "seconds between checks for a newer model; 0 disables them (default: 30)"
     parser.add_argument("--poll", type=float, default=30, metavar="S", help=poll)
+    add_log_options(parser)
+    shadow = "with --log: a second model, whose answers to the same images are only logged"
+    parser.add_argument("--shadow", metavar="MODEL", help=shadow)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -81,17 +84,6 @@ def run(arguments: argparse.Namespace) -> None:
     root = find_project(Path.cwd())  # not needed with --model
     host, token, keys = _access(arguments)
     place = arguments.inbox or (root / "inbox" if root else None)
-    settings = Settings(
-        model=arguments.model,
-        root=root,
-        workers=arguments.workers or default_workers(),
-        url_rate=arguments.url_rate,
-        inbox=place if arguments.feedback else None,
-        keys=keys,
-        proxies=tuple(arguments.proxy or ()),
-        hosts=LOOPBACK if _is_local(host) and not arguments.proxy else None,
-        poll=arguments.poll,
-    )
 
     def ready(url: str) -> None:
         # Browsers keep what follows the # to themselves: the key is in no request line or log.
@@ -104,6 +96,19 @@ def run(arguments: argparse.Namespace) -> None:
             ended.enter_context(opened(address))
 
     with contextlib.ExitStack() as ended:
+        settings = Settings(
+            model=arguments.model,
+            root=root,
+            workers=arguments.workers or default_workers(),
+            url_rate=arguments.url_rate,
+            inbox=place if arguments.feedback else None,
+            keys=keys,
+            proxies=tuple(arguments.proxy or ()),
+            hosts=LOOPBACK if _is_local(host) and not arguments.proxy else None,
+            poll=arguments.poll,
+            log=ended.enter_context(open_log(arguments, root)),
+            shadow=arguments.shadow,
+        )
         serve(settings, host=host, port=arguments.port, ready=ready)
 
 

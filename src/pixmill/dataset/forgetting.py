@@ -24,6 +24,7 @@ from pixmill.core.process.progress import track
 from pixmill.core.review_csv import require_converted
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Entry, Inbox
+from pixmill.dataset.prediction_log import forget_logged, recorded_logs
 from pixmill.dataset.tracing import find_ids, named_bytes, only_id
 from pixmill.fetch.location import is_on
 from pixmill.scrape.journal import hold_journal
@@ -38,6 +39,7 @@ _OTHERS = (
     ".pixmill/scrape/probe",
     ".pixmill/review/features/*.sqlite*",
     "reports/compare.html",
+    "reports/watch.html",
     "reports/promote.html",
     ".dvc/tmp/exps/tmp*",
     ".dvc/tmp/exps/standalone/tmp*",
@@ -113,7 +115,7 @@ def plan_forgetting(
 
 def forget(
     workspace: Workspace, plan: Forgetting, *, reason: str = "", by: str = ""
-) -> tuple[int, int]:
+) -> tuple[int, int, list[str]]:
     """Exclude images from later scrapes, drop them in ``decisions.csv``, and delete their files.
 
     Repeating the call, or another call, completes an interrupted one.
@@ -125,7 +127,8 @@ def forget(
         by: Who, for ``decisions.csv``.
 
     Returns:
-        The numbers of deleted copies and of deleted rows of ``data/metadata.csv``.
+        The numbers of deleted copies and of deleted rows of ``data/metadata.csv``, and which parts
+        of logs of predictions could not be reached, a text for each.
 
     Raises:
         LockedError: ``decisions.csv`` or the inbox is locked.
@@ -145,13 +148,14 @@ def forget(
     ids |= forgotten_ids(table.decided)  # of interrupted calls, too
     _clear_log(table, ids)
     removed = _clear_inbox(Inbox(root / "inbox"), ids)
+    missed = [text for log in recorded_logs(root) for text in forget_logged(log, ids)]
     with hold_journal(params.scrape, workspace.home / ".pixmill/scrape") as journal:
         journal.forget(plan.urls)
     copies = _find_copies(root, ids)
     rows = _delete_rows(root / "data", plan.rows, copies)
     caches = [path for pattern in _OTHERS for path in workspace.home.glob(pattern)]
     remove_scratch([*copies, *caches])
-    return len(copies) + removed, rows
+    return len(copies) + removed, rows, missed
 
 
 def forgotten_ids(decided: Mapping[str, Decided]) -> set[str]:

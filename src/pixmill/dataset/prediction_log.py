@@ -346,7 +346,7 @@ def recorded_logs(root: Path) -> list[Path]:
     return [*map(Path, path.read_text(encoding="utf-8").splitlines())] if path.exists() else []
 
 
-def forget_logged(folder: Path, ids: Collection[str]) -> tuple[int, list[str]]:
+def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
     """Delete rows and images from a log and from what ``pixmill watch`` keeps beside it.
 
     Args:
@@ -354,17 +354,16 @@ def forget_logged(folder: Path, ids: Collection[str]) -> tuple[int, list[str]]:
         ids: The images.
 
     Returns:
-        The number of deleted rows, and what could not be reached, a text for each.
+        What could not be reached, a text for each.
     """
     if not folder.is_dir():
-        return 0, [f"{folder} does not exist"]
-    found = 0
+        return [f"{folder} does not exist"]
     missed = []
     try:
         with _locked(folder):
             for path in [*folder.glob("[!.]*.parquet"), *_files(folder)]:
                 try:
-                    found += _drop_rows(path, ids)
+                    _drop_rows(path, ids)
                 except DataError as error:
                     missed.append(error.message)
             for day in folder.glob(_DAY):
@@ -373,16 +372,13 @@ def forget_logged(folder: Path, ids: Collection[str]) -> tuple[int, list[str]]:
                     if path.stem in ids:
                         path.unlink()
     except (PixmillError, OSError) as error:
-        missed.append(f"{folder}: {error}")
-    return found, missed
+        missed.append(f"{folder}: {getattr(error, 'strerror', error)}")
+    return missed
 
 
-def _drop_rows(path: Path, ids: Collection[str]) -> int:
+def _drop_rows(path: Path, ids: Collection[str]) -> None:
     table = _read(path)
-    if "id" not in table.column_names:
-        return 0
-    is_kept = [name not in ids for name in table["id"].to_pylist()]
-    kept = table.filter(pa.array(is_kept, pa.bool_()))
-    if len(kept) < len(table):
-        _save(kept, path)
-    return len(table) - len(kept)
+    if "id" in table.column_names:
+        is_kept = [name not in ids for name in table["id"].to_pylist()]
+        if not all(is_kept):
+            _save(table.filter(pa.array(is_kept)), path)

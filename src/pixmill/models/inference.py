@@ -177,7 +177,7 @@ class PredictionPass:
 
     def _answer(self, row: Row) -> Answer:
         classifier = self.classifier
-        content = _content(row)
+        content = content_of(row)
         if isinstance(content, Prediction):
             return Answer(None, content)
         digest = hashlib.sha256(content).hexdigest()
@@ -257,7 +257,7 @@ def predict_images(
         workers=workers,
         limits=limits,
         lost=_answer_loss,
-        carry=_content,
+        carry=content_of,
     )
 
 
@@ -265,7 +265,7 @@ def _answer_loss(_: Row, loss: Loss) -> Answer:
     return Answer(None, Prediction(reason=loss))
 
 
-def _content(row: Row) -> bytes | Prediction:
+def content_of(row: Row) -> bytes | Prediction:
     """Return the bytes of an image, or the reason why there are none."""
     if isinstance(row, Prediction):
         return row

@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ import numpy as np
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import write_bytes
-from pixmill.images.compute import Service
+from pixmill.images.compute import Service, ServiceFullError
 from pixmill.images.png import png_bytes
 from pixmill.models.inference import LIMITS, Answer
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK
@@ -63,6 +63,7 @@ class LoadedModel:
     Args:
         model: The model.
         workers: Number of worker processes.
+        observes: Whether answers have measures for a log.
 
     Attributes:
         model: The model.
@@ -73,7 +74,7 @@ class LoadedModel:
         PixmillError: The model cannot be loaded, or does not predict a test image.
     """
 
-    def __init__(self, model: Model, workers: int) -> None:
+    def __init__(self, model: Model, workers: int, *, observes: bool = False) -> None:
         self.model = model
         self._lock = threading.Lock()
         self._page: asyncio.Future[Path] | None = None
@@ -86,7 +87,7 @@ class LoadedModel:
             self.path = _copy(model.path, self._folder)
             self._service: Service[Request, Answer | bytes | str | None] = stack.enter_context(
                 Service(
-                    Predictor(self.path),
+                    Predictor(self.path, observes=observes),
                     workers=workers,
                     limits=LIMITS,
                     waiting=_MAX_WAITING * workers,
@@ -137,6 +138,18 @@ class LoadedModel:
         return list(
             self._service.submit_all([PredictionRequest(image, is_idle) for image in images])
         )
+
+    def answer_later(self, image: bytes, then: Callable[[Answer | None], None]) -> None:
+        """Predict an image in the background, and pass on the answer; ``None`` without one."""
+
+        def pass_on(done: Future[Any]) -> None:
+            found = None if done.exception() else done.result()
+            then(found if isinstance(found, Answer) else None)
+
+        try:
+            self._service.submit(PredictionRequest(image)).add_done_callback(pass_on)
+        except ServiceFullError:
+            then(None)
 
     def vector(self, image: bytes) -> Future[Any]:
         """Return a future of the result of :func:`pixmill.models.nearest.vector_of`.
@@ -202,21 +215,34 @@ class Models:
         root: Project folder; ``None`` outside of a project.
         workers: Number of worker processes.
         poll: Seconds between two checks for a newer model; 0: no checks.
+        observes: Whether answers have measures for a log.
+        shadow: Name of a second model; default: none.
 
     Attributes:
+        shadow: The second model, of the same task, in one process; ``None`` as for ``current``.
         current: The model that answers; ``None`` before :meth:`open` and after :meth:`close`.
         refused: Error of the newer model that was refused last; ``None`` if there is none.
     """
 
     def __init__(
-        self, spec: str | None, root: Path | None, *, workers: int, poll: float = 0
+        self,
+        spec: str | None,
+        root: Path | None,
+        *,
+        workers: int,
+        poll: float = 0,
+        observes: bool = False,
+        shadow: str | None = None,
     ) -> None:
         self._spec = spec
+        self._observes = observes
+        self._shadow_spec = shadow
         self._root = root
         self._workers = workers
         self._poll = poll
         self._seen: str | None = None
         self.current: LoadedModel | None = None
+        self.shadow: LoadedModel | None = None
         self.refused: str | None = None
 
     @property
@@ -226,22 +252,34 @@ class Models:
         return in_production or (self._spec or "").startswith(IN_MLFLOW)
 
     def open(self) -> None:
-        """Load the model, and return once all of its workers run.
+        """Load the models, and return once all of their workers run.
 
         Raises:
-            PixmillError: There is no such model, it cannot be loaded, or it fails its check.
+            PixmillError: There is no such model, it cannot be loaded, it fails its check, or the
+                second one answers another question.
         """
-        if self.current is None:
-            model = find_model(self._spec, self._root)
-            self._seen = model.version or model.digest
-            self.current = LoadedModel(model, self._workers)
+        if self.current is not None:
+            return
+        model = find_model(self._spec, self._root)
+        if self._shadow_spec:
+            second = find_model(self._shadow_spec, self._root)
+            if second.head != model.head:
+                raise PixmillError(
+                    f"--shadow {self._shadow_spec} is a model of the task {second.task}, "
+                    f"{model.title} of {model.task}",
+                    next="name a model of the same task",
+                )
+            self.shadow = LoadedModel(second, 1)
+        self._seen = model.version or model.digest
+        self.current = LoadedModel(model, self._workers, observes=self._observes)
 
     def close(self) -> None:
         """Finish the accepted images, and stop all workers."""
         current = self.current
         self.current = None
-        if current is not None:
-            current.close()
+        for loaded in (current, self.shadow):
+            if loaded is not None:
+                loaded.close()
 
     async def watch(self, ending: asyncio.Event) -> None:
         """Check for a newer model every ``poll`` seconds.
@@ -296,7 +334,7 @@ class Models:
             old.rename(model)
             self.refused = None
             return
-        loaded = await asyncio.to_thread(LoadedModel, model, self._workers)
+        loaded = await asyncio.to_thread(LoadedModel, model, self._workers, observes=self._observes)
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current = loaded
         self.refused = None

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -26,6 +26,9 @@ from pixmill.serve.http.models import Models
 from pixmill.serve.http.quota import network_of
 from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.serve.http.url_fetcher import UrlFetcher
+
+if TYPE_CHECKING:
+    from pixmill.dataset.prediction_log import PredictionLog
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Host names of this machine's loopback interface."""
@@ -62,6 +65,8 @@ class Settings:
         hosts: Accepted names in ``Host``, against DNS rebinding; ``None`` accepts any, and shows no
             training images.
         poll: Seconds between two checks for a newer model; 0: no checks.
+        log: Destination of a row for each prediction; ``None``: nothing is logged.
+        shadow: Name of a second model, whose answers are only logged; ``None``: none.
     """
 
     model: str | None = None
@@ -75,6 +80,8 @@ class Settings:
     proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = LOOPBACK
     poll: float = 30
+    log: "PredictionLog | None" = None
+    shadow: str | None = None
 
 
 def run(
@@ -100,7 +107,14 @@ def run(
     """
     _configure_logging()
     with _listen(host, port) as listener:
-        models = Models(settings.model, settings.root, workers=settings.workers, poll=settings.poll)
+        models = Models(
+            settings.model,
+            settings.root,
+            workers=settings.workers,
+            poll=settings.poll,
+            observes=settings.log is not None,
+            shadow=settings.shadow,
+        )
         metrics = Metrics(models)
         # Created before the model is loaded: an inbox that cannot be used is reported at once.
         inbox = None if settings.inbox is None else Inbox(settings.inbox, settings.inbox_bytes)
@@ -112,6 +126,7 @@ def run(
             urls=UrlFetcher(settings.url_rate, MAX_BYTES, network) if settings.url_rate else None,
             keys=settings.keys,
             is_local=settings.hosts is not None,
+            log=settings.log,
         )
         app = Admission(
             create_app(endpoints),

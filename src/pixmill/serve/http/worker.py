@@ -66,7 +66,7 @@ Request = PredictionRequest | HeatmapRequest | VectorRequest
 class Predictor:
     """Predict, explain or compare images in a :class:`pixmill.images.compute.Service`.
 
-    Pickled as its path.
+    Pickled as its arguments.
 
     It holds the network twice: all threads are fastest for one image, one thread each is fastest
     for as many images as processors. The number of threads does not affect the predictions.
@@ -76,12 +76,13 @@ class Predictor:
 
     Args:
         path: Model path for :meth:`pixmill.models.Classifier.load`.
+        observes: Whether answers have measures for a log.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, observes: bool = False) -> None:
         self._path = path
-        self._single_thread = PredictionPass(path)
-        self._all_threads = PredictionPass(path, threads=None)
+        self._single_thread = PredictionPass(path, observes=observes)
+        self._all_threads = PredictionPass(path, threads=None, observes=observes)
 
     def __call__(self, rows: Sequence[Request]) -> list[Answer | bytes | str | None]:
         """Return a prediction, PNG, reason code, or :func:`vector_of` for each request."""

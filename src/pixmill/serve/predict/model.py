@@ -137,6 +137,11 @@ class Model:
         return {"name": self.name, "version": self.version, "digest": self.digest}
 
     @property
+    def about(self) -> dict[str, Any]:
+        """Identity, labels and task, for logs; ready for JSON."""
+        return {**self.identity, "labels": self.labels, "task": self.task}
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What pages show of it, ready for JSON."""
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import json
 import os
 from collections import deque
@@ -11,6 +12,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,12 +26,13 @@ from pixmill.core.process.progress import announce, track
 from pixmill.core.words import count, spreadsheet_cell
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.models.classifier import Prediction
-from pixmill.models.inference import predict_images
+from pixmill.models.inference import content_of, predict_images
 from pixmill.serve.predict.inputs import Input, InputStream
 from pixmill.serve.predict.journal import Journal, Mark
 from pixmill.serve.predict.model import Model
 
 if TYPE_CHECKING:
+    from pixmill.dataset.prediction_log import PredictionLog
     from pixmill.fetch import Network
     from pixmill.models.inference import Row as Image
 
@@ -92,6 +95,7 @@ def predict(
     *,
     network: Network | None = None,
     workers: int | None = None,
+    log: PredictionLog | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each input in order; the row of a broken file or a refused URL has a reason.
 
@@ -101,23 +105,37 @@ def predict(
         network: Addresses that may be reached in addition to the public internet; default: none.
         workers: Number of processes; default: as in
             :func:`pixmill.models.inference.predict_images`.
+        log: Destination of a row for each prediction; default: none.
 
     Yields:
         A row with the columns of :func:`pixmill.models.inference.answers_schema`.
     """
-    waiting: deque[str] = deque()
+    waiting: deque[tuple[str, Image]] = deque()
 
     def images() -> Generator[Image, None, None]:
         for each, image in _fetched(inputs, network):
-            waiting.append(each.name)
+            waiting.append((each.name, image))
             yield image
 
     with (
         closing(images()) as stream,
-        closing(predict_images(model.path, stream, workers=workers)) as answers,
+        closing(
+            predict_images(model.path, stream, workers=workers, observes=log is not None)
+        ) as answers,
     ):
         for answer in answers:
-            yield answer.as_row(waiting.popleft(), model.labels)
+            name, image = waiting.popleft()
+            if log is not None:
+                log.add(model.about, answer, partial(_read_again, image, answer.id))
+            yield answer.as_row(name, model.labels)
+
+
+def _read_again(image: Image, name: str | None) -> bytes | None:
+    """Return the bytes of an image; ``None`` if they have changed."""
+    content = content_of(image)
+    if isinstance(content, bytes) and hashlib.sha256(content).hexdigest() == name:
+        return content
+    return None
 
 
 def _fetched(inputs: Iterable[Input], network: Network | None) -> Iterator[tuple[Input, Image]]:

@@ -1,7 +1,6 @@
 """Helpers of the verbs: parser, project folder and option types."""
 
 import argparse
-import contextlib
 import math
 import os
 import sys
@@ -120,10 +119,8 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-size", type=size, metavar="GB", help=text)
 
 
-def open_log(
-    arguments: argparse.Namespace, root: Path | None
-) -> "contextlib.AbstractContextManager[PredictionLog | None]":
-    """Open the log that the options name, and note it in the project.
+def open_log(arguments: argparse.Namespace, root: Path | None) -> "PredictionLog | None":
+    """Open the log that the options name, and note it in the project; ``None`` without one.
 
     Args:
         arguments: Options of :func:`add_log_options`, and maybe ``shadow``.
@@ -135,11 +132,8 @@ def open_log(
     if arguments.log is None:
         for name in ("log_images", "log_sample", "log_size", "shadow"):
             if getattr(arguments, name, None):
-                raise PixmillError(
-                    f"--{name.replace('_', '-')} needs a log",
-                    next="the same command with --log DIR",
-                )
-        return contextlib.nullcontext()
+                raise PixmillError(f"--{name.replace('_', '-')} needs a log: --log DIR")
+        return None
     from pixmill.dataset.prediction_log import PredictionLog, record_log
 
     log = PredictionLog(

@@ -6,6 +6,7 @@ Exits 1 if no file has a prediction, or one that you name by itself has none.
 """
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from pixmill.cli.parser import add_log_options, open_log
@@ -73,7 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
     said = "pixmill predict: interrupted; nothing was written"
     if keeps_rows(root):
         said += ", and the rows until now are kept: the same command goes on"
-    with interruptible(said), open_log(arguments, root) as log:
+    log = open_log(arguments, root)
+    with interruptible(said), log or contextlib.nullcontext():
         for row in predict_to_files(model, images, outputs, root=root, log=log):
             summary.add(row)
     if outputs:

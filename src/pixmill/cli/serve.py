@@ -84,6 +84,19 @@ def run(arguments: argparse.Namespace) -> None:
     root = find_project(Path.cwd())  # not needed with --model
     host, token, keys = _access(arguments)
     place = arguments.inbox or (root / "inbox" if root else None)
+    settings = Settings(
+        model=arguments.model,
+        root=root,
+        workers=arguments.workers or default_workers(),
+        url_rate=arguments.url_rate,
+        inbox=place if arguments.feedback else None,
+        keys=keys,
+        proxies=tuple(arguments.proxy or ()),
+        hosts=LOOPBACK if _is_local(host) and not arguments.proxy else None,
+        poll=arguments.poll,
+        log=open_log(arguments, root),
+        shadow=arguments.shadow,
+    )
 
     def ready(url: str) -> None:
         # Browsers keep what follows the # to themselves: the key is in no request line or log.
@@ -96,19 +109,6 @@ def run(arguments: argparse.Namespace) -> None:
             ended.enter_context(opened(address))
 
     with contextlib.ExitStack() as ended:
-        settings = Settings(
-            model=arguments.model,
-            root=root,
-            workers=arguments.workers or default_workers(),
-            url_rate=arguments.url_rate,
-            inbox=place if arguments.feedback else None,
-            keys=keys,
-            proxies=tuple(arguments.proxy or ()),
-            hosts=LOOPBACK if _is_local(host) and not arguments.proxy else None,
-            poll=arguments.poll,
-            log=ended.enter_context(open_log(arguments, root)),
-            shadow=arguments.shadow,
-        )
         serve(settings, host=host, port=arguments.port, ready=ready)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response, Security
@@ -42,9 +42,6 @@ from pixmill.serve.http.quota import Quota
 from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.serve.http.worker import UNEXPLAINED
 
-if TYPE_CHECKING:
-    from pixmill.dataset.prediction_log import PredictionLog
-
 _LOG = logging.getLogger("pixmill.serve")
 
 _INBOX_SHARE = 0.25
@@ -72,7 +69,6 @@ class Endpoints:
         is_local: Whether only this machine can use the service, which may then show training
             images.
         feedback_quota: Part of the inbox that each client may fill.
-        log: Destination of a row for each prediction; ``None``: nothing is logged.
     """
 
     models: Models
@@ -83,7 +79,6 @@ class Endpoints:
     keys: Collection[str]
     is_local: bool
     feedback_quota: Quota = field(default_factory=lambda: Quota(_INBOX_SHARE, 86_400, _INBOX_USED))
-    log: "PredictionLog | None" = None
 
     @property
     def loaded(self) -> LoadedModel:
@@ -97,9 +92,13 @@ class Endpoints:
         return self.models.current
 
     async def predict(
-        self, contents: Sequence[bytes | Refused]
+        self, contents: Sequence[bytes | Refused], *, logs: bool = True
     ) -> tuple[LoadedModel, list[Answer]]:
         """Return the predictions of images, or why they were not fetched, and the model.
+
+        Args:
+            contents: The images.
+            logs: Whether they are logged, if the service does so.
 
         Raises:
             ProblemError: There is no model, or no worker could be started.
@@ -116,38 +115,16 @@ class Endpoints:
         answers = []
         for content in contents:
             if isinstance(content, Refused):
-                answers.append(Answer(None, Prediction(reason=content.reason)))
-                continue
-            answer = next(outcomes)
-            if not isinstance(answer, Answer):  # Its worker died or exceeded a limit.
-                answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=answer))
-            self.metrics.count_prediction(answer.prediction)
+                answer = Answer(None, Prediction(reason=content.reason))
+            else:
+                answer = next(outcomes)
+                if not isinstance(answer, Answer):  # Its worker died or exceeded a limit.
+                    answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=answer))
+                self.metrics.count_prediction(answer.prediction)
             answers.append(answer)
+            if logs:
+                self.models.write(loaded.model, content, answer)
         return loaded, answers
-
-    async def predict_and_log(
-        self, contents: Sequence[bytes | Refused]
-    ) -> tuple[LoadedModel, list[Answer]]:
-        """Return the same as :meth:`predict`, and log it, once the second model has answered."""
-        loaded, answers = await self.predict(contents)
-        if self.log is not None:
-            for content, answer in zip(contents, answers, strict=True):
-                image = content if isinstance(content, bytes) else None
-                self._add(self.log, loaded.model.about, answer, image)
-        return loaded, answers
-
-    def _add(
-        self, log: "PredictionLog", about: dict[str, Any], answer: Answer, image: bytes | None
-    ) -> None:
-        shadow = self.models.shadow
-        if shadow is not None:
-            about["shadow"] = shadow.model.identity
-        add = partial(log.add, about, answer, lambda: image)
-        # What has no prediction may be a file that stops a worker.
-        if shadow is None or image is None or answer.prediction.reason:
-            add()
-        elif log.takes(answer):
-            shadow.answer_later(image, add)
 
     async def explain(self, content: bytes, label: str | None) -> bytes:
         """Return a heatmap of where the model looked, as a PNG.
@@ -278,7 +255,7 @@ async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Predict images: one or several files, raw bytes, or JSON with base64 or URLs."""
     images = await read_images(request)
     found = await endpoints.fetch(request, images)
-    loaded, answers = await endpoints.predict_and_log(found)
+    loaded, answers = await endpoints.predict(found)
     rows = [
         answer_row(answer, loaded.model.labels, image.name)
         for image, answer in zip(images, answers, strict=True)
@@ -395,7 +372,7 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     (image, *_), texts = await read_form(request)
     correction = endpoints.read_correction(texts)
     assert image.content is not None
-    loaded, (answer,) = await endpoints.predict([image.content])
+    loaded, (answer,) = await endpoints.predict([image.content], logs=False)
     row = answer_row(answer, loaded.model.labels)
     if answer.prediction.reason is not None:
         raise ProblemError(422, row["message"])
@@ -457,7 +434,7 @@ async def invocations(request: Request, endpoints: InjectedEndpoints) -> Respons
         images = [image for (image,) in body.dataframe_split.data]
     if images is None:
         raise ProblemError(422, "Expected an object with inputs or dataframe_split.")
-    loaded, answers = await endpoints.predict_and_log(images)
+    loaded, answers = await endpoints.predict(images)
     return JSONResponse(
         {"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]}
     )

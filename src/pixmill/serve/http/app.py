@@ -30,7 +30,7 @@ _open = APIRouter()
 
 
 def create_app(endpoints: api.Endpoints) -> FastAPI:
-    """Return the application; when it ends, it closes the models and the log.
+    """Return the application; when it ends, it closes the models.
 
     Args:
         endpoints: The service behind the routes.
@@ -46,8 +46,6 @@ def create_app(endpoints: api.Endpoints) -> FastAPI:
             ending.set()
             await watch
             await asyncio.to_thread(endpoints.models.close)
-            if endpoints.log is not None:
-                await asyncio.to_thread(endpoints.log.close)
 
     kinds: tuple[Any, ...] = (
         ProblemError,

@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +34,9 @@ from pixmill.serve.http.worker import (
     VectorRequest,
 )
 from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
+
+if TYPE_CHECKING:
+    from pixmill.dataset.prediction_log import PredictionLog
 
 _WEIGHTS = "model.weights.h5"
 _FILES = (
@@ -215,10 +219,11 @@ class Models:
         root: Project folder; ``None`` outside of a project.
         workers: Number of worker processes.
         poll: Seconds between two checks for a newer model; 0: no checks.
-        observes: Whether answers have measures for a log.
-        shadow: Name of a second model; default: none.
+        log: Destination of a row for each prediction, closed at the end; default: none.
+        shadow: Name of a second model, whose answers are only logged; default: none.
 
     Attributes:
+        log: The log.
         shadow: The second model, of the same task, in one process; ``None`` as for ``current``.
         current: The model that answers; ``None`` before :meth:`open` and after :meth:`close`.
         refused: Error of the newer model that was refused last; ``None`` if there is none.
@@ -231,11 +236,11 @@ class Models:
         *,
         workers: int,
         poll: float = 0,
-        observes: bool = False,
+        log: "PredictionLog | None" = None,
         shadow: str | None = None,
     ) -> None:
         self._spec = spec
-        self._observes = observes
+        self.log = log
         self._shadow_spec = shadow
         self._root = root
         self._workers = workers
@@ -271,15 +276,33 @@ class Models:
                 )
             self.shadow = LoadedModel(second, 1)
         self._seen = model.version or model.digest
-        self.current = LoadedModel(model, self._workers, observes=self._observes)
+        self.current = self._load(model)
+
+    def _load(self, model: Model) -> LoadedModel:
+        return LoadedModel(model, self._workers, observes=self.log is not None)
 
     def close(self) -> None:
-        """Finish the accepted images, and stop all workers."""
-        current = self.current
+        """Finish the accepted images, stop all workers, and write the log."""
+        parts = (self.current, self.shadow, self.log)
         self.current = None
-        for loaded in (current, self.shadow):
-            if loaded is not None:
-                loaded.close()
+        for part in parts:
+            if part is not None:
+                part.close()
+
+    def write(self, model: Model, content: object, answer: Answer) -> None:
+        """Log an answer, once the second model has answered, too."""
+        if self.log is None:
+            return
+        about = model.about
+        image = content if isinstance(content, bytes) else None
+        add = partial(self.log.add, about, answer, lambda: image)
+        if self.shadow is not None:
+            about["shadow"] = self.shadow.model.identity
+        # A file without a prediction may be one that stops a worker.
+        if self.shadow is None or image is None or answer.prediction.reason:
+            add()
+        elif self.log.takes(answer):
+            self.shadow.answer_later(image, add)
 
     async def watch(self, ending: asyncio.Event) -> None:
         """Check for a newer model every ``poll`` seconds.
@@ -334,7 +357,7 @@ class Models:
             old.rename(model)
             self.refused = None
             return
-        loaded = await asyncio.to_thread(LoadedModel, model, self._workers, observes=self._observes)
+        loaded = await asyncio.to_thread(self._load, model)
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current = loaded
         self.refused = None

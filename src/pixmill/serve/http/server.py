@@ -112,7 +112,7 @@ def run(
             settings.root,
             workers=settings.workers,
             poll=settings.poll,
-            observes=settings.log is not None,
+            log=settings.log,
             shadow=settings.shadow,
         )
         metrics = Metrics(models)
@@ -126,7 +126,6 @@ def run(
             urls=UrlFetcher(settings.url_rate, MAX_BYTES, network) if settings.url_rate else None,
             keys=settings.keys,
             is_local=settings.hosts is not None,
-            log=settings.log,
         )
         app = Admission(
             create_app(endpoints),

@@ -7,6 +7,7 @@ a killed process leaves no half of one.
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -72,7 +73,9 @@ _ABOUT = b"pixmill"
 """Key of the model's identity in the metadata of a file."""
 
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-"""Folders that are the log's own; others are never touched."""
+_FILES = f"{_DAY}/[0-9][0-9][0-9][0-9][0-9][0-9].*-*.parquet"
+_IMAGES = f"{_DAY}/images/{'[0-9a-f]' * 64}.*"
+"""What is the log's own; nothing else in its folder is deleted."""
 
 _ROWS = 1000
 """Maximum number of rows of a file, which is written anew for each second with new rows."""
@@ -126,7 +129,7 @@ class PredictionLog:
         self._share = share
         self._images = images
         self._max_bytes = max_bytes
-        self._waiting: deque[tuple[tuple[str, str], dict[str, Any], bytes | None]] = deque()
+        self._waiting: deque[tuple[tuple[str, str], dict[str, Any], bytes]] = deque()
         self._held = 0
         self._state = threading.Lock()
         self._last = datetime.min.replace(tzinfo=UTC)
@@ -161,7 +164,7 @@ class PredictionLog:
         self,
         about: Mapping[str, Any],
         answer: Answer,
-        content: Callable[[], bytes | None] = lambda: None,
+        content: Callable[[], object] = lambda: None,
         shadow: Answer | None = None,
     ) -> None:
         """Log a prediction within a second.
@@ -170,7 +173,7 @@ class PredictionLog:
             about: Identity of the model, with its ``labels`` and, if there is a second one, its
                 identity as ``shadow``; ready for JSON.
             answer: The prediction, with measures.
-            content: Returns the image; called if images are kept.
+            content: Returns the image's bytes; called if images are kept. Anything else is no image.
             shadow: The prediction of a second model.
         """
         if not self.takes(answer):
@@ -189,12 +192,13 @@ class PredictionLog:
             **({} if answer.observed is None else asdict(answer.observed)),
         }
         image = content() if self._images and prediction.reason is None else None
-        size = _size(image)
+        if not isinstance(image, bytes):
+            image = b""
         model = json.dumps(about, sort_keys=True)
         with self._state:
-            if self._held + size > _MAX_WAITING:
+            if self._held > _MAX_WAITING:
                 return
-            self._held += size
+            self._held += _ROW_BYTES + len(image)
             # The clock may go back, but the rows stay in order, and names of files differ.
             self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
             row["time"] = self._last
@@ -232,8 +236,11 @@ class PredictionLog:
         waiting = (self._waiting[place] for place in range(room))
         batch = list(takewhile(lambda each: each[0] == key, waiting))
         for _, row, image in batch:
-            if image is not None:
-                self._keep(image, self._path.parent / "images" / f"{row['id']}")
+            # The file may have changed since it was predicted.
+            if hashlib.sha256(image).hexdigest() == row["id"]:
+                name = row["id"] + EXTENSIONS[sniff(image)]
+                write_bytes(self._path.parent / "images" / name, image)
+                self._added += len(image)
         rows = pa.Table.from_pylist([row for _, row, _ in batch], SCHEMA)
         table = pa.concat_tables([self._table, rows])
         _save(table.replace_schema_metadata({_ABOUT: key[0].encode()}), self._path)
@@ -242,26 +249,12 @@ class PredictionLog:
         with self._state:
             for _, _, image in batch:
                 self._waiting.popleft()
-                self._held -= _size(image)
-        self._added += self._path.stat().st_size
-        self._limit()
-
-    def _keep(self, image: bytes, stem: Path) -> None:
-        path = stem.with_suffix(EXTENSIONS[sniff(image)])
-        if not path.exists():
-            write_bytes(path, image)
-            self._added += len(image)
-
-    def _limit(self) -> None:
-        """Delete the oldest files, now and then, since listing them takes a while."""
-        if self._added > self._max_bytes / 20:
+                self._held -= _ROW_BYTES + len(image)
+        self._added += self._mark[-1]
+        if self._added > self._max_bytes / 20:  # Listing the files takes a while.
             self._added = 0
-            files = [*_files(self._folder), *find_images(self._folder).values()]
+            files = [*_files(self._folder), *self._folder.glob(_IMAGES)]
             keep_newest(files, self._max_bytes * 19 // 20)
-
-
-def _size(image: bytes | None) -> int:
-    return _ROW_BYTES + len(image or b"")
 
 
 def _locked(folder: Path) -> AbstractContextManager[None]:
@@ -280,7 +273,7 @@ def _save(table: pa.Table, path: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"{_DAY}/[!.]*.parquet"))
+    return sorted(folder.glob(_FILES))
 
 
 def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
@@ -302,12 +295,7 @@ def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
         # Another process may just have deleted it.
         with contextlib.suppress(FileNotFoundError):
             table = _read(path)
-            try:
-                about = json.loads(table.schema.metadata[_ABOUT])
-                rows = table.select(SCHEMA.names).cast(SCHEMA)
-            except (KeyError, TypeError, ValueError) as error:
-                raise _broken(path) from error
-            yield about, rows
+            yield json.loads(table.schema.metadata[_ABOUT]), table.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _read(path: Path) -> pa.Table:
@@ -318,18 +306,14 @@ def _read(path: Path) -> pa.Table:
         # Arrow's own errors have no number.
         if getattr(error, "errno", None):
             raise
-        raise _broken(path) from error
-
-
-def _broken(path: Path) -> DataError:
-    return DataError(
-        f"{path} is not an intact log of predictions", next="delete it, then: the same command"
-    )
+        raise DataError(
+            f"{path} is not an intact log of predictions", next="delete it, then: the same command"
+        ) from error
 
 
 def find_images(folder: Path) -> dict[str, Path]:
     """Return the files of the images that a log has kept, by id."""
-    return {path.stem: path for path in sorted(folder.glob(f"{_DAY}/images/[!.]*"))}
+    return {path.stem: path for path in sorted(folder.glob(_IMAGES))}
 
 
 def record_log(root: Path, folder: Path) -> None:
@@ -368,9 +352,9 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
                     missed.append(error.message)
             for day in folder.glob(_DAY):
                 remove_temporary(day)
-                for path in day.glob("images/*"):
-                    if path.stem in ids:
-                        path.unlink()
+            for path in folder.glob(_IMAGES):
+                if path.stem in ids:
+                    path.unlink()
     except (PixmillError, OSError) as error:
         missed.append(f"{folder}: {getattr(error, 'strerror', error)}")
     return missed

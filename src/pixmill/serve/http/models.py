@@ -294,15 +294,14 @@ class Models:
         if self.log is None:
             return
         about = model.about
-        image = content if isinstance(content, bytes) else None
-        add = partial(self.log.add, about, answer, lambda: image)
+        add = partial(self.log.add, about, answer, lambda: content)
         if self.shadow is not None:
             about["shadow"] = self.shadow.model.identity
-        # A file without a prediction may be one that stops a worker.
-        if self.shadow is None or image is None or answer.prediction.reason:
-            add()
-        elif self.log.takes(answer):
-            self.shadow.answer_later(image, add)
+            # A file without a prediction may be one that stops a worker.
+            if isinstance(content, bytes) and answer.observed and self.log.takes(answer):
+                self.shadow.answer_later(content, add)
+                return
+        add()
 
     async def watch(self, ending: asyncio.Event) -> None:
         """Check for a newer model every ``poll`` seconds.

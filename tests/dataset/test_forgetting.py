@@ -69,7 +69,7 @@ def holders(root: Path, name: str) -> list[str]:
 def take_out(workspace: Workspace, *names: str, **chosen: list[str]) -> tuple[int, int]:
     """Forget images, and return their number, and that of deleted copies."""
     plan = plan_forgetting(workspace, names, **chosen)
-    copies, _ = forget(workspace, plan, reason="asked", by="ada")
+    copies, _, _ = forget(workspace, plan, reason="asked", by="ada")
     return len(plan.images), copies
 
 

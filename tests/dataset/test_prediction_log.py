@@ -1,0 +1,314 @@
+"""Logs of predictions: what is written, what survives, and what is deleted."""
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pixmill.core.cells import render_cells
+from pixmill.core.errors import DataError
+from pixmill.dataset import prediction_log
+from pixmill.dataset.prediction_log import (
+    PredictionLog,
+    find_images,
+    forget_logged,
+    read_log,
+    record_log,
+    recorded_logs,
+)
+from pixmill.models.classifier import Prediction
+from pixmill.models.inference import Answer
+from pixmill.models.observation import Observation
+from tests.images.samples import encoded, shapes
+
+MODEL = {"name": "hats", "version": "1", "digest": "d", "labels": ["a", "b"], "task": "one_label"}
+OBSERVED = Observation(40, 30, 1200, 99.5, 3.25, 0.5, bytes(range(64)))
+
+
+def digest(number: int) -> str:
+    return hashlib.sha256(f"{number}".encode()).hexdigest()
+
+
+def answer(name: str | None, **changed: Any) -> Answer:
+    given = {"confidence": 0.75, "sure": True, "unlike": False, **changed}
+    return Answer(name, Prediction("a", probabilities=np.array([0.75, 0.25]), **given), OBSERVED)
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [row for _, table in read_log(folder) for row in table.to_pylist()]
+
+
+def ids(folder: Path) -> list[str]:
+    return [row["id"] for row in rows(folder)] if folder.exists() else []
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    latest = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < latest
+        time.sleep(0.01)
+
+
+def written(folder: Path) -> list[str]:
+    """Return the ids that a running writer has written."""
+    return ids(folder) if any(folder.glob("*/*.parquet")) else []
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write every few milliseconds."""
+    monkeypatch.setattr(prediction_log, "_SECONDS", 0.005)
+
+
+def test_a_row_has_answer_measures_and_the_answer_of_a_second_model(tmp_path: Path) -> None:
+    cells = Prediction("a", 0.6, labels={"a": True, "b": False}, sure_labels={"a": None, "b": None})
+    before = datetime.now(UTC)
+    with PredictionLog(tmp_path / "log") as log:
+        log.add(MODEL, answer(digest(1)), shadow=answer(digest(1)))
+        log.add(MODEL, Answer(None, Prediction(reason="svg")))
+        log.add(MODEL | {"digest": "e"}, Answer(digest(2), cells, OBSERVED))
+    (about, first), (other, last) = read_log(tmp_path / "log")
+    assert (about, other["digest"]) == (MODEL, "e")
+    image, broken = first.to_pylist()
+    assert before <= image.pop("time") + timedelta(milliseconds=1) <= datetime.now(UTC)
+    assert image == {
+        "id": digest(1),
+        "predicted": "a",
+        "confidence": 0.75,
+        "sure": True,
+        "unlike": False,
+        "probabilities": [0.75, 0.25],
+        "reason": None,
+        "width": 40,
+        "height": 30,
+        "bytes": 1200,
+        "brightness": 99.5,
+        "sharpness": 3.25,
+        "novelty": 0.5,
+        "vector": bytes(range(64)),
+        "shadow": "a",
+    }
+    assert {name for name, value in broken.items() if value is not None} == {"time", "reason"}
+    assert last["predicted"].to_pylist() == [render_cells({"a": True})]
+
+
+def test_a_share_of_images_by_their_ids(tmp_path: Path) -> None:
+    with PredictionLog(tmp_path, share=0.3) as log:
+        for number in range(200):
+            log.add(MODEL, answer(digest(number)))
+            log.add(MODEL, Answer(None, Prediction(reason="timeout")))
+    found = rows(tmp_path)
+    seen = {row["id"] for row in found} - {None}
+    assert seen == {name for name in map(digest, range(200)) if int(name[:8], 16) / 2**32 < 0.3}
+    assert 30 < sum(row["id"] is None for row in found) < 90
+
+
+def test_keeps_images_only_if_asked_for_and_unchanged(tmp_path: Path) -> None:
+    content = encoded(shapes(1, 40, 30), "png")
+    name = hashlib.sha256(content).hexdigest()
+    for images in (False, True):
+        with PredictionLog(tmp_path / str(images), images=images) as log:
+            log.add(MODEL, answer(name), lambda: content)
+            log.add(MODEL, answer(digest(1)), lambda: content)  # The file was replaced.
+            log.add(MODEL, answer(digest(2)), lambda: Prediction(reason="unreadable"))
+            log.add(MODEL, Answer(name, Prediction(reason="truncated")), lambda: content)
+    assert find_images(tmp_path / "False") == {}
+    (kept,) = find_images(tmp_path / "True").items()
+    assert (kept[0], kept[1].read_bytes(), kept[1].suffix) == (name, content, ".png")
+
+
+def test_rows_are_on_disk_within_a_second(tmp_path: Path) -> None:
+    with PredictionLog(tmp_path) as log:
+        for number in range(3):
+            log.add(MODEL, answer(digest(number)))
+            added = time.monotonic()
+            wait_for(lambda number=number: len(written(tmp_path)) > number)
+            assert time.monotonic() - added < 3  # On a busy machine.
+        assert len(list(tmp_path.glob("*/*.parquet"))) == 1
+
+
+@pytest.mark.usefixtures("often")
+def test_a_full_disk_stops_nobody_and_loses_nothing_that_fits_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(prediction_log, "_MAX_WAITING", 20 * prediction_log._ROW_BYTES)
+    calls = []
+
+    def fail(*_: object, **__: object) -> None:
+        calls.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with PredictionLog(tmp_path) as log:
+        with monkeypatch.context() as full:
+            full.setattr(prediction_log.pq, "write_table", fail)
+            for number in range(100):
+                log.add(MODEL, answer(digest(number)))
+            wait_for(lambda: len(calls) > 3)
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        wait_for(lambda: len(written(tmp_path)) > 0)
+        log.add(MODEL, answer(digest(100)))
+    assert ids(tmp_path) == [digest(number) for number in [*range(21), 100]]
+    assert not list(tmp_path.glob("*/.part-*"))
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("what", ["file", "day"])
+def test_goes_on_after_somebody_deleted_files(tmp_path: Path, what: str) -> None:
+    with PredictionLog(tmp_path) as log:
+        log.add(MODEL, answer(digest(1)))
+        wait_for(lambda: written(tmp_path) == [digest(1)])
+        (path,) = tmp_path.glob("*/*.parquet")
+        path.unlink()
+        if what == "day":
+            path.parent.rmdir()
+        log.add(MODEL, answer(digest(2)))
+    assert ids(tmp_path) == [digest(2)]
+
+
+@pytest.mark.usefixtures("often")
+def test_several_writers_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction_log, "_ROWS", 7)
+    with PredictionLog(tmp_path) as first, PredictionLog(tmp_path) as second:
+        for number in range(60):
+            (first, second)[number % 2].add(MODEL, answer(digest(number)))
+            time.sleep(0.001)
+    assert sorted(ids(tmp_path)) == sorted(map(digest, range(60)))
+    sizes = [len(table) for _, table in read_log(tmp_path)]
+    assert max(sizes) == 7
+
+
+def test_rows_stay_in_order_if_the_clock_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        hour_of_next = 13
+
+        @classmethod
+        def now(cls, _: object = None) -> datetime:
+            cls.hour_of_next -= 1
+            return datetime(2026, 11, 30, cls.hour_of_next, tzinfo=UTC)
+
+    monkeypatch.setattr(prediction_log, "datetime", Clock)
+    monkeypatch.setattr(prediction_log, "_ROWS", 1)
+    with PredictionLog(tmp_path) as log:
+        for number in range(4):
+            log.add(MODEL, answer(digest(number)))
+    found = rows(tmp_path)
+    assert [row["id"] for row in found] == [digest(number) for number in range(4)]
+    assert found[0]["time"] == datetime(2026, 11, 30, 12, tzinfo=UTC)
+    assert len(list(tmp_path.glob("2026-11-30/12*.parquet"))) == 4
+
+
+def test_a_file_for_each_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        moment = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, _: object = None) -> datetime:
+            cls.moment += timedelta(seconds=2)
+            return cls.moment - timedelta(seconds=2)
+
+    monkeypatch.setattr(prediction_log, "datetime", Clock)
+    with PredictionLog(tmp_path) as log:
+        for number in range(3):
+            log.add(MODEL, answer(digest(number)))
+    days = [path.parent.name for path in sorted(tmp_path.glob("*/*.parquet"))]
+    assert days == ["2026-11-30", "2026-12-01"]
+    assert ids(tmp_path) == [digest(number) for number in range(3)]
+
+
+def test_deletes_the_oldest_files_of_its_own_if_it_is_too_large(tmp_path: Path) -> None:
+    others = [tmp_path / name for name in ("photos/1.png", "2026-01-01/table.parquet", "a.parquet")]
+    old = [
+        tmp_path / "2026-01-01/000000.000000-1.parquet",
+        tmp_path / f"2026-01-01/images/{digest(1)}.png",
+        tmp_path / f"2026-01-02/images/{digest(1)}.png",
+    ]
+    for path in [*others, *old]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(100_000))
+        os.utime(path, (1, 1))
+    with PredictionLog(tmp_path, max_bytes=120_000) as log:
+        log.add(MODEL, answer(digest(2)))
+    assert [path.exists() for path in others] == [True] * 3
+    assert sum(path.exists() for path in old) == 1
+    assert len(list(tmp_path.glob("*/*.parquet"))) >= 2
+
+
+@pytest.mark.usefixtures("often")
+def test_forgets_rows_and_images_while_a_server_writes(tmp_path: Path) -> None:
+    content = encoded(shapes(1, 40, 30), "png")
+    name = hashlib.sha256(content).hexdigest()
+    pq.write_table(pa.table({"id": [name, digest(1)]}), tmp_path / "watched-d.parquet")
+    pq.write_table(pa.table({"image": [name]}), tmp_path / "other.parquet")
+    with PredictionLog(tmp_path, images=True) as log:
+        log.add(MODEL, answer(name), lambda: content)
+        log.add(MODEL, answer(digest(1)))
+        wait_for(lambda: len(written(tmp_path)) == 2)
+        (path,) = tmp_path.glob("*/images/*")
+        (path.parent / f".part-1-2-{path.name}").write_bytes(content)  # of a killed server
+        assert forget_logged(tmp_path, {name}) == []
+        log.add(MODEL, answer(digest(2)))
+    assert ids(tmp_path) == [digest(1), digest(2)]
+    assert {about["digest"] for about, _ in read_log(tmp_path)} == {"d"}
+    assert list(tmp_path.glob("*/images/*")) == []
+    assert pq.read_table(tmp_path / "watched-d.parquet")["id"].to_pylist() == [digest(1)]
+    assert pq.read_table(tmp_path / "other.parquet").num_rows == 1
+
+
+def test_names_what_forgetting_cannot_reach_and_goes_on(tmp_path: Path) -> None:
+    with PredictionLog(tmp_path / "log") as log:
+        log.add(MODEL, answer(digest(1)))
+    (path,) = (tmp_path / "log").glob("*/*.parquet")
+    broken = path.with_name("000000.000000-1.parquet")
+    broken.write_bytes(b"PAR1")
+    (text,) = forget_logged(tmp_path / "log", {digest(1)})
+    assert str(broken) in text
+    assert len(pq.read_table(path)) == 0
+    (text,) = forget_logged(tmp_path / "gone", {digest(1)})
+    assert str(tmp_path / "gone") in text
+    assert not (tmp_path / "gone").exists()
+
+
+def damages() -> Iterator[Callable[[bytes], bytes]]:
+    yield lambda _: b""
+    yield lambda whole: whole[: len(whole) // 2]
+    yield lambda whole: whole[:100] + b"\xff" * 100 + whole[200:]
+    yield lambda whole: whole[:-200] + b"\xff" * 150 + whole[-50:]
+
+
+@pytest.mark.parametrize("damage", [*damages()])
+def test_broken_file(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    with PredictionLog(tmp_path) as log:
+        log.add(MODEL, answer(digest(1)))
+    (path,) = tmp_path.glob("*/*.parquet")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError) as raised:
+        rows(tmp_path)
+    assert str(path) in raised.value.message
+
+
+def test_unusable_folders(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "log"):
+        with pytest.raises((DataError, NotADirectoryError)):
+            PredictionLog(folder)
+    with pytest.raises(DataError):
+        rows(tmp_path)
+
+
+def test_remembers_the_logs_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert recorded_logs(tmp_path) == []
+    for folder in (Path("log"), tmp_path / "log", Path("/elsewhere/log")):
+        record_log(tmp_path, folder)
+    assert recorded_logs(tmp_path) == [tmp_path / "log", Path("/elsewhere/log")]

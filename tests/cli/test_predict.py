@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from pixmill.core.files.writing import file_digest
+from pixmill.dataset.prediction_log import find_images, read_log, recorded_logs
 from pixmill.serve.predict import predicting
 from tests.command import run_pixmill
 from tests.images.samples import encoded, shapes
@@ -39,6 +41,30 @@ def test_lists_a_few_images_with_unreadable_files(photos, capsys):
         "photos/notes.txt",
         "   no prediction: not a known image format",
     ]
+
+
+def test_logs_predictions_and_images(photos, capsys):
+    (photos.parent / "dvc.yaml").touch()  # a project
+    log = photos.parent / "log"
+    options = ("--model", "model", "--log", "log", "--log-images")
+    assert run_pixmill("predict", "photos", "photos/0.jpg", *options) == 0
+    assert recorded_logs(photos.parent) == [log]
+    ((about, table),) = read_log(log)
+    assert (about["name"], about["task"], len(about["labels"])) == ("model", "one_label", 3)
+    names = [file_digest(photos / f"{number}.jpg") for number in (0, 1, 2, 0)]
+    found = table.to_pylist()
+    assert [row["id"] for row in found if row["reason"] is None] == names
+    assert [row["reason"] for row in found if row["id"] not in names] == ["unknown"]
+    images = find_images(log)
+    assert {file_digest(path) for path in images.values()} == {*images} == {*names}
+
+
+@pytest.mark.parametrize(
+    "options", [("--log-images",), ("--log-sample", "0.1"), ("--log-size", "2")]
+)
+def test_options_of_a_log_need_one(photos, options, capsys):
+    assert run_pixmill("predict", "photos", "--model", "model", *options) == 1
+    assert f"{options[0]} needs" in capsys.readouterr().err
 
 
 def test_missing_input_fails_early(photos, capsys):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pixmill.core.errors import PixmillError
+from pixmill.dataset.prediction_log import recorded_logs
 from pixmill.serve.http import server, sharing
 from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.server import Settings
@@ -36,6 +37,22 @@ def test_inbox_of_the_project(served, tmp_path: Path) -> None:
         None,
     ]
     assert served[0][0].root == tmp_path
+
+
+def test_log_of_the_project(served, tmp_path: Path, capsys) -> None:
+    (tmp_path / "params.yaml").touch()
+    assert run_pixmill("serve") == 0
+    assert recorded_logs(tmp_path) == []
+    assert run_pixmill("serve", "--log", "log", "--log-sample", "0.5", "--shadow", "m") == 0
+    (nothing, _), (settings, _) = served
+    assert (nothing.log, nothing.shadow, settings.shadow) == (None, None, "m")
+    settings.log.close()
+    assert recorded_logs(tmp_path) == [tmp_path / "log"]
+    assert run_pixmill("serve", "--shadow", "m") == 1
+    assert "--shadow needs" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert run_pixmill("serve", "--log", "file") == 1
+    assert "file is not a folder" in capsys.readouterr().err
 
 
 def test_rejects_a_remote_inbox(served, capsys) -> None:

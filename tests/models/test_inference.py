@@ -35,6 +35,14 @@ def test_answers_equal_those_of_the_classifier(trained_folder, expected):
     ]
 
 
+def test_measures_change_no_answer(trained_folder, expected):
+    rows = [*FILES[:2], b"<svg/>"]
+    *images, broken = predict_images(trained_folder, rows, workers=1, observes=True)
+    assert_equal(images, expected[:2])
+    assert [answer.observed.bytes for answer in images] == [*map(len, FILES[:2])]
+    assert broken.observed is None
+
+
 def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected, tmp_path):
     inner = tmp_path / "inner"
     inner.mkdir()

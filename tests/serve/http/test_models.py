@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import shutil
 import threading
@@ -18,6 +19,7 @@ from fastapi import Request
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, write_json
+from pixmill.dataset.prediction_log import PredictionLog, read_log
 from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
@@ -185,6 +187,74 @@ def test_does_not_start_with_a_broken_model(folder: Path) -> None:
         models.open()
     assert models.current is None
     models.close()
+
+
+def ask(models: Models, *images: bytes) -> None:
+    """Predict and log images as the API does."""
+    assert models.current is not None
+    for image in images:
+        models.write(models.current.model, image, models.current.predict([image])[0].result())
+
+
+def test_logs_the_answers_of_a_second_model(
+    folder: Path, trained_folder: Path, tmp_path: Path
+) -> None:
+    labels = read_json(folder / "labels.json", stage="train")
+    write_json(folder / "labels.json", labels | {"labels": ["x", "y", "z"]})
+    log = PredictionLog(tmp_path / "log")
+    models = Models(str(trained_folder), None, workers=1, log=log, shadow=str(folder))
+    models.open()
+    assert models.current is not None
+    assert models.shadow is not None
+    model = models.current.model
+    second = models.shadow
+    try:
+        ask(models, picture(1), b"no image")
+        second._service.close()  # such as while it is busy
+        ask(models, picture(2))
+    finally:
+        models.close()
+    ((about, table),) = read_log(tmp_path / "log")
+    assert about == {
+        **model.identity,
+        "labels": [*model.labels],
+        "task": model.task,
+        "shadow": second.model.identity,
+    }
+    found = {row["id"]: row for row in table.to_pylist()}
+    rows = [
+        found[hashlib.sha256(image).hexdigest()] for image in (picture(1), b"no image", picture(2))
+    ]
+    other = {"x": "coat", "y": "kurtā", "z": "T-shirt & top", None: None}
+    assert other[rows[0]["shadow"]] == rows[0]["predicted"] is not None
+    assert [row["reason"] for row in rows] == [None, "unknown", None]
+    assert [row["shadow"] for row in rows[1:]] == [None, None]
+    assert [row["bytes"] for row in rows] == [len(picture(1)), None, len(picture(2))]
+
+
+def test_asks_the_second_model_only_about_images_that_are_logged(
+    folder: Path, tmp_path: Path
+) -> None:
+    with PredictionLog(tmp_path, share=1e-9) as log:
+        asked: list[object] = []
+        models = Models(str(folder), None, workers=1, log=log)
+        models.shadow = SimpleNamespace(  # type: ignore[assignment]
+            model=SimpleNamespace(identity={}), answer_later=lambda *given: asked.append(given)
+        )
+        model = SimpleNamespace(about={})
+        answer = Answer("f" * 64, Prediction("a"), SimpleNamespace())  # type: ignore[arg-type]
+        models.write(model, b"", answer)  # type: ignore[arg-type]
+    assert asked == []
+
+
+def test_refuses_a_second_model_of_another_task(
+    folder: Path, labels_folder: Path, tmp_path: Path
+) -> None:
+    with PredictionLog(tmp_path / "log") as log:
+        models = Models(str(folder), None, workers=1, log=log, shadow=str(labels_folder))
+        with pytest.raises(PixmillError, match="task labels"):
+            models.open()
+    assert (models.current, models.shadow) == (None, None)
 
 
 def test_rows_and_metrics_of_several_labels() -> None:

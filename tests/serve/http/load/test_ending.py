@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.load import Sender
 from pixmill.dataset.inbox import Inbox
+from pixmill.dataset.prediction_log import read_log
 from tests.serve.http.conftest import Client, picture
 from tests.serve.http.load.server import Running, upload
 
@@ -33,7 +34,7 @@ def ending(trained_folder: Path, tmp_path: Path):
 
 
 async def under_load(
-    server: Running, requests: list[bytes], signum: int
+    server: Running, requests: list[bytes], signum: int, seconds: float = 1.5
 ) -> list[tuple[float, int | None]]:
     """Load a server, send a signal, and return time since it and status of each request."""
     loop = asyncio.get_running_loop()
@@ -51,7 +52,7 @@ async def under_load(
             found.append((sent, status))
 
     clients = [asyncio.create_task(client(number)) for number in range(CONNECTIONS)]
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(seconds)
     moment = time.perf_counter()
     os.kill(server.process.pid, signum)
     await asyncio.wait_for(asyncio.gather(*clients), 60)
@@ -114,6 +115,20 @@ def test_sigkill_loses_no_acknowledged_correction(trained_folder, tmp_path):
     kept = {entry.id for entry in moved.entries()[0]}
     assert set(answered) <= kept
     assert 40 <= len(answered) <= len(kept) < 80
+
+
+def test_sigkill_loses_at_most_a_second_of_the_log(trained_folder, photographs, tmp_path):
+    options = ["--model", str(trained_folder), "--workers", "2", "--log", "log"]
+    requests = [upload(photograph) for photograph in photographs]
+    with Running(*options, cwd=tmp_path) as server:
+        found = asyncio.run(under_load(server, requests, signal.SIGKILL, seconds=4))
+    answered = [status for _, status in found]
+    assert answered.count(200) > 50
+    logged = [time for _, table in read_log(tmp_path / "log") for time in table["time"].to_pylist()]
+    # A second, and the time to write.
+    lost = sum(status == 200 for sent, status in found if sent < -1.5) - len(logged)
+    assert lost <= 0
+    assert len(logged) <= len(answered)
 
 
 def test_a_killed_worker_loses_no_request(ending, photographs):

@@ -8,6 +8,7 @@ from pixmill.cli import main
 from pixmill.core.files.writing import file_digest
 from pixmill.core.metadata import Facts, write_metadata
 from pixmill.dataset import purging
+from pixmill.dataset.prediction_log import record_log
 
 
 def test_forgets_a_file_and_names_the_next_command(
@@ -21,11 +22,14 @@ def test_forgets_a_file_and_names_the_next_command(
     main(["forget", "data/1.png", "--dry-run"])
     assert f"1 image: {name}" in capsys.readouterr().out
     assert Path("data/1.png").exists()
+    record_log(tmp_path, Path("/gone/log"))
     main(["forget", "data/1.png", "--host", "Photos.example.org"])
     assert not Path("data/1.png").exists()
     assert name in Path("decisions.csv").read_text()
     assert "opt_out: [photos.example.org]" in Path("params.yaml").read_text()
-    assert "Next: dvc repro && git commit" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "Next: dvc repro && git commit" in output
+    assert [line for line in output.splitlines() if "/gone/log" in line]
 
 
 @pytest.mark.parametrize(

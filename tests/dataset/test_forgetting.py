@@ -18,6 +18,9 @@ from pixmill.core.metadata import Facts, read_metadata, write_metadata
 from pixmill.core.params import load_params
 from pixmill.dataset.forgetting import forget, plan_forgetting
 from pixmill.dataset.inbox import Inbox
+from pixmill.dataset.prediction_log import PredictionLog, read_log, record_log
+from pixmill.models.classifier import Prediction
+from pixmill.models.inference import Answer
 from pixmill.scrape.collection.run import scrape
 
 PARAMS = """
@@ -96,11 +99,12 @@ def test_an_image_goes_everywhere_and_does_not_return(
             cache.write({bytes.fromhex(name): content})
     for copy in (
         "reports/compare.html",
+        "reports/watch.html",
         ".pixmill/scrape/browser/profile-1/Cache/1",
         ".pixmill/scrape/probe/1/page.html",
         ".dvc/tmp/exps/tmp1/data/1",
     ):
-        (root / copy).parent.mkdir(parents=True)
+        (root / copy).parent.mkdir(parents=True, exist_ok=True)
         (root / copy).write_bytes(b"with " + content)
     (root / "decisions.csv").write_text(
         f"image,label,answer,split,by,why\ndata/hat/3.png,boot,yes,,,\n{name},,keep,,,\n"
@@ -118,6 +122,26 @@ def test_an_image_goes_everywhere_and_does_not_return(
     (root / "data/boot/copy.png").write_bytes(content)
     assert name not in collect(workspace)
     assert holders(root, name) == ["data/boot/copy.png"]
+
+
+def test_an_image_goes_from_logs_and_what_is_out_of_reach_is_named(
+    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = workspace.root
+    content = (root / "data/hat/3.png").read_bytes()
+    folder = tmp_path_factory.mktemp("log")
+    names = [file_digest(root / f"data/hat/{number}.png") for number in (3, 4)]
+    with PredictionLog(folder, images=True) as log:
+        for name in names:
+            log.add({}, Answer(name, Prediction("hat")), lambda: content)
+    assert holders(folder, names[0])
+    for place in (folder, root / "gone"):
+        record_log(root, place)
+    plan = plan_forgetting(workspace, names[:1])
+    *_, missed = forget(workspace, plan)
+    assert [str(root / "gone") in text for text in missed] == [True]
+    assert holders(folder, names[0]) == []
+    assert [table["id"].to_pylist() for _, table in read_log(folder)] == [names[1:]]
 
 
 def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:

@@ -79,6 +79,7 @@ KEYS = {
     # Last: meanwhile, the tests of another file create the project for these.
     "compare": {"vs_git_and_dvc_diff", "vs_git_and_dvc_diff_cpu"},
     "predict": {"vs_keras_predict_loop", "vs_limit", "vs_keras_predict_batches"},
+    "log": {"without_log", "bytes_a_row", "bytes_a_row_5_classes", "bytes_a_row_50_classes"},
 }
 
 
@@ -147,7 +148,7 @@ def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
 )
 def test_last_line_has_the_ratios(name, run, repository, request) -> None:
     environ = {"QUICK": "tiny"}
-    if name in {"compare", "predict"}:
+    if name in {"compare", "predict", "log"}:
         environ["PROJECT"] = str(request.getfixturevalue("finished").path)
     output, error = run(str(repository / "benchmarks" / f"{name}.py"), environ)
     assert error is None, output + error

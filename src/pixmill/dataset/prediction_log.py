@@ -88,8 +88,6 @@ _MAX_WAITING = 64 << 20
 _ROW_BYTES = 2000
 """What a row takes in memory, about."""
 
-_LOCK_TIMEOUT_SECONDS = 10.0
-
 _RECORD = Path("inbox", "logs.txt")
 """Folders of the logs of a project, one a line."""
 
@@ -165,7 +163,7 @@ class PredictionLog:
         about: Mapping[str, Any],
         answer: Answer,
         content: Callable[[], object] = lambda: None,
-        shadow: Answer | None = None,
+        shadow: object = None,
     ) -> None:
         """Log a prediction within a second.
 
@@ -174,7 +172,7 @@ class PredictionLog:
                 identity as ``shadow``; ready for JSON.
             answer: The prediction, with measures.
             content: Returns the image's bytes; called if images are kept. Anything else is no image.
-            shadow: The prediction of a second model.
+            shadow: The prediction of a second model; anything but an ``Answer`` is none.
         """
         if not self.takes(answer):
             return
@@ -188,7 +186,7 @@ class PredictionLog:
             "unlike": prediction.unlike,
             "probabilities": None if given is None else given.tolist(),
             "reason": prediction.reason,
-            "shadow": None if shadow is None else predicted_text(shadow.prediction),
+            "shadow": predicted_text(shadow.prediction) if isinstance(shadow, Answer) else None,
             **({} if answer.observed is None else asdict(answer.observed)),
         }
         image = content() if self._images and prediction.reason is None else None
@@ -225,9 +223,9 @@ class PredictionLog:
     def _write(self) -> None:
         """Add waiting rows of one model and day to the current file, or begin another one."""
         key, first, _ = self._waiting[0]
+        is_full = len(self._table) >= _ROWS
         # Somebody may have deleted the file, or rows of forgotten images.
-        is_changed = file_mark(self._path) != self._mark
-        if key != self._key or len(self._table) >= _ROWS or is_changed:
+        if is_full or key != self._key or file_mark(self._path) != self._mark:
             self._key = key
             self._table = SCHEMA.empty_table()
             self._path = self._folder / key[1] / f"{first['time']:%H%M%S.%f}-{os.getpid()}.parquet"
@@ -250,7 +248,7 @@ class PredictionLog:
             for _, _, image in batch:
                 self._waiting.popleft()
                 self._held -= _ROW_BYTES + len(image)
-        self._added += self._mark[-1]
+        self._added += sum(self._mark[-1:])
         if self._added > self._max_bytes / 20:  # Listing the files takes a while.
             self._added = 0
             files = [*_files(self._folder), *self._folder.glob(_IMAGES)]
@@ -262,9 +260,8 @@ def _locked(folder: Path) -> AbstractContextManager[None]:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is not a folder", next="name another for the log: --log DIR")
     folder.mkdir(parents=True, exist_ok=True)
-    problem = f"other processes have locked {folder} for {_LOCK_TIMEOUT_SECONDS:g} seconds"
-    refusal = LockedError(problem, next="the same command again")
-    return hold_lock(folder / ".lock", refusal, timeout=_LOCK_TIMEOUT_SECONDS)
+    refusal = LockedError(f"other processes have locked {folder}", next="the same command again")
+    return hold_lock(folder / ".lock", refusal, timeout=10)
 
 
 def _save(table: pa.Table, path: Path) -> None:
@@ -356,7 +353,7 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
                 if path.stem in ids:
                     path.unlink()
     except (PixmillError, OSError) as error:
-        missed.append(f"{folder}: {getattr(error, 'strerror', error)}")
+        missed.append(f"{folder}: {getattr(error, 'message', error)}")
     return missed
 
 

@@ -143,17 +143,14 @@ class LoadedModel:
             self._service.submit_all([PredictionRequest(image, is_idle) for image in images])
         )
 
-    def answer_later(self, image: bytes, then: Callable[[Answer | None], None]) -> None:
-        """Predict an image in the background, and pass on the answer; ``None`` without one."""
-
-        def pass_on(done: Future[Any]) -> None:
-            found = None if done.exception() else done.result()
-            then(found if isinstance(found, Answer) else None)
-
+    def answer_later(self, image: bytes, then: Callable[[object], None]) -> None:
+        """Predict an image in the background, and pass on the answer, or why there is none."""
         try:
-            self._service.submit(PredictionRequest(image)).add_done_callback(pass_on)
-        except ServiceFullError:
-            then(None)
+            future = self._service.submit(PredictionRequest(image))
+        except ServiceFullError as error:
+            then(error)
+        else:
+            future.add_done_callback(lambda done: then(done.exception() or done.result()))
 
     def vector(self, image: bytes) -> Future[Any]:
         """Return a future of the result of :func:`pixmill.models.nearest.vector_of`.

@@ -100,6 +100,7 @@ def test_an_image_goes_everywhere_and_does_not_return(
     for copy in (
         "reports/compare.html",
         "reports/watch.html",
+        ".pixmill/watch/d/2026-11-30/1.parquet",
         ".pixmill/scrape/browser/profile-1/Cache/1",
         ".pixmill/scrape/probe/1/page.html",
         ".dvc/tmp/exps/tmp1/data/1",

@@ -38,6 +38,7 @@ _OTHERS = (
     ".pixmill/scrape/browser/profile-*",
     ".pixmill/scrape/probe",
     ".pixmill/review/features/*.sqlite*",
+    ".pixmill/watch",
     "reports/compare.html",
     "reports/watch.html",
     "reports/promote.html",

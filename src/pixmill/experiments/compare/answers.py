@@ -16,6 +16,7 @@ from pixmill.core.words import join_names
 from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.heads import Head, head_of
+from pixmill.metrics.arrays import Bools, Floats, Ints
 from pixmill.metrics.probabilities import check_unit_interval, normalise
 
 MAX_CLASSES = 5
@@ -39,9 +40,9 @@ class SplitAnswers:
     """
 
     ids: pd.Index
-    actual: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
-    thresholds: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    actual: Ints
+    values: Floats
+    thresholds: Floats = field(default_factory=lambda: np.empty(0))
     task: str = "one_label"
 
     def at(self, ids: pd.Index) -> SplitAnswers:
@@ -59,18 +60,18 @@ class SplitAnswers:
         return np.asarray(self.values >= self.thresholds)
 
     @property
-    def right(self) -> npt.NDArray[np.bool_]:
+    def right(self) -> Bools:
         """Which images are right; of several labels, all that are known."""
         agree = (self.said == self.actual) | (self.actual < 0)
         return np.asarray(agree.reshape(len(self.ids), -1).all(axis=1))
 
-    def known(self, first: int) -> npt.NDArray[np.bool_]:
+    def known(self, first: int) -> Bools:
         """Return for which images the right answer about the first labels is known."""
         if self.actual.ndim == 1:
             return self.actual < first
         return np.asarray((self.actual[:, :first] >= 0).any(axis=1))
 
-    def with_targets(self, actual: npt.NDArray[np.int64]) -> SplitAnswers:
+    def with_targets(self, actual: Ints) -> SplitAnswers:
         """Return the predictions with other targets."""
         return replace(self, actual=actual)
 

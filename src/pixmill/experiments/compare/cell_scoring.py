@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.class_scoring import DIGITS, Pair, sort_flips
-from pixmill.metrics.arrays import Floats
+from pixmill.metrics.arrays import Floats, Groups
 from pixmill.metrics.cells import cell_losses, cell_scores, label_scores, resampled_cell_scores
 from pixmill.metrics.paired_cells import paired_cell_differences
 from pixmill.metrics.significance import Difference
@@ -62,7 +61,7 @@ class CellScoring:
         self,
         metric: str,
         answers: SplitAnswers,
-        groups: npt.NDArray[np.intp],
+        groups: Groups,
         weights: Sequence[Floats] = (),
         averaged: int | None = None,  # noqa: ARG002 (classes need it)
     ) -> tuple[float | None, Floats]:

@@ -14,7 +14,7 @@ import pandas as pd
 from pixmill.core.params import EvaluateParams
 from pixmill.experiments.compare.answers import SplitAnswers, clusters_of
 from pixmill.experiments.compare.comparison import Revision
-from pixmill.metrics.arrays import Bools, Floats
+from pixmill.metrics.arrays import Bools, Floats, Groups, Ints
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, weighted_scores
@@ -163,7 +163,7 @@ class ClassScoring:
         self,
         metric: str,
         answers: SplitAnswers,
-        groups: npt.NDArray[np.intp],
+        groups: Groups,
         weights: Sequence[Floats] = (),
         averaged: int | None = None,
     ) -> tuple[float | None, Floats]:
@@ -197,9 +197,7 @@ class ClassScoring:
         return answers.said.astype(np.float64) if is_f1 else answers.values
 
 
-def find_answered(
-    revision: Revision, ids: pd.Index, values: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_] | None:
+def find_answered(revision: Revision, ids: pd.Index, values: Floats) -> Bools | None:
     """Return which images a model answers: not below its threshold, nor unlike its training images.
 
     Args:
@@ -215,7 +213,7 @@ def find_answered(
     predictions = revision.predictions
     if not threshold or predictions is None:
         return None
-    answered: npt.NDArray[np.bool_] = values.max(axis=1) >= threshold
+    answered: Bools = values.max(axis=1) >= threshold
     if "unlike" in predictions:
         answered &= ~ids.isin(predictions.loc[predictions["unlike"].eq(True), "id"])
     return answered
@@ -261,8 +259,6 @@ def _compare_coverage(pair: Pair) -> tuple[dict[str, Difference], str]:
     return found, ""
 
 
-def _confusion(
-    actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int
-) -> npt.NDArray[np.int64]:
+def _confusion(actual: Ints, predicted: Ints, classes: int) -> Ints:
     cells = np.bincount(actual * classes + predicted, minlength=classes * classes)
     return cells.reshape(classes, classes).astype(np.int64)

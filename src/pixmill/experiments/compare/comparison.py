@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from pixmill.metrics.arrays import Ints
 from pixmill.metrics.significance import Difference, McNemar
 from pixmill.tracking.run_lookup import MlflowRun
 
@@ -198,7 +197,7 @@ class Numbers:
     steps: tuple[Step, ...]
     flips: pd.DataFrame
     mcnemar: McNemar | None = None
-    confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
+    confusion: tuple[Ints, Ints] | None = None
     reliability: tuple[pd.DataFrame, pd.DataFrame] | None = None
     coverage: tuple[pd.DataFrame, pd.DataFrame] | None = None
     remark: str = ""

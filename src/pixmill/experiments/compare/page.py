@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from markupsafe import Markup
 
@@ -29,6 +28,7 @@ from pixmill.experiments.compare.view import (
     labels_of,
     rows_of,
 )
+from pixmill.metrics.arrays import Ints
 from pixmill.pages.chart import MAX_MATRIX_CLASSES, shade
 from pixmill.pages.thumbnails import Thumbnail, each_thumbnail, take_until_full
 from pixmill.split import straddling
@@ -63,7 +63,7 @@ _MAX_CURVES = 6
 """Columns of ``curves.csv`` that are drawn."""
 
 
-Matrices = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Matrices = tuple[Ints, Ints]
 """Confusion matrices of base and head."""
 
 

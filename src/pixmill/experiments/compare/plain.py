@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import cells_of
@@ -17,6 +16,7 @@ from pixmill.experiments.compare.answers import MAX_CLASSES, head_of_table
 from pixmill.experiments.compare.comparison import Comparison
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.heads import Head
+from pixmill.metrics.arrays import Bools
 from pixmill.metrics.significance import mcnemar
 
 _UNDECIDED = "No clear difference"
@@ -211,6 +211,6 @@ def _rest(tested: pd.DataFrame, shared: pd.Index, kind: Head, labels: Sequence[s
     return Group(len(own), int(kind.right(own["label"], own["predicted"], labels).sum()))
 
 
-def _are_known(texts: pd.Series[str], labels: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _are_known(texts: pd.Series[str], labels: Sequence[str]) -> Bools:
     """Return for which images the right answer about any of the labels is known."""
     return np.array([not cells_of(text).keys().isdisjoint(labels) for text in texts], bool)

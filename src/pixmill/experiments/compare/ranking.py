@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.files.workspace import Workspace
@@ -29,6 +28,7 @@ from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import NOT_OF_MODEL, SEED, TrainedModel, read_models
 from pixmill.experiments.compare.verdict import give_verdict
+from pixmill.metrics.arrays import Floats, Groups
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers, group_weights
@@ -228,7 +228,7 @@ def rank_models(
     models: Sequence[TrainedModel],
     answers: Mapping[str, SplitAnswers],
     truth: SplitAnswers,
-    groups: npt.NDArray[np.intp],
+    groups: Groups,
     *,
     metric: str,
     confidence: float,
@@ -276,7 +276,7 @@ def _measure_all(
     models: Sequence[TrainedModel],
     answers: Mapping[str, SplitAnswers],
     truth: SplitAnswers,
-    groups: npt.NDArray[np.intp],
+    groups: Groups,
     metric: str,
     width: float,
 ) -> tuple[list[list[_Training]], list[RankedModel]]:
@@ -302,8 +302,8 @@ def _measure_all(
 def _make_row(
     trainings: Sequence[_Training],
     metric: str,
-    drawn: npt.NDArray[np.float64],
-    groups: npt.NDArray[np.intp],
+    drawn: Floats,
+    groups: Groups,
     confidence: float,
 ) -> RankedModel:
     """Return the row of a recipe; ``trainings`` are sorted, ``drawn`` are draws of their mean."""
@@ -327,11 +327,11 @@ class _Training:
 
     model: TrainedModel
     value: float
-    drawn: npt.NDArray[np.float64]
-    deciding: npt.NDArray[np.float64]
+    drawn: Floats
+    deciding: Floats
 
 
-def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray[np.float64]:
+def _draw(columns: Sequence[Floats], place: int) -> Floats:
     """Return the draws of the mean of several trainings.
 
     With five or more, each draw resamples the trainings, too.

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.experiments.compare.comparison import MEASURES, Numbers, SliceNumbers
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints
 from pixmill.metrics.paired_accuracy import accuracy_differences
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.significance import holm
@@ -25,14 +25,14 @@ VALUES = ("class", *_TEXTS.values())
 _MAX_VALUES = 100
 """Most frequent values of a column that are slices; an untrusted manifest may have any number."""
 
-_Cut = tuple[str, Sequence[str], npt.NDArray[np.integer]]
+_Cut = tuple[str, Sequence[str], Ints]
 """A dimension, the names of its slices, and the index of each image's slice (-1: none)."""
 
 
 def compare_slices(
-    actual: npt.NDArray[np.integer],
-    right: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
-    clusters: npt.ArrayLike,
+    actual: Ints,
+    right: tuple[Bools, Bools],
+    clusters: ArrayLike,
     manifest: pd.DataFrame | None,
     ids: pd.Index,
     labels: Sequence[str],
@@ -99,7 +99,7 @@ def changed_slices(numbers: Numbers) -> list[SliceNumbers]:
 
 
 def _cuts(
-    actual: npt.NDArray[np.integer],
+    actual: Ints,
     manifest: pd.DataFrame | None,
     ids: pd.Index,
     labels: Sequence[str],
@@ -126,7 +126,7 @@ def _cuts(
             yield column.replace("_", " "), *_quarters(numbers)
 
 
-def _quarters(values: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[np.integer]]:
+def _quarters(values: Floats) -> tuple[list[str], Ints]:
     """Return the names of the ranges, and the range of each value.
 
     Fewer than four if many values are equal.
@@ -139,7 +139,7 @@ def _quarters(values: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[n
     return names, np.where(known, np.searchsorted(bounds, values), -1)
 
 
-def _as_text(bounds: npt.NDArray[np.float64]) -> list[str]:
+def _as_text(bounds: Floats) -> list[str]:
     """Return numbers as text, with enough digits to be distinct."""
     for digits in range(3, 17):
         least = 10 ** (digits - 1)

@@ -19,6 +19,9 @@ from pixmill.core.words import count, first_of
 from pixmill.images.parts import PARTS
 
 Texts = npt.NDArray[np.object_]
+Rows = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 _NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")
 """Number of an image of one product: ``_1``, ``-02`` or `` (3)``; longer numbers come from cameras.
@@ -39,7 +42,7 @@ _MAX_NAMED = 3
 _REFERRAL = re.compile(r"/ref=.*$")
 """Referral part of URLs of Amazon."""
 
-Pairs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Pairs = tuple[Rows, Rows]
 """Rows of the first and of the second image of each pair of near-duplicates."""
 
 Sides = npt.NDArray[np.int8]
@@ -258,13 +261,13 @@ def place(name: str, salt: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def places(names: Iterable[str], salt: str) -> npt.NDArray[np.float64]:
+def places(names: Iterable[str], salt: str) -> Floats:
     """Return the :func:`place` of each name."""
     found = b"".join([hashlib.sha256(f"{salt}{name}".encode()).digest()[:8] for name in names])
     return np.frombuffer(found, ">u8") / 2.0**64
 
 
-def sides_of(at: npt.NDArray[np.float64], *, val: float, test: float) -> Sides:
+def sides_of(at: Floats, *, val: float, test: float) -> Sides:
     """Return the split of each image.
 
     An image keeps its split when others are added or removed. Test comes first, so changing the
@@ -278,7 +281,7 @@ def sides_of(at: npt.NDArray[np.float64], *, val: float, test: float) -> Sides:
     return np.where(at < test, TEST, np.where(at < test + val, VAL, TRAIN)).astype(np.int8)
 
 
-def keep_given(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val: float) -> Sides:
+def keep_given(sides: Sides, given: Sides, at: Floats, *, val: float) -> Sides:
     """Return the splits, replaced by predefined ones where they exist.
 
     Without a predefined validation split, it is drawn from the predefined training split.

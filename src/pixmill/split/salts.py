@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.cells import NO, YES, Matrix
 from pixmill.core.params import SplitParams
-from pixmill.split.grouping import TEST, VAL, places, sides_of
+from pixmill.split.grouping import TEST, VAL, Flags, Floats, places, sides_of
 
 _MAX_HASHES = 5_000_000
 """Images times salts that are hashed, in a few seconds; at least :data:`_MIN_SALTS` are tried."""
@@ -41,8 +40,8 @@ def choose_salt(cells: Matrix, names: Sequence[str], params: SplitParams) -> str
 
 
 def deviations(
-    answers: npt.NDArray[np.bool_], names: Sequence[str], params: SplitParams, salts: Sequence[str]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    answers: Flags, names: Sequence[str], params: SplitParams, salts: Sequence[str]
+) -> tuple[Floats, Floats]:
     """Return how many images of each answer are in test and val, and how far that is from its share.
 
     Args:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import Task, by_label
@@ -22,7 +21,11 @@ from pixmill.split.grouping import (
     TEST,
     TRAIN,
     VAL,
+    Flags,
     Pairs,
+    Rows,
+    Sides,
+    Texts,
     clusters,
     folds_of,
     given_sides,
@@ -33,8 +36,6 @@ from pixmill.split.grouping import (
 )
 from pixmill.split.labelling import LABELLINGS, Answer, OneLabel, answers_of, show_answer
 from pixmill.split.straddling import REASONS, SplitConstraints, straddlers
-
-Texts = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def _rows(pairs: pd.DataFrame, ids: Texts) -> Pairs:
     return a[present], b[present]
 
 
-def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
+def _numbers(names: pd.Series) -> Rows:
     """Return a number per name, -1 for names that occur once."""
     shared = names.notna() & names.duplicated(keep=False)
     return pd.factorize(names.where(shared))[0].astype(np.int64)
@@ -228,12 +229,12 @@ def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
 
 def _complete(
     manifest: pd.DataFrame,
-    kept: npt.NDArray[np.int64],
+    kept: Rows,
     dropped: pd.DataFrame,
-    sides: npt.NDArray[np.int8],
+    sides: Sides,
     pairs: Pairs,
     names: Texts | None,
-    corrected: npt.NDArray[np.bool_],
+    corrected: Flags,
     params: SplitParams,
 ) -> pd.DataFrame:
     """Return the manifest with the columns that split adds or changes."""

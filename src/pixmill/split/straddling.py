@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from pixmill.split.grouping import TRAIN, VAL, Sides
+from pixmill.split.grouping import TRAIN, VAL, Flags, Rows, Sides
 
 REASONS = {
     "straddles": (
@@ -18,8 +17,6 @@ REASONS = {
     ),
 }
 """Reasons of split; the manifest has ``<reason>:<id>`` with the id of the image that stays."""
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class SplitConstraints:
     sets: Sequence[Rows] = ()
 
 
-def nearest(wanted: npt.NDArray[np.bool_], links: SplitConstraints) -> Rows:
+def nearest(wanted: Flags, links: SplitConstraints) -> Rows:
     """Return the row of the first wanted image that each image is linked to; n for none.
 
     A wanted image that is in a set may find itself.

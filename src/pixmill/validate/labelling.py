@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import (
@@ -27,13 +26,11 @@ from pixmill.core.cells import (
 from pixmill.core.decided_cells import DecidedCells
 from pixmill.core.decisions import Decided, Row
 from pixmill.validate.shortcuts import find_shortcuts
-from pixmill.validate.sightings import SightingIndex
+from pixmill.validate.sightings import SightingIndex, Texts
 from pixmill.validate.tables import REPEATED, class_table
 
 if TYPE_CHECKING:
     from pixmill.validate.verdicts import Rulings
-
-Words = npt.NDArray[np.object_]
 
 _MAX_PAIRS = 40
 """Pairs of labels whose co-occurrence is listed."""
@@ -87,7 +84,7 @@ class OneLabel:
         """
         return rulings, seen, None
 
-    def comparable(self, labels: Words) -> Words:
+    def comparable(self, labels: Texts) -> Texts:
         """Return what must be equal in copies of an image."""
         return labels
 
@@ -161,7 +158,7 @@ class SeveralLabels(OneLabel):
         unlike = np.full_like(seen.label, -1)
         return replace(rulings, labels=labels), replace(seen, label=unlike), found
 
-    def comparable(self, labels: Words) -> Words:
+    def comparable(self, labels: Texts) -> Texts:
         """Return nothing: copies may have different cells."""
         return np.full_like(labels, "")
 

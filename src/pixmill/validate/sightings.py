@@ -24,6 +24,10 @@ from pixmill.core.manifest import TEXT
 
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
+Texts = npt.NDArray[np.object_]
+
+Ranks = npt.NDArray[np.int8]
+"""Indices in :data:`PARTS`."""
 
 PARTS = ("", "train", "val", "test")
 """Predefined splits by rank, after the empty string for none."""
@@ -54,9 +58,9 @@ class SightingIndex:
     labelled: Flags
     row: Indices
     label: Indices
-    labels: npt.NDArray[np.object_]
+    labels: Texts
     address: Indices
-    part: npt.NDArray[np.int8]
+    part: Ranks
     addresses: pa.ChunkedArray
 
     def kinds(self, sets: Indices, count: int, of: Indices) -> Indices:
@@ -77,7 +81,7 @@ class SightingIndex:
         unique = np.unique(found[known] * width + of[known])
         return unique // width, unique % width
 
-    def parts(self, count: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+    def parts(self, count: int) -> tuple[Ranks, Ranks]:
         """Return the lowest and the highest predefined split of each image, 0 for none."""
         known = self.part > 0
         first = np.full(count, len(PARTS), np.int8)

@@ -23,6 +23,7 @@ from pixmill.images.depth import PROBABILITIES, Window, find_window
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
 from pixmill.images.verified_reading import Source, UndecodableError, load_source, read_verified
+from pixmill.validate.sightings import Flags
 
 RECORD = np.dtype(
     [
@@ -48,6 +49,9 @@ RECORD = np.dtype(
 
 For images of 8 bits, ``values`` and ``window`` are zero.
 """
+
+Records = npt.NDArray[np.void]
+"""Measures of images, each a :data:`RECORD`."""
 
 _CHUNK = 512
 """Images per read and write of the cache; a killed run loses at most so many measurements."""
@@ -116,7 +120,7 @@ class Survey:
     window: Window | None
 
 
-def tabulate(records: npt.NDArray[np.void], deep: npt.NDArray[np.bool_] | None = None) -> Survey:
+def tabulate(records: Records, deep: Flags | None = None) -> Survey:
     """Convert records to columns; values of failures are null.
 
     Args:
@@ -155,7 +159,7 @@ def tabulate(records: npt.NDArray[np.void], deep: npt.NDArray[np.bool_] | None =
     return Survey(frame, hashes, records["grey"], shared["values"], window or None)
 
 
-def _text(values: npt.NDArray[np.bytes_], absent: npt.NDArray[np.bool_]) -> pa.Array:
+def _text(values: npt.NDArray[np.bytes_], absent: Flags) -> pa.Array:
     return pa.array(np.ascontiguousarray(values), mask=absent).cast(pa.large_string())
 
 
@@ -192,7 +196,7 @@ def survey(
     limits: RowLimits | None = None,
     scratch: Path | None = None,
     workers: int | None = None,
-    labelled: npt.NDArray[np.bool_] | None = None,
+    labelled: Flags | None = None,
 ) -> Survey:
     """Measure every image, or read its measurements from the cache.
 
@@ -219,7 +223,7 @@ def survey(
     with contextlib.ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
 
-        def run(rows: pd.DataFrame, window: Window | None) -> npt.NDArray[np.void]:
+        def run(rows: pd.DataFrame, window: Window | None) -> Records:
             tasks = _rows(rows, folder, max_pixels, window, cache)
             lost = None if limits is None else lambda _, loss: (pack(loss), False)
             results = map_batches(
@@ -241,7 +245,7 @@ def survey(
 
 def _collect(
     names: pd.Series, results: Iterator[tuple[bytes, bool]], cache: Cache | None
-) -> npt.NDArray[np.void]:
+) -> Records:
     """Return the records of images, and write those to cache."""
     records = np.empty(len(names), RECORD)
     fresh: dict[bytes, bytes] = {}

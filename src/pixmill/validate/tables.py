@@ -17,7 +17,7 @@ import pandas as pd
 from pixmill.core.cells import show_cells
 from pixmill.core.words import count
 from pixmill.images.likeness.similarity import Compared, correlations
-from pixmill.validate.sightings import PARTS, SightingIndex
+from pixmill.validate.sightings import PARTS, Flags, Indices, SightingIndex, Texts
 from pixmill.validate.verdicts import Verdicts
 
 _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
@@ -38,7 +38,6 @@ REPEATED = ("id", "kind", "images", "addresses", "labels")
 
 LEAKS = ("id", "part", "place", "other", "other_part", "other_place")
 
-Indices = npt.NDArray[np.int64]
 
 LOOKALIKES = ("found", "similarity", "apart")
 
@@ -65,7 +64,7 @@ _MAX_SIMILARITY = 0.9999
 def image_table(
     images: pd.DataFrame,
     *,
-    settled: npt.NDArray[np.bool_],
+    settled: Flags,
     repeated: pd.DataFrame,
     leaks: pd.DataFrame,
     min_sharpness: float,
@@ -109,9 +108,7 @@ def image_table(
     return table.loc[~dropped].reset_index(drop=True)
 
 
-def pair_table(
-    pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]
-) -> pd.DataFrame:
+def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: Flags) -> pd.DataFrame:
     """Return the near-duplicate pairs with their labels, but none that decisions keep.
 
     Args:
@@ -251,9 +248,7 @@ def _numbers(chosen: Indices, count: int) -> Indices:
     return numbers
 
 
-def _labels(
-    of: Indices, count: int, labels: npt.NDArray[np.object_], seen: SightingIndex
-) -> list[str]:
+def _labels(of: Indices, count: int, labels: Texts, seen: SightingIndex) -> list[str]:
     """Return the labels of each set of images, including those of their sightings."""
     owners, codes = seen.pairs(of, seen.label)
     named = np.flatnonzero((of >= 0) & (labels != None))  # noqa: E711 (elementwise)
@@ -317,14 +312,14 @@ def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: SightingIndex) ->
     )
 
 
-def _names(parts: pd.Series[int]) -> npt.NDArray[np.object_]:
-    names: npt.NDArray[np.object_] = np.array(PARTS, dtype=object)[parts]
+def _names(parts: pd.Series[int]) -> Texts:
+    names: Texts = np.array(PARTS, dtype=object)[parts]
     return names
 
 
 def _places(
     images: pd.DataFrame, address: pd.Series[str], rows: pd.Series[int], parts: pd.Series[int]
-) -> npt.NDArray[np.object_]:
+) -> Texts:
     """Return the address of each image in a split, or its path if no address is known."""
     known = address.reindex(pd.MultiIndex.from_arrays([rows, parts])).to_numpy(dtype=object)
     files = images["path"].iloc[rows].to_numpy(dtype=object)
@@ -335,7 +330,7 @@ def find_lookalikes(
     pairs: pd.DataFrame,
     repeats: Indices,
     *,
-    labels: npt.NDArray[np.object_],
+    labels: Texts,
     greys: npt.NDArray[np.uint8],
     kept: int,
     similarity: float,
@@ -373,7 +368,7 @@ def find_lookalikes(
 
 
 def _pairs_among(
-    rows: Indices, labels: npt.NDArray[np.object_], greys: npt.NDArray[np.uint8], similarity: float
+    rows: Indices, labels: Texts, greys: npt.NDArray[np.uint8], similarity: float
 ) -> pd.DataFrame:
     """Return the pairs of similar images among some rows, without mirroring."""
     compared = Compared(greys[rows])

@@ -31,6 +31,7 @@ from pixmill.validate.sightings import (
     PARTS,
     Flags,
     Indices,
+    Ranks,
     SightingIndex,
     collect_seen,
     match_decisions,
@@ -293,7 +294,7 @@ def _named(images: pd.DataFrame) -> pd.DataFrame:
     return named.explode().astype(labels.dtype).to_frame()
 
 
-def _parts(rows: pd.DataFrame, seen: SightingIndex, rulings: Rulings) -> npt.NDArray[np.int8]:
+def _parts(rows: pd.DataFrame, seen: SightingIndex, rulings: Rulings) -> Ranks:
     """Return the index of each image's predefined split in :data:`PARTS`; the highest one wins.
 
     A split given with a label is for images that came without one.

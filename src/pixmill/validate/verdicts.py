@@ -13,9 +13,7 @@ from pixmill.core.cells import cells_of, show_cells
 from pixmill.core.decisions import Decided, Row
 from pixmill.core.params import ValidateParams
 from pixmill.validate.reasons import UNREADABLE, reason
-from pixmill.validate.sightings import PARTS, Flags, Indices, SightingIndex
-
-Words = npt.NDArray[np.object_]
+from pixmill.validate.sightings import PARTS, Flags, Indices, Ranks, SightingIndex, Texts
 
 _PLACEHOLDER_LABELS = 3
 """Minimum number of labels of a placeholder; a wrong label gives two."""
@@ -55,7 +53,7 @@ class DuplicateSets:
 
 def find_twins(
     images: pd.DataFrame,
-    labels: npt.NDArray[np.object_],
+    labels: Texts,
     *,
     claims: Flags,
     settled: Flags,
@@ -139,11 +137,11 @@ class Rulings:
         moved: Number of images that came with another label than people gave them.
     """
 
-    labels: Words
-    fates: Words
+    labels: Texts
+    fates: Texts
     disputed: Flags
     unlabelled: Flags
-    parts: npt.NDArray[np.int8]
+    parts: Ranks
     moved: int
 
 
@@ -190,21 +188,19 @@ class Verdicts:
         powerless: Decisions that could not be applied, each with an explanation.
     """
 
-    reasons: Words
-    labels: Words
+    reasons: Texts
+    labels: Texts
     settled: Flags
     twins: DuplicateSets
     powerless: Sequence[tuple[Row, str]]
 
     @property
-    def kept(self) -> npt.NDArray[np.bool_]:
+    def kept(self) -> Flags:
         """Mask of kept images."""
-        kept: npt.NDArray[np.bool_] = self.reasons == None  # noqa: E711 (elementwise)
+        kept: Flags = self.reasons == None  # noqa: E711 (elementwise)
         return kept
 
-    def without(
-        self, repeats: npt.NDArray[np.int64], ids: pd.Series[str], labels: Words
-    ) -> Verdicts:
+    def without(self, repeats: Indices, ids: pd.Series[str], labels: Texts) -> Verdicts:
         """Return the verdicts with all but one of very many near-duplicates dropped.
 
         If they have several labels, all are dropped as placeholders.
@@ -288,7 +284,7 @@ def judge(
     return Verdicts(reasons, labels, settled, twins, powerless)
 
 
-def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None:
+def _compare(reasons: Texts, twins: DuplicateSets, images: pd.DataFrame) -> None:
     """Add the reasons that depend on other images."""
     ids = images["id"]
     parts = images["part"].to_numpy()
@@ -305,7 +301,7 @@ def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None
 
 def _single_reasons(
     images: pd.DataFrame, rulings: Rulings, classes: Collection[str], params: ValidateParams
-) -> Words:
+) -> Texts:
     """Return the reason of each image that depends on no other; ``None`` if there is none."""
     failures = _texts(images["failure"])
     labels = rulings.labels
@@ -314,7 +310,7 @@ def _single_reasons(
         images[side].to_numpy(np.float64, na_value=np.nan) for side in ("width", "height")
     )
     small = (width < params.image_size.min_width) | (height < params.image_size.min_height)
-    rules: list[tuple[npt.NDArray[np.bool_], str | Words]] = [
+    rules: list[tuple[Flags, str | Texts]] = [
         (rulings.fates == "drop", "review"),
         (rulings.disputed, "disputed"),
         (rulings.unlabelled, "unlabelled"),
@@ -333,16 +329,16 @@ def _single_reasons(
     return reasons
 
 
-def _declared(labels: Words, classes: Collection[str]) -> Flags:
+def _declared(labels: Texts, classes: Collection[str]) -> Flags:
     """Return which images have only declared labels."""
     column = pd.Series(labels, dtype=object)
     good = [text for text in column.dropna().unique() if cells_of(text).keys() <= {*classes}]
     return column.isin(good).to_numpy()
 
 
-def _texts(column: pd.Series[str]) -> Words:
+def _texts(column: pd.Series[str]) -> Texts:
     """Return a text column as Python strings, ``None`` for null."""
-    texts: Words = column.to_numpy(dtype=object, copy=True)
+    texts: Texts = column.to_numpy(dtype=object, copy=True)
     texts[column.isna().to_numpy()] = None
     return texts
 

@@ -15,7 +15,7 @@ from pixmill.core.decisions import (
     disputes,
     group_rows,
     label_as,
-    match_rows,
+    match_images,
     merge_rows,
     parse_rows,
     render_rows,
@@ -104,11 +104,12 @@ def test_images_are_matched_by_all_spellings() -> None:
         Row("data/coat/1.png", "", "keep"),
         Row("http://shop.test/2", "", "drop"),
     ]
-    found, gone = match_rows([*table, Row(C, "coat")], names)
+    table.append(Row(C, "coat"))
+    found = group_rows(table, match_images(table, names))
     assert found[A].label == "coat"
     assert found[A].fate == "keep"
     assert found[B].fate == "drop"
-    assert gone == [Row(C, "coat")]
+    assert found[C].rows == (Row(C, "coat"),)
 
 
 @pytest.mark.parametrize(
@@ -117,12 +118,12 @@ def test_images_are_matched_by_all_spellings() -> None:
 def test_contradiction_names_both_lines(second: Row) -> None:
     table = [Row(A, "", "keep", by="ann", line=2), replace(second, line=5)]
     with pytest.raises(DecisionsError, match=r"line 5: .*keep in line 2 by ann"):
-        match_rows(table, [Names(A, ("data/1.png",))])
+        group_rows(table, match_images(table, [Names(A, ("data/1.png",))]))
 
 
 def test_abbreviation_of_two_images_is_refused() -> None:
     with pytest.raises(DecisionsError, match="matches 2"):
-        match_rows([Row("a" * 8, "", "drop")], [Names(A, ()), Names("a" * 63 + "b", ())])
+        match_images([Row("a" * 8, "", "drop")], [Names(A, ()), Names("a" * 63 + "b", ())])
 
 
 @pytest.mark.parametrize(

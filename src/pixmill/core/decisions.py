@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
@@ -283,42 +283,43 @@ def require_labels(rows: Iterable[Row], classes: Sequence[str]) -> None:
     raise _refusal(first.line, f"one of the labels {first_of(classes)}", received)
 
 
-def match_rows(
-    rows: Iterable[Row], images: Iterable[Names], kind: type[Decided] = Decided
-) -> tuple[dict[str, Decided], list[Row]]:
-    """Find the image of each row.
-
-    Identical rows, which merging two branches may produce, count once.
+def match_images(rows: Iterable[Row], images: Iterable[Names]) -> dict[str, str]:
+    """Return the ids of the images that rows name, by what the rows name.
 
     Args:
         rows: The rows.
-        images: Images that rows may refer to.
-        kind: From :func:`pixmill.core.decided_cells.decided_of`. Default: that of one label an image.
-
-    Returns:
-        What is decided by image id, and the rows whose image does not exist.
+        images: Images that rows may refer to; what names none of them is missing.
 
     Raises:
-        DecisionsError: A row matches several images, or two rows about one image and label
-            contradict each other; with several labels an image, only ``keep`` and ``drop`` do.
+        DecisionsError: A row matches several images.
     """
     by_name: dict[str, set[str]] = defaultdict(set)
     for image in images:
         for name in (image.id[:MIN_ID_LENGTH], *image.places):
             by_name[name].add(image.id)
-    found: dict[str, dict[_Question, Row]] = defaultdict(dict)
-    gone: dict[_Question, Row] = {}
+    found = {}
     for row in rows:
-        ids = ids_of(row.image, by_name)
+        ids = {*by_name[row.image]}
+        if is_id(row.image):
+            same = by_name[row.image[:MIN_ID_LENGTH]]
+            ids.update(name for name in same if name.startswith(row.image))
         if len(ids) > 1:
             raise _refusal(row.line, "one image", f"{row.image!r}, which matches {len(ids)}")
         if ids:
-            row = replace(row, image=ids.pop())
-            _add(found[row.image], row, kind)
-        else:
-            _add(gone, row, kind)
-    decided = {name: kind(tuple(of.values())) for name, of in found.items()}
-    return decided, list(gone.values())
+            found[row.image] = ids.pop()
+    return found
+
+
+def with_ids(rows: Iterable[Row], ids: Mapping[str, str]) -> Iterator[Row]:
+    """Yield rows with the ids of their images.
+
+    Args:
+        rows: The rows.
+        ids: Ids by other spellings; an image without one is known by its spelling.
+    """
+    for row in rows:
+        name = ids.get(row.image, row.image)
+        yield row if row.image == name else replace(row, image=name)
 
 
 def group_rows(
@@ -326,20 +327,21 @@ def group_rows(
 ) -> dict[str, Decided]:
     """Return what is decided by image.
 
+    Identical rows, which merging two branches may produce, count once.
+
     Args:
         rows: The rows.
         ids: Ids by other spellings, from :func:`pixmill.core.spellings.resolve`; an image without
             one is known by its spelling.
-        kind: As for :func:`match_rows`.
+        kind: From :func:`pixmill.core.decided_cells.decided_of`. Default: that of one label an image.
 
     Raises:
-        DecisionsError: Two rows about one image and label contradict each other, as in
-            :func:`match_rows`.
+        DecisionsError: Two rows about one image and label contradict each other; with several
+            labels an image, only ``keep`` and ``drop`` do.
     """
     found: dict[str, dict[_Question, Row]] = defaultdict(dict)
-    for row in rows:
-        name = ids.get(row.image, row.image)
-        _add(found[name], row if row.image == name else replace(row, image=name), kind)
+    for row in with_ids(rows, ids):
+        _add(found[row.image], row, kind)
     return {name: kind(tuple(of.values())) for name, of in found.items()}
 
 
@@ -460,9 +462,8 @@ def _merge_changes(ours: tuple[Row, ...], theirs: tuple[Row, ...]) -> list[Row]:
 
 def _by_key(rows: Iterable[Row], ids: Mapping[str, str]) -> dict[Key, tuple[Row, ...]]:
     found: dict[Key, dict[Row, None]] = defaultdict(dict)
-    for row in rows:
-        same = replace(row, image=ids.get(row.image, row.image))
-        found[same.key][same] = None
+    for row in with_ids(rows, ids):
+        found[row.key][row] = None
     return {key: tuple(sorted(of, key=render_row)) for key, of in found.items()}
 
 
@@ -473,15 +474,6 @@ def _add(rows: dict[_Question, Row], row: Row, kind: type[Decided]) -> None:
     if (other.answer, other.split) != (row.answer, row.split):
         named = f"{other} in line {other.line}" + (f" by {other.by}" if other.by else "")
         raise _refusal(row.line, f"one answer per image and label ({named})", str(row))
-
-
-def ids_of(image: str, by_name: Mapping[str, Collection[str]]) -> set[str]:
-    """Return the ids of the images that a row's text names."""
-    ids = set(by_name.get(image, ()))
-    if is_id(image):
-        same = by_name.get(image[:MIN_ID_LENGTH], ())
-        ids.update(name for name in same if name.startswith(image))
-    return ids
 
 
 def is_id(image: str) -> bool:

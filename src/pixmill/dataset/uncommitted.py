@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.decisions import FILE as DECISIONS
-from pixmill.core.decisions import Row
+from pixmill.core.decisions import with_ids
 from pixmill.core.errors import DataError, DecisionsError, ParamsError
 from pixmill.core.metadata import FILE
 from pixmill.core.params import parse_yaml, read_text
@@ -374,16 +374,12 @@ def _compare_decisions(root: Path, changed: Sequence[str]) -> _Difference:
     except (DataError, DecisionsError):
         return _SAME  # `pixmill doctor` reports it.
     ids = resolve(root, {row.image for row in (*old, *new)})
-    before = _with_ids(old, ids)
-    after = _with_ids(new, ids)
+    before = set(with_ids(old, ids))
+    after = set(with_ids(new, ids))
     known = {change.key[0] for action in logged for change in action.changes}
     known.update(row.image for row in after)
     gone = {row.image for row in before} - known
     return _Difference(len(gone), is_new=not after <= before)
-
-
-def _with_ids(rows: Sequence[Row], ids: Mapping[str, str]) -> set[Row]:
-    return {replace(row, image=ids.get(row.image, row.image)) for row in rows}
 
 
 def _is_applied(root: Path) -> bool:

@@ -18,7 +18,7 @@ from pixmill.core.decisions import (
     Row,
     group_rows,
     is_id,
-    match_rows,
+    match_images,
 )
 from pixmill.core.manifest import TEXT
 
@@ -168,10 +168,9 @@ def match_decisions(
     known = set(images["id"])
     others = [row for row in rows if row.image not in known]
     names = names_of({row.image for row in others}, images, sightings)
-    matched, gone = match_rows(others, names, kind)
-    found = [row for row in rows if row.image in known]
-    found += [row for of in matched.values() for row in of.rows]
-    return group_rows(found, {}, kind), gone
+    decided = group_rows(rows, match_images(others, names), kind)
+    gone = [name for name in decided if name not in known]
+    return decided, [row for name in gone for row in decided.pop(name).rows]
 
 
 def names_of(wanted: Collection[str], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:

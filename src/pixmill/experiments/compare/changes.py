@@ -175,7 +175,7 @@ def _read_decisions(revision: Revision, root: Path) -> set[tuple[str, ...]]:
         with contextlib.suppress(DecisionsError):
             rows += rows_of(text)
     ids = resolve(root, {row.image for row in rows})
-    return {(ids.get(row.image, row.image), row.label, row.answer, row.split) for row in rows}
+    return {(row.image, row.label, row.answer, row.split) for row in decisions.with_ids(rows, ids)}
 
 
 def _stages(

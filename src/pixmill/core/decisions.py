@@ -89,6 +89,10 @@ class Row:
         return self.by or "unknown"
 
 
+Changes = dict[Key, Row | None]
+"""New rows by key; ``None`` removes a row."""
+
+
 @dataclass(frozen=True)
 class Names:
     """Names of an image that a row may use.
@@ -360,7 +364,7 @@ def label_as(
     split: str = "",
     by: str = "",
     why: str = "",
-) -> dict[Key, Row | None]:
+) -> Changes:
     """Return the changes that give an image a label, or take it.
 
     Args:
@@ -374,7 +378,7 @@ def label_as(
     Returns:
         The new row by key; ``None`` removes a row.
     """
-    changes: dict[Key, Row | None] = {
+    changes: Changes = {
         row.key: None for row in (now.rows if now else ()) if row.answer in ("yes", "no")
     }
     if label is not None:
@@ -384,7 +388,7 @@ def label_as(
 
 def set_cell(
     image: str, label: str, answer: bool | None, *, split: str = "", by: str = "", why: str = ""
-) -> dict[Key, Row | None]:
+) -> Changes:
     """Return the change that answers whether an image has a label; its other labels stay.
 
     Args:
@@ -404,14 +408,12 @@ def set_cell(
     return {row.key: row}
 
 
-def set_fate(
-    image: str, fate: Literal["keep", "drop"], *, by: str = "", why: str = ""
-) -> dict[Key, Row | None]:
+def set_fate(image: str, fate: Literal["keep", "drop"], *, by: str = "", why: str = "") -> Changes:
     """Return the change that keeps or drops an image; its labels stay."""
     return {(image, ""): Row(image, "", fate, "", by, why)}
 
 
-def clear(now: Decided) -> dict[Key, Row | None]:
+def clear(now: Decided) -> Changes:
     """Return the changes that remove all rows of an image."""
     return {row.key: None for row in now.rows}
 

@@ -46,6 +46,9 @@ LOG = "inbox/decided.jsonl"
 _LOCK = "inbox/.decisions.lock"
 _LOCK_TIMEOUT_SECONDS = 10.0
 
+_Rows = dict[Key, tuple[Row, ...]]
+"""Rows by image and label: several where people disagree."""
+
 _LABELS = re.compile(r"""^task:[ ]*["']?labels\b""", re.MULTILINE)
 
 
@@ -145,7 +148,7 @@ class DecisionTable:
         self.log = root / LOG
         self._mark: tuple[int, ...] | None = None
         self._kind = Decided
-        self._rows: dict[Key, tuple[Row, ...]] = {}
+        self._rows: _Rows = {}
         self._lines: dict[Key, str] = {}
         self._decided: dict[str, Decided] = {}
         self._logged: tuple[tuple[int, ...], list[Action]] = ((), [])
@@ -330,9 +333,9 @@ class DecisionTable:
             self._set(key, now)
         self._mark = file_mark(self.path)
 
-    def _after(self, changes: Iterable[Change]) -> dict[Key, tuple[Row, ...]]:
+    def _after(self, changes: Iterable[Change]) -> _Rows:
         """Return the rows after changes, by image and label."""
-        found: dict[Key, tuple[Row, ...]] = {}
+        found: _Rows = {}
         for change in changes:
             rows = found.get(change.key, self._rows.get(change.key, ()))
             kept = [row for row in rows if row != change.before]
@@ -384,7 +387,7 @@ class DecisionTable:
     def _branch(self) -> str:
         return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
 
-    def _committed(self) -> dict[Key, tuple[Row, ...]]:
+    def _committed(self) -> _Rows:
         """Return the rows of the last commit by id and label, none if it has a malformed file."""
         try:
             rows = parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
@@ -394,8 +397,8 @@ class DecisionTable:
             return {}  # it may be corrected here, but not there
 
 
-def _by_key(decided: Mapping[str, Decided]) -> dict[Key, tuple[Row, ...]]:
-    found: dict[Key, tuple[Row, ...]] = {}
+def _by_key(decided: Mapping[str, Decided]) -> _Rows:
+    found: _Rows = {}
     for of in decided.values():
         for row in of.rows:
             found[row.key] = (*found.get(row.key, ()), row)

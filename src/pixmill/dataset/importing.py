@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.cells import render_cells, to_matrix
-from pixmill.core.decisions import Key, Row, label_as
+from pixmill.core.decisions import Changes, label_as
 from pixmill.core.errors import DataError, LockedError, ParamsError
 from pixmill.core.files.writing import (
     file_digest,
@@ -324,7 +324,7 @@ def _copy_images(plan: ImportPlan, places: Mapping[str, Path], data: Path, scrat
 
 def _write_labels(root: Path, labels: Mapping[str, tuple[str, str]], by: str) -> None:
     table = DecisionTable(root)
-    changes: dict[Key, Row | None] = {}
+    changes: Changes = {}
     for image, (label, split) in labels.items():
         now = table.decided.get(image)
         changes |= label_as(image, label, now, split=split, by=by, why="import")

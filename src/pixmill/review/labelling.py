@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pixmill.core.cells import merge_cells, render_cells
-from pixmill.core.decisions import Decided, Key, Row, label_as, set_cell
+from pixmill.core.decisions import Changes, Decided, label_as, set_cell
 from pixmill.core.names import class_folder
 from pixmill.core.params import Params
 from pixmill.evaluate.cells.doubtful import DOUBTFUL
@@ -87,9 +87,7 @@ class OneLabel:
         base = "data/train" if params.scrape.folder.layout == "fixed" else "data"
         return f"{base}/{class_folder(label)}"
 
-    def give(
-        self, image: str, label: str, now: Decided | None, *, by: str, why: str
-    ) -> dict[Key, Row | None]:
+    def give(self, image: str, label: str, now: Decided | None, *, by: str, why: str) -> Changes:
         """Return the changes that give an accepted image its label."""
         return label_as(image, label, now, by=by, why=why)
 
@@ -187,9 +185,9 @@ class SeveralLabels(OneLabel):
         *,
         by: str,
         why: str,
-    ) -> dict[Key, Row | None]:
+    ) -> Changes:
         """Return the changes that answer each label."""
-        changes: dict[Key, Row | None] = {}
+        changes: Changes = {}
         for name, is_yes in cells_of(label).items():
             changes |= set_cell(image, name, is_yes, by=by, why=why)
         return changes

@@ -3,7 +3,7 @@
 import functools
 import json
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.document import Params, check_params, value_at
-from pixmill.core.params.refusal import describe
+from pixmill.core.params.refusal import Schema, describe
 from pixmill.core.params.yaml_text import parse_yaml, read_text
 from pixmill.core.words import did_you_mean
 
@@ -53,7 +53,7 @@ def reference() -> tuple[Reference, ...]:
     return tuple(_each(Params, "", Params.model_json_schema()))
 
 
-def _each(section: type[BaseModel], prefix: str, schema: Mapping[str, Any]) -> Iterator[Reference]:
+def _each(section: type[BaseModel], prefix: str, schema: Schema) -> Iterator[Reference]:
     """Yield the params of a section.
 
     Args:

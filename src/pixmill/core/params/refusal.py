@@ -28,6 +28,9 @@ _PATTERNS = {
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 
+Schema = Mapping[str, Any]
+"""A JSON Schema, or a part of one."""
+
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 _SHORT = reprlib.Repr()
@@ -55,11 +58,11 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
 
 
 @functools.cache
-def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+def _schema(model: type[BaseModel]) -> Schema:
     return model.model_json_schema()
 
 
-def _line(schema: Mapping[str, Any], detail: Any) -> str:
+def _line(schema: Schema, detail: Any) -> str:
     location, here = _find(schema, detail["loc"])
     unknown = detail["type"] in ("extra_forbidden", "invalid_key")
     if unknown:
@@ -81,9 +84,7 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
     return f"{name}: expected {describe(here, schema)}, received {received}"
 
 
-def _find(
-    schema: Mapping[str, Any], location: tuple[int | str, ...]
-) -> tuple[list[int | str], Mapping[str, Any]]:
+def _find(schema: Schema, location: tuple[int | str, ...]) -> tuple[list[int | str], Schema]:
     """Return a location's keys, without pydantic's union tags, and the schema of its value."""
     keys: list[int | str] = []
     here = schema
@@ -102,13 +103,13 @@ def _find(
     return keys, _resolve(here, schema)
 
 
-def _options(here: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _options(here: Schema, schema: Schema) -> list[Schema]:
     """Return the schemas of a value's possible types."""
     here = _resolve(here, schema)
     return [_resolve(option, schema) for option in here.get("anyOf") or here.get("oneOf") or [here]]
 
 
-def _resolve(here: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve(here: Schema, schema: Schema) -> Schema:
     return schema["$defs"][here["$ref"].rpartition("/")[2]] if "$ref" in here else here
 
 
@@ -128,7 +129,7 @@ def quote_value(value: object) -> str:
         return "a number of thousands of digits"
 
 
-def describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+def describe(here: Schema, schema: Schema) -> str:
     """Describe the values that a part of a JSON Schema accepts.
 
     >>> describe({"type": "integer", "minimum": 1, "maximum": 5}, {})
@@ -145,7 +146,7 @@ def describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     )
 
 
-def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+def _describe(here: Schema, schema: Schema) -> str:
     if "anyOf" in here:
         return describe(here, schema)
     if "enum" in here:
@@ -164,7 +165,7 @@ def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return f"{number[kind]}{_bounds(here)}" if kind in number else names.get(str(kind), "a value")
 
 
-def _describe_list(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+def _describe_list(here: Schema, schema: Schema) -> str:
     least = here.get("minItems", 0)
     size = f"at least {least} item" if least else "item"
     if least != 1:
@@ -173,7 +174,7 @@ def _describe_list(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return f"a list of {size}, {most}each {describe(here['items'], schema)}"
 
 
-def _describe_text(here: Mapping[str, Any]) -> str:
+def _describe_text(here: Schema) -> str:
     if "pattern" in here:
         return _PATTERNS.get(here["pattern"], "a string")
     if "format" in here:
@@ -182,7 +183,7 @@ def _describe_text(here: Mapping[str, Any]) -> str:
     return f"{text} of at most {here['maxLength']:,} characters" if "maxLength" in here else text
 
 
-def _bounds(here: Mapping[str, Any]) -> str:
+def _bounds(here: Schema) -> str:
     if {"minimum", "maximum"} <= here.keys():
         return f" from {_number(here['minimum'])} to {_number(here['maximum'])}"
     return " and".join(

@@ -14,7 +14,7 @@ from pixmill.core.names import fold
 from pixmill.core.words import first_of, join_names, shell_word
 from pixmill.dataset.layout import role_of
 from pixmill.dataset.several import labels_of, split_lists
-from pixmill.dataset.table_files import SEPARATOR, Table, UnreadError
+from pixmill.dataset.table_files import SEPARATOR, Roles, Table, UnreadError
 
 ROLES = ("image", *COLUMNS[1:], "not_label")
 """What columns can be; the names that ``--columns`` takes."""
@@ -85,7 +85,7 @@ def is_url(cell: str) -> bool:
 
 def guess_columns(
     table: Table,
-    chosen: Mapping[str, str],
+    chosen: Roles,
     has_file: Callable[[str], bool],
     folders: Collection[str],
     *,
@@ -134,7 +134,7 @@ def guess_columns(
     return {role: roles[role] for role in ROLES if roles.get(role)}
 
 
-def to_option(roles: Mapping[str, str]) -> str:
+def to_option(roles: Roles) -> str:
     r"""Return the option of the command line that chooses the columns.
 
     >>> to_option({"image": "id", "label": "the breed"})

@@ -1,7 +1,7 @@
 """Recognise the images of a folder, archive or table, and describe them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from pixmill.dataset.archives import unpack
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.folders import find_all, find_in_folder
 from pixmill.dataset.several import Unlisted, named_labels, settle
-from pixmill.dataset.table_files import SUFFIXES, UnreadError, within_limits
+from pixmill.dataset.table_files import SUFFIXES, Roles, UnreadError, within_limits
 from pixmill.dataset.tables import find_table
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import reason_of
@@ -39,7 +39,7 @@ class Options:
     """
 
     classes: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Roles = field(default_factory=dict)
     pattern: str | None = None
     no_splits: bool = False
     least: int = 2

@@ -54,6 +54,10 @@ _BATCH_ROWS = 16
 """Images of Parquet in memory."""
 
 
+Roles = Mapping[str, str]
+"""Columns by role, such as ``image``."""
+
+
 class UnreadError(DataError):
     """A file exceeds limits, or a table has no header; without it, folders may label the images."""
 
@@ -81,7 +85,7 @@ class Table:
 
     path: Path
     columns: dict[str, list[str]]
-    sure: Mapping[str, str] = field(default_factory=dict)
+    sure: Roles = field(default_factory=dict)
     kind: str = "a table"
     lacking: list[str] = field(default_factory=list)
     nulls: dict[str, list[bool]] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from pixmill.dataset.several import labels_of, named_labels, split_lists
 from pixmill.dataset.table_files import (
     SEPARATOR,
     SUFFIXES,
+    Roles,
     Table,
     UnreadError,
     read_tables,
@@ -53,7 +54,7 @@ _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
 def find_table(
     source: Path,
     *,
-    columns: Mapping[str, str] | None = None,
+    columns: Roles | None = None,
     scratch: Path,
     several: bool | None = None,
 ) -> Detected | None:
@@ -110,7 +111,7 @@ def find_table(
     return None
 
 
-def _check_roles(columns: Mapping[str, str]) -> dict[str, str]:
+def _check_roles(columns: Roles) -> dict[str, str]:
     chosen = {"licence" if role == "license" else role: name for role, name in columns.items()}
     for role in chosen:
         if role not in ROLES:
@@ -154,7 +155,7 @@ class _Reading:
 
     def __init__(self, files: NamedFiles, scratch: Path, several: bool | None) -> None:
         self._several = several
-        self.tables: list[tuple[Table, Mapping[str, str]]] = []
+        self.tables: list[tuple[Table, Roles]] = []
         self._files = files
         self._scratch = scratch
         self._items: list[Item] = []  # from Parquet
@@ -168,7 +169,7 @@ class _Reading:
         return any(table.path.stem == "metadata" for table, _ in self.tables)
 
     def add_tables(
-        self, tables: Sequence[Table], chosen: Mapping[str, str], *, guesses_folders: bool
+        self, tables: Sequence[Table], chosen: Roles, *, guesses_folders: bool
     ) -> list[UnreadError]:
         """Add tables that name images, and return why others cannot be read."""
         names = self._files.names if guesses_folders else []
@@ -186,7 +187,7 @@ class _Reading:
                 self._add(table, roles)
         return problems
 
-    def _add(self, table: Table, roles: Mapping[str, str]) -> None:
+    def _add(self, table: Table, roles: Roles) -> None:
         self.tables.append((table, roles))
         facts_of = _RowFacts(table, roles, self._files.top, self._several)
         if self._several is None and facts_of.has_several:
@@ -312,7 +313,7 @@ class _Reading:
         return several
 
     @property
-    def _main(self) -> tuple[Table, Mapping[str, str]]:
+    def _main(self) -> tuple[Table, Roles]:
         """The first table with labels, and its columns by role."""
         return max(self.tables, key=lambda each: "label" in each[1])
 
@@ -389,9 +390,7 @@ class _RowFacts:
         several: Whether an image may have several labels; ``None``: the cells say it.
     """
 
-    def __init__(
-        self, table: Table, roles: Mapping[str, str], top: Path, several: bool | None
-    ) -> None:
+    def __init__(self, table: Table, roles: Roles, top: Path, several: bool | None) -> None:
         self._cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
         self._above = table.path.relative_to(top).with_suffix("").parts
         self._nulls = table.nulls.get(roles.get("label", ""))
@@ -416,9 +415,7 @@ class _RowFacts:
         return Facts(**row)
 
 
-def _split_cells(
-    cells: list[str], table: Table, roles: Mapping[str, str], several: bool | None
-) -> list[str]:
+def _split_cells(cells: list[str], table: Table, roles: Roles, several: bool | None) -> list[str]:
     """Return cells of labels in which lists are joined by :data:`SEPARATOR`."""
     is_own = {*COLUMNS} <= table.columns.keys()
     if "not_label" in roles or (is_own and several):

@@ -13,6 +13,9 @@ from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.licences import parse_licence
 from pixmill.scrape.sources.source import Access, Failure, Kind, SearchError, Source
 
+Json = dict[str, Any]
+"""A JSON object."""
+
 _FAILURES: dict[str, Failure] = {
     "busy": "blocked",
     "http_401": "blocked",
@@ -107,16 +110,16 @@ class ApiSource(Source, Protocol):
         """Return the URL of the first response to a search."""
         ...
 
-    def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
+    def results(self, query: Query, access: Access) -> Iterator[Json]:
         """Yield the results of all responses, requesting each only when needed."""
         ...
 
-    def fields(self, result: dict[str, Any]) -> dict[str, Any]:
+    def fields(self, result: Json) -> Json:
         """Return the fields of a :class:`~pixmill.scrape.candidate.Candidate`."""
         ...
 
 
-def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, Any]:
+def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> Json:
     """Return the JSON object at a URL of an API.
 
     Args:
@@ -183,7 +186,7 @@ class OpenverseSource(ApiSource):
         query = {"q": words, "page": page, "page_size": _PAGE_SIZE}
         return f"{_SEARCH}?{urlencode(query | self._licences)}"
 
-    def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
+    def results(self, query: Query, access: Access) -> Iterator[Json]:
         """Yield the results of all pages, by relevance."""
         page = 1
         pages = 1
@@ -197,7 +200,7 @@ class OpenverseSource(ApiSource):
             pages = min(number(answer.get("page_count")) or 0, _MAX_PAGES)
             page += 1
 
-    def fields(self, result: dict[str, Any]) -> dict[str, Any]:
+    def fields(self, result: Json) -> Json:
         """Return the fields of a candidate, without ``filesize``, which is often outdated."""
         code = text(result.get("license"))
         version = text(result.get("license_version"))
@@ -232,13 +235,13 @@ class WikimediaSource(ApiSource):
         parameters = {**_PARAMETERS, "gsrsearch": f"filetype:bitmap {words}", **(further or {})}
         return f"{_API}?{urlencode(parameters, errors='replace')}"
 
-    def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
+    def results(self, query: Query, access: Access) -> Iterator[Json]:
         """Yield the raster images of each page of results, in order, once the page is complete.
 
         A page whose response would be too long is repeated, each time with the metadata of other
         images.
         """
-        images: list[dict[str, Any]] = []
+        images: list[Json] = []
         further: object = {}
         for _ in range(_MAX_REQUESTS):
             if not isinstance(further, dict):
@@ -263,7 +266,7 @@ class WikimediaSource(ApiSource):
                 return
         raise SearchError("endless", f"{query.address} did not end after {_MAX_REQUESTS} responses")
 
-    def fields(self, result: dict[str, Any]) -> dict[str, Any]:
+    def fields(self, result: Json) -> Json:
         """Return the fields of a candidate."""
         info = dig(result, "imageinfo", 0)
         metadata = info.get("extmetadata")
@@ -284,7 +287,7 @@ class WikimediaSource(ApiSource):
             "bytes": number(info.get("size")),
         }
 
-    def _ask(self, access: Access, url: str) -> dict[str, Any]:
+    def _ask(self, access: Access, url: str) -> Json:
         code = info = None
         for attempt in range(_MAX_ATTEMPTS):
             time.sleep(self._pause if attempt else 0)

@@ -28,6 +28,12 @@ _DECISIONS = (decisions.FILE, review_csv.FILE)
 _Pins = dict[str, str]
 """Versions of packages by name."""
 
+_Values = Mapping[str, Any]
+"""Values by dotted name; or, by key, those of a stage in ``dvc.lock``."""
+
+_Versions = Sequence[str | None]
+"""Versions of Pixmill of base and head, if known."""
+
 _HASH = re.compile(r"[0-9a-f]{7,64}")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]\n]*\])? *== *([^\s;\\#,]+)", re.MULTILINE)
 
@@ -123,13 +129,13 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _resolved(revision: Revision) -> Mapping[str, Any] | None:
+def _resolved(revision: Revision) -> _Values | None:
     """Return all params of a revision; ``None`` if the installed version rejects its files."""
     return next(filter(None, map(_parse, filter(None, (revision.resolved, revision.params)))), None)
 
 
 @functools.lru_cache(maxsize=4)
-def _parse(text: str) -> Mapping[str, Any] | None:
+def _parse(text: str) -> _Values | None:
     try:
         return flat(parse_params(text))
     except ParamsError:
@@ -141,7 +147,7 @@ def _plain(text: str) -> dict[str, Any]:
     return flat(content) if isinstance(content, dict) else {}
 
 
-def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change, ...]:
+def _different(base: _Values, head: _Values) -> tuple[Change, ...]:
     names = sorted(name for name in {*base, *head} if base.get(name) != head.get(name))
     changes = [Change(name, base.get(name), head.get(name)) for name in names]
     # Skip a section that is empty in one revision if its keys in the other are listed.
@@ -152,7 +158,7 @@ def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change
 
 
 def _find_stages(
-    base: Revision, head: Revision, root: Path, versions: Sequence[str | None]
+    base: Revision, head: Revision, root: Path, versions: _Versions
 ) -> dict[str, list[str]]:
     """Return why stages ran; the same decisions in the other file are no reason."""
     changes = _stages(base.lock, head.lock, versions)
@@ -178,9 +184,7 @@ def _read_decisions(revision: Revision, root: Path) -> set[tuple[str, ...]]:
     return {(row.image, row.label, row.answer, row.split) for row in decisions.with_ids(rows, ids)}
 
 
-def _stages(
-    base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]
-) -> dict[str, list[str]]:
+def _stages(base: _Values, head: _Values, versions: _Versions) -> dict[str, list[str]]:
     found = {}
     for name in (*head, *(name for name in base if name not in head)):
         if name not in base:
@@ -192,9 +196,7 @@ def _stages(
     return found
 
 
-def _reasons(
-    stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]
-) -> list[str]:
+def _reasons(stage: str, base: _Values, head: _Values, versions: _Versions) -> list[str]:
     """Return the reasons why a stage ran: its changed dependencies."""
     reasons = []
     if base.get("cmd") != head.get("cmd"):
@@ -216,7 +218,7 @@ def _reasons(
     return reasons
 
 
-def _describe_upgrade(versions: Sequence[str | None]) -> str:
+def _describe_upgrade(versions: _Versions) -> str:
     """Return both versions of Pixmill in parentheses, after a space.
 
     Empty if they are equal or unknown.
@@ -227,13 +229,13 @@ def _describe_upgrade(versions: Sequence[str | None]) -> str:
     return f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})"
 
 
-def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str) -> list[str]:
+def _different_files(base: _Values, head: _Values, kind: str) -> list[str]:
     first = _files(base, kind)
     second = _files(head, kind)
     return [path for path in {**second, **first} if first.get(path) != second.get(path)]
 
 
-def _files(stage: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _files(stage: _Values, kind: str) -> dict[str, Any]:
     """Return the hash of each file by path, or its entry without one."""
     return {item["path"]: item.get("md5") or {**item} for item in stage.get(kind, ())}
 
@@ -256,7 +258,7 @@ def _version(revision: Revision) -> str | None:
     return None
 
 
-def _packages(base: Revision, head: Revision, versions: Sequence[str | None]) -> tuple[Change, ...]:
+def _packages(base: Revision, head: Revision, versions: _Versions) -> tuple[Change, ...]:
     pins = [_pins(each.read("requirements.txt")) for each in (base, head)]
     found = pins if all(pins) else [{}, {}]
     if all(versions):

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+Pixels = npt.NDArray[np.uint8]
+
 Aspect = Literal["pad", "crop", "stretch"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 
@@ -15,9 +17,7 @@ Resize = Literal["bicubic", "bilinear", "lanczos", "box", "nearest"]
 RESIZES: tuple[Resize, ...] = get_args(Resize)
 
 
-def fit(
-    pixels: npt.NDArray[np.uint8], size: int, aspect: Aspect = "pad", resize: Resize = "bicubic"
-) -> npt.NDArray[np.uint8]:
+def fit(pixels: Pixels, size: int, aspect: Aspect = "pad", resize: Resize = "bicubic") -> Pixels:
     """Return the image as a square.
 
     Pillow's filters antialias when shrinking (except ``nearest``) and compute in fixed point, so
@@ -53,7 +53,7 @@ def fit(
     return canvas
 
 
-def thumbnail(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 80) -> bytes:
+def thumbnail(pixels: Pixels, size: int = 96, *, quality: int = 80) -> bytes:
     """Return a thumbnail as the bytes of a JPEG.
 
     Args:
@@ -68,7 +68,7 @@ def thumbnail(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 8
     return buffer.getvalue()
 
 
-def thumbnail_uri(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 80) -> str:
+def thumbnail_uri(pixels: Pixels, size: int = 96, *, quality: int = 80) -> str:
     """Return a thumbnail as a ``data:`` URI, for pages that work offline.
 
     Arguments as in :func:`thumbnail`.
@@ -77,11 +77,11 @@ def thumbnail_uri(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
-def _resize(image: Image.Image, size: tuple[int, int], resize: Resize) -> npt.NDArray[np.uint8]:
+def _resize(image: Image.Image, size: tuple[int, int], resize: Resize) -> Pixels:
     return np.asarray(image.resize(size, Image.Resampling[resize.upper()]), dtype=np.uint8)
 
 
-def _edge_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _edge_colour(pixels: Pixels) -> Pixels:
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    colour: npt.NDArray[np.uint8] = np.rint(edge.mean(axis=0)).astype(np.uint8)
+    colour: Pixels = np.rint(edge.mean(axis=0)).astype(np.uint8)
     return colour

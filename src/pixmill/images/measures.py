@@ -4,14 +4,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from blake3 import blake3
 from PIL import Image
 
 from pixmill.images.decode import decode, unused_pages
 from pixmill.images.depth import Window
-from pixmill.images.likeness.hashing import perceptual_hash, small_grey
+from pixmill.images.likeness.hashing import Greys, perceptual_hash, small_grey
 from pixmill.images.verified_reading import Source, read_verified
 
 MEASURED_SIDE = 160
@@ -155,7 +154,7 @@ def luma_statistics(luma: Image.Image) -> LumaStatistics:
     )
 
 
-def sharpness(luma: npt.NDArray[np.uint8]) -> float:
+def sharpness(luma: Greys) -> float:
     """Return the variance of the Laplacian (4 neighbours, no edge), which is low if blurred.
 
     Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative
@@ -185,7 +184,7 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
     return _variance(count, total, squares)
 
 
-def border(luma: npt.NDArray[np.uint8]) -> float:
+def border(luma: Greys) -> float:
     """Return the share of the area that is near-uniform border: bars, padding, plain background.
 
     On each side of the image, the border consists of all rows (or columns) that together span at
@@ -206,12 +205,12 @@ def border(luma: npt.NDArray[np.uint8]) -> float:
     return (luma.size - rest.size) / luma.size
 
 
-def _between_bars(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _between_bars(values: Greys) -> Greys:
     inner = values[_bar(values) :]
     return inner[: len(inner) - _bar(inner[::-1])]
 
 
-def _bar(values: npt.NDArray[np.uint8]) -> int:
+def _bar(values: Greys) -> int:
     """Return the number of leading rows that together span at most :data:`BORDER_LEVELS` levels."""
     low = 255
     high = 0

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[np.int64]
+Similarities = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 MAX_NEAR_DUPLICATES = 50
@@ -32,7 +33,7 @@ class VerifiedPairs:
 
     a: Indices
     b: Indices
-    similarity: npt.NDArray[np.float64]
+    similarity: Similarities
     repeats: Indices
 
 
@@ -53,10 +54,10 @@ class PairCollector:
         self._is_representative = np.zeros(count, bool)
         self._protected = np.zeros(count, bool) if protected is None else protected
         self._pairs: list[Indices] = [np.empty((2, 0), np.int64)]
-        self._similarity: list[npt.NDArray[np.float64]] = [np.empty(0)]
+        self._similarity: list[Similarities] = [np.empty(0)]
         self._repeats: list[Indices] = [np.empty((0, 2), np.int64)]
 
-    def add(self, one: int, others: Indices, similarity: npt.NDArray[np.float64]) -> None:
+    def add(self, one: int, others: Indices, similarity: Similarities) -> None:
         """Add the near-duplicates of an image, after all images before it.
 
         Args:
@@ -136,7 +137,7 @@ def groups(count: int, links: VerifiedPairs) -> Indices:
     return leader
 
 
-def _leads(count: int, repeats: Indices, a: Indices, b: Indices) -> npt.NDArray[np.bool_]:
+def _leads(count: int, repeats: Indices, a: Indices, b: Indices) -> Flags:
     """Return flags of the leaders; ``a`` and ``b`` contain each pair in both orders."""
     leads = np.ones(count, bool)
     leads[repeats[:, 0]] = False

@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-Whole = npt.NDArray[np.uint8] | npt.NDArray[np.int64]
+Greys = npt.NDArray[np.uint8]
+Whole = Greys | npt.NDArray[np.int64]
 
 SIDE = 32
 """Width and height of the small image in pixels."""
@@ -26,9 +27,7 @@ on the CPU.
 """
 
 
-def small_grey(
-    luma: npt.NDArray[np.uint8], *, factor: int = 1, size: tuple[int, int] | None = None
-) -> npt.NDArray[np.uint8]:
+def small_grey(luma: Greys, *, factor: int = 1, size: tuple[int, int] | None = None) -> Greys:
     """Return an image as 32 x 32 greys, each the mean over its cell of the image.
 
     A pixel on the border of two cells contributes to both by area. (Pillow's box filter assigns it
@@ -46,9 +45,7 @@ def small_grey(
     """
     width, height = size or (luma.shape[1], luma.shape[0])
     bands = np.ascontiguousarray(_cells(luma, height, factor).T)
-    grey: npt.NDArray[np.uint8] = np.rint(_cells(bands, width, factor).T / (height * width)).astype(
-        np.uint8
-    )
+    grey: Greys = np.rint(_cells(bands, width, factor).T / (height * width)).astype(np.uint8)
     return grey
 
 
@@ -75,7 +72,7 @@ def _cells(values: Whole, length: int, factor: int) -> npt.NDArray[np.int64]:
     return cells
 
 
-def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
+def perceptual_hash(grey: Greys) -> int:
     """Return the 64-bit hash of a small grey image.
 
     Each bit is set if one of the lowest 8 x 8 frequencies of the discrete cosine transform is above
@@ -91,7 +88,7 @@ def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
     return int(perceptual_hashes(grey[None])[0])
 
 
-def perceptual_hashes(greys: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+def perceptual_hashes(greys: Greys) -> npt.NDArray[np.uint64]:
     """Return the 64-bit hashes of small grey images.
 
     Args:

@@ -26,11 +26,15 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from pixmill.images.compute import default_workers
-from pixmill.images.likeness.groups import PairCollector, VerifiedPairs
-from pixmill.images.likeness.hashing import SIDE, perceptual_hashes
-from pixmill.images.likeness.similarity import Compared, correlations, is_flat, views
-
-Floats = npt.NDArray[np.float32]
+from pixmill.images.likeness.groups import (
+    Flags,
+    Indices,
+    PairCollector,
+    Similarities,
+    VerifiedPairs,
+)
+from pixmill.images.likeness.hashing import SIDE, Greys, perceptual_hashes
+from pixmill.images.likeness.similarity import Compared, Floats, correlations, is_flat, views
 
 DIRECTIONS = 48
 """Number of principal directions.
@@ -53,10 +57,7 @@ _MAX_PRODUCTS = 1 << 20
 _MARGIN = np.float32(1e-4)
 """Tolerance for products of unit vectors, a hundred times the actual rounding error."""
 
-Flags = npt.NDArray[np.bool_]
-Greys = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int64]
-Matches = list[tuple[int, Indices, npt.NDArray[np.float64]]]
+Matches = list[tuple[int, Indices, Similarities]]
 _FIRST_BATCH = 64
 """Images in the first batch; the following ones double.
 
@@ -263,7 +264,7 @@ def _compare(
     *,
     distance: int,
     similarity: float,
-) -> tuple[Indices, npt.NDArray[np.float64]]:
+) -> tuple[Indices, Similarities]:
     """Return the near-duplicates of an image among others, with their similarity.
 
     Args:

@@ -14,10 +14,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.images.likeness.hashing import SIDE
+from pixmill.images.likeness.hashing import SIDE, Greys
 
 Floats = npt.NDArray[np.float32]
-Images = npt.NDArray[np.uint8]
 
 _CROPS = (0.03, 0.06)
 """Shares of width or height that a crop removes.
@@ -61,7 +60,7 @@ weights and 5 of their sum, or 11 with the fraction, 8 and 5, no sum exceeds the
 """
 
 
-def is_flat(greys: Images) -> npt.NDArray[np.bool_]:
+def is_flat(greys: Greys) -> npt.NDArray[np.bool_]:
     """Return for each grey whether it is too flat to be compared.
 
     Args:
@@ -70,7 +69,7 @@ def is_flat(greys: Images) -> npt.NDArray[np.bool_]:
     return Compared(greys).flat
 
 
-def views(greys: Images, *, mirror: bool = False) -> Images:
+def views(greys: Greys, *, mirror: bool = False) -> Greys:
     """Return the views of each image.
 
     Args:
@@ -118,7 +117,7 @@ class Compared:
         flat: ``bool`` of shape (n,): too flat to be compared.
     """
 
-    def __init__(self, greys: Images) -> None:
+    def __init__(self, greys: Greys) -> None:
         self.values = greys.reshape(-1, SIDE * SIDE).astype(np.float32)
         self.values -= np.float32(128)
         self.totals = self.values.sum(axis=1).astype(np.float64)

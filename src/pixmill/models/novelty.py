@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
@@ -50,9 +49,9 @@ class Novelty(NamedTuple):
             shape (width, directions).
     """
 
-    mean: npt.NDArray[np.float32]
-    scale: npt.NDArray[np.float32]
-    directions: npt.NDArray[np.float32]
+    mean: Features
+    scale: Features
+    directions: Features
 
     def of(self, features: Features) -> Features:
         """Return the novelty of images, as the network computes it, ``float32`` of shape (n,).

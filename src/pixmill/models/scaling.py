@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
+from pixmill.metrics.arrays import Floats
 
 BLOCK_ROWS = 512
 """Rows in double precision at a time; they fit into the cache of the processor."""
@@ -32,8 +33,8 @@ class Scaling:
         deviation: ``float64`` of shape (width,), at least a floor; 1 for a constant feature.
     """
 
-    mean: npt.NDArray[np.float64]
-    deviation: npt.NDArray[np.float64]
+    mean: Floats
+    deviation: Floats
 
     @classmethod
     def of(cls, features: Features, *, several: bool = False) -> Scaling:
@@ -67,9 +68,7 @@ class Scaling:
             )
         return cls(mean, np.where(varies, deviation, 1.0))
 
-    def fold_into(
-        self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def fold_into(self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]) -> tuple[Floats, Floats]:
         """Return kernel and bias on raw features, equivalent to those on scaled features.
 
         Args:
@@ -80,9 +79,7 @@ class Scaling:
         return scaled, bias - self.mean @ scaled
 
 
-def principal_directions(
-    features: Features, scaling: Scaling, limit: int
-) -> npt.NDArray[np.float64]:
+def principal_directions(features: Features, scaling: Scaling, limit: int) -> Floats:
     """Return the leading principal directions of standardised features, the strongest last.
 
     The number of threads of matrix products affects the last digits.
@@ -112,7 +109,7 @@ def principal_directions(
     size = len(product)
     values, vectors = eigh(product, subset_by_index=[max(0, size - limit), size - 1])
     vectors = vectors[:, values > 1e-9 * values[-1]]
-    directions: npt.NDArray[np.float64] = standard.T @ vectors if count < width else vectors
+    directions: Floats = standard.T @ vectors if count < width else vectors
     directions /= np.linalg.norm(directions, axis=0)
     return directions
 
@@ -130,7 +127,5 @@ class Scaled:
     scaling: Scaling
 
     def __getitem__(self, rows: Any) -> Features:
-        scaled: npt.NDArray[np.float64] = (
-            self.features[rows] - self.scaling.mean
-        ) / self.scaling.deviation
+        scaled: Floats = (self.features[rows] - self.scaling.mean) / self.scaling.deviation
         return scaled.astype(np.float32)

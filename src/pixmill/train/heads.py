@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from pixmill.heads.head import Targets
 from pixmill.images.parts import Part, Shards
+from pixmill.metrics.arrays import Ints
 from pixmill.models.features import part_features
 from pixmill.models.layers import (
     features_of,
@@ -26,12 +26,11 @@ from pixmill.train.checkpoints import Checkpoint
 from pixmill.train.cross_fitting import CrossFitted, cross_fit, is_affordable, validated
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.history import Epoch
+from pixmill.train.learning_curve import Predict, Rows
 from pixmill.train.logistic import fit_logistic
 
 _BATCH_SIZE = 1024
 """Images whose features are in memory at a time."""
-
-Rows = npt.NDArray[np.int64]
 
 
 class _FeatureFitter(Fitter):
@@ -140,7 +139,7 @@ class HeadFitter(_FeatureFitter):
         width = last_features(head_features(classifier)).shape[-1]
         return self.features_of(training)[:, -width:]
 
-    def predict_from(self, images: Part) -> Callable[[Rows, Rows], npt.NDArray[np.integer]]:
+    def predict_from(self, images: Part) -> Predict:
         """Return a function that fits a logistic regression to some rows and predicts others.
 
         Args:
@@ -148,7 +147,7 @@ class HeadFitter(_FeatureFitter):
         """
         features = self.features_of(images)
 
-        def predict(rows: Rows, others: Rows) -> npt.NDArray[np.integer]:
+        def predict(rows: Rows, others: Rows) -> Ints:
             # Not `features[rows]`, which may copy all features.
             subset = cast("Any", Shards([features], rows=rows))
             title = f"Train on {len(rows):,} images"
@@ -160,9 +159,7 @@ class HeadFitter(_FeatureFitter):
                 labels=self.labels,
                 title=title,
             )
-            classes: npt.NDArray[np.integer] = (
-                features[others] @ fitted.kernel + fitted.bias
-            ).argmax(axis=1)
+            classes: Ints = (features[others] @ fitted.kernel + fitted.bias).argmax(axis=1)
             return classes
 
         return predict

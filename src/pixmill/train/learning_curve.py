@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from pixmill.core.files.writing import significant
 from pixmill.images.parts import Part
+from pixmill.metrics.arrays import Bools, Groups, Ints
 from pixmill.metrics.growth import Growth
 from pixmill.metrics.limits import accuracy_interval, unanimous_limit
 from pixmill.metrics.resampling import group_numbers, mean_limits
@@ -15,7 +16,7 @@ from pixmill.metrics.resampling import group_numbers, mean_limits
 SHARES = (0.1, 0.2, 0.4)
 
 Rows = npt.NDArray[np.int64]
-Predict = Callable[[Rows, Rows], npt.NDArray[np.integer]]
+Predict = Callable[[Rows, Rows], Ints]
 """Fits a model to some rows of the images; returns the predicted classes of others."""
 
 _DRAWS = 2000
@@ -59,7 +60,7 @@ class LearningCurve:
         }
 
 
-def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[Rows]:
     """Yield the rows of growing, nested shares of a split, in whole clusters.
 
     Args:
@@ -132,9 +133,7 @@ def learning_curve(
     )
 
 
-def _growth(
-    points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]
-) -> Growth:
+def _growth(points: Sequence[LearningPoint], right: Bools, groups: Groups) -> Growth:
     doublings = np.log2([point.images for point in points])
     doublings = doublings - doublings.mean()
     slope = doublings / (doublings @ doublings)

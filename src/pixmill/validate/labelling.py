@@ -51,6 +51,8 @@ class OneLabel:
         counted: Phrase for it, from a row of the table.
         each: Of what ``validate.min_per_class`` is the number, if it needs to be said.
         advice: Clause on what to do about classes with less.
+        table: Returns the table of classes.
+        shortcuts: Returns the shortcuts.
     """
 
     named = "class '{}'"
@@ -61,6 +63,8 @@ class OneLabel:
     counted = "class '{label}' has {n:,} image{s}"
     each = ""
     advice: str | None = None
+    table = staticmethod(class_table)
+    shortcuts = staticmethod(find_shortcuts)
 
     def settle(
         self,
@@ -91,14 +95,6 @@ class OneLabel:
     def compare(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return pairs of images with ``label_a`` and ``label_b`` that differ if labels do."""
         return pairs
-
-    def table(self, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-        """Return the table of classes, see :func:`pixmill.validate.tables.class_table`."""
-        return class_table(manifest, classes)
-
-    def shortcuts(self, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-        """Return shortcuts, see :func:`pixmill.validate.shortcuts.find_shortcuts`."""
-        return find_shortcuts(manifest, classes)
 
     def figures(
         self,
@@ -173,7 +169,8 @@ class SeveralLabels(OneLabel):
         )
         return pairs.assign(**found)
 
-    def table(self, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    @staticmethod
+    def table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         """Return the table with ``no``, ``unknown``, ``prevalence``, and the ``rarer`` answer."""
         cells = _kept_cells(manifest, classes)
         found = class_table(by_label(manifest[["label", "verdict"]]), classes)
@@ -184,7 +181,8 @@ class SeveralLabels(OneLabel):
         found["rarer"] = found[["n", "no"]].min(axis=1)
         return found
 
-    def shortcuts(self, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    @staticmethod
+    def shortcuts(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         """Return the shortcuts to any label, from images that have it to those that lack it."""
         kept = manifest[manifest["verdict"] == "keep"]
         cells = to_matrix(kept["label"], classes)

@@ -170,7 +170,6 @@ def _of_parts(
         expectation="ExpectColumnValuesToBeNull",
         kwargs={"column": "reason"},
         severity="warning",
-        parameters=(),
         wanted="all of them kept",
         describe=lambda _, rows: [
             shrinkage(given_test(rows)) or f"0 of {len(rows):,} given test images dropped"
@@ -210,12 +209,11 @@ def _check(
         name=name,
         table=table,
         expectation=expectation,
-        kwargs=dict(kwargs),
+        kwargs=kwargs,
         severity=severity,
-        parameters=(),
         wanted=wanted,
         describe=describe,
-        advise=lambda _result, _rows: advice,
+        advise=lambda *_: advice,
     )
 
 

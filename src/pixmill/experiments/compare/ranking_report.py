@@ -89,17 +89,6 @@ def _facts(row: RankedModel) -> dict[str, Any]:
     started = None
     if model.started:
         started = datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds")
-    difference: dict[str, Any] = dict.fromkeys(
-        ("difference", "difference_low", "difference_high", "p", "worse")
-    )
-    if gap is not None:
-        difference = {
-            "difference": gap.difference,
-            "difference_low": gap.low,
-            "difference_high": gap.high,
-            "p": None if gap.low is None else gap.p,
-            "worse": gap.worse,
-        }
     return {
         "name": model.name,
         "revision": model.revision,
@@ -117,7 +106,11 @@ def _facts(row: RankedModel) -> dict[str, Any]:
         "value": row.value,
         "low": row.low,
         "high": row.high,
-        **difference,
+        "difference": gap and gap.difference,
+        "difference_low": gap and gap.low,
+        "difference_high": gap and gap.high,
+        "p": None if gap is None or gap.low is None else gap.p,
+        "worse": gap and gap.worse,
         "seconds": model.seconds,
         "megabytes": model.megabytes,
         "why": row.why,

@@ -23,7 +23,7 @@ from pixmill.experiments.compare.git_revisions import (
     main_branch,
 )
 from pixmill.experiments.compare.results import TABLES, read_metrics, read_table
-from pixmill.experiments.compare.trees import IN_DVC, DvcStore, Tree, at_commit
+from pixmill.experiments.compare.trees import IN_DVC, DvcStore, T, Tree, at_commit
 from pixmill.tracking.delivery import RESOLVED
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
 
@@ -125,7 +125,9 @@ class _Reading:
     missing: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def parse(self, path: str, parse: Callable[[bytes], Any], content: bytes | None = None) -> Any:
+    def parse(
+        self, path: str, parse: Callable[[bytes], T], content: bytes | None = None
+    ) -> T | None:
         """Return a parsed file; ``None`` if it is missing, or malformed, which becomes a sentence.
 
         Args:
@@ -147,10 +149,7 @@ class _Reading:
         """Return a table of :data:`TABLES`; ``None`` if there is none, or it is malformed."""
         if content is None:
             return None
-        table: pd.DataFrame | None = self.parse(
-            TABLES[name][0], partial(read_table, name=name), content
-        )
-        return table
+        return self.parse(TABLES[name][0], partial(read_table, name=name), content)
 
     def parse_tables(self, tree: Tree, names: Sequence[str] = tuple(TABLES)) -> dict[str, Any]:
         """Return tables in DVC by name; those absent for the same reason share a sentence."""
@@ -173,8 +172,7 @@ class _Reading:
         if content is None:
             self.missing.append(f"{self.name} has no readable {_METRICS}.")
             return None
-        metrics: dict[str, Any] | None = self.parse(_METRICS, read_metrics, content)
-        return metrics
+        return self.parse(_METRICS, read_metrics, content)
 
 
 def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:

@@ -26,7 +26,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from pixmill.core.params import TrainParams
 from pixmill.heads import head_of
-from pixmill.metrics.cells import cell_scores
+from pixmill.metrics.cells import CellAnswers
 from pixmill.models.scaling import Scaling
 from pixmill.train.logistic import fit_logistic
 
@@ -99,7 +99,7 @@ def compare(name: str, features: Features, cells: Cells) -> list[dict[str, objec
             start = time.perf_counter()
             found = fit(features[:half], cells[:half], features[half:])
             seconds[title].append(time.perf_counter() - start)
-            scores = cell_scores(cells[half:], found, [0.5] * cells.shape[1])
+            scores = CellAnswers(cells[half:], found, 0.5).scores()
             rows.append({"data": name, "contestant": title, **scores})
     table = pd.DataFrame(rows).drop_duplicates(["data", "contestant"])
     return [
@@ -121,11 +121,9 @@ def blanked(name: str, features: Features, cells: Cells) -> list[dict[str, objec
         {
             "data": name,
             "cells": title,
-            **cell_scores(
-                cells[half:],
-                ours(features[:half], known, features[half:]),
-                [0.5] * cells.shape[1],
-            ),
+            **CellAnswers(
+                cells[half:], ours(features[:half], known, features[half:]), 0.5
+            ).scores(),
         }
         for title, known in given.items()
     ]

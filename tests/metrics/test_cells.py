@@ -2,11 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, log_loss, precision_score
 
-from pixmill.metrics.cells import (
-    cell_scores,
-    label_scores,
-    resampled_cell_scores,
-)
+from pixmill.metrics.cells import CellAnswers
 from pixmill.metrics.resampling import group_weights
 
 HALVES = [0.5] * 4
@@ -24,8 +20,9 @@ def _random(seed: int, images: int = 60, unknown: float = 0.3):
 def test_metrics_are_those_of_scikit_learn_on_known_cells(seed):
     cells, values = _random(seed)
 
-    found = cell_scores(cells, values, HALVES)
-    by_label = label_scores(cells, values, HALVES, "abcd")
+    answers = CellAnswers(cells, values, HALVES)
+    found = answers.scores()
+    by_label = answers.label_scores("abcd")
 
     known = cells >= 0
     assert found["log_loss"] == pytest.approx(log_loss(cells[known], values[known], labels=[0, 1]))
@@ -42,22 +39,24 @@ def test_metrics_are_those_of_scikit_learn_on_known_cells(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_probability_of_an_unknown_cell_changes_nothing(seed):
     cells, values = _random(seed)
-    other = np.where(cells < 0, np.random.default_rng(seed + 100).random(cells.shape), values)
+    first = CellAnswers(cells, values, HALVES)
+    noise = np.random.default_rng(seed + 100).random(cells.shape)
+    second = CellAnswers(cells, np.where(cells < 0, noise, values), HALVES)
     groups = np.arange(60) // 2
 
-    assert cell_scores(cells, other, HALVES) == cell_scores(cells, values, HALVES)
-    assert label_scores(cells, other, HALVES, "abcd") == label_scores(cells, values, HALVES, "abcd")
-    first, _ = resampled_cell_scores(cells, values, groups, draws=10, thresholds=HALVES)
-    second, _ = resampled_cell_scores(cells, other, groups, draws=10, thresholds=HALVES)
-    for name, drawn in first.items():
-        np.testing.assert_array_equal(drawn, second[name])
+    assert second.scores() == first.scores()
+    assert second.label_scores("abcd") == first.label_scores("abcd")
+    expected, _ = first.resampled_scores(groups, draws=10)
+    found, _ = second.resampled_scores(groups, draws=10)
+    for name, drawn in expected.items():
+        np.testing.assert_array_equal(drawn, found[name])
 
 
 def test_an_image_is_exactly_right_if_its_known_cells_are():
     cells = np.array([[1, -1], [1, 0], [0, 0], [-1, -1]])
     values = np.array([[0.9, 0.9], [0.9, 0.9], [0.4, 0.1], [0.5, 0.5]])
 
-    found = cell_scores(cells, values, [0.5, 0.5])
+    found = CellAnswers(cells, values, [0.5, 0.5]).scores()
 
     assert found["exact_match"] == pytest.approx(2 / 3)
     assert found["n"] == 3
@@ -69,14 +68,16 @@ def test_draws_are_the_metrics_of_the_drawn_images():
     groups = np.arange(60) // 3
     cells[-3:, 0] = -1
 
-    overall, of_labels = resampled_cell_scores(cells, values, groups, draws=3, thresholds=HALVES)
+    answers = CellAnswers(cells, values, HALVES)
+    overall, of_labels = answers.resampled_scores(groups, draws=3)
 
     weights = next(group_weights(20, 3))
     for draw in range(3):
         rows = np.repeat(np.arange(60), weights[groups, draw].astype(int))
-        expected = cell_scores(cells[rows], values[rows], HALVES)
+        copied = CellAnswers(cells[rows], values[rows], HALVES)
+        expected = copied.scores()
         for name, drawn in overall.items():
             assert drawn[draw] == pytest.approx(expected[name])
-        expected = label_scores(cells[rows], values[rows], HALVES, "abcd")
+        expected = copied.label_scores("abcd")
         for name, drawn in of_labels.items():
             assert drawn[:, draw] == pytest.approx([row[name] for row in expected.values()])

@@ -1,5 +1,6 @@
 import numpy as np
 
+from pixmill.metrics.cells import CellAnswers
 from pixmill.metrics.paired_cells import paired_cell_differences
 
 
@@ -9,7 +10,11 @@ def test_other_thresholds_alone_leave_the_exact_match_uncertain():
     values[:2] = 0.55
 
     overall, _ = paired_cell_differences(
-        cells, [values, values], [[0.6], [0.5]], np.arange(60), draws=1000, confidence=0.95
+        CellAnswers(cells, values, [0.6]),
+        CellAnswers(cells, values, [0.5]),
+        np.arange(60),
+        draws=1000,
+        confidence=0.95,
     )
 
     found = overall["exact_match"]

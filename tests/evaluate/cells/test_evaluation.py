@@ -15,7 +15,7 @@ from pixmill.evaluate.page.kinds import KINDS
 from pixmill.heads import head_of
 from pixmill.images.parts import load_parts
 from pixmill.metrics.cell_calibration import CellCalibration
-from pixmill.metrics.cells import cell_scores
+from pixmill.metrics.cells import CellAnswers
 from pixmill.models.classifier import Classifier, Preprocessing
 from tests.evaluate.conftest import SIDE, write_split
 
@@ -82,7 +82,7 @@ def test_metrics_are_those_of_the_test_images(evaluated):
 
     found = cells_headline(result.metrics)
 
-    expected = cell_scores(part.targets, values, [0.5, 0.5])
+    expected = CellAnswers(part.targets, values, [0.5, 0.5]).scores()
     assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert found["mean_average_precision_low"] <= found["mean_average_precision"]
     known = part.targets >= 0

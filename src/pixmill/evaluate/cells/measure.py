@@ -1,18 +1,16 @@
 """Metrics of ``plots/evaluate/full.json`` of several labels an image."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pixmill.core.cells import UNKNOWN, YES, to_matrix
+from pixmill.core.cells import YES, to_matrix
 from pixmill.evaluate.measure import covered, widened
 from pixmill.evaluate.predictions import is_cross_fitted, probabilities_of
-from pixmill.metrics.arrays import Floats, Ints
 from pixmill.metrics.cell_calibration import CellCalibration
-from pixmill.metrics.cells import cell_scores, limited_cell_scores, ranked_labels
+from pixmill.metrics.cells import CellAnswers, ranked_labels
 from pixmill.metrics.confidence import coverage_curve, reliability_of
 
 _AVERAGE = "mean_average_precision"
@@ -61,30 +59,30 @@ def measure_cells(
     """
     resampling: dict[str, Any] = {"draws": draws, "confidence": confidence}
     thresholds = calibration.thresholds
-    measured: Any = partial(limited_cell_scores, labels=labels, thresholds=thresholds, **resampling)
     tested = predictions[predictions["split"] == "test"]
     members = tested["id"].map(groups).to_numpy()
-    cells, values = _known(tested, labels)
-    found = measured(cells, values, members)
-    shares = (cells == YES).sum(axis=0) / np.maximum((cells != UNKNOWN).sum(axis=0), 1)
-    ranked = shares[ranked_labels(cells)]
+    answers = cell_answers(tested, labels, thresholds)
+    known = answers.known
+    found = answers.limited_scores(members, labels, **resampling)
+    shares = (answers.cells == YES).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    ranked = shares[ranked_labels(answers.cells)]
     held_out = predictions[predictions["held_out"]]
     crossed = None
     splits = ["train"]
     if is_cross_fitted(predictions):
         splits = ["train", "val"]
-        all_held_out = measured(*_known(held_out, labels), held_out["id"].map(groups))
-        crossed = widened(_AVERAGE, all_held_out)
+        every = cell_answers(held_out, labels, thresholds)
+        clusters = held_out["id"].map(groups)
+        crossed = widened(_AVERAGE, every.limited_scores(clusters, labels, **resampling))
     for name, table in (
         ("val", held_out[held_out["split"] != "test"]),
         ("train", in_sample[in_sample["split"].isin(splits)]),
     ):
-        found[name] = cell_scores(*_known(table, labels), thresholds)
-    yes = calibration.answers(values)
-    right = yes == (cells == YES)
-    known = cells != UNKNOWN
-    certainty = np.where(yes, values, 1 - values)[known]
-    sure, _ = calibration.sure(values, tested["unlike"].fillna(False).to_numpy(bool)[:, None])
+        found[name] = cell_answers(table, labels, thresholds).scores()
+    right = answers.right
+    certainty = answers.certainty[known]
+    unlike = tested["unlike"].fillna(False).to_numpy(bool)
+    sure, _ = calibration.sure(answers.probabilities, unlike[:, None])
     coverage = sure.mean(axis=0)
     for place, (label, *limits) in enumerate(
         zip(labels, calibration.sure_no, calibration.sure_yes, strict=True)
@@ -92,7 +90,7 @@ def measure_cells(
         row = found["per_class"][label]
         row["coverage"] = None if limits == [None, None] else float(coverage[place])
         for side, name in enumerate(("sure_no", "sure_yes")):
-            chosen = (sure & known & (yes == side))[:, place]
+            chosen = (sure & known & (answers.yes == side))[:, place]
             row |= {name: limits[side], f"{name}_n": int(chosen.sum())}
             row |= covered(f"{name}_accuracy", right[chosen, place], members[chosen], **resampling)
     promised = any(row["coverage"] is not None for row in found["per_class"].values())
@@ -120,7 +118,15 @@ def cells_headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metrics[name] for name in _HEADLINE}
 
 
-def _known(table: pd.DataFrame, labels: Sequence[str]) -> tuple[Ints, Floats]:
-    """Return cells and probabilities."""
-    cells = to_matrix(table["label"], labels)
-    return cells, probabilities_of(table, labels).astype(np.float64)
+def cell_answers(
+    predictions: pd.DataFrame, labels: Sequence[str], thresholds: Sequence[float]
+) -> CellAnswers:
+    """Return predictions as arrays.
+
+    Args:
+        predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
+        labels: The labels.
+        thresholds: Probability from which the answer is yes, by label.
+    """
+    values = probabilities_of(predictions, labels).astype(np.float64)
+    return CellAnswers(to_matrix(predictions["label"], labels), values, thresholds)

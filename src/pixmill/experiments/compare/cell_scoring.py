@@ -11,9 +11,13 @@ import pandas as pd
 from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.class_scoring import DIGITS, Pair, sort_flips
 from pixmill.metrics.arrays import Floats, Groups
-from pixmill.metrics.cells import cell_losses, cell_scores, label_scores, resampled_cell_scores
+from pixmill.metrics.cells import CellAnswers, cell_losses
 from pixmill.metrics.paired_cells import paired_cell_differences
 from pixmill.metrics.significance import Difference
+
+
+def _cells(answers: SplitAnswers) -> CellAnswers:
+    return CellAnswers(answers.actual, answers.values, answers.thresholds)
 
 
 class CellScoring:
@@ -22,9 +26,8 @@ class CellScoring:
     def differences(self, pair: Pair) -> tuple[dict[str, Difference], list[Difference | None]]:
         """Return the differences, by average precision of each label."""
         return paired_cell_differences(
-            pair.after.actual,
-            pair.values,
-            (pair.before.thresholds, pair.after.thresholds),
+            _cells(pair.before),
+            _cells(pair.after),
             pair.clusters,
             draws=pair.evaluate.draws,
             confidence=pair.evaluate.confidence,
@@ -33,7 +36,7 @@ class CellScoring:
 
     def own(self, answers: SplitAnswers, labels: Sequence[str]) -> Mapping[str, dict[str, Any]]:
         """Return the scores of each label."""
-        return label_scores(answers.actual, answers.values, answers.thresholds, labels)
+        return _cells(answers).label_scores(labels)
 
     def details(self, pair: Pair) -> dict[str, Any]:  # noqa: ARG002 (classes have some)
         """Return no further fields."""
@@ -66,17 +69,12 @@ class CellScoring:
         averaged: int | None = None,  # noqa: ARG002 (classes need it)
     ) -> tuple[float | None, Floats]:
         """Return a metric and its values with weighted groups."""
-        limits = answers.thresholds
-        figure = cell_scores(answers.actual, answers.values, limits)[metric]
+        cells = _cells(answers)
+        figure = cells.scores()[metric]
         drawn = np.empty(0)
         if weights:
-            drawn = resampled_cell_scores(
-                answers.actual,
-                answers.values,
-                groups,
-                draws=sum(each.shape[1] for each in weights),
-                thresholds=limits,
-            )[0][metric]
+            draws = sum(each.shape[1] for each in weights)
+            drawn = cells.resampled_scores(groups, draws=draws)[0][metric]
         return None if figure is None else round(figure, DIGITS), drawn
 
     def deciding(self, metric: str, answers: SplitAnswers) -> Floats:

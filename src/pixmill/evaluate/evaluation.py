@@ -15,7 +15,13 @@ from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
-from pixmill.evaluate.labels import find_label_issues, first_issues, search_backbone, search_part
+from pixmill.evaluate.labels import (
+    find_label_issues,
+    first_issues,
+    search_backbone,
+    search_part,
+    with_pixels,
+)
 from pixmill.evaluate.measure import (
     COLUMNS,
     histogram_figures,
@@ -27,11 +33,9 @@ from pixmill.evaluate.measure import (
 )
 from pixmill.evaluate.mistakes import (
     Confusion,
-    PredictedImage,
     examples_by_cell,
     least_sure,
     nearest_to_errors,
-    predicted_images,
     typical_images,
     with_confidence,
 )
@@ -41,7 +45,7 @@ from pixmill.evaluate.predictions import (
     predict_splits,
     unlabelled_folder,
 )
-from pixmill.evaluate.results import Results
+from pixmill.evaluate.results import Images, Results
 from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
 from pixmill.models.litert import BACKBONE, load_maps
@@ -74,13 +78,13 @@ class Evaluation(Results):
     """
 
     matrix: npt.NDArray[np.int64]
-    mistakes: Sequence[PredictedImage]
-    cells: Sequence[tuple[Confusion, Sequence[PredictedImage]]]
-    typical: Sequence[PredictedImage]
+    mistakes: Images
+    cells: Sequence[tuple[Confusion, Images]]
+    typical: Images
     heatmaps: Mapping[str, Pixels]
-    unsure: Sequence[PredictedImage]
-    unlike: Sequence[PredictedImage]
-    sample: Sequence[PredictedImage]
+    unsure: Images
+    unlike: Images
+    sample: Images
     nearest: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def summary(self) -> str:
@@ -154,7 +158,7 @@ def evaluate(
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
     cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
     tested = with_confidence(predictions[predictions["split"] == "test"], labels)
-    show = partial(predicted_images, part=parts["test"])
+    show = partial(with_pixels, parts=parts)
     unlike = tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
@@ -178,7 +182,7 @@ def evaluate(
         ranking = find_label_issues([*parts.values()], labels, searched, threads=train.threads)
         issues = first_issues(ranking, parts, limit=params.label_errors)
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
-    mistakes = show(tested[tested["label"] != tested["predicted"]].head(params.mistakes))
+    mistakes = show(tested[~tested["right"]].head(params.mistakes))
     training, nearest = nearest_to_errors(mistakes, parts, features, trained)
     typical = show(typical_images(tested, labels).head(_MAX_TYPICAL if params.grad_cam else 0))
     least = least_sure(tested)
@@ -203,7 +207,7 @@ def evaluate(
         interval_confidence=params.confidence,
         target_accuracy=calibration.target_accuracy,
         mistakes=mistakes,
-        cells=examples_by_cell(tested, parts["test"], matrix, labels),
+        cells=examples_by_cell(tested, parts, matrix, labels),
         typical=typical,
         heatmaps=_heatmaps(
             classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads
@@ -218,13 +222,13 @@ def evaluate(
 
 
 def _heatmaps(
-    classifier: Classifier, trained: Path, examples: Sequence[PredictedImage], *, threads: int
+    classifier: Classifier, trained: Path, examples: Images, *, threads: int
 ) -> dict[str, Pixels]:
     """Return Grad-CAM heatmaps for the predicted classes by image id."""
     if not examples:
         return {}
-    pixels = np.stack([item.pixels for item in examples])
-    classes = [classifier.labels.index(item.predicted) for item in examples]
+    pixels = np.stack([item["pixels"] for item in examples])
+    classes = [classifier.labels.index(item["predicted"]) for item in examples]
     maps = load_maps(trained / BACKBONE) if classifier.backbone else None
     if classifier.backbone and maps and maps(pixels[:1]):
         image_size = pixels.shape[1]
@@ -244,6 +248,6 @@ def _heatmaps(
     if heat is None:
         return {}
     return {
-        item.id: overlay_heatmap(item.pixels, warmth)
+        item["id"]: overlay_heatmap(item["pixels"], warmth)
         for item, warmth in zip(examples, heat, strict=True)
     }

@@ -1,7 +1,7 @@
 """Images to inspect: confident errors, unsure predictions, typical images and a random sample."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import pandas as pd
 
 from pixmill.core.files.writing import file_digest
 from pixmill.core.manifest import table_schema
+from pixmill.evaluate.labels import with_pixels
 from pixmill.evaluate.predictions import class_indices, probabilities_of
+from pixmill.evaluate.results import Images
 from pixmill.images.parts import Part, PartName
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.nearest import most_similar, to_vectors
@@ -47,36 +49,6 @@ class Confusion:
     of: int
 
 
-@dataclass(frozen=True)
-class PredictedImage:
-    """An image with its prediction.
-
-    Args:
-        id: The image's id.
-        label: The actual class.
-        predicted: The predicted class.
-        confidence: The calibrated probability of ``predicted``.
-        truth: The calibrated probability of ``label``.
-        second: The class with the second highest probability.
-        second_confidence: The calibrated probability of ``second``.
-        pixels: Input of the model, ``uint8`` of shape (image_size, image_size, 3).
-    """
-
-    id: str
-    label: str
-    predicted: str
-    confidence: float
-    truth: float
-    second: str
-    second_confidence: float
-    pixels: npt.NDArray[np.uint8]
-
-    @property
-    def right(self) -> bool:
-        """True if the prediction is correct."""
-        return self.label == self.predicted
-
-
 def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
     """Return the confusions, most frequent first; ties in the order of the classes.
 
@@ -93,11 +65,16 @@ def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -
 
 
 def with_confidence(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """Return predictions with the columns of :class:`PredictedImage`, most confident first.
+    """Return predictions with further columns, most confident first.
 
     Args:
         predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
         labels: The classes in the order of the model's outputs.
+
+    Returns:
+        The predictions with ``right``, whether the class is; ``confidence`` and ``truth``, the
+        calibrated probabilities of the predicted and the actual class; ``second``, the class with
+        the second highest probability, and ``second_confidence``, the latter.
     """
     probabilities = probabilities_of(predictions, labels).astype(np.float64)
     rows = np.arange(len(predictions))
@@ -107,6 +84,7 @@ def with_confidence(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.Data
     others = probabilities.copy()
     others[rows, predicted] = -1
     return predictions.assign(
+        right=actual == predicted,
         confidence=probabilities[rows, predicted],
         truth=probabilities[rows, actual],
         second=np.asarray(labels, object)[others.argmax(axis=1)],
@@ -114,24 +92,8 @@ def with_confidence(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.Data
     ).sort_values(["confidence", "id"], ascending=[False, True])
 
 
-def predicted_images(rows: pd.DataFrame, part: Part) -> list[PredictedImage]:
-    """Return rows of :func:`with_confidence` with their pixels.
-
-    Args:
-        rows: Images of the split.
-        part: The packed split.
-    """
-    places = pd.Index(part.rows["id"]).get_indexer(pd.Index(rows["id"]))
-    assert (places >= 0).all(), "an image that is not in the split"
-    names = [field.name for field in fields(PredictedImage) if field.name != "pixels"]
-    pixels = (np.asarray(part.pixels[place]) for place in places)
-    return [
-        PredictedImage(*row) for row in zip(*(rows[name] for name in names), pixels, strict=True)
-    ]
-
-
 def nearest_to_errors(
-    errors: Sequence[PredictedImage],
+    errors: Images,
     parts: Mapping[PartName, Part],
     features: npt.NDArray[np.float32] | None,
     trained: Path,
@@ -161,9 +123,9 @@ def nearest_to_errors(
     own = dict(zip(test.rows["id"], vectors[-len(test) :], strict=True))
     columns = {name: training[name].tolist() for name in ("id", "label", "vector")}
     return training, {
-        item.id: [
+        item["id"]: [
             each | {"pixels": train.pixels[each["row"]]}
-            for each in most_similar(columns, own[item.id])
+            for each in most_similar(columns, own[item["id"]])
         ]
         for item in errors
     }
@@ -177,15 +139,19 @@ def least_sure(tested: pd.DataFrame) -> pd.DataFrame:
 
 def typical_images(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """Return the most confident correct prediction of each class, in the order of the classes."""
-    right = tested[tested["label"] == tested["predicted"]]
-    return right.drop_duplicates("label").sort_values(
-        "label", key=lambda names: class_indices(names, labels)
+    return (
+        tested[tested["right"]]
+        .drop_duplicates("label")
+        .sort_values("label", key=lambda names: class_indices(names, labels))
     )
 
 
 def examples_by_cell(
-    tested: pd.DataFrame, part: Part, matrix: npt.NDArray[np.int64], labels: Sequence[str]
-) -> list[tuple[Confusion, list[PredictedImage]]]:
+    tested: pd.DataFrame,
+    parts: Mapping[PartName, Part],
+    matrix: npt.NDArray[np.int64],
+    labels: Sequence[str],
+) -> list[tuple[Confusion, Images]]:
     """Return the non-empty cells of the confusion matrix with their most confident predictions.
 
     Confusions come first, most frequent first, then correct predictions by class (with at most 30
@@ -193,7 +159,7 @@ def examples_by_cell(
 
     Args:
         tested: Result of :func:`with_confidence` for this split.
-        part: The packed split.
+        parts: The packed splits.
         matrix: Images by actual (row) and predicted (column) class.
         labels: The classes.
     """
@@ -209,8 +175,8 @@ def examples_by_cell(
         .head(_MAX_PER_CELL)
         .set_index(["label", "predicted"], drop=False)
     )
-    shown = predicted_images(first[first.index.isin(kinds)], part)
+    shown = with_pixels(first[first.index.isin(kinds)], parts)
     return [
-        (cell, [item for item in shown if (item.label, item.predicted) == kind])
+        (cell, [item for item in shown if (item["label"], item["predicted"]) == kind])
         for cell, kind in zip(cells, kinds, strict=True)
     ]

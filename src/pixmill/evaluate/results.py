@@ -7,6 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+Images = Sequence[Mapping[str, Any]]
+"""Images to show, by column, with ``pixels``, the model's input."""
+
 
 @dataclass(frozen=True)
 class Results(ABC):
@@ -40,7 +43,7 @@ class Results(ABC):
     plots: dict[str, pd.DataFrame]
     interval_confidence: float
     target_accuracy: float
-    issues: Sequence[Mapping[str, Any]]
+    issues: Images
     training: pd.DataFrame | None
 
     @abstractmethod

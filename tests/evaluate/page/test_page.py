@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pixmill.evaluate.evaluation import Evaluation
-from pixmill.evaluate.mistakes import Confusion, PredictedImage
+from pixmill.evaluate.mistakes import Confusion
 from pixmill.evaluate.page.report import render_report
 from pixmill.images.png import png_bytes
 from pixmill.metrics.growth import Growth
@@ -48,14 +48,22 @@ def pixels(number):
     return np.full((56, 56, 3), number, np.uint8)
 
 
-MISTAKES = [
-    PredictedImage(f"{number:064x}", *LABELS, 0.9, 0.1, "coat", 0.1, pixels(number))
-    for number in range(18)
-]
-SAMPLE = [
-    PredictedImage(f"{number:064x}", "coat", LABELS[number % 2], 0.8, 0.1, "x", 0.1, pixels(number))
-    for number in range(30, 36)
-]
+def predicted(number, answer, confidence, second):
+    return {
+        "id": f"{number:064x}",
+        "label": "coat",
+        "predicted": answer,
+        "right": answer == "coat",
+        "confidence": confidence,
+        "truth": 0.1,
+        "second": second,
+        "second_confidence": 0.1,
+        "pixels": pixels(number),
+    }
+
+
+MISTAKES = [predicted(number, LABELS[1], 0.9, "coat") for number in range(18)]
+SAMPLE = [predicted(number, LABELS[number % 2], 0.8, "x") for number in range(30, 36)]
 ISSUE = {"label": "coat", "suggested": "dress", "score": 0.04, "split": "val"}
 ISSUES = [ISSUE | {"id": f"{number:064x}", "pixels": pixels(number)} for number in range(40, 43)]
 PLOTS = {
@@ -97,7 +105,7 @@ EVALUATION = Evaluation(
         (Confusion("coat", "coat", 110, 120), SAMPLE[:1]),
     ],
     typical=SAMPLE[:1],
-    heatmaps={MISTAKES[0].id: pixels(200), SAMPLE[0].id: pixels(201)},
+    heatmaps={MISTAKES[0]["id"]: pixels(200), SAMPLE[0]["id"]: pixels(201)},
     unsure=SAMPLE[2:4],
     unlike=SAMPLE[5:6],
     sample=SAMPLE,
@@ -274,5 +282,5 @@ def test_errors_show_their_nearest_training_images():
         }
         for number in range(3)
     ]
-    text = section(page(nearest={MISTAKES[0].id: similar}), "mistakes")
+    text = section(page(nearest={MISTAKES[0]["id"]: similar}), "mistakes")
     assert re.findall(r"&lt;i&gt;dress&lt;/i&gt;<br>(0\.\d\d)<", text) == ["0.50", "0.60", "0.70"]

@@ -20,14 +20,12 @@ from pixmill.evaluate.predictions import (
     predict_splits,
     unlabelled_folder,
 )
-from pixmill.evaluate.results import Results
+from pixmill.evaluate.results import Images, Results
 
 _MAX_SAMPLE = 24
 _MAX_UNLIKE = 12
 _MAX_PER_LABEL = 6
 """Images shown at random, as unlike the training images, and per label and kind of error."""
-
-Images = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)

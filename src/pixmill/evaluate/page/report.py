@@ -93,7 +93,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         worse=[say("worse", row) for row in sentences.worse(slices)],
         mistakes=Excerpt(evaluation.mistakes, wrong),
         typical=Excerpt(
-            [item for item in evaluation.typical if item.id in heatmaps],
+            [item for item in evaluation.typical if item["id"] in heatmaps],
             int(np.count_nonzero(np.diag(matrix))),
         ),
         heatmaps=heatmaps,
@@ -103,7 +103,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         unsure=evaluation.unsure,
         unlike=evaluation.unlike,
         sample=evaluation.sample,
-        sample_right=sum(item.right for item in evaluation.sample),
+        sample_right=sum(item["right"] for item in evaluation.sample),
         issues=None
         if ranking is None
         else Excerpt(evaluation.issues, sentences.count_issues(ranking)),

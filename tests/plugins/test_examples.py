@@ -15,6 +15,7 @@ from pixmill.core.install.plugins import load_plugin
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
 from pixmill.core.params import EvaluateParams, Params, parse_params
 from pixmill.evaluate.evaluation import evaluate
+from pixmill.evaluate.predictions import predict_all
 from pixmill.images.parts import load_parts
 from pixmill.models.augmentation import preview_augmentation
 from pixmill.models.determinism import fix_threads
@@ -218,7 +219,8 @@ def test_backbone(project):
     text = code.read_text()
     code.unlink()
     shown = EvaluateParams(draws=100, label_errors=0, mistakes=2, grad_cam=2)
-    result = evaluate(trained, packed, shown, train=params, **where)
+    opened = predict_all(trained, packed, shown, train=params, **where)
+    result = evaluate(opened, shown)
     assert result.metrics["accuracy"] > 0.5
     assert result.heatmaps
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from pixmill.core.manifest import SPLIT, read_table, sample_rows
-from pixmill.core.params import EvaluateParams, TrainParams
+from pixmill.core.manifest import sample_rows
+from pixmill.core.params import EvaluateParams
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
@@ -23,7 +22,6 @@ from pixmill.evaluate.labels import (
     with_pixels,
 )
 from pixmill.evaluate.measure import (
-    COLUMNS,
     histogram_figures,
     measure,
     measure_confidence,
@@ -39,12 +37,7 @@ from pixmill.evaluate.mistakes import (
     typical_images,
     with_confidence,
 )
-from pixmill.evaluate.predictions import (
-    apply_calibration,
-    predict_folder,
-    predict_splits,
-    unlabelled_folder,
-)
+from pixmill.evaluate.predictions import Predicted, apply_calibration
 from pixmill.evaluate.results import Images, Results
 from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
@@ -112,37 +105,20 @@ class Evaluation(Results):
 
 
 def evaluate(
-    trained: Path,
-    packed: Path,
-    params: EvaluateParams,
-    *,
-    train: TrainParams,
-    scratch: Path,
-    root: Path,
-    shortcuts: Sequence[Mapping[str, Any]] = (),
+    opened: Predicted, params: EvaluateParams, shortcuts: Sequence[Mapping[str, Any]] = ()
 ) -> Evaluation:
-    """Predict every packed image and measure the predictions.
-
-    For the model ``features``, the head is applied to the features that training has stored.
+    """Measure predictions.
 
     Args:
-        trained: ``artifacts/train``.
-        packed: ``artifacts/split``.
+        opened: The predictions.
         params: The section ``evaluate``.
-        train: The section ``train``.
-        scratch: Cache of the features.
-        root: Project folder, the base of ``params.unlabelled``.
         shortcuts: Entries of ``plots/validate/shortcuts.json``, which the metrics repeat; default:
             none.
-
-    Raises:
-        DataError: ``evaluate.unlabelled`` is not a folder below ``data/``.
-        ManifestError: An artifact is missing or malformed, or classifier and images do not match.
     """
     from sklearn.metrics import confusion_matrix
 
-    folder = unlabelled_folder(root, params.unlabelled)
-    opened = predict_splits(trained, packed, train, scratch=scratch, root=root)
+    trained = opened.trained
+    train = opened.train
     classifier = opened.classifier
     calibration: Any = classifier.calibration
     parts = opened.parts
@@ -154,9 +130,8 @@ def evaluate(
     confidence, curves = measure_confidence(
         predictions, opened.uncalibrated, groups, labels, calibration, **resampling
     )
-    columns = [*COLUMNS, "split", "image_url", "reason"]
-    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
-    cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
+    kept = opened.manifest[opened.manifest["split"].notna()]
+    cut = slices(predictions, kept, **resampling)
     tested = with_confidence(predictions[predictions["split"] == "test"], labels)
     show = partial(with_pixels, parts=parts)
     unlike = tested["unlike"]
@@ -190,7 +165,7 @@ def evaluate(
         labels=labels,
         predictions=predictions,
         ranking=ranking,
-        unlabelled=predict_folder(trained, folder, manifest, params.unlabelled),
+        unlabelled=opened.unlabelled,
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={
@@ -198,9 +173,6 @@ def evaluate(
                 columns={"label": "actual"}
             ),
             **curves,
-            "per_class": pd.DataFrame(
-                {"label": label, **row} for label, row in metrics["per_class"].items()
-            ),
             "slices": cut,
         },
         matrix=matrix,

@@ -35,9 +35,6 @@ HEADLINE = (
     "n",
 )
 
-COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
-"""Required columns: ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
-
 _MIN_GROUPS = 10
 """Minimum groups in a slice and in the rest: a test of fewer has no power and weakens others."""
 
@@ -315,7 +312,8 @@ def slices(
 
     Args:
         predictions: Result of :func:`pixmill.evaluate.predictions.predict_parts`.
-        manifest: Kept images of all splits, with at least :data:`COLUMNS`.
+        manifest: ``id``, ``source``, ``short_side``, ``brightness``, ``group`` (near-duplicates
+            share one) and ``cluster`` (the resampling unit) of the kept images of all splits.
         draws: Number of bootstrap samples and of permutations.
         confidence: Confidence level of the limits, such as 0.95.
 
@@ -328,7 +326,7 @@ def slices(
         groups; ``worse``, True if significantly worse.
     """
     tested = predictions.loc[predictions["split"] == "test", ["id", "label", "predicted"]]
-    table = tested.merge(manifest[list(COLUMNS)], on="id", how="left", validate="one_to_one")
+    table = tested.merge(manifest, on="id", how="left", validate="one_to_one")
     right = (table["label"] == table["predicted"]).to_numpy(bool)
     groups = pd.factorize(table["cluster"])[0]
     sizes = manifest["group"].value_counts()

@@ -12,16 +12,15 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.errors import DataError
-from pixmill.core.manifest import TEXT
-from pixmill.core.params import TrainParams
+from pixmill.core.manifest import SPLIT, TEXT, read_table
+from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import Progress, track
 from pixmill.heads import head_of
-from pixmill.images.compute import RowLimits
 from pixmill.images.parts import Part, PartName, load_parts
 from pixmill.models.classifier import Classifier
 from pixmill.models.features import part_features
 from pixmill.models.held_out import load_held_out
-from pixmill.models.inference import LIMITS, Located, answers_schema, predict_images
+from pixmill.models.inference import Located, answers_schema, predict_images
 from pixmill.models.litert import BACKBONE
 from pixmill.models.model_folder import read_description
 
@@ -30,6 +29,10 @@ CALIBRATED = {b"probabilities": b"calibrated"}
 
 _BATCH = 64
 """Images per batch."""
+
+_COLUMNS = ["id", "split", "source", "short_side", "brightness", "group", "cluster"]
+_COLUMNS += ["image_url", "reason"]
+"""Columns of the manifest that evaluate needs."""
 
 
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
@@ -65,6 +68,9 @@ class Predicted(NamedTuple):
     """A model's predictions for all images of the splits.
 
     Args:
+        trained: ``artifacts/train``.
+        train: The section ``train``.
+        manifest: Columns of ``artifacts/split/manifest.parquet``.
         classifier: The model.
         parts: The packed splits by name.
         features: Features of all images in the order of splits and rows; ``None`` without a
@@ -74,8 +80,12 @@ class Predicted(NamedTuple):
         uncalibrated: The same images with held-out predictions where there are any.
         predictions: The latter, calibrated.
         groups: Cluster by image id.
+        unlabelled: Result of :func:`predict_unlabelled`; ``None`` without such a folder.
     """
 
+    trained: Path
+    train: TrainParams
+    manifest: pd.DataFrame
     classifier: Classifier
     parts: dict[PartName, Part]
     features: npt.NDArray[np.float32] | None
@@ -84,23 +94,36 @@ class Predicted(NamedTuple):
     uncalibrated: pd.DataFrame
     predictions: pd.DataFrame
     groups: "pd.Series[Any]"
+    unlabelled: pd.DataFrame | None
 
 
-def predict_splits(
-    trained: Path, packed: Path, train: TrainParams, *, scratch: Path, root: Path
+def predict_all(
+    trained: Path,
+    packed: Path,
+    params: EvaluateParams,
+    *,
+    train: TrainParams,
+    scratch: Path,
+    root: Path,
 ) -> Predicted:
-    """Predict every packed image, held out where possible.
+    """Predict every packed image, held out where possible, and the unlabelled ones.
+
+    For the model ``features``, the head is applied to the features that training has stored.
 
     Args:
         trained: ``artifacts/train``.
         packed: ``artifacts/split``.
+        params: The section ``evaluate``.
         train: The section ``train``.
         scratch: Cache of the features.
-        root: Project folder.
+        root: Project folder, the base of ``params.unlabelled``.
 
     Raises:
+        DataError: ``evaluate.unlabelled`` is not a folder below ``data/``.
         ManifestError: An artifact is missing or malformed, or classifier and images do not match.
     """
+    folder = unlabelled_folder(root, params.unlabelled)
+    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=_COLUMNS)
     classifier = Classifier.load(trained)
     labels = classifier.labels
     parts = load_parts(
@@ -117,7 +140,14 @@ def predict_splits(
     # The model has seen its training images: held-out predictions replace its own where they exist.
     in_sample = predict_parts(classifier, every, features)
     uncalibrated = hold_out(in_sample, load_held_out(trained, labels), classifier)
+    unlabelled = None
+    if folder and params.unlabelled:
+        files = unlabelled_files(manifest, params.unlabelled)
+        unlabelled = predict_unlabelled(trained, folder, files)
     return Predicted(
+        trained,
+        train,
+        manifest,
         classifier,
         parts,
         features,
@@ -126,6 +156,7 @@ def predict_splits(
         uncalibrated,
         apply_calibration(uncalibrated, classifier),
         pd.concat([part.rows for part in every]).set_index("id")["cluster"],
+        unlabelled,
     )
 
 
@@ -283,53 +314,29 @@ def unlabelled_folder(root: Path, name: str | None) -> Path | None:
     return root / name if folder.is_dir() else None
 
 
-def unlabelled_files(manifest: pd.DataFrame, name: str | None) -> list[str]:
+def unlabelled_files(manifest: pd.DataFrame, name: str) -> list[str]:
     """Return the images that validate dropped as unlabelled, as sorted paths within a folder.
 
     Args:
         manifest: ``image_url`` and ``reason`` of each image.
         name: ``evaluate.unlabelled``; unlabelled images elsewhere are left out.
     """
-    if name is None:
-        return []
     prefix = f"{Path(name).as_posix()}/"
     places = manifest.loc[manifest["reason"] == "unlabelled", "image_url"].dropna()
     return sorted(place.removeprefix(prefix) for place in places if place.startswith(prefix))
 
 
-def predict_folder(
-    trained: Path, folder: Path | None, manifest: pd.DataFrame, name: str | None
-) -> pd.DataFrame | None:
-    """Return the result of :func:`predict_unlabelled`; ``None`` without a folder.
-
-    Args:
-        trained: ``artifacts/train``.
-        folder: Result of :func:`unlabelled_folder`.
-        manifest: As for :func:`unlabelled_files`.
-        name: ``evaluate.unlabelled``.
-    """
-    if folder is None:
-        return None
-    return predict_unlabelled(trained, folder, unlabelled_files(manifest, name))
-
-
 def predict_unlabelled(
-    trained: Path,
-    folder: Path,
-    files: Sequence[str],
-    *,
-    limits: RowLimits = LIMITS,
-    workers: int | None = None,
+    trained: Path, folder: Path, files: Sequence[str], *, workers: int | None = None
 ) -> pd.DataFrame:
     """Return predictions for unlabelled images.
 
-    A file that is not an image or exceeds the limits is a row with a reason.
+    A file that is not an image or takes too much time or memory is a row with a reason.
 
     Args:
         trained: ``artifacts/train``, or a copy.
         folder: Folder of the images.
         files: Sorted paths within the folder.
-        limits: Limits per image; default: 20 seconds and 1 GiB.
         workers: Number of processes; default: as in
             :func:`pixmill.models.inference.predict_images`.
 
@@ -342,7 +349,7 @@ def predict_unlabelled(
     description = read_description(trained)
     labels = description["labels"]
     rows = (Located(folder / name, folder) for name in files)
-    answers = predict_images(trained, rows, limits=limits, workers=workers)
+    answers = predict_images(trained, rows, workers=workers)
     shown = track(zip(files, answers, strict=True), "Predict unlabelled", len(files))
     columns = [answer.as_row(name, labels) for name, answer in shown]
     table = pa.Table.from_pylist(

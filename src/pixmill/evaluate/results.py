@@ -25,7 +25,8 @@ class Results(ABC):
             :func:`pixmill.models.inference.answers_schema`; ``None`` without such a folder.
         unlabelled_folder: ``evaluate.unlabelled``.
         metrics: The content of ``plots/evaluate/full.json``.
-        plots: Plot data by file name without extension.
+        plots: Plot data by file name without extension, but for ``per_class``, which is in
+            ``metrics``.
         interval_confidence: Confidence level of the intervals.
         target_accuracy: Target of the covered accuracy.
         issues: The most likely label issues.
@@ -49,6 +50,14 @@ class Results(ABC):
     @abstractmethod
     def summary(self) -> str:
         """Return the test metrics in one line."""
+
+    def plot_tables(self) -> dict[str, str]:
+        """Return the contents of ``plots/evaluate/<name>.csv`` by name."""
+        of_classes = self.metrics["per_class"].items()
+        per_class = pd.DataFrame({"label": label, **row} for label, row in of_classes)
+        tables = {**self.plots, "per_class": per_class}
+        csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
+        return {name: table.to_csv(**csv) for name, table in tables.items()}
 
     def unlabelled_remark(self) -> str:
         """Return a warning if there are no unlabelled images to predict; empty otherwise."""

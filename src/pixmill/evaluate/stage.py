@@ -1,7 +1,5 @@
 """Evaluate the trained classifier: metrics, predictions and error analysis."""
 
-from typing import Any
-
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import (
     file_digest,
@@ -16,7 +14,7 @@ from pixmill.core.process.progress import announce
 from pixmill.evaluate.mistakes import VECTORS
 from pixmill.evaluate.page.kinds import KINDS
 from pixmill.evaluate.page.sentences import say
-from pixmill.evaluate.predictions import predictions_schema
+from pixmill.evaluate.predictions import predict_all, predictions_schema
 from pixmill.heads import head_of
 from pixmill.metrics.growth import Growth
 from pixmill.models.inference import answers_schema
@@ -29,16 +27,18 @@ def main(workspace: Workspace, params: Params) -> None:
     root = workspace.root
     classifier = root / "artifacts" / "train"
     kind = KINDS[params.task]
-    result = kind.evaluate(
+    opened = predict_all(
         classifier,
         root / "artifacts" / "split",
         params.evaluate,
         train=params.train,
         scratch=workspace.scratch("train") / "features",
         root=root,
-        shortcuts=read_json(root / "plots" / "validate" / "shortcuts.json", stage="validate")[
-            "shortcuts"
-        ],
+    )
+    result = kind.evaluate(
+        opened,
+        params.evaluate,
+        read_json(root / "plots" / "validate" / "shortcuts.json", stage="validate")["shortcuts"],
     )
     if remark := result.unlabelled_remark():
         announce(f"warning: {remark}")
@@ -54,14 +54,14 @@ def main(workspace: Workspace, params: Params) -> None:
     ):
         if table is not None:
             write_table(tables / f"{name}.parquet", table, schema)
-    csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
-    plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
     curve = read_json(root / "plots" / "train" / "full.json", stage="train").get("learning_curve")
     growth = curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
     page = kind.render(result, root, growth)
     write_text(root / "reports" / "evaluate.html", page)
     short = kind.headline(result.metrics)
-    write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
+    write_figures(
+        root, "evaluate", headline=short, full=result.metrics, tables=result.plot_tables()
+    )
 
     with evaluation_run(
         workspace, weights=file_digest(classifier / "model.weights.h5", "md5")

@@ -12,6 +12,7 @@ from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.evaluate.cells.measure import cells_headline
 from pixmill.evaluate.page.kinds import KINDS
+from pixmill.evaluate.predictions import predict_all
 from pixmill.heads import head_of
 from pixmill.images.parts import load_parts
 from pixmill.metrics.cell_calibration import CellCalibration
@@ -65,14 +66,11 @@ def _evaluate(tmp_path, monkeypatch, unknown=()):
     held_out = pd.DataFrame({"id": part.rows["id"], **columns, "novelty": np.nan})
     monkeypatch.setattr(Classifier, "load", lambda *_, **__: CLASSIFIER)
     monkeypatch.setattr("pixmill.evaluate.predictions.load_held_out", lambda *_: held_out)
-    return KIND.evaluate(
-        tmp_path / "artifacts" / "train",
-        packed,
-        EvaluateParams(draws=1000, unlabelled=None),
-        train=TrainParams(),
-        scratch=tmp_path / "scratch",
-        root=tmp_path,
-    ), packed
+    params = EvaluateParams(draws=1000, unlabelled=None)
+    where = {"scratch": tmp_path / "scratch", "root": tmp_path}
+    trained = tmp_path / "artifacts" / "train"
+    opened = predict_all(trained, packed, params, train=TrainParams(), **where)
+    return KIND.evaluate(opened, params), packed
 
 
 def test_metrics_are_those_of_the_test_images(evaluated):
@@ -97,7 +95,7 @@ def test_files_can_be_written_and_the_page_shows_each_label(evaluated, tmp_path)
 
     json.dumps(result.metrics, allow_nan=False)
     write_table(tmp_path / "labels.parquet", result.ranking, KIND.ranking)
-    assert set(result.plots) == {"per_class", "calibrated", "coverage"}
+    assert set(result.plots) == {"calibrated", "coverage"}
     page = KIND.render(result, tmp_path, None)
     for label in LABELS:
         assert f"<td>{label}</td>" in page

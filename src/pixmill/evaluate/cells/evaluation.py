@@ -2,24 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pixmill.core.manifest import SPLIT, read_table, sample_rows
-from pixmill.core.params import EvaluateParams, TrainParams
+from pixmill.core.manifest import sample_rows
+from pixmill.core.params import EvaluateParams
 from pixmill.evaluate.cells.doubtful import doubtful_cells
 from pixmill.evaluate.cells.errors import count_errors, find_errors
 from pixmill.evaluate.cells.measure import measure_cells
 from pixmill.evaluate.labels import first_issues, with_pixels
 from pixmill.evaluate.mistakes import nearest_to_errors
-from pixmill.evaluate.predictions import (
-    apply_calibration,
-    predict_folder,
-    predict_splits,
-    unlabelled_folder,
-)
+from pixmill.evaluate.predictions import Predicted, apply_calibration
 from pixmill.evaluate.results import Images, Results
 
 _MAX_SAMPLE = 24
@@ -61,21 +55,9 @@ class CellEvaluation(Results):
 
 
 def evaluate_cells(
-    trained: Path,
-    packed: Path,
-    params: EvaluateParams,
-    *,
-    train: TrainParams,
-    scratch: Path,
-    root: Path,
-    shortcuts: Sequence[Mapping[str, Any]] = (),
+    opened: Predicted, params: EvaluateParams, shortcuts: Sequence[Mapping[str, Any]] = ()
 ) -> CellEvaluation:
-    """Predict every packed image and measure the predictions.
-
-    Arguments and errors are those of :func:`pixmill.evaluate.evaluation.evaluate`.
-    """
-    folder = unlabelled_folder(root, params.unlabelled)
-    opened = predict_splits(trained, packed, train, scratch=scratch, root=root)
+    """Measure predictions, with the arguments of :func:`pixmill.evaluate.evaluation.evaluate`."""
     classifier = opened.classifier
     labels = classifier.labels
     parts = opened.parts
@@ -109,23 +91,16 @@ def evaluate_cells(
             doubtful[doubtful["suggested"] == suggested], parts, limit=params.label_errors
         )
     ]
-    training, _ = nearest_to_errors([], parts, opened.features, trained)
-    columns = ["split", "image_url", "reason"]
-    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=columns)
+    training, _ = nearest_to_errors([], parts, opened.features, opened.trained)
     foreign = tested[tested["unlike"].fillna(False).astype(bool)]
     return CellEvaluation(
         labels=labels,
         predictions=predictions,
         ranking=doubtful if params.label_errors else None,
-        unlabelled=predict_folder(trained, folder, manifest, params.unlabelled),
+        unlabelled=opened.unlabelled,
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
-        plots={
-            "per_class": pd.DataFrame(
-                {"label": label, **row} for label, row in metrics["per_class"].items()
-            ),
-            **curves,
-        },
+        plots=curves,
         interval_confidence=params.confidence,
         target_accuracy=calibration.target_accuracy,
         issues=issues,

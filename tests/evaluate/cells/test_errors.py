@@ -5,6 +5,7 @@ from pixmill.core.cells import render_cells
 from pixmill.evaluate.cells.errors import count_errors, find_errors
 
 LABELS = ("dark", "long", "worn")
+HALVES = (0.5, 0.5, 0.5)
 
 
 def _tested(*rows):
@@ -31,7 +32,7 @@ TESTED = _tested(
 
 
 def test_errors_are_wrong_known_cells_most_confident_first():
-    found = find_errors(TESTED, LABELS)
+    found = find_errors(TESTED, LABELS, HALVES)
 
     assert found[["id", "label", "kind"]].to_numpy().tolist() == [
         ["0", "long", "too much"],
@@ -46,7 +47,7 @@ def test_errors_are_wrong_known_cells_most_confident_first():
 
 
 def test_labels_that_are_missed_are_named_with_those_of_the_same_images():
-    found = count_errors(find_errors(TESTED, LABELS), LABELS)
+    found = count_errors(find_errors(TESTED, LABELS, HALVES), LABELS)
 
     assert found["dark"] == {
         "missed": 3,
@@ -59,7 +60,7 @@ def test_labels_that_are_missed_are_named_with_those_of_the_same_images():
 
 
 def test_without_errors_the_table_is_empty():
-    errors = find_errors(TESTED[3:], LABELS)
+    errors = find_errors(TESTED[3:], LABELS, HALVES)
 
     assert errors.empty
     assert count_errors(errors, LABELS)["dark"]["missed"] == 0

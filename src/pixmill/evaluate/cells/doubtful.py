@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from pixmill.core.cells import NO, UNKNOWN, YES, to_matrix
+from pixmill.core.cells import NO, UNKNOWN, YES
 from pixmill.core.manifest import table_schema
+from pixmill.evaluate.cells.measure import cell_answers
 from pixmill.evaluate.labels import MIN_GROUPS
-from pixmill.evaluate.predictions import probabilities_of
 
 DOUBTFUL = table_schema("rank!:int32 id! label! suggested! score!:float32 split!")
 """One row per doubtful cell, the most doubtful first, whose ``rank`` is 1.
@@ -44,18 +43,17 @@ def doubtful_cells(
         thresholds: Probability from which the answer is yes, by label.
     """
     table = predictions[predictions["held_out"]]
-    cells = to_matrix(table["label"], labels)
-    values = probabilities_of(table, labels).astype(np.float64)
+    answers = cell_answers(table, labels, thresholds)
     members = table["id"].map(groups).to_numpy()
     found = [pd.DataFrame(columns=[*DOUBTFUL.names, "cell"])]
     for place, label in enumerate(labels):
-        given = cells[:, place]
-        likely = values[:, place]
+        given = answers.cells[:, place]
+        likely = answers.probabilities[:, place]
+        yes = answers.yes[:, place]
         if min(len(set(members[given == side])) for side in (YES, NO)) < MIN_GROUPS:
             continue
-        missing = (given != YES) & (likely >= max(thresholds[place], likely[given == YES].mean()))
-        denied = (likely < thresholds[place]) & (likely <= likely[given == NO].mean())
-        wrong = (given == YES) & denied
+        missing = (given != YES) & yes & (likely >= likely[given == YES].mean())
+        wrong = (given == YES) & ~yes & (likely <= likely[given == NO].mean())
         for suggested, chosen, score in (("yes", missing, 1 - likely), ("no", wrong, likely)):
             # Rounded before ranking, because rounding errors differ between processors.
             columns = {"label": label, "suggested": suggested, "score": score[chosen].round(6)}

@@ -7,29 +7,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pixmill.core.cells import NO, YES, to_matrix
-from pixmill.evaluate.predictions import probabilities_of
+from pixmill.evaluate.cells.measure import cell_answers
 
 _NAMED = 3
 """Number of labels that are named for one that is missed."""
 
 
-def find_errors(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+def find_errors(
+    tested: pd.DataFrame, labels: Sequence[str], thresholds: Sequence[float]
+) -> pd.DataFrame:
     """Return one row per wrong cell of the test split, most confident error first.
 
     Args:
         tested: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
         labels: The labels.
+        thresholds: Probability from which the answer is yes, by label.
 
     Returns:
         Columns ``id``, ``split``, ``label``, ``kind`` (``missed`` or ``too much``),
         ``probability`` of yes, and the cells ``has`` and ``answered`` of the image.
     """
-    cells = to_matrix(tested["label"], labels)
-    answered = to_matrix(tested["predicted"], labels) == YES
-    rows, columns = np.nonzero((answered & (cells == NO)) | (~answered & (cells == YES)))
-    values = probabilities_of(tested, labels).astype(np.float64)[rows, columns]
-    kinds = np.where(answered[rows, columns], "too much", "missed")
+    answers = cell_answers(tested, labels, thresholds)
+    rows, columns = np.nonzero(answers.known & ~answers.right)
+    values = answers.probabilities[rows, columns]
+    kinds = np.where(answers.yes[rows, columns], "too much", "missed")
     names = {"label": "has", "predicted": "answered"}
     images = tested[["id", "split", *names]].rename(columns=names).iloc[rows]
     found = images.assign(

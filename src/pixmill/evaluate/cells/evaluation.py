@@ -73,7 +73,7 @@ def evaluate_cells(
         draws=params.draws,
         confidence=params.confidence,
     )
-    errors = find_errors(tested, labels)
+    errors = find_errors(tested, labels, calibration.thresholds)
     metrics |= {
         "errors": count_errors(errors, labels),
         "unlike": None if tested["unlike"].isna().all() else float(tested["unlike"].mean()),

@@ -6,7 +6,13 @@ import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints
 from pixmill.metrics.probabilities import normalise
-from pixmill.metrics.resampling import SEED, group_numbers, percentiles, resampled_scores
+from pixmill.metrics.resampling import (
+    SEED,
+    defined_percentiles,
+    group_numbers,
+    percentiles,
+    resampled_scores,
+)
 from pixmill.metrics.scores import class_scores, scores
 
 Limits = tuple[float, float] | None
@@ -57,9 +63,7 @@ def accuracy_interval(
     kinds, count = np.unique(np.stack([sizes, hits]), axis=1, return_counts=True)
     generator = np.random.Generator(np.random.PCG64(SEED))
     drawn = generator.multinomial(count.sum(), count / count.sum(), size=draws)
-    accuracy = (drawn @ kinds[1]) / (drawn @ kinds[0])
-    low, high = np.quantile(accuracy, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return defined_percentiles((drawn @ kinds[1]) / (drawn @ kinds[0]), confidence)
 
 
 def unanimous_limit(groups: int, confidence: float) -> float:

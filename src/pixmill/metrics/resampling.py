@@ -89,9 +89,12 @@ def percentiles(drawn: Floats, confidence: float) -> tuple[float, float] | None:
         confidence: Confidence level, > 0 and < 1, such as 0.95.
     """
     defined = drawn[~np.isnan(drawn)]
-    if defined.size == 0:
-        return None
-    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return defined_percentiles(defined, confidence) if defined.size else None
+
+
+def defined_percentiles(drawn: Floats, confidence: float) -> tuple[float, float]:
+    """Return the percentile limits of draws, at least one, which all have a value."""
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
@@ -109,9 +112,7 @@ def mean_limits(
     sums = np.bincount(group_of, weights=values)
     sizes = np.bincount(group_of)
     drawn = [(sums @ weights) / (sizes @ weights) for weights in group_weights(len(sizes), draws)]
-    limits = percentiles(np.concatenate(drawn), confidence)
-    assert limits is not None
-    return limits
+    return defined_percentiles(np.concatenate(drawn), confidence)
 
 
 def resampled_scores(

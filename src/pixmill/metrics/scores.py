@@ -35,21 +35,12 @@ def scores(
     found, _ = weighted_scores(
         actual, probabilities, np.zeros(count), [np.ones((1, 1))], top_k=top_k, averaged=averaged
     )
-    names = (
-        "accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "weighted_f1",
-        "log_loss",
-        "roc_auc",
-        "pr_auc",
-        "ece",
-    )
-    figures: dict[str, float | int | None] = {name: number(found[name][0]) for name in names}
+    figures: dict[str, float | int | None] = {
+        name: number(drawn[0]) for name, drawn in found.items()
+    }
     if top_k is not None:
-        name = f"top_{top_k}_accuracy"
-        return {**figures, "n": count, name: number(found[name][0]) if name in found else None}
-    return {**figures, "n": count}
+        figures.setdefault(f"top_{top_k}_accuracy", None)
+    return figures | {"n": count}
 
 
 def macro_f1(actual: Ints, predicted: Ints) -> float:

@@ -16,7 +16,7 @@ from pixmill.metrics.resampling import (
     percentiles,
     resampled_scores,
 )
-from pixmill.metrics.scores import scores
+from pixmill.metrics.scores import class_scores, scores
 
 _DIGITS = 12
 """Digits of differences; equal metrics may differ by 1e-17, since their sums have another order."""
@@ -193,11 +193,14 @@ def paired_differences(
     overall = comparison.differences(figures, [found for found, _ in drawn], differ)
 
     predicted = [values.argmax(axis=1) for values in both]
+    names = [str(place) for place in range(both[0].shape[1])]
+    before, after = (class_scores(actual, classes, names) for classes in predicted)
     f1 = []
-    for place in range(both[0].shape[1]):
+    for place, name in enumerate(names):
         members = actual == place
         claims = [classes == place for classes in predicted]
-        one, other = (_f1(members, claimed) for claimed in claims)
+        one = before[name]["f1"]
+        other = after[name]["f1"]
         gaps = drawn[1][1]["f1"][place] - drawn[0][1]["f1"][place]
         # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members.
         share = comparison.unobserved_share(members | claims[0] | claims[1])
@@ -377,11 +380,6 @@ def _find_differing(actual: Ints, both: Sequence[Floats], top_k: int | None) -> 
         "weighted_f1": answers,
     }
     return {**by_metric, **tops, "loss": np.any(both[0] != both[1], axis=1)}
-
-
-def _f1(members: Bools, claimed: Bools) -> float | None:
-    either = int(members.sum() + claimed.sum())
-    return float(2 * np.sum(members & claimed) / either) if either else None
 
 
 def _p_value(gaps: Floats, differing: int) -> float:

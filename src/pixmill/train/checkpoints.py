@@ -112,8 +112,8 @@ class Checkpoints:
             return Checkpoint(
                 history=[Epoch(**epoch) for epoch in record["history"]],
                 timings=[Timing(**timing) for timing in record["timings"]],
-                state=_without("state/", arrays),
-                best=_without("best/", arrays),
+                state=under("state/", arrays),
+                best=under("best/", arrays),
                 finished=record["finished"],
             )
         except Exception as error:  # noqa: BLE001 (a damaged archive fails in many ways)
@@ -164,7 +164,8 @@ def pinned_keys(folder: Path) -> set[str]:
     return {key for path in folder.glob(f"{_PIN_PREFIX}-*") for key in path.read_text().split()}
 
 
-def _without(prefix: str, arrays: Arrays) -> Arrays:
+def under(prefix: str, arrays: Arrays) -> Arrays:
+    """Return the arrays whose names have a prefix, by the rest of their names."""
     return {
         name.removeprefix(prefix): array
         for name, array in arrays.items()

@@ -23,7 +23,7 @@ from pixmill.heads.head import Targets
 from pixmill.images.parts import Part
 from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
 from pixmill.models.scaling import Features
-from pixmill.train.checkpoints import Arrays
+from pixmill.train.checkpoints import Arrays, under
 from pixmill.train.folds import FoldResult
 from pixmill.train.history import Epoch
 from pixmill.train.logistic import fit_logistic
@@ -94,12 +94,7 @@ class CrossFitted:
         Args:
             arrays: Arrays of a checkpoint.
         """
-        prefix = "cross_fitted_"
-        found = {
-            name.removeprefix(prefix): array
-            for name, array in arrays.items()
-            if name.startswith(prefix)
-        }
+        found = under("cross_fitted_", arrays)
         return cls(**found) if found else None  # type: ignore[arg-type]
 
 

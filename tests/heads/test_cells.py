@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pixmill.core.params import TrainParams
 from pixmill.heads import head_of
 from pixmill.metrics.cell_calibration import CellCalibration
 
@@ -24,7 +23,7 @@ def test_without_known_cells_all_figures_are_numbers():
 
 
 def test_without_known_cells_nothing_is_promised():
-    found = HEAD.calibrate(HALVES, UNKNOWN, np.arange(70), TrainParams(), LABELS)
+    found = HEAD.calibrate(HALVES, UNKNOWN, np.arange(70), 0.95, (0.5, 0.5))
 
     assert found == CellCalibration(None, (0.5, 0.5), (None, None), (None, None), 0.95)
     answer = HEAD.answer(HALVES[0], LABELS, found, unlike=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
 from pixmill.metrics.cell_calibration import CellCalibration, calibrate_cells
 from pixmill.metrics.cells import cell_losses
-
-if TYPE_CHECKING:
-    from pixmill.core.params import TrainParams
 
 
 def _shares(targets: Targets) -> Floats:
@@ -99,6 +96,7 @@ class CellsHead(Head):
     calibration = CellCalibration
     fit = _Sigmoids
     targets = staticmethod(to_matrix)
+    calibrate = staticmethod(calibrate_cells)
 
     def right(self, texts: Iterable[Any], predicted: Iterable[Any], labels: Sequence[str]) -> Bools:
         """Return which images' known cells are all right."""
@@ -136,23 +134,6 @@ class CellsHead(Head):
         known = np.maximum(1, (actual != UNKNOWN).sum(axis=1))
         mean: Floats = losses.sum(axis=1) / known
         return mean
-
-    def calibrate(
-        self,
-        probabilities: ArrayLike,
-        targets: Targets,
-        groups: ArrayLike,
-        params: TrainParams,
-        labels: Sequence[str],
-    ) -> CellCalibration:
-        """Return temperature and thresholds of each label."""
-        return calibrate_cells(
-            probabilities,
-            targets,
-            groups,
-            params.target_accuracy,
-            params.labels.thresholds(labels),
-        )
 
     def answer(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from pixmill.core.cells import Task
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.cell_calibration import CellCalibration
-
-if TYPE_CHECKING:
-    from pixmill.core.params import TrainParams
 
 Targets = NDArray[Any]
 """What images show, by image: class indices, shape (images,); or cells, shape (images, labels)."""
@@ -181,8 +178,9 @@ class Head(ABC):
         probabilities: ArrayLike,
         targets: Targets,
         groups: ArrayLike,
-        params: TrainParams,
-        labels: Sequence[str],
+        target: float,
+        thresholds: Sequence[float],
+        /,
     ) -> Calibrated:
         """Return the calibration of held-out predictions; when a training has ended.
 
@@ -190,8 +188,8 @@ class Head(ABC):
             probabilities: Uncalibrated, shape (images, labels).
             targets: Targets of the images.
             groups: Group of each image; near-duplicates share a group.
-            params: The section ``train``.
-            labels: The labels, in the order of the outputs.
+            target: Accuracy that sure answers should reach, > 0 and < 1.
+            thresholds: Probability from which the answer is yes, by label, if an image has several.
         """
 
     @abstractmethod

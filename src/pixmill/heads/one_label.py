@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from pixmill.heads.head import Answer, Block, Fit, Head, Targets
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, NDArray
 from pixmill.metrics.calibration import Calibration, calibrate
 from pixmill.metrics.probabilities import losses, softmax
-
-if TYPE_CHECKING:
-    from pixmill.core.params import TrainParams
 
 _ABSENT_LOGIT = -100.0
 """The logit of a class without training images."""
@@ -115,11 +112,11 @@ class OneLabel(Head):
         probabilities: ArrayLike,
         targets: Targets,
         groups: ArrayLike,
-        params: TrainParams,
-        labels: Sequence[str],  # noqa: ARG002 (all classes share a threshold)
+        target: float,
+        thresholds: Sequence[float],  # noqa: ARG002 (several labels need them)
     ) -> Calibration:
         """Return temperature and threshold."""
-        return calibrate(probabilities, targets, groups, params.target_accuracy)
+        return calibrate(probabilities, targets, groups, target)
 
     def answer(
         self,

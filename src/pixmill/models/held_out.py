@@ -85,7 +85,11 @@ def save_calibration(
     known = ~np.isnan(held_out.novelty)
     limit = novelty_limit(held_out.novelty[known], clusters[known]) if known.any() else None
     calibration: Any = head.calibrate(
-        held_out.probabilities, held_out.targets, clusters, params, labels
+        held_out.probabilities,
+        held_out.targets,
+        clusters,
+        params.target_accuracy,
+        params.labels.thresholds(labels),
     )
     write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
 

@@ -233,8 +233,11 @@ class _Search:
         targets = found.targets[measured]
         given = found.probabilities[measured]
         params = plan.params
+        thresholds = params.train.labels.thresholds(params.classes)
         groups = group_numbers(rows["cluster"].astype(str))
-        calibration = plan.head.calibrate(given, targets, groups, params.train, params.classes)
+        calibration = plan.head.calibrate(
+            given, targets, groups, params.train.target_accuracy, thresholds
+        )
         answers = calibration.apply(given).astype(np.float32)
         self._check_images(rows)
         value, _ = SCORINGS[params.task].measure(plan.metric, plan.read(rows, answers), groups)

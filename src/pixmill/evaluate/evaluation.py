@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.manifest import sample_rows
 from pixmill.core.params import EvaluateParams
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
-from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
+from pixmill.evaluate.gradcam import Pixels, attention, attention_of_features, overlay_heatmap
 from pixmill.evaluate.labels import (
     find_label_issues,
     first_issues,
@@ -39,6 +38,7 @@ from pixmill.evaluate.mistakes import (
 )
 from pixmill.evaluate.predictions import Predicted, apply_calibration
 from pixmill.evaluate.results import Images, Results
+from pixmill.metrics.arrays import Ints
 from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
 from pixmill.models.litert import BACKBONE, load_maps
@@ -48,8 +48,6 @@ _MAX_SAMPLE = 24
 _MAX_UNSURE = 12
 _MAX_TYPICAL = 100
 """Number of images shown at random, by low confidence, and as typical (one per class)."""
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Evaluation(Results):
             ``training``.
     """
 
-    matrix: npt.NDArray[np.int64]
+    matrix: Ints
     mistakes: Images
     cells: Sequence[tuple[Confusion, Images]]
     typical: Images

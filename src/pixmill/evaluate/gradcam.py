@@ -25,6 +25,9 @@ from pixmill.models.tensorflow import keras, tf
 if TYPE_CHECKING:
     from pixmill.models.litert import Maps, Network
 
+Pixels = npt.NDArray[np.uint8]
+Heat = npt.NDArray[np.float32]
+
 _BATCH = 16
 """Images per batch; gradients keep all activations in memory."""
 
@@ -33,9 +36,7 @@ _STRONG = np.array([205, 30, 20], np.float32)
 """Colours of weak and strong evidence."""
 
 
-def attention(
-    model: keras.Model, pixels: npt.NDArray[np.uint8], classes: Sequence[int]
-) -> npt.NDArray[np.float32] | None:
+def attention(model: keras.Model, pixels: Pixels, classes: Sequence[int]) -> Heat | None:
     """Return a heatmap from 0 to 1 per image of the evidence for a class, as large as the image.
 
     A heatmap without evidence is all zero. Returns ``None`` if no layer has spatial dimensions, as
@@ -75,12 +76,12 @@ def attention(
 
 def attention_of_features(
     maps: Maps,
-    features: npt.NDArray[np.float32],
+    features: Heat,
     head: Network,
     classes: Sequence[int],
     *,
     image_size: int,
-) -> npt.NDArray[np.float32]:
+) -> Heat:
     """Return :func:`attention` for a head on averaged feature maps, without gradients.
 
     The evidence at a position is the decrease of the class logit if that position becomes zero. For
@@ -110,9 +111,7 @@ def attention_of_features(
     return np.stack(heat)
 
 
-def overlay_heatmap(
-    pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]
-) -> npt.NDArray[np.uint8]:
+def overlay_heatmap(pixels: Pixels, heat: Heat) -> Pixels:
     """Return the image in greyscale, overlaid with the heatmap from amber (weak) to red (strong).
 
     Args:
@@ -123,9 +122,7 @@ def overlay_heatmap(
     level = heat[..., None]
     colours = (1 - level) * _WEAK + level * _STRONG
     depth = 0.85 * np.sqrt(level)
-    shown: npt.NDArray[np.uint8] = np.clip(
-        np.rint((1 - depth) * grey + depth * colours), 0, 255
-    ).astype(np.uint8)
+    shown: Pixels = np.clip(np.rint((1 - depth) * grey + depth * colours), 0, 255).astype(np.uint8)
     return shown
 
 
@@ -141,9 +138,7 @@ def _last_spatial_layer(model: keras.Model) -> keras.layers.Layer | None:
     return None
 
 
-def _combine(
-    evidence: Sequence[npt.NDArray[np.float32]], image_size: int
-) -> npt.NDArray[np.float32]:
+def _combine(evidence: Sequence[Heat], image_size: int) -> Heat:
     """Return the positive part of the sum of maps at the image's size, scaled to at most 1."""
     size = (image_size, image_size)
     heat = sum(

@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.manifest import table_schema
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.process.progress import track
 from pixmill.images.parts import Part, PartName
+from pixmill.metrics.arrays import Floats, Ints
 from pixmill.models.layers import AUTO, TOP, feature_layers
 from pixmill.models.lite import TOP_WIDTH
-from pixmill.models.scaling import BLOCK_ROWS, Scaling, principal_directions
+from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling, principal_directions
 
 LABELS = table_schema("id! label! suggested score!:float32 rank!:int32 split!")
 """One row per image of any split, sorted by ``id``.
@@ -58,7 +58,7 @@ _MAX_INPUT_SIZE = 224
 
 
 def find_label_issues(
-    parts: Sequence[Part], labels: Sequence[str], features: npt.NDArray[np.float32], *, threads: int
+    parts: Sequence[Part], labels: Sequence[str], features: Features, *, threads: int
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, one row per image, sorted by id.
 
@@ -125,9 +125,7 @@ def search_backbone(image_size: int) -> BackboneParams:
     return BackboneParams(image_size=None if size == image_size else size)
 
 
-def search_part(
-    features: npt.NDArray[np.float32] | None, train: TrainParams, image_size: int
-) -> npt.NDArray[np.float32] | None:
+def search_part(features: Features | None, train: TrainParams, image_size: int) -> Features | None:
     """Return the features that :func:`search_backbone` would compute, from a classifier's, if any.
 
     Args:
@@ -143,9 +141,7 @@ def search_part(
     return features[:, -TOP_WIDTH:]
 
 
-def suggested_classes(
-    targets: npt.NDArray[np.integer], probabilities: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
+def suggested_classes(targets: Ints, probabilities: Floats) -> Ints:
     """Return the more likely class of each image, -1 if its label looks right.
 
     Args:
@@ -167,8 +163,8 @@ def suggested_classes(
 
 def rank_labels(
     rows: pd.DataFrame,
-    targets: npt.NDArray[np.integer],
-    probabilities: npt.NDArray[np.float64],
+    targets: Ints,
+    probabilities: Floats,
     labels: Sequence[str],
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, sorted by id.
@@ -206,7 +202,7 @@ def rank_labels(
     return ranked
 
 
-def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt.NDArray[np.int64]:
+def fold_numbers(targets: Ints, groups: Sequence[str]) -> Ints:
     """Return the fold of each image, from 0, stratified by class and without dividing groups.
 
     Groups are assigned round-robin, class by class, sorted by name (a digest, so effectively
@@ -224,13 +220,13 @@ def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt
 
 
 def held_out_probabilities(
-    features: npt.NDArray[np.float32],
-    targets: npt.NDArray[np.integer],
+    features: Features,
+    targets: Ints,
     groups: Sequence[str],
     classes: int,
     *,
     threads: int,
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Return class probabilities of each image by a regression fitted to the other folds.
 
     Args:

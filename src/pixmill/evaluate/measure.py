@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.process.progress import track
 from pixmill.evaluate.predictions import class_indices, is_cross_fitted, probabilities_of
 from pixmill.images.parts import Part
-from pixmill.metrics.arrays import ArrayLike, Bools
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints, NDArray
 from pixmill.metrics.calibration import Calibration, threshold_hints
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits, with_sides
@@ -132,9 +131,7 @@ def held_out_tables(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"test": predictions[tested], "val": predictions[~tested & predictions["held_out"]]}
 
 
-def _outcomes(
-    table: pd.DataFrame, groups: pd.Series
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+def _outcomes(table: pd.DataFrame, groups: pd.Series) -> tuple[Bools, Groups]:
     """Return whether each prediction is right, and the number of the image's cluster."""
     right = (table["label"] == table["predicted"]).to_numpy(bool)
     return right, pd.factorize(table["id"].map(groups))[0]
@@ -377,9 +374,7 @@ def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
     return figures
 
 
-def _cuts(
-    table: pd.DataFrame, sizes: pd.Series
-) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
+def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str, Bools]]:
     """Yield dimension, name, display name and image mask of each slice."""
     for dimension, column in (("class", "label"), ("source", "source")):
         names = sorted(table[column].dropna().unique())
@@ -424,7 +419,7 @@ def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
     }
 
 
-def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
+def predict_by_colours(training: Part, tested: Part) -> Ints:
     """Return the class of each test image by logistic regression on colour histograms.
 
     The fit uses one thread, because the result depends on the number of threads.
@@ -458,7 +453,7 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
         )
 
 
-def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+def colour_histograms(pixels: NDArray[np.uint8]) -> Floats:
     """Return colour histograms as square roots of shares, shape (images, 112).
 
     The columns are 16 bins per channel, then 64 joint bins, four per channel. The square root turns
@@ -481,10 +476,10 @@ def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     counts = np.bincount(places.ravel(), minlength=_LENGTH * len(pixels)).reshape(
         len(pixels), _LENGTH
     )
-    shares: npt.NDArray[np.float64] = np.sqrt(counts / sampled.shape[1])
+    shares: Floats = np.sqrt(counts / sampled.shape[1])
     return shares
 
 
-def _features(part: Part, rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.float64]]:
+def _features(part: Part, rows: Ints) -> Iterator[Floats]:
     for start in range(0, len(rows), _BATCH):
         yield colour_histograms(part.pixels[rows[start : start + _BATCH]])

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.files.writing import file_digest
@@ -15,9 +14,11 @@ from pixmill.evaluate.labels import with_pixels
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.evaluate.results import Images
 from pixmill.images.parts import Part, PartName
+from pixmill.metrics.arrays import Ints
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.nearest import most_similar, to_vectors
 from pixmill.models.novelty import load_novelty
+from pixmill.models.scaling import Features
 
 VECTORS = table_schema("row!:int32 id! label! vector!:binary novelty!")
 """One row per training image, in the order of the packed split.
@@ -49,7 +50,7 @@ class Confusion:
     of: int
 
 
-def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
+def commonest_confusions(matrix: Ints, labels: Sequence[str]) -> list[Confusion]:
     """Return the confusions, most frequent first; ties in the order of the classes.
 
     Args:
@@ -95,7 +96,7 @@ def with_confidence(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.Data
 def nearest_to_errors(
     errors: Images,
     parts: Mapping[PartName, Part],
-    features: npt.NDArray[np.float32] | None,
+    features: Features | None,
     trained: Path,
 ) -> tuple[pd.DataFrame | None, dict[str, list[dict[str, Any]]]]:
     """Return the vectors of the training images, and the most similar ones of each error.
@@ -149,7 +150,7 @@ def typical_images(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
 def examples_by_cell(
     tested: pd.DataFrame,
     parts: Mapping[PartName, Part],
-    matrix: npt.NDArray[np.int64],
+    matrix: Ints,
     labels: Sequence[str],
 ) -> list[tuple[Confusion, Images]]:
     """Return the non-empty cells of the confusion matrix with their most confident predictions.

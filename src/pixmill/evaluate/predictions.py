@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -17,12 +16,14 @@ from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import Progress, track
 from pixmill.heads import head_of
 from pixmill.images.parts import Part, PartName, load_parts
+from pixmill.metrics.arrays import Ints
 from pixmill.models.classifier import Classifier
 from pixmill.models.features import part_features
 from pixmill.models.held_out import load_held_out
 from pixmill.models.inference import Located, answers_schema, predict_images
 from pixmill.models.litert import BACKBONE
 from pixmill.models.model_folder import read_description
+from pixmill.models.scaling import Features
 
 CALIBRATED = {b"probabilities": b"calibrated"}
 """Metadata of ``predictions.parquet``; a file without it holds uncalibrated probabilities."""
@@ -88,8 +89,8 @@ class Predicted(NamedTuple):
     manifest: pd.DataFrame
     classifier: Classifier
     parts: dict[PartName, Part]
-    features: npt.NDArray[np.float32] | None
-    features_of: Callable[..., npt.NDArray[np.float32]]
+    features: Features | None
+    features_of: Callable[..., Features]
     in_sample: pd.DataFrame
     uncalibrated: pd.DataFrame
     predictions: pd.DataFrame
@@ -161,7 +162,7 @@ def predict_all(
 
 
 def predict_parts(
-    classifier: Classifier, parts: Iterable[Part], features: npt.NDArray[np.float32] | None = None
+    classifier: Classifier, parts: Iterable[Part], features: Features | None = None
 ) -> pd.DataFrame:
     """Return one row per image of all splits, sorted by id, with uncalibrated probabilities.
 
@@ -255,12 +256,12 @@ def apply_calibration(predictions: pd.DataFrame, classifier: Classifier) -> pd.D
     return predictions.assign(**columns, loss=classifier.head.losses(targets, values))
 
 
-def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.float32]:
+def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> Features:
     """Return the probabilities as an array of shape (images, classes)."""
     return predictions[[f"p_{label}" for label in labels]].to_numpy(np.float32)
 
 
-def class_indices(names: pd.Series, labels: Sequence[str]) -> npt.NDArray[np.int64]:
+def class_indices(names: pd.Series, labels: Sequence[str]) -> Ints:
     """Return the index of each name in the labels."""
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)
 

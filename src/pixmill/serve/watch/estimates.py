@@ -1,4 +1,4 @@
-"""What the answers of a model say about its new images without labels, as long as they are like the old ones."""
+"""What the answers of a model say about its new images without labels, if they are like the old."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _Z = 1.96
 
 _DRAWS = 300
 
-_ONE_SIDED = 1.645
-"""Quantile for a one-sided test at 5 %."""
+_ONE_SIDED = 2.33
+"""Quantile for a one-sided test at 1 %: the images since a change are those that looked changed."""
 
 
 class Estimate(NamedTuple):
@@ -30,7 +30,8 @@ def estimate_accuracy(confidence: ArrayLike, known: ArrayLike, right: ArrayLike)
     """Return the accuracy on new images: that on the test images, plus the change of confidence.
 
     Source: D. Guillory et al., "Predicting with confidence on unseen distributions", ICCV 2021. It
-    assumes that confidence and errors go together as on the test images.
+    assumes that confidence and errors go together as on the test images. The limits are about the
+    share of right answers among just these images.
 
     Args:
         confidence: Calibrated confidence of the new images.
@@ -42,7 +43,7 @@ def estimate_accuracy(confidence: ArrayLike, known: ArrayLike, right: ArrayLike)
     # Agresti and B. Coull, "Approximate is better than exact", The American Statistician 52, 1998.
     errors = np.r_[right - known, 1 - known.mean(), 1 - known.mean(), -known.mean(), -known.mean()]
     value = right.mean() + confidence.mean() - known.mean()
-    width = _Z * np.sqrt(errors.var() / len(errors) + confidence.var() / len(confidence))
+    width = _Z * np.sqrt(errors.var() * (1 / len(known) + 1 / len(confidence)))
     return Estimate(*(float(np.clip(value + sign * width, 0, 1)) for sign in (0, -1, 1)))
 
 
@@ -51,6 +52,7 @@ def estimate_shares(new: Floats, known: Floats, targets: Floats) -> list[Estimat
 
     Mean probabilities stand for counts. Source: Z. Lipton et al., "Detecting and correcting for
     label shift with black box predictors", ICML 2018. It assumes that each class looks as before.
+    The limits are about just these images.
 
     Args:
         new: Calibrated probabilities, shape (images, classes).
@@ -84,7 +86,7 @@ def explain_by_shares(
 ) -> bool:
     """Return whether new images are like old ones once these have weights.
 
-    A classifier of old against new images must not tell them apart, at 5 %.
+    A classifier of old against new images must not tell them apart, at 1 %.
 
     Args:
         old: Features of the old images that it is fitted to, as in :func:`p_values`.

@@ -72,7 +72,7 @@ def fit_score(old: Floats, new: Floats, weights: Floats | None = None) -> Score:
     """Return a classifier of old against new images, from features to scores, higher for new ones.
 
     Args:
-        old: Standardised features of old images.
+        old: Features of old images; the last is the novelty.
         new: Those of new images.
         weights: Of the old images; default: equal.
     """
@@ -83,7 +83,9 @@ def fit_score(old: Floats, new: Floats, weights: Floats | None = None) -> Score:
     targets = np.r_[np.zeros(len(old)), np.ones(len(new))]
     each = np.r_[np.ones(len(old)) if weights is None else weights, np.ones(len(new))]
     model = LogisticRegression(C=_INVERSE_REGULARIZATION, class_weight="balanced", max_iter=300)
-    kernel = model.fit(np.vstack([old, new]), targets, each).coef_[0]
+    scale = old.std(axis=0) + 1e-6
+    features = (np.vstack([old, new]) - old.mean(axis=0)) / scale
+    kernel = model.fit(features, targets, each).coef_[0] / scale
     return lambda features: features @ kernel
 
 

@@ -109,6 +109,8 @@ def lines_svg(
     band: Sequence[tuple[float, float, float]] = (),
     rule: float | None = None,
     dots: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    x_words: Callable[[float], str] | None = None,
+    y_words: Callable[[float], str] | None = None,
 ) -> Markup:
     """Return an ``<svg>`` element with one line per series; the axes span its points.
 
@@ -121,6 +123,8 @@ def lines_svg(
         band: Shaded band, as tuples of x, lower and upper limit.
         rule: Position of a vertical line on the x axis.
         dots: Weights of the points from 0 to 1, drawn as dot areas.
+        x_words: Returns the text of a tick of the x axis; default: a number in short form.
+        y_words: The same for the y axis, whose ticks are then at least 1 apart.
     """
     points = [point for line in lines.values() for point in line]
     reached = [y for _, y in points]
@@ -128,10 +132,11 @@ def lines_svg(
         reached += limits
     if y_end is not None:
         reached.append(y_end)
-    x_axis = _Axis(x_label, _ticks([x for x, _ in points], least=1), _number)
+    x_axis = _Axis(x_label, _ticks([x for x, _ in points], least=1), x_words or _number)
     if x_ticks:
         x_axis = _Axis(x_label, x_ticks, "{:,}".format, logarithmic=True)
-    chart = _LineChart(x_axis, _Axis("", _ticks(reached, end=y_end), _number))
+    y_ticks = _ticks(reached, least=1 if y_words else 0, end=y_end)
+    chart = _LineChart(x_axis, _Axis("", y_ticks, y_words or _number))
     if band:
         chart.draw_band(band)
     if rule is not None:

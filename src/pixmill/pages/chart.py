@@ -106,11 +106,11 @@ def lines_svg(
     x_label: str,
     y_end: float | None = None,
     x_ticks: Sequence[float] = (),
+    x_words: Callable[[float], str] | None = None,
+    y_ticks: Sequence[float] = (),
     band: Sequence[tuple[float, float, float]] = (),
     rule: float | None = None,
     dots: Mapping[str, Sequence[float]] = MappingProxyType({}),
-    x_words: Callable[[float], str] | None = None,
-    y_words: Callable[[float], str] | None = None,
 ) -> Markup:
     """Return an ``<svg>`` element with one line per series; the axes span its points.
 
@@ -120,11 +120,11 @@ def lines_svg(
         x_label: Label of the x axis, which has whole numbers.
         y_end: Value that the y axis includes.
         x_ticks: Ticks of a logarithmic x axis, ascending; default: a linear axis.
+        x_words: Returns the text of a tick of a linear x axis; default: a number in short form.
+        y_ticks: As ``x_ticks``, of the y axis.
         band: Shaded band, as tuples of x, lower and upper limit.
         rule: Position of a vertical line on the x axis.
         dots: Weights of the points from 0 to 1, drawn as dot areas.
-        x_words: Returns the text of a tick of the x axis; default: a number in short form.
-        y_words: The same for the y axis, whose ticks are then at least 1 apart.
     """
     points = [point for line in lines.values() for point in line]
     reached = [y for _, y in points]
@@ -133,15 +133,18 @@ def lines_svg(
     if y_end is not None:
         reached.append(y_end)
     x_axis = _Axis(x_label, _ticks([x for x, _ in points], least=1), x_words or _number)
-    if x_ticks:
-        x_axis = _Axis(x_label, x_ticks, "{:,}".format, logarithmic=True)
-    y_ticks = _ticks(reached, least=1 if y_words else 0, end=y_end)
-    chart = _LineChart(x_axis, _Axis("", y_ticks, y_words or _number))
+    y_axis = _Axis("", _ticks(reached, end=y_end), _number)
+    chart = _LineChart(_logarithmic(x_axis, x_ticks), _logarithmic(y_axis, y_ticks))
     if band:
         chart.draw_band(band)
     if rule is not None:
         chart.draw_rule(rule)
     return chart.finish(name, lines, dots)
+
+
+def _logarithmic(axis: _Axis, ticks: Sequence[float]) -> _Axis:
+    """Return an axis with these ticks, if there are any, on a logarithmic scale."""
+    return _Axis(axis.label, ticks, "{:,}".format, logarithmic=True) if ticks else axis
 
 
 def scatter_svg(

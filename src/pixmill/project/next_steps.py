@@ -33,6 +33,7 @@ Kind = Literal[
     "failed",
     "fetch",
     "run",
+    "watch",
     "disputed",
     "corrections",
     "labels",
@@ -327,6 +328,12 @@ def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
     return NextStep("run", f"{sentence}, and DVC has no remote to fetch them from.", _RUN)
 
 
+def _watched(state: ProjectState) -> Iterator[NextStep]:
+    """Yield what to do in an alarm of the model in production, until another one is."""
+    if state.watched and state.watched["alarm"]:
+        yield NextStep("watch", "{sentence} Next: {advice}.".format(**state.watched), state.watched["command"])
+
+
 def _reviews(state: ProjectState) -> Iterator[NextStep]:
     if state.disputed:
         said = first_of(
@@ -490,6 +497,7 @@ _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
     _compare,
     _large,
     _commit,
+    _watched,
     _reviews,
     _share,
     _production,

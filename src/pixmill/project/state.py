@@ -6,6 +6,8 @@ taken. A part that cannot be read is listed in ``faults`` instead of raising.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -80,6 +82,12 @@ _SHARED_FILES = (
     DECISIONS,
 )
 """Files that several branches change, searched for conflict marks."""
+
+_WATCHED = Path(".pixmill", "watch", "last.json")
+"""What ``pixmill watch`` found last."""
+
+_SHOWN = ("at", "week", "alarm", "accuracy", "sentence", "advice", "command")
+"""What is shown of it."""
 
 _LARGE_BYTES = 1_000_000
 
@@ -178,6 +186,8 @@ class ProjectState:
         is_rolled_back: Whether the model of the last commit was in production, and was rolled back.
         waiting_runs: Number of runs that MLflow has not received.
         champion: Model in production; ``None`` if there is none or MLflow is unreachable.
+        watched: What ``pixmill watch`` found last about the model in production, a part of its
+            ``--json``; ``None`` if it has not.
         has_store: Whether MLflow can take a promotion.
         registry: Remark on a registry that teammates do not see; empty for a server.
         corrections: Number of images in the inbox that wait for a review.
@@ -215,6 +225,7 @@ class ProjectState:
     is_rolled_back: bool = False
     waiting_runs: int = 0
     champion: Champion | None = None
+    watched: dict[str, Any] | None = None
     has_store: bool = False
     registry: str = ""
     corrections: int = 0
@@ -337,6 +348,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         is_rolled_back=part("rollbacks", lambda: _is_last(root, gone), default=False),
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
         champion=champion,
+        watched=_watched(root, champion),
         has_store=has_store,
         registry=part("MLflow", lambda: local_registry(tracking_uri(workspace)), ""),
         corrections=part("inbox", lambda: count_corrections(root), 0),
@@ -450,6 +462,15 @@ def _champion(workspace: Workspace) -> Champion | None:
     )  # imports pandas, which `pixmill doctor --quick` may lack
 
     return read_champion(workspace)
+
+
+def _watched(root: Path, champion: Champion | None) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        outcome = json.loads((root / _WATCHED).read_bytes())
+        model = outcome["model"]
+        if champion and (model["name"], model["version"]) == (champion.name, str(champion.number)):
+            return {key: outcome[key] for key in _SHOWN}
+    return None
 
 
 def read_params(root: Path) -> tuple[Params | None, str]:

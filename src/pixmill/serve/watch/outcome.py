@@ -26,6 +26,7 @@ def document(found: Watch) -> dict[str, Any]:
     advice, command = _next(found)
     shadow = found.shadow
     return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sentence": _sentence(found),
         "alarm": found.is_alarm,
         "advice": advice,

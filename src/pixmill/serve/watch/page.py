@@ -14,7 +14,7 @@ from pixmill.core.files.writing import write_text
 from pixmill.dataset.prediction_log import find_images
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import lines_svg, render_page
-from pixmill.pages.thumbnails import Thumbnail, thumbnails
+from pixmill.pages.thumbnails import Thumbnail, each_thumbnail
 from pixmill.serve.watch.watching import Watch
 
 _POINTS = 30
@@ -35,8 +35,8 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
     new, known = (np.vstack([*rows["probabilities"]]).T for rows in (found.rows, found.known))
     files = find_images(found.folder)
     strips = _strips(found.latest[found.latest["id"].isin([*files])])
-    ids = pd.concat(strips.values())["id"]
-    images = thumbnails(Thumbnail(name, files[name], size=128) for name in ids)
+    ids = {*pd.concat(strips.values())["id"]}
+    images = each_thumbnail(Thumbnail(name, files[name], size=128) for name in ids)
     page = render_page(
         "pixmill.serve.watch",
         "watch.html",
@@ -50,7 +50,7 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
         evidence=_evidence(found),
         meaning=meaning,
         strips=strips,
-        uris={image.id: uri for image, uri in images.items()},
+        uris=dict(zip(ids, images, strict=True)),
         quote=quote,
     )
     write_text(root / "reports" / "watch.html", page)
@@ -93,11 +93,11 @@ def _measure(found: Watch, name: str, new: pd.Series, known: pd.Series | None = 
     groups = pd.Series(np.array(new, float)).groupby(np.ceil(days / size) * size)
     if known is None:
         return _draw(found, name, {name: [*groups.size().items()]}, y_end=0)
-    means = groups.mean().dropna()
     test = np.array(known, float)
-    if means.empty or np.isnan(test).any():
+    if np.isnan(test).any():
         return ""
-    spread = 1.96 * test.std() * np.sqrt(1 / groups.size()[means.index] + 1 / len(test))
+    means = groups.mean()
+    spread = 1.96 * test.std() * np.sqrt(1 / groups.size() + 1 / len(test))
     limits = [(test.mean() + sign * spread).clip(test.min(), test.max()) for sign in (-1, 1)]
     band = [*zip(means.index, *limits, strict=True)]
     return _draw(found, name, {name: [*means.items()]}, band=band)

@@ -190,6 +190,15 @@ function drawChampion({ champion, accuracy, isLast, fault, registry, isRead }) {
   setText("registry", registry && `${registry[2].toUpperCase()}${registry.slice(3, -1)}.`); // without its parentheses
 }
 
+function drawWatched({ watched, hasReport }) {
+  $("watched").hidden = !watched;
+  if (!watched) return;
+  const { at, week, alarm: isAlarm, accuracy } = watched;
+  const found = `${some(week, "image")}, ${isAlarm ? "alarm" : "no alarm"}${accuracy ? `, estimated accuracy ${Math.round(100 * accuracy.low)} to ${Math.round(100 * accuracy.high)} %` : ""}`;
+  $("watched").className = isAlarm ? "bad" : "";
+  $("watched").replaceChildren(`7 days to ${day(at)}: `, hasReport ? make("a", { href: "reports/watch.html", textContent: found }) : found);
+}
+
 function drawState(all) {
   const { state, overview } = all;
   part("fault", all.fault, (why) => alert(why && `The state cannot be read: ${why}`));
@@ -207,6 +216,7 @@ function drawState(all) {
   part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
   const isLast = state.is_promoted && overview.history.at(-1)?.commit !== null; // no newer results
   part("champion", { champion: state.champion, accuracy: all.champion_accuracy, isLast, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0 }, drawChampion);
+  part("watched", { watched: state.watched, hasReport: all.reports.includes("watch.html") }, drawWatched);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
     $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent to MLflow. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));

@@ -79,7 +79,7 @@ def _draw(found: Watch, name: str, lines: dict[str, Any], **options: Any) -> str
 
 
 def _days(found: Watch, times: pd.Series) -> pd.Series:
-    return (times - found.rows["time"].max()) / timedelta(1)
+    return pd.Series((times - found.rows["time"].max()) / timedelta(1))
 
 
 def _measure(found: Watch, name: str, new: pd.Series, known: pd.Series | None = None) -> str:

@@ -195,7 +195,7 @@ function drawWatched({ watched, hasReport }) {
   if (!watched) return;
   const { at, week, alarm: isAlarm, accuracy } = watched;
   const found = `${some(week, "image")}, ${isAlarm ? "alarm" : "no alarm"}${accuracy ? `, estimated accuracy ${Math.round(100 * accuracy.low)} to ${Math.round(100 * accuracy.high)} %` : ""}`;
-  $("watched").className = isAlarm ? "bad" : "";
+  $("watched").className = isAlarm ? "warn" : "";
   $("watched").replaceChildren(`7 days to ${day(at)}: `, hasReport ? make("a", { href: "reports/watch.html", textContent: found }) : found);
 }
 

@@ -78,7 +78,9 @@ def _sentence(found: Watch) -> str:
         usual = "accepted before" if found.record["accepted"].any() else "of the test split"
         parts.append(f"{what} differ from those {usual} since {begun:%Y-%m-%d}")
     if not parts:
-        parts.append(f"no alarm: {count(len(found.rows), 'image')} are like those before")
+        parts.append(
+            f"no alarm: {count(len(found.rows), 'image is', 'images are')} like those before"
+        )
     if found.accuracy is not None:
         low = f"{100 * found.accuracy.low:.0f}"
         parts.append(f"estimated accuracy {low} to {100 * found.accuracy.high:.0f} %")

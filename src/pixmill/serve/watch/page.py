@@ -99,8 +99,13 @@ def _measure(found: Watch, name: str, new: pd.Series, known: pd.Series | None = 
     means = groups.mean()
     spread = 1.96 * test.std() * np.sqrt(1 / groups.size() + 1 / len(test))
     limits = [(test.mean() + sign * spread).clip(test.min(), test.max()) for sign in (-1, 1)]
-    band = [*zip(means.index, *limits, strict=True)]
-    return _draw(found, name, {name: [*means.items()]}, band=band)
+    band = [
+        (day + side, low, high)
+        for day, low, high in zip(means.index, *limits, strict=True)
+        for side in (-size / 2, size / 2)
+    ]
+    dots = {name: [0.02] * len(means)}  # they show a single day
+    return _draw(found, name, {name: [*means.items()]}, band=band, dots=dots)
 
 
 def _evidence(found: Watch) -> str:

@@ -69,7 +69,7 @@ def watched(
         "labelled": judged(np.array([], bool)),
         "shadow": None,
         "broken": {"truncated": 3},
-        "record": found[["id"]].assign(accepted=False),
+        "record": found[["id", "predicted"]].assign(accepted=False, shadow=found["predicted"]),
         **others,
     }
     return Watch(

@@ -20,6 +20,9 @@ from pixmill.serve.watch.watching import Watch
 _POINTS = 30
 """Maximum number of days of a chart with a point for each; else each stands for several."""
 
+_MOST_POINTS = 500
+"""Approximate maximum number of points of the evidence."""
+
 _MAX_IMAGES = 12
 """Maximum number of images in a strip."""
 
@@ -110,8 +113,9 @@ def _measure(found: Watch, name: str, new: pd.Series, known: pd.Series | None = 
 
 def _evidence(found: Watch) -> str:
     """Return a chart of the evidence, with the line of an alarm; empty without any."""
-    days = _days(found, found.difference.times)
-    odds = np.exp(np.minimum(found.difference.evidence, 10))
+    step = 1 + len(found.difference.times) // _MOST_POINTS
+    days = _days(found, found.difference.times[::step])
+    odds = np.exp(np.minimum(found.difference.evidence[::step], 10))
     lines = {"evidence": [*zip(days, odds, strict=True)], "alarm": [(day, 20) for day in days]}
     ticks = (0.1, 1, 10, 100, 1000, 10_000)
     name = "Odds that the images differ"

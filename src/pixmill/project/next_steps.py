@@ -331,7 +331,9 @@ def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
 def _watched(state: ProjectState) -> Iterator[NextStep]:
     """Yield what to do in an alarm of the model in production, until another one is."""
     if state.watched and state.watched["alarm"]:
-        yield NextStep("watch", "{sentence} Next: {advice}.".format(**state.watched), state.watched["command"])
+        yield NextStep(
+            "watch", "{sentence} Next: {advice}.".format(**state.watched), state.watched["command"]
+        )
 
 
 def _reviews(state: ProjectState) -> Iterator[NextStep]:

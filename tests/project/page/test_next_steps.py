@@ -168,6 +168,17 @@ SITUATIONS = {
     "decisions lost": made(
         uncommitted=Uncommitted(changed=("decisions.csv",), missing="1 decision", is_back=True)
     ),
+    "alarm": made(
+        watched={
+            "alarm": True,
+            "sentence": "pets version 3: the images differ since 2026-11-17.",
+            "advice": "label random images",
+            "command": "pixmill watch log --label 60",
+        },
+        has_store=True,
+        doubtful_labels=3,
+    ),
+    "no alarm": made(watched={"alarm": False}),
     "labels": made(doubtful_labels=3),
     "several labels": made(task="labels", doubtful_labels=3),
     "unlabelled": made(unlabelled=100),

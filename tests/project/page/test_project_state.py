@@ -14,7 +14,7 @@ from pixmill.experiments.promotion.report import Champion
 from pixmill.project import state as project_state
 from pixmill.project.findings import count_corrections, find_series, find_undecodable
 from pixmill.project.state import ProjectState, read_project_state
-from tests.project.page.conftest import progress
+from tests.project.page.conftest import progress, write
 from tests.tiny_project import change_param, copy_begun, copy_project
 from tests.version_control import commit, git, hold, living_dvc
 
@@ -99,6 +99,36 @@ def test_promoted_model_is_identified_by_its_commit(
     )
     state = read_project_state(project)
     assert (state.is_promoted, state.is_rolled_back) == (False, is_this_one)
+
+
+OUTCOME = {
+    "at": "2026-11-30T12:00:00+00:00",
+    "week": 1204,
+    "alarm": False,
+    "accuracy": None,
+    "sentence": "pets version 2: no alarm.",
+    "advice": "",
+    "command": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "is_shown"),
+    [
+        ({**OUTCOME, "model": {"name": "pets", "version": "2"}, "more": 1}, True),
+        ({**OUTCOME, "model": {"name": "pets", "version": "1"}}, False),
+        ({**OUTCOME, "model": {"name": "pets", "version": None}}, False),
+        ({"model": {"name": "pets", "version": "2"}}, False),
+        ([], False),
+    ],
+)
+def test_last_watch_counts_if_it_is_of_the_model_in_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object, *, is_shown: bool
+) -> None:
+    write(tmp_path / ".pixmill/watch/last.json", content)
+    assert read_project_state(tmp_path, stages=False, full=False).watched is None
+    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 2, "", None))
+    assert read_project_state(tmp_path, stages=False).watched == (OUTCOME if is_shown else None)
 
 
 def test_deleted_files(project: Path) -> None:

@@ -52,7 +52,15 @@ _WHOLE_SECONDS = 120.0
 _RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db", ".pixmill/watch/last.json")
 """Files that a commit, run, promotion or ``pixmill watch`` writes; after a change, all is read."""
 
-_SLOW_PARTS = ("disk", "champion", "watched", "is_promoted", "is_judged", "is_rolled_back", "has_store")
+_SLOW_PARTS = (
+    "disk",
+    "champion",
+    "watched",
+    "is_promoted",
+    "is_judged",
+    "is_rolled_back",
+    "has_store",
+)
 """Parts of the state that are read only with the disk and MLflow."""
 
 _REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")

@@ -7,7 +7,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.experiments.promotion.report import Champion
 from pixmill.local.private_server import PrivateServer, make_app
+from pixmill.project import state as project_state
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import ProjectState
@@ -15,7 +17,7 @@ from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, render_card
 from tests.browsing import open_chrome
 from tests.models.test_exported import DESCRIPTION
-from tests.project.page.conftest import draw, evaluate, progress, record, write_rows
+from tests.project.page.conftest import draw, evaluate, progress, record, write, write_rows
 from tests.tiny_project import change_param, copy_project
 from tests.version_control import PERSON, git, start_repository
 from tests.waiting import until
@@ -267,3 +269,24 @@ def test_an_export_with_its_agreement_and_code(evaluated, browser):
     assert len(steps) == 4
     compile(code, "README.md", "exec")
     assert "Interpreter" in code
+
+
+def test_last_watch_is_beside_the_model_in_production(page, browser, monkeypatch):
+    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 2, "", None))
+    outcome = {
+        "model": {"name": "pets", "version": "2"},
+        "at": "2026-11-30T12:00:00+00:00",
+        "week": 1204,
+        "alarm": False,
+        "accuracy": {"value": 0.91, "low": 0.87, "high": 0.94},
+        "sentence": "",
+        "advice": "",
+        "command": None,
+    }
+    (page.root / "reports" / "watch.html").write_text("<html lang=en>the page")
+    write(page.root / ".pixmill/watch/last.json", outcome)
+    page.until(
+        lambda: "1,204 images, no alarm, estimated accuracy 87 to 94 %" in page.text("watched")
+    )
+    browser.find_element(By.CSS_SELECTOR, "#watched a").click()
+    page.until(lambda: "the page" in browser.page_source)

@@ -53,6 +53,7 @@ const ACTIONS = {
   promote: ["Promote", filled("production-part"), leadTo("production-part")],
   "dvc repro": ["Start", always, () => START.click()],
   "pixmill upgrade && dvc repro": ["Upgrade and start", always, upgrade],
+  "pixmill review --grid": ["Label", always, () => location.assign("review/grid/")],
   "pixmill compare": ["Compare", always, press("compare")],
   "pixmill serve --open": ["Try an image", filled("try-part"), leadTo("try-part")],
 };

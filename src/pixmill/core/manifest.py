@@ -283,6 +283,9 @@ def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
 CORRECTION = "feedback-"
 """Prefix of files in ``data/`` that users of the served page corrected; date and id follow."""
 
+RANDOM = "sample-"
+"""Prefix of files of a random sample of what a model answered; they may be in any split."""
+
 
 def corrections(manifest: pd.DataFrame) -> pd.Series:
     """Return whether each image is a correction by a user of the served page.

@@ -15,7 +15,7 @@ from typing import Any
 from pixmill.core.decisions import Decided, Row
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import place_within, storage_errors, write_durably
-from pixmill.core.manifest import CORRECTION
+from pixmill.core.manifest import CORRECTION, RANDOM
 from pixmill.core.params import Params
 from pixmill.dataset.deciding import Accepted, Action, DecisionTable
 from pixmill.dataset.inbox import Correction, Entry, Inbox
@@ -68,7 +68,7 @@ class Corrections:
         self._tables = tables
         self._params = params
         self._labelling = labelling_of(params.task)
-        self._prefix = "sample-" if is_sample else CORRECTION
+        self._prefix = RANDOM if is_sample else CORRECTION
         self._inbox = Inbox(table.root / "inbox")
         entries, self.malformed = self._inbox.entries()
         is_one = head_of(params.task).is_exclusive

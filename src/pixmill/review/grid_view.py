@@ -18,12 +18,14 @@ _WAIT_SECONDS = 0.25
 class Selection(BaseModel):
     """Images by id that a person selected on another page, and where, such as ``on the map``.
 
-    ``window`` identifies the browser's tab, which alone shows it.
+    ``window`` identifies the browser's tab, which alone shows it. If it ``is_blind``, nothing is
+    suggested, since the answers judge a model.
     """
 
     ids: list[Annotated[str, Field(max_length=64)]]
     where: Annotated[str, Field(max_length=40)] = ""
     window: Annotated[str, Field(max_length=40)] = ""
+    is_blind: bool = False
 
 
 def grid_state(
@@ -59,7 +61,9 @@ def grid_state(
             listed = _listed(session, view, selection.ids)
             answer |= list_images(view, advice, labels, classes, queries, listed)
             answer |= session.labelling.tiles([session.labels[row] for row in answer["rows"]])
-            if listed is not None and session.tables is not None:
+            if view.scope == "selection" and selection.is_blind:
+                answer |= dict.fromkeys(("guess", "word"), [-1] * len(answer["rows"]))
+            elif listed is not None and session.tables is not None:
                 answers = session.tables.answers(session.labelling.tell)
                 answer["said"] = [answers.get(row, "") for row in answer["rows"]]
         return answer | session.after(window)

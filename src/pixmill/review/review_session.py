@@ -18,6 +18,7 @@ from pixmill.core.decisions import Decided, Key, Row, clear, label_as, set_cell,
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
+from pixmill.core.manifest import RANDOM
 from pixmill.core.names import to_nfc
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
@@ -361,6 +362,8 @@ class Session:
         if now is not None and now.split:
             return now.split
         if self.images.came[row] or self.images.correction(row) or row in self._given:
+            return ""
+        if self.images.is_named(row, RANDOM):
             return ""
         sample = self.advisor.last.sample
         return split_of(sample.index(row) if row in sample else None)

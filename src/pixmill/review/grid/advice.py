@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pixmill.core.manifest import CORRECTION, RANDOM
 from pixmill.core.metadata import read_metadata
 from pixmill.core.names import to_nfc, to_text
 from pixmill.core.params import Params
@@ -161,13 +162,19 @@ class Advisor:
     def _grow_sample(
         self, labels: Labels, shown: Sequence[int], held: Collection[int]
     ) -> tuple[int, ...]:
-        """Return the sample with further images up to its size; an image stays in the sample."""
-        sample = self.last.sample
+        """Return the sample with further images up to its size; an image stays in the sample.
+
+        The random sample of what a model answered is in it, and never what was chosen there.
+        """
+        # Other labels of training may have been suggested.
+        rows = [row for row in shown if labels[row] is None or row in held]
+        named = self._images.is_named
+        asked = [row for row in rows if named(row, RANDOM) and row not in self.last.sample]
+        sample = (*self.last.sample, *asked)
         size = min(self._size, len(shown) // 3)
         if len(sample) >= size:
             return sample
-        # Other labels of training may have been suggested.
-        rows = [row for row in shown if labels[row] is None or row in held]
+        rows = [row for row in rows if not named(row, CORRECTION)]
         drawn = [rows[at] for at in sample_of([str(self._images.ids[row]) for row in rows], size)]
         return (*sample, *[row for row in drawn if row not in sample][: size - len(sample)])
 

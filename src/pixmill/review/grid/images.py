@@ -190,6 +190,10 @@ class ImageTable:
         """Return whether a row is a file of ``data/`` that no run has seen."""
         return row >= self._first_file
 
+    def is_named(self, row: int, prefix: str) -> bool:
+        """Return whether the name of a row's file begins with a text."""
+        return self.places[row].rpartition("/")[2].startswith(prefix)
+
     def correction(self, row: int) -> str | None:
         """Return the id of a new image of the inbox; ``None`` for other rows."""
         return self.ids[row] if self._first <= row < self._first_file else None

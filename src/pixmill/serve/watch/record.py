@@ -6,7 +6,7 @@ stay until their rows are forgotten or the file is deleted, which begins the tes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.cells import cells_of
-from pixmill.core.decisions import Decided
-from pixmill.core.manifest import read_table, write_table
+from pixmill.core.manifest import VALIDATED, read_table, write_table
+from pixmill.dataset.deciding import DecisionTable
 from pixmill.metrics.arrays import Bools, Floats
 from pixmill.serve.predict.model import Model
 from pixmill.serve.watch.evidence import ALARM, fall, preference
@@ -34,13 +34,16 @@ _SCHEMA = pa.schema(
         pa.field("shadow", pa.string()),
         pa.field("p", pa.float64()),
         pa.field("accepted", pa.bool_(), nullable=False),
+        pa.field("features", pa.list_(pa.float32())),
         pa.field("sample", pa.string()),
+        pa.field("asked", pa.int64()),
     ]
 )
 """Columns, in order of ``place``: images as they came, looks after one another.
 
-``p`` is the p-value of the image, null if it trains the classifier; ``accepted``: it counts as
-usual; ``sample``: why people are asked about it.
+``p`` is the p-value of the image, null if it trains the classifier; ``accepted``: later images are
+compared with it, by its ``features``; ``sample``: why people are asked about it; ``asked``: when,
+as a number that grows.
 """
 
 
@@ -52,7 +55,8 @@ class Judged:
         waiting: Number of images without an answer, of those that people were asked about.
         dropped: Number of images that people dropped, as those of no class; they do not count.
         right: Whether each answer that counts is right; of a second model, whether it is right and
-            the first one wrong.
+            the first one wrong. In the order of asking, up to the first image that waits: people
+            may answer first what is easy.
         evidence: After each answer, as a logarithm.
     """
 
@@ -101,9 +105,15 @@ def extend(record: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         rows: Rows of the log in order of time, each image once.
     """
     new = rows.loc[~rows["id"].isin(record["id"]), ["id", "time", "predicted", "shadow"]]
-    new = new.assign(p=np.nan, accepted=False, sample=None)
+    new = new.assign(p=np.nan, accepted=False, features=None, sample=None, asked=np.nan)
     both = pd.concat([record, new], ignore_index=True) if len(record) else new
     return both.assign(place=np.arange(len(both))).reset_index(drop=True)
+
+
+def is_recent(record: pd.DataFrame) -> Bools:
+    """Return which images came after those that were accepted last."""
+    accepted = record["accepted"].to_numpy(bool)
+    return ~np.logical_or.accumulate(accepted[::-1])[::-1]
 
 
 def draw(record: pd.DataFrame, sample: Sample, among: Collection[str]) -> list[str]:
@@ -121,63 +131,87 @@ def draw(record: pd.DataFrame, sample: Sample, among: Collection[str]) -> list[s
     return sorted(record.loc[is_open, "id"], key=lambda name: name[::-1])
 
 
-def judge(
-    record: pd.DataFrame, decided: Mapping[str, Decided], model: Model, right: int, known: int
-) -> Judged:
-    """Return what the answers about the random sample say about the accuracy.
+def read_answers(root: Path, record: pd.DataFrame, model: Model) -> pd.DataFrame:
+    """Return the rows that people were asked about, in the order of asking.
 
     Args:
+        root: Project folder, with decisions and the labels of the last run.
         record: The table.
-        decided: What is decided, by id.
+        model: The model.
+
+    Returns:
+        With ``truth``, missing without a full answer, whether they are ``dropped``, and whether
+        they are ``waiting`` for an answer.
+    """
+    asked = record[record["asked"].notna()].sort_values("asked")
+    labels = read_labels(root)
+    decided = DecisionTable(root).decided
+    wanted = set() if model.head.is_exclusive else {*model.labels}
+    truth: list[str | None] = []
+    dropped = []
+    for name in asked["id"]:
+        of = decided.get(name)
+        came = labels.get(name)
+        text = came if of is None else of.resolve_label(came)
+        cells = cells_of(text)
+        truth.append(text if cells and wanted <= cells.keys() else None)
+        dropped.append(of is not None and of.fate == "drop")
+    found = asked.assign(truth=pd.Series(truth, asked.index, object), dropped=dropped)
+    return found.assign(waiting=found["truth"].isna() & ~found["dropped"])
+
+
+def read_labels(root: Path) -> dict[str, str | None]:
+    """Return the labels of the images of the last run, by id; ``None`` without one.
+
+    Raises:
+        ManifestError: There was no run.
+    """
+    path = root / "artifacts/validate/manifest.parquet"
+    table = read_table(path, VALIDATED, stage="validate", columns=["id", "label"])
+    labels = table["label"].astype(object).where(table["label"].notna(), None)
+    return dict(zip(table["id"], labels, strict=True))
+
+
+def judge(answers: pd.DataFrame, model: Model, right: int, known: int) -> Judged:
+    """Return what the answers about a random sample say about the accuracy.
+
+    Args:
+        answers: Rows of :func:`read_answers`; those of other samples do not count.
         model: The model.
         right: Number of test images with a right answer.
         known: Number of test images.
     """
-    answers = _answers(record[record["sample"] == "random"], decided, model)
-    is_right = _right(answers, "predicted", model)
-    return Judged(*_open(answers), is_right, fall(is_right, right, known))
+    asked = answers[answers["sample"] == "random"]
+    is_right = _right(asked, "predicted", model)
+    return Judged(*_open(asked), is_right, fall(is_right, right, known))
 
 
-def judge_shadow(
-    record: pd.DataFrame, decided: Mapping[str, Decided], model: Model
-) -> Judged | None:
+def judge_shadow(record: pd.DataFrame, answers: pd.DataFrame, model: Model) -> Judged | None:
     """Return which model is right where the two disagree; ``None`` without a second one.
 
     Args:
         record: The table.
-        decided: What is decided, by id.
+        answers: Rows of :func:`read_answers`.
         model: The first model.
     """
     if record["shadow"].isna().all():
         return None
-    asked = record[_disagrees(record) & record["sample"].isin(["random", "disagreement"])]
-    answers = _answers(asked, decided, model)
-    first = _right(answers, "predicted", model)
-    second = _right(answers, "shadow", model)
+    asked = answers[_disagrees(answers) & (answers["sample"] != "doubtful")]
+    first = _right(asked, "predicted", model)
+    second = _right(asked, "shadow", model)
     wins = second[first != second]
-    return Judged(*_open(answers), wins, preference(wins))
+    return Judged(*_open(asked), wins, preference(wins))
 
 
 def _disagrees(record: pd.DataFrame) -> pd.Series:
     return record["shadow"].notna() & (record["shadow"] != record["predicted"])
 
 
-def _answers(asked: pd.DataFrame, decided: Mapping[str, Decided], model: Model) -> pd.DataFrame:
-    """Return rows with ``truth``, missing without a full answer, and whether they are dropped."""
-    least = 1 if model.head.is_exclusive else len(model.labels)
-    of = [decided.get(name) for name in asked["id"]]
-    texts = [None if each is None else each.resolve_label(None) for each in of]
-    truth = [text if len(cells_of(text)) >= least else None for text in texts]
-    dropped = [each is not None and each.fate == "drop" for each in of]
-    return asked.assign(truth=pd.Series(truth, asked.index, object), dropped=dropped)
-
-
-def _open(answers: pd.DataFrame) -> tuple[int, int]:
+def _open(asked: pd.DataFrame) -> tuple[int, int]:
     """Return the numbers of images that wait for an answer, and that people dropped."""
-    waits = answers["truth"].isna() & ~answers["dropped"]
-    return int(waits.sum()), int(answers["dropped"].sum())
+    return int(asked["waiting"].sum()), int(asked["dropped"].sum())
 
 
-def _right(answers: pd.DataFrame, column: str, model: Model) -> Bools:
-    counts = answers[answers["truth"].notna() & ~answers["dropped"]]
+def _right(asked: pd.DataFrame, column: str, model: Model) -> Bools:
+    counts = asked[~asked["waiting"].cummax() & ~asked["dropped"]]
     return model.head.right(counts["truth"], counts[column], model.labels)

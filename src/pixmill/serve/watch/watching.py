@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pixmill.core.cells import NO, UNKNOWN, YES
+from pixmill.core.errors import DataError
 from pixmill.core.words import count
-from pixmill.dataset.deciding import DecisionTable
 from pixmill.metrics.arrays import Bools, Floats
 from pixmill.serve.predict.model import Model
 from pixmill.serve.watch.difference import p_values
@@ -25,8 +26,10 @@ from pixmill.serve.watch.evidence import ALARM, change
 from pixmill.serve.watch.record import (
     Judged,
     extend,
+    is_recent,
     judge,
     judge_shadow,
+    read_answers,
     read_record,
     save_record,
 )
@@ -34,6 +37,9 @@ from pixmill.serve.watch.rows import features, predict_held_out, read_rows
 
 _LEAST = 50
 """Number of new images from which accuracy and shares are estimated."""
+
+_MOST_USUAL = 2000
+"""Maximum number of accepted images that later ones are compared with: the latest."""
 
 _MAX_UNLIKE = 0.05
 """Share of images unlike the training images from which the accuracy is not estimated."""
@@ -73,7 +79,9 @@ class Watch:
         shares: Estimated share of each label; empty if there are too few images.
         accuracy: Estimated accuracy; ``None`` if it is withheld.
         withheld: Why it is withheld; empty if it is not.
-        labelled: What people's answers about random images say.
+        answers: The images that people were asked about, see
+            :func:`~pixmill.serve.watch.record.read_answers`.
+        labelled: What the answers about random images say; in an alarm, about those since it began.
         shadow: What their answers say about the second model; ``None`` if there is none.
     """
 
@@ -89,6 +97,7 @@ class Watch:
     shares: dict[str, Estimate]
     accuracy: Estimate | None
     withheld: str
+    answers: pd.DataFrame
     labelled: Judged
     shadow: Judged | None
 
@@ -111,10 +120,12 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
         folder: Folder of the log.
         model: The model whose rows count.
         days: Number of days that the estimates are about.
-        accept: Whether all images until now count as usual: new ones are compared with them.
+        accept: Whether the images until now, in an alarm those since it began, count as usual:
+            new ones are compared with them.
 
     Raises:
-        DataError: The log has no row of the model, or a file is malformed.
+        DataError: The log has no row of the model, a file is malformed, or there are too few images
+            to accept.
         ManifestError: The splits are missing.
         StorageError: The folder of the log may not be written.
     """
@@ -122,14 +133,14 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
     rows = every[every["reason"].isna()].drop_duplicates("id").reset_index(drop=True)
     held_out = predict_held_out(root, model)
     record = extend(read_record(folder, model), rows)
-    if accept:
-        record = record.assign(accepted=True)
     record, difference = _compare(record, rows, held_out, model)
+    if accept:
+        record = _accept(record, rows, difference)
+        record, difference = _compare(record, rows, held_out, model)
     save_record(folder, model, record)
     known = held_out[held_out["split"] == "test"]
     latest = _latest(rows, days)
     withheld = _why_withheld(latest, difference)
-    decided = DecisionTable(root).decided
     return Watch(
         model,
         folder,
@@ -145,8 +156,55 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
         if withheld
         else estimate_accuracy(latest["confidence"], known["confidence"], known["right"]),
         withheld,
-        judge(record, decided, model, int(known["right"].sum()), len(known)),
-        judge_shadow(record, decided, model),
+        **_read_answers(root, record, known, model, difference),
+    )
+
+
+def renew(root: Path, found: Watch, record: pd.DataFrame) -> Watch:
+    """Return a watch with another record."""
+    answers = _read_answers(root, record, found.known, found.model, found.difference)
+    return replace(found, record=record, **answers)
+
+
+def _read_answers(
+    root: Path, record: pd.DataFrame, known: pd.DataFrame, model: Model, difference: Difference
+) -> dict[str, Any]:
+    """Return the fields of a watch that are about people's answers."""
+    answers = read_answers(root, record, model)
+    counts = _since(record, difference)[answers.index]
+    return {
+        "answers": answers,
+        "labelled": judge(answers[counts], model, int(known["right"].sum()), len(known)),
+        "shadow": judge_shadow(record, answers, model),
+    }
+
+
+def _since(record: pd.DataFrame, difference: Difference) -> Bools:
+    """Return which images came since others were accepted; in an alarm, since it began."""
+    found = is_recent(record)
+    if difference.begun is not None:
+        found &= (record["time"] >= difference.begun).to_numpy(bool)
+    return found
+
+
+def _accept(record: pd.DataFrame, rows: pd.DataFrame, difference: Difference) -> pd.DataFrame:
+    """Return the record with the latest images as usual: in an alarm, those since it began.
+
+    Raises:
+        DataError: They are too few to compare others with.
+    """
+    there = _since(record, difference) & record["id"].isin(rows["id"]).to_numpy(bool)
+    found = record[there][-_MOST_USUAL:]
+    if len(found) < 2 * _LEAST:
+        raise DataError(
+            f"only {count(len(found), 'image')} came, but {2 * _LEAST} are needed to compare later "
+            "ones with",
+            next="repeat it once they came",
+        )
+    kept = features(rows.set_index("id").loc[found["id"]])
+    return record.assign(
+        accepted=record.index.isin(found.index),
+        features=pd.Series([*kept], found.index).reindex(record.index),
     )
 
 
@@ -155,32 +213,34 @@ def _compare(
 ) -> tuple[pd.DataFrame, Difference]:
     """Return the record with the p-values of new images, and whether they differ."""
     by_id = rows.set_index("id")
-    there = record[record["id"].isin(by_id.index)]  # deleted days are not
-    trains = np.array([int(name[-1], 16) % 2 == 1 for name in there["id"]], bool)
+    there = record[is_recent(record) & record["id"].isin(by_id.index)]  # deleted days are not
+    trains = _trains(there["id"])
     ties = np.array([int(name[-9:-1], 16) / 2**32 for name in there["id"]])
-    new = features(by_id.loc[there["id"]])
     is_test = held_out["split"] == "test"
     old = features(held_out[~is_test])
     test = features(held_out[is_test])
-    usual = there["accepted"].to_numpy(bool)
-    if usual.sum() >= 2 * _LEAST:
-        old = new[usual & trains]
-        test = new[usual & ~trains]
-    recent = there.index[~usual]
-    found = p_values(
-        old, test, new[~usual], trains[~usual], ties[~usual], record.loc[recent, "p"].to_numpy()
-    )
-    record = record.assign(p=record["p"].where(~record.index.isin(recent)))
-    record.loc[recent, "p"] = found
-    ranked = record[record["p"].notna() & ~record["accepted"]]
+    new = features(by_id.loc[there["id"]]) if len(there) else old[:0]
+    usual = record[record["accepted"]]
+    if len(usual):
+        kept = np.vstack([*usual["features"]])
+        old = kept[_trains(usual["id"])]
+        test = kept[~_trains(usual["id"])]
+    found = p_values(old, test, new, trains, ties, there["p"].to_numpy())
+    record = record.assign(p=record["p"].where(~record.index.isin(there.index)))
+    record.loc[there.index, "p"] = found
+    ranked = record[record["p"].notna() & is_recent(record)]
     outcome = change(ranked["p"].to_numpy())
     begun = None
     only_shares = False
     if (outcome.evidence >= ALARM).any():
         begun = ranked["time"].iloc[outcome.start]
-        since = (there["time"] >= begun).to_numpy() & ~usual
+        since = (there["time"] >= begun).to_numpy(bool)
         only_shares = _is_by_shares(held_out, by_id.loc[there["id"][since]], trains[since], model)
     return record, Difference(outcome.evidence, ranked["time"], begun, only_shares)
+
+
+def _trains(ids: pd.Series) -> Bools:
+    return np.array([int(name[-1], 16) % 2 == 1 for name in ids], bool)
 
 
 def _is_by_shares(held_out: pd.DataFrame, rows: pd.DataFrame, trains: Bools, model: Model) -> bool:

@@ -1,0 +1,131 @@
+"""Ask people about images that a log keeps: copied to the unlabelled images, they wait there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.writing import place_within, storage_errors, write_durably
+from pixmill.core.manifest import CORRECTION, RANDOM
+from pixmill.core.params import load_params
+from pixmill.dataset.prediction_log import find_images
+from pixmill.serve.watch.difference import standardise
+from pixmill.serve.watch.record import Sample, draw, read_labels, save_record
+from pixmill.serve.watch.rows import features
+from pixmill.serve.watch.watching import Watch, renew
+
+_DIGITS = 16
+"""Number of digits of the id in the name of a copy."""
+
+_MOST = 10
+"""Number of doubtful images for each one that is chosen."""
+
+
+def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
+    """Copy images of a log to the unlabelled images of the project, and note that people are asked.
+
+    Images that wait since an earlier call come first, and are copied again if needed. A process
+    that is killed leaves copies at most: the next call draws the same images.
+
+    Args:
+        root: Project folder.
+        found: The watch.
+        sample: Which images.
+        number: How many images shall wait.
+
+    Returns:
+        The watch with these images among its ``answers``; those whose label the project knows are
+        answered already.
+
+    Raises:
+        DataError: There is no image to ask about.
+        StorageError: A file may not be written.
+    """
+    kept = find_images(found.folder)
+    labels = read_labels(root)
+    answers = found.answers
+    waiting = answers.loc[answers["waiting"] & (answers["sample"] == sample), "id"].tolist()
+    drawn = candidates(found, sample, kept)
+    if sample == "doubtful":
+        unknown = {name for name in drawn if not labels.get(name)}
+        drawn = _choose_doubtful(found.rows[found.rows["id"].isin(unknown)], number)
+    if not waiting and not drawn:
+        why = "has no further image to ask about" if kept else "keeps no images"
+        raise DataError(
+            f"{found.folder} {why}", next=f"pixmill serve --log {found.folder} --log-images"
+        )
+    drawn = drawn[: max(0, number - len(waiting))]
+    folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
+    copied = {path.stem[-_DIGITS:] for path in folder.glob("*-*.*")}
+    prefix = RANDOM if sample == "random" else CORRECTION
+    record = found.record
+    times = record.set_index("id")["time"]
+    lost = set()
+    for name in [*waiting, *drawn]:
+        stem = f"{prefix}{times[name]:%Y-%m-%d}-{name[:_DIGITS]}"
+        if name in labels or name[:_DIGITS] in copied:
+            continue
+        if name not in kept or not _copy(root, kept[name], folder / f"{stem}{kept[name].suffix}"):
+            lost.add(name)
+    new = [name for name in drawn if name not in lost]
+    record = record.assign(
+        sample=record["sample"].mask(record["id"].isin(lost)),
+        asked=record["asked"].mask(record["id"].isin(lost)),
+    )
+    first = record["asked"].max()
+    numbers = {name: at for at, name in enumerate(new, 0 if pd.isna(first) else int(first) + 1)}
+    record["asked"] = record["asked"].fillna(record["id"].map(numbers))
+    record.loc[record["id"].isin(new), "sample"] = sample
+    save_record(found.folder, found.model, record)
+    return renew(root, found, record)
+
+
+def candidates(found: Watch, sample: Sample, kept: Collection[str]) -> list[str]:
+    """Return the ids of images that people can be asked about, in random order.
+
+    Those are the latest, in an alarm those since it began; of disagreements, all.
+
+    Args:
+        found: The watch.
+        sample: Which images.
+        kept: Ids of the images that the log keeps.
+    """
+    rows = found.rows
+    begun = found.difference.begun
+    if sample != "disagreement":
+        rows = found.latest if begun is None else rows[rows["time"] >= begun]
+    return draw(found.record, sample, {*kept} & {*rows["id"]})
+
+
+def _choose_doubtful(rows: pd.DataFrame, number: int) -> list[str]:
+    """Return the ids of unsure images and those unlike the training images.
+
+    They are the strangest ones of groups that are unlike one another.
+    """
+    is_sure = rows["sure"].eq(other=True) & ~rows["unlike"].eq(other=True)
+    rows = rows[~is_sure].sort_values(["novelty", "confidence"], ascending=[False, True])
+    rows = rows[: _MOST * number]
+    if len(rows) > number:
+        from sklearn.cluster import KMeans
+
+        (places,) = standardise(features(rows))
+        groups = KMeans(number, n_init=1, random_state=0).fit_predict(places)
+        rows = rows[~pd.Series(groups, rows.index).duplicated()]
+    return rows["id"].tolist()
+
+
+def _copy(root: Path, source: Path, target: Path) -> bool:
+    """Copy an image, and return whether it is intact; the log may have just deleted it."""
+    try:
+        content = source.read_bytes()
+    except FileNotFoundError:
+        return False
+    if hashlib.sha256(content).hexdigest() != source.stem:
+        return False
+    with storage_errors(then="the same command"):
+        write_durably(place_within(target, root / "data"), content)
+    return True

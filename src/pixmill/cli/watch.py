@@ -4,23 +4,42 @@ Compares the images that came in with the model's own test images: what came, wh
 it differs (one test over all looks, which gives a false alarm in one of 20 projects,
 ever), and whether the answers still hold. Writes reports/watch.html.
 Exits 1 in an alarm, so that a cron job can mail its line.
+
+To ask people, it copies images of the log to the unlabelled images of the project, and
+opens the grid with them; the next look counts the answers.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import number, project_workspace
 from pixmill.core.errors import PixmillError
+from pixmill.core.process.progress import announce
+from pixmill.core.words import count
+
+if TYPE_CHECKING:
+    from pixmill.core.files.workspace import Workspace
+    from pixmill.serve.watch.record import Sample
+    from pixmill.serve.watch.watching import Watch
 
 EXTRAS = ("serve", "registry")
 
 EXAMPLES = (
     ("pixmill watch log", "compare what came in with the test images"),
     ("pixmill watch log --label 60", "label 60 random images: does the accuracy hold?"),
+    ("pixmill watch log --doubtful 200", "label what the next training needs most"),
     ("pixmill watch log --accept", "new images differ, but it is fine: compare with them now"),
 )
+
+_SAMPLES: tuple[tuple[str, "Sample", str], ...] = (
+    ("label", "random", "random images, to see if the accuracy holds"),
+    ("disagreements", "disagreement", "images on which the second model answers otherwise"),
+    ("doubtful", "doubtful", "images for the next training: unsure ones, and the strangest"),
+)
+"""Options that ask people, of which images, and what they are in words."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,29 +59,70 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take all images until now as usual, and compare later ones with them",
     )
+    asks = parser.add_mutually_exclusive_group()
+    for name, _, text in _SAMPLES:
+        asks.add_argument(
+            f"--{name}", type=some, nargs="?", const=60, metavar="N", help=f"label N {text} (60)"
+        )
+    parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the grid")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the page, and print the outcome; exit with 1 in an alarm."""
-    from pixmill.serve.predict.model import find_model
-    from pixmill.serve.watch.outcome import document, save_outcome
-    from pixmill.serve.watch.watching import watch
-
-    root = project_workspace().root
     try:
-        model = find_model(arguments.model, root)
-        found = watch(root, arguments.log, model, days=arguments.days, accept=arguments.accept)
+        _look(arguments)
     except PixmillError as error:
         error.exit_code = 2  # 1 means an alarm
         raise
+
+
+def _look(arguments: argparse.Namespace) -> None:
+    from pixmill.serve.predict.model import find_model
+    from pixmill.serve.watch.asking import ask
+    from pixmill.serve.watch.outcome import document, save_outcome
+    from pixmill.serve.watch.watching import watch
+
+    workspace = project_workspace()
+    root = workspace.root
+    model = find_model(arguments.model, root)
+    found = watch(root, arguments.log, model, days=arguments.days, accept=arguments.accept)
+    asked = [each for each in _SAMPLES if getattr(arguments, each[0])]
+    for option, sample, _ in asked:
+        found = ask(root, found, sample, getattr(arguments, option))
     outcome = document(found)
     save_outcome(root, outcome)
     if arguments.json:
         print(json.dumps(outcome, indent=2, ensure_ascii=False))
     else:
         print(outcome["sentence"])
-        if outcome["command"]:
-            print(f"Next: {outcome['advice']}\n  {outcome['command']}")
+    for _, sample, _ in asked:
+        _open_grid(workspace, found, sample, is_open=arguments.open and not arguments.json)
+    if asked:
+        return
+    if outcome["command"] and not arguments.json:
+        print(f"Next: {outcome['advice']}\n  {outcome['command']}")
     if found.is_alarm:
         sys.exit(1)
+
+
+def _open_grid(workspace: "Workspace", found: "Watch", sample: "Sample", *, is_open: bool) -> None:
+    """Open the grid with the images of a sample that wait, or name the command that does."""
+    from pixmill.project.page.home import open_project
+    from pixmill.review.grid_view import Selection
+    from pixmill.review.serving import ReviewSite
+
+    asked = found.answers[found.answers["sample"] == sample]
+    ids = asked.loc[asked["waiting"], "id"].tolist()
+    announce(f"{count(len(ids), 'image')} to label, {len(asked) - len(ids):,} answered.")
+    if not ids:
+        return
+    if not is_open:
+        announce("Next: pixmill review --grid")
+        return
+    site = ReviewSite(workspace)
+    site.begin(grid=True)
+    is_blind = sample != "doubtful"
+    site.selections[""] = Selection(ids=ids, where="from the log", is_blind=is_blind)
+    site.start = f"review/#scope=asked&sort={'files' if is_blind else 'next'}"
+    open_project(workspace, site)

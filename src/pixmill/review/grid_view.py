@@ -61,7 +61,7 @@ def grid_state(
             listed = _listed(session, view, selection.ids)
             answer |= list_images(view, advice, labels, classes, queries, listed)
             answer |= session.labelling.tiles([session.labels[row] for row in answer["rows"]])
-            if view.scope == "selection" and selection.is_blind:
+            if view.scope == "asked" and selection.is_blind:
                 answer |= dict.fromkeys(("guess", "word"), [-1] * len(answer["rows"]))
             elif listed is not None and session.tables is not None:
                 answers = session.tables.answers(session.labelling.tell)
@@ -73,8 +73,10 @@ def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] 
     """Return the rows of a scope that is a list of images; ``None`` for other scopes."""
     (scope, _, kind) = view.scope.partition(":")
     rows: Iterable[int]
-    if scope == "selection":
+    if scope in ("selection", "asked"):
         rows = (row for name in selected for row in session.images.rows_of(name)[:1])
+        answers = session.answers()
+        rows = (row for row in rows if scope == "selection" or answers[row] is None)
     elif scope == "errors":
         tables = session.tables
         is_wrong = partial(session.labelling.is_wrong, label=view.label, said=view.predicted)

@@ -114,7 +114,7 @@ function title({ kind, label, count }, number) {
     sample: 'Random sample: look at each', cluster: 'Similar images', unsure: 'Unsure: look at each',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more, without the first label',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
-    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
+    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope === 'asked' ? `Look at each ${facts.selected.where}` : view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
   };
   return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
@@ -228,6 +228,7 @@ function nothing() {
   const { accuracy, sample } = facts;
   if (facts.waits || sending) return [''];
   if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
+  if (view.scope === 'asked') return ['All are labelled: pixmill watch counts them.'];
   if (view.scope !== 'unlabelled' || facts.left) return ['No image is here.'];
   const more = state.again ? { [`Label ${state.again.toLocaleString('en')} of the random sample once more`]: { again: 'yes' } } : {};
   const [done, next] = labelling.done(facts);
@@ -264,6 +265,7 @@ function drawScopes(place) {
     option('unlabelled', `${labelling.left} (${facts.left.toLocaleString('en')})`), option('all', 'all images'),
     ...group(labelling.group(facts), facts.answers.filter(({ count }) => count).map(({ name, count }) => option(`class:${name}`, `${name} (${count.toLocaleString('en')})`))),
     ...group('Doubt', facts.doubts.map((kind) => option(`doubt:${kind}`, KINDS[kind]))),
+    ...(view.scope === 'asked' ? [option('asked', facts.selected.where)] : []),
     ...(view.scope === 'selection' ? [option('selection', `selection (${facts.selected.count.toLocaleString('en')})`)] : []),
     ...(view.scope === 'errors' ? [option('errors', wrong())] : []),
     ...group('Query', facts.queries.map((query) => option(`query:${query}`, query))),

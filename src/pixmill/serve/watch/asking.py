@@ -53,6 +53,11 @@ def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
     if sample == "doubtful":
         unknown = {name for name in drawn if not labels.get(name)}
         drawn = _choose_doubtful(found.rows[found.rows["id"].isin(unknown)], number)
+    if sample == "disagreement" and found.shadow is None:
+        raise DataError(
+            f"{found.folder} has no answers of a second model",
+            next=f"pixmill serve --log {found.folder} --shadow models:/NAME/VERSION",
+        )
     if not waiting and not drawn:
         why = "has no further image to ask about" if kept else "keeps no images"
         raise DataError(
@@ -107,8 +112,8 @@ def _choose_doubtful(rows: pd.DataFrame, number: int) -> list[str]:
     They are the strangest ones of groups that are unlike one another.
     """
     is_sure = rows["sure"].eq(other=True) & ~rows["unlike"].eq(other=True)
-    rows = rows[~is_sure].sort_values(["novelty", "confidence"], ascending=[False, True])
-    rows = rows[: _MOST * number]
+    rows = rows if is_sure.all() else rows[~is_sure]
+    rows = rows.sort_values(["novelty", "confidence"], ascending=[False, True])[: _MOST * number]
     if len(rows) > number:
         from sklearn.cluster import KMeans
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from pixmill.core.files.writing import significant, write_text
 from pixmill.core.words import count, join_names
+from pixmill.dataset.prediction_log import find_images
+from pixmill.serve.watch.asking import candidates
 from pixmill.serve.watch.watching import Watch
 
 LAST = Path(".pixmill", "watch", "last.json")
@@ -89,13 +91,19 @@ def _sentence(found: Watch) -> str:
 
 def _next(found: Watch) -> tuple[str, str | None]:
     """Return what to do in an alarm, and its command; each step leads on, until none is left."""
-    log = quote(str(found.folder))
-    if found.labelled.is_decided:
-        return "label images for the next training", f"pixmill watch {log} --doubtful 200"
     if not found.is_alarm:
         return "", None
-    if found.labelled.waiting:
-        return "answer for the images that wait in the grid", "pixmill review --grid"
-    if len(found.labelled.right) < _ENOUGH:
-        return "label random images to see if the accuracy holds", f"pixmill watch {log} --label 60"
-    return "the accuracy holds: take the new images as usual", f"pixmill watch {log} --accept"
+    log = quote(str(found.folder))
+    labelled = found.labelled
+    kept = find_images(found.folder)
+    asked = found.answers[found.answers["sample"] == "doubtful"]
+    if labelled.is_decided:
+        if asked["waiting"].any() or (asked.empty and candidates(found, "doubtful", kept)):
+            return "label images for the next training", f"pixmill watch {log} --doubtful 200"
+        return "train with the labels, and promote the model", "dvc repro && pixmill promote"
+    if not labelled.waiting and len(labelled.right) >= _ENOUGH:
+        return "the accuracy holds: take the new images as usual", f"pixmill watch {log} --accept"
+    if labelled.waiting or candidates(found, "random", kept):
+        what = "label random images to see if the accuracy holds"
+        return what, f"pixmill watch {log} --label {_ENOUGH}"
+    return "keep images, to label some of them", f"pixmill serve --log {log} --log-images"

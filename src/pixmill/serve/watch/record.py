@@ -90,7 +90,8 @@ def save_record(folder: Path, model: Model, record: pd.DataFrame) -> None:
     Raises:
         StorageError: The folder may not be written.
     """
-    write_table(_path(folder, model), record, _SCHEMA)
+    time = record["time"].astype(pd.ArrowDtype(_SCHEMA.field("time").type))
+    write_table(_path(folder, model), record.assign(time=time), _SCHEMA)
 
 
 def _path(folder: Path, model: Model) -> Path:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import number, project_workspace
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.writing import storage_errors
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count
 
@@ -71,7 +72,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the page, and print the outcome; exit with 1 in an alarm."""
     try:
-        _look(arguments)
+        with storage_errors(then="the same command"):
+            _look(arguments)
     except PixmillError as error:
         error.exit_code = 2  # 1 means an alarm
         raise

@@ -37,6 +37,8 @@ def document(found: Watch) -> dict[str, Any]:
         "log": str(found.folder),
         "images": len(found.rows),
         "week": int(week.sum()),
+        "others": found.others,
+        "broken": found.broken,
         "differs": {
             "since": begun and begun.isoformat(),
             "only_shares": found.difference.only_shares,
@@ -86,6 +88,8 @@ def _sentence(found: Watch) -> str:
     if found.accuracy is not None:
         low = f"{100 * found.accuracy.low:.0f}"
         parts.append(f"estimated accuracy {low} to {100 * found.accuracy.high:.0f} %")
+    if found.others:
+        parts.append(f"this leaves out {count(found.others, 'prediction')} of other models")
     return f"{found.model.title}: {join_names(parts)}."
 
 

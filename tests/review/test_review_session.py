@@ -12,6 +12,8 @@ from pixmill.dataset.deciding import ChangedError
 from pixmill.review.case_view import case_content, find_row, overview
 from pixmill.review.choices import Choice, DecisionError
 from pixmill.review.grid.suggesting import DROPPED
+from pixmill.review.grid.views import View
+from pixmill.review.grid_view import Selection, grid_state
 from pixmill.review.serving import end_session
 from tests.review.conftest import Desk, Project, fill, jpeg
 from tests.waiting import until
@@ -129,6 +131,33 @@ def test_labels_of_the_random_sample_measure(tmp_path: Path) -> None:
     assert {split for _, _, label, split in Project(tmp_path).said() if label == "dress"} == {
         "train"
     }
+
+
+def test_images_that_a_model_answered_measure_only_as_a_random_sample(tmp_path: Path) -> None:
+    random = [f"sample-2026-11-30-{number}.jpg" for number in range(5)]
+    chosen = [f"feedback-2026-11-30-{number}.jpg" for number in range(30)]
+    fill(tmp_path, *(f"unlabelled/{name}" for name in [*random, *chosen]))
+    desk = Desk(tmp_path)
+    until(lambda: len(desk.session.advisor.last.sample) == 5)
+    assert sorted(desk.session.advisor.last.sample) == sorted(desk.rows(*random))
+    desk.label("coat", *random)
+    desk.label("dress", *chosen)
+    said = {(label, split) for _, _, label, split in Project(tmp_path).said()}
+    assert said == {("coat", ""), ("dress", "train")}
+
+
+def test_the_grid_shows_images_that_people_are_asked_about_until_they_answer(desk: Desk) -> None:
+    until(lambda: desk.session.advisor.last.number > 0)
+    ids = [str(desk.images.ids[row]) for row in desk.rows("a.jpg", "b.jpg")]
+
+    def shown() -> tuple[list[int], list[int]]:
+        view = View("asked", "files")
+        state = grid_state(desk.session, view, "one", "", Selection(ids=ids, is_blind=True))
+        return state["rows"], state["guess"]
+
+    assert shown() == (desk.rows("a.jpg", "b.jpg"), [-1, -1])
+    desk.label("coat", "a.jpg")
+    assert shown() == (desk.rows("b.jpg"), [-1])
 
 
 ACTS = st.lists(

@@ -13,6 +13,8 @@ from pixmill.images.measures import luma_statistics, sharpness
 from pixmill.models.nearest import to_vectors
 from pixmill.models.novelty import Novelty
 
+Vector = bytes
+
 VECTOR_SCALE = 127
 """The length of a unit vector in whole numbers of 8 bits."""
 
@@ -38,7 +40,7 @@ class Observation:
     brightness: float
     sharpness: float
     novelty: float | None
-    vector: bytes | None
+    vector: Vector | None
 
 
 def observe(

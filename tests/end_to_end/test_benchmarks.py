@@ -79,7 +79,13 @@ KEYS = {
     # Last: meanwhile, the tests of another file create the project for these.
     "compare": {"vs_git_and_dvc_diff", "vs_git_and_dvc_diff_cpu"},
     "predict": {"vs_keras_predict_loop", "vs_limit", "vs_keras_predict_batches"},
-    "log": {"without_log", "bytes_a_row", "bytes_a_row_5_classes", "bytes_a_row_50_classes"},
+    "log": {
+        "without_log",
+        "without_log_cpu",
+        "bytes_a_row",
+        "bytes_a_row_5_classes",
+        "bytes_a_row_50_classes",
+    },
 }
 
 

@@ -1,10 +1,7 @@
 """Measures of images for a log of predictions."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from pixmill.models.nearest import to_vectors
 from pixmill.models.novelty import Novelty
@@ -22,23 +19,16 @@ def directions() -> Novelty:
     return Novelty(*(part.astype(np.float32) for part in parts))
 
 
-def file_of(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
 def test_measures_are_those_of_a_plain_computation(directions: Novelty) -> None:
     chance = np.random.default_rng(8)
-    content = file_of(chance.integers(0, 256, (30, 50, 3), dtype=np.uint8))
     pixels = chance.integers(0, 256, (24, 24, 3), dtype=np.uint8)
     features = chance.normal(size=(1, WIDTH + 2)).astype(np.float32)
-    found = observe(content, pixels, features, np.array([0.25], np.float32), directions)
-    assert (found.width, found.height, found.bytes) == (50, 30, len(content))
+    found = observe(1200, (30, 50), pixels, features, np.array([0.25], np.float32), directions)
+    assert (found.width, found.height, found.bytes) == (50, 30, 1200)
     assert found.novelty == 0.25
     luma = pixels @ [0.299, 0.587, 0.114]
     assert found.brightness == pytest.approx(luma.mean(), abs=0.5)
-    flat = observe(content, np.full((24, 24, 3), 90, np.uint8), None, None, directions)
+    flat = observe(1, (1, 1), np.full((24, 24, 3), 90, np.uint8), None, None, directions)
     assert (flat.brightness, flat.novelty, flat.vector) == (90, None, None)
     assert found.sharpness > flat.sharpness
     assert found.vector is not None
@@ -51,4 +41,4 @@ def test_measures_are_those_of_a_plain_computation(directions: Novelty) -> None:
 
 def test_no_vector_without_directions() -> None:
     pixels = np.zeros((24, 24, 3), np.uint8)
-    assert observe(file_of(pixels), pixels, np.ones((1, 4), np.float32), None, None).vector is None
+    assert observe(1, (1, 1), pixels, np.ones((1, 4), np.float32), None, None).vector is None

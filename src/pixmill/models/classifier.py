@@ -62,8 +62,13 @@ class Preprocessing:
             UndecodableError: The bytes are not an intact image, or the image is too large.
             MemoryError: Memory is exhausted.
         """
+        return self.with_size(content)[0]
+
+    def with_size(self, content: bytes) -> tuple[Pixels, tuple[int, int]]:
+        """Return the pixels, and the upright image's height and width."""
         pixels = decode(content, max_pixels=self.max_pixels, window=self.window).pixels
-        return fit(pixels, self.image_size, self.aspect, self.resize)
+        height, width, _ = pixels.shape
+        return fit(pixels, self.image_size, self.aspect, self.resize), (height, width)
 
 
 @dataclass(frozen=True, slots=True)

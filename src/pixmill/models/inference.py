@@ -182,7 +182,7 @@ class PredictionPass:
             return Answer(None, content)
         digest = hashlib.sha256(content).hexdigest()
         try:
-            pixels = classifier.preprocessing(content)
+            pixels, size = classifier.preprocessing.with_size(content)
         except UndecodableError as error:
             return Answer(digest, Prediction(reason=error.reason))
         except (OSError, RuntimeError):
@@ -196,7 +196,9 @@ class PredictionPass:
 
         vectors = None if classifier.backbone is None else features
         return Answer(
-            digest, prediction, observe(content, pixels, vectors, novelty, self._directions)
+            digest,
+            prediction,
+            observe(len(content), size, pixels, vectors, novelty, self._directions),
         )
 
 

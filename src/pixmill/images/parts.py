@@ -19,6 +19,7 @@ from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.words import first_of
 from pixmill.images.compression import decompress
+from pixmill.metrics.arrays import Ints
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -45,7 +46,7 @@ class PackedImages:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, content: mmap.mmap, ends: npt.NDArray[np.int64], image_size: int) -> None:
+    def __init__(self, content: mmap.mmap, ends: Ints, image_size: int) -> None:
         self._content = content
         self._ends = ends
         self.shape = (len(ends), image_size, image_size, 3)
@@ -82,7 +83,7 @@ class Shards:
         rows: Selected rows of the concatenation, in order; default: all.
     """
 
-    def __init__(self, arrays: Sequence[Any], *, rows: npt.NDArray[np.int64] | None = None) -> None:
+    def __init__(self, arrays: Sequence[Any], *, rows: Ints | None = None) -> None:
         self._arrays = tuple(arrays)
         self._rows = rows
         self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
@@ -244,7 +245,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Part:
+    def take(self, rows: Ints) -> Part:
         """Return a selection of the images as a split of the same name.
 
         Args:
@@ -266,7 +267,7 @@ class Part:
         return Part(self.name, rows, np.concatenate([self.targets, other.targets]), pixels)
 
     def batches(
-        self, size: int, order: npt.NDArray[np.int64] | None = None
+        self, size: int, order: Ints | None = None
     ) -> Iterator[tuple[npt.NDArray[np.float32], Targets]]:
         """Yield batches of model inputs, ``float32`` from 0 to 255, with their targets.
 

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.params import TrainParams
 from pixmill.heads import Head
 from pixmill.heads.head import Targets
 from pixmill.images.parts import Part
+from pixmill.metrics.arrays import Bools, Ints
 from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
 from pixmill.models.scaling import Features
 from pixmill.train.checkpoints import Arrays, under
@@ -33,8 +33,6 @@ _MAX_COST = 20_000 * 3344
 
 A larger data set has enough validation images, and five more fits take minutes.
 """
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,12 @@ class CrossFitted:
             NaN if unknown.
     """
 
-    folds: Rows
-    probabilities: npt.NDArray[np.float32]
-    novelty: npt.NDArray[np.float32]
+    folds: Ints
+    probabilities: Features
+    novelty: Features
 
     @property
-    def known(self) -> npt.NDArray[np.bool_]:
+    def known(self) -> Bools:
         """Whether each image has a prediction."""
         return self.folds >= 0
 
@@ -110,7 +108,7 @@ def is_affordable(images: int, width: int, labels: int) -> bool:
     return images * width * (1 + labels / 50) <= _MAX_COST
 
 
-def folds_to_fit(head: Head, *parts: Part) -> Rows | None:
+def folds_to_fit(head: Head, *parts: Part) -> Ints | None:
     """Return the fold of each image, from 0, or -1 without one.
 
     ``None`` if no image could be predicted.
@@ -129,7 +127,7 @@ def folds_to_fit(head: Head, *parts: Part) -> Rows | None:
 def cross_fit(
     features: Features,
     targets: Targets,
-    folds: Rows,
+    folds: Ints,
     params: TrainParams,
     *,
     head: Head,
@@ -180,7 +178,7 @@ def cross_fit(
     return found, histories
 
 
-def divisions(folds: Rows, targets: Targets, head: Head) -> Iterator[tuple[Rows, Rows]]:
+def divisions(folds: Ints, targets: Targets, head: Head) -> Iterator[tuple[Ints, Ints]]:
     """Yield for each fold the rows that its head is fitted to, and the rows that it predicts.
 
     Args:
@@ -193,7 +191,7 @@ def divisions(folds: Rows, targets: Targets, head: Head) -> Iterator[tuple[Rows,
         yield fitted, np.flatnonzero((folds == number) & head.predictable(targets, targets[fitted]))
 
 
-def evenly(rows: Rows, limit: int) -> Rows:
+def evenly(rows: Ints, limit: int) -> Ints:
     """Return at most this many rows, evenly spaced."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, limit).astype(np.int64))]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
 from pixmill.heads import Head
 from pixmill.images.parts import Part
+from pixmill.metrics.arrays import Ints
 from pixmill.models.layers import head_features, last_features
 from pixmill.models.networks import build_classifier
 from pixmill.models.scaling import Features
@@ -69,7 +69,7 @@ class FitData:
     callback: Callback = field(default_factory=Callback)
     last_epoch: int | None = None
     title: str = "Train"
-    folds: npt.NDArray[np.int64] | None = None
+    folds: Ints | None = None
     test: Part | None = None
 
 
@@ -145,7 +145,7 @@ class Fitter(ABC):
         graph = keras.Model(classifier.input, last_features(head_features(classifier)))
         return _apply(graph, training)
 
-    def predict(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+    def predict(self, classifier: keras.Model, part: Part) -> Features:
         """Return uncalibrated probabilities of a fitted classifier; shape (images, labels).
 
         Args:
@@ -252,7 +252,7 @@ class NetworkFitter(Fitter):
         return Fitted(classifier, self.fit_network(classifier, data))
 
 
-def _apply(network: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+def _apply(network: keras.Model, part: Part) -> Features:
     # Direct calls: `predict_on_batch` of several networks warns of retracing.
     batches = (network(pixels, training=False) for pixels, _ in part.batches(_BATCH_SIZE))
     return np.concatenate([np.asarray(batch, np.float32) for batch in batches])

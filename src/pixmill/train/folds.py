@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
 from pixmill.images.parts import Part
+from pixmill.metrics.arrays import Ints
+from pixmill.models.scaling import Features
 from pixmill.train.fitting import FitData, Fitter
 
 
@@ -44,10 +45,10 @@ class FoldResult:
     number: int
     accuracy: float
     loss: float
-    probabilities: npt.NDArray[np.float32]
+    probabilities: Features
 
 
-def folds_of(images: Part, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Fold]:
+def folds_of(images: Part, numbers: Ints | None = None) -> Iterator[Fold]:
     """Yield folds in the order of their numbers.
 
     Args:
@@ -100,7 +101,7 @@ def cross_validate(
             )
             checkpoints.save(result)
     last = result.history[-1]
-    probabilities: npt.NDArray[np.float32] = result.best["answers"]  # type: ignore[assignment]
+    probabilities: Features = result.best["answers"]  # type: ignore[assignment]
     return FoldResult(
         fold.number, accuracy=last.val_accuracy, loss=last.val_loss, probabilities=probabilities
     )

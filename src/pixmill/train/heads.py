@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.heads.head import Targets
 from pixmill.images.parts import Part, Shards
@@ -26,7 +25,7 @@ from pixmill.train.checkpoints import Checkpoint
 from pixmill.train.cross_fitting import CrossFitted, cross_fit, is_affordable, validated
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.history import Epoch
-from pixmill.train.learning_curve import Predict, Rows
+from pixmill.train.learning_curve import Predict
 from pixmill.train.logistic import fit_logistic
 
 _BATCH_SIZE = 1024
@@ -123,7 +122,7 @@ class HeadFitter(_FeatureFitter):
         set_head_weights(classifier, [*layer, *others])
         return Fitted(classifier, replace(fitted, best=weights_of(classifier)), val_features)
 
-    def predict(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+    def predict(self, classifier: keras.Model, part: Part) -> Features:
         """Return uncalibrated probabilities, computed from features."""
         head = keras.Model(features_of(classifier), classifier.output)
         features = self.features_of(part)
@@ -147,7 +146,7 @@ class HeadFitter(_FeatureFitter):
         """
         features = self.features_of(images)
 
-        def predict(rows: Rows, others: Rows) -> Ints:
+        def predict(rows: Ints, others: Ints) -> Ints:
             # Not `features[rows]`, which may copy all features.
             subset = cast("Any", Shards([features], rows=rows))
             title = f"Train on {len(rows):,} images"

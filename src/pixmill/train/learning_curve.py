@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.files.writing import significant
 from pixmill.images.parts import Part
@@ -15,8 +14,7 @@ from pixmill.metrics.resampling import group_numbers, mean_limits
 
 SHARES = (0.1, 0.2, 0.4)
 
-Rows = npt.NDArray[np.int64]
-Predict = Callable[[Rows, Rows], Ints]
+Predict = Callable[[Ints, Ints], Ints]
 """Fits a model to some rows of the images; returns the predicted classes of others."""
 
 _DRAWS = 2000
@@ -60,7 +58,7 @@ class LearningCurve:
         }
 
 
-def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[Rows]:
+def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[Ints]:
     """Yield the rows of growing, nested shares of a split, in whole clusters.
 
     Args:
@@ -86,7 +84,7 @@ def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[Rows]:
 
 def learning_curve(
     images: Part,
-    predicted: Rows,
+    predicted: Ints,
     labels: int,
     *,
     shared: int,

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
@@ -16,7 +15,7 @@ from pixmill.heads import ONE_LABEL, Head
 from pixmill.heads.head import Fit, Targets
 from pixmill.models.layers import several_layers
 from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling
-from pixmill.train.columns import minimise_columns
+from pixmill.train.columns import Array, minimise_columns
 from pixmill.train.history import Epoch, Timing
 
 _MAX_ITERATIONS = 1000
@@ -24,8 +23,6 @@ _MAX_ITERATIONS = 1000
 
 _TOLERANCES = {"maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
 """Limits and tolerances of scikit-learn 1.7."""
-
-Array = npt.NDArray[np.float64]
 
 
 class Logistic(NamedTuple):

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
+from pixmill.metrics.arrays import Ints
 from pixmill.models.augmentation import Augmenter
 from pixmill.models.determinism import computing_with, reseed
 from pixmill.models.networks import backbone_variables, logits_graph
 from pixmill.models.tensorflow import keras, tf
-from pixmill.train.examples import Examples
-
-Array = npt.NDArray[Any]
+from pixmill.train.examples import Array, Examples
 
 Batch = tuple[Array, Array]
 """Packed images or features, and their targets."""
@@ -187,7 +185,7 @@ class Trainer:
         return loss, *self._examples.tally(labels, scores)
 
 
-def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+def epoch_order(count: int, *, seed: int, epoch: int) -> Ints:
     """Return the shuffled order of the images in an epoch.
 
     Args:
@@ -198,7 +196,7 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> Iterator[Batch]:
+def feed(part: Part, size: int, order: Ints | None = None) -> Iterator[Batch]:
     """Yield batches, prefetched by a thread.
 
     Pixels stay bytes: floats would be four times as large to transfer, and the graph converts them

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
 from pixmill.heads import Head
 from pixmill.heads.head import Targets
+from pixmill.metrics.arrays import Ints
+from pixmill.models.scaling import Features
 from pixmill.train.folds import cross_validate, folds_of
 from pixmill.train.history import Callback, Epoch, best_of
 from pixmill.train.training import open_training
@@ -36,7 +37,7 @@ class Trial:
     best_epoch: int
     rows: pd.DataFrame
     targets: Targets
-    probabilities: npt.NDArray[np.float32]
+    probabilities: Features
 
 
 def run_trial(
@@ -99,7 +100,7 @@ def run_trial(
     return Trial(opened.key, tuple(checkpoint.history), best, rows, images.targets, probabilities)
 
 
-def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int64]:
+def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> Ints:
     """Return the fold of each image.
 
     Near-duplicates share a fold, and classes have about equal shares.

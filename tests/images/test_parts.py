@@ -127,19 +127,6 @@ def test_only_requested_parts_are_read(packed):
     ]
 
 
-def test_batches_follow_the_given_order(packed):
-    train = load(packed)["train"]
-    order = np.random.default_rng(7).permutation(12)
-    batches = list(train.batches(5, order))
-    assert [len(targets) for _, targets in batches] == [5, 5, 2]
-    pixels = np.concatenate([pixels for pixels, _ in batches])
-    assert pixels.dtype == np.float32
-    np.testing.assert_array_equal(pixels, train.pixels[order])
-    np.testing.assert_array_equal(
-        np.concatenate([targets for _, targets in batches]), train.targets[order]
-    )
-
-
 def test_dropped_images_are_in_no_part(packed):
     first = read_table(packed / "manifest.parquet", SPLIT, stage="split").iloc[[0]]
     dropped = first.assign(id="0" * 64, label=pd.NA, split=pd.NA, row=pd.NA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, get_args
@@ -265,20 +265,6 @@ class Part:
         rows = pd.concat([self.rows, other.rows], ignore_index=True)
         pixels = Shards([self.pixels, other.pixels])
         return Part(self.name, rows, np.concatenate([self.targets, other.targets]), pixels)
-
-    def batches(
-        self, size: int, order: Ints | None = None
-    ) -> Iterator[tuple[npt.NDArray[np.float32], Targets]]:
-        """Yield batches of model inputs, ``float32`` from 0 to 255, with their targets.
-
-        Args:
-            size: Images per batch; the last batch may be smaller.
-            order: Rows in the order to yield; default: all, as stored.
-        """
-        rows = np.arange(len(self)) if order is None else order
-        for start in range(0, len(rows), size):
-            chosen = rows[start : start + size]
-            yield self.pixels[chosen].astype(np.float32), self.targets[chosen]
 
 
 def load_parts(

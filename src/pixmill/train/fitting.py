@@ -254,8 +254,9 @@ class NetworkFitter(Fitter):
 
 def _apply(network: keras.Model, part: Part) -> Features:
     # Direct calls: `predict_on_batch` of several networks warns of retracing.
-    batches = (network(pixels, training=False) for pixels, _ in part.batches(_BATCH_SIZE))
-    return np.concatenate([np.asarray(batch, np.float32) for batch in batches])
+    batches = (pixels.astype(np.float32) for pixels, _ in feed(part, _BATCH_SIZE))
+    answers = (network(batch, training=False) for batch in batches)
+    return np.concatenate([np.asarray(each, np.float32) for each in answers])
 
 
 def weights_of(classifier: keras.Model) -> Arrays:

@@ -13,6 +13,7 @@ from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints
 from pixmill.metrics.confidence import BINS, confidence_bins
 from pixmill.metrics.limits import class_limits, figure_limits, with_sides
 from pixmill.metrics.resampling import (
+    Drawn,
     bounded_draws,
     group_numbers,
     group_weights,
@@ -21,7 +22,7 @@ from pixmill.metrics.resampling import (
     ranking_sums,
     weighted_areas,
 )
-from pixmill.metrics.scores import number
+from pixmill.metrics.scores import Figures, number
 
 _EPSILON = float(np.finfo(np.float64).eps)
 """Minimum probability in logarithms."""
@@ -88,7 +89,7 @@ class CellAnswers:
         """Of which images all known cells are right."""
         return np.asarray((self.right | ~self.known).all(axis=1))
 
-    def scores(self) -> dict[str, float | int | None]:
+    def scores(self) -> Figures:
         """Return the metrics over all labels; ``None`` where undefined.
 
         Returns:
@@ -97,12 +98,10 @@ class CellAnswers:
             the mean binary cross-entropy of known cells in nats; ``ece`` over known cells, by the
             probability of the answer; ``n``, the number of images with a known cell.
         """
-        figures: dict[str, float | int | None] = {
-            name: number(drawn[0]) for name, drawn in self._once[0].items()
-        }
+        figures: Figures = {name: number(drawn[0]) for name, drawn in self._once[0].items()}
         return figures | {"n": int(self.known.any(axis=1).sum())}
 
-    def label_scores(self, labels: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
+    def label_scores(self, labels: Sequence[str]) -> dict[str, Figures]:
         """Return the metrics of each label.
 
         Those are ``precision``, ``recall``, ``f1``, ``average_precision``, ``support`` (known yes)
@@ -120,9 +119,7 @@ class CellAnswers:
             for place, label in enumerate(labels)
         }
 
-    def resampled_scores(
-        self, groups: ArrayLike, *, draws: int
-    ) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    def resampled_scores(self, groups: ArrayLike, *, draws: int) -> Drawn:
         """Return the metrics for bootstrap samples of the groups.
 
         The draws are those of :func:`pixmill.metrics.resampling.group_weights`, so for two models
@@ -170,13 +167,11 @@ class CellAnswers:
         return {**figures, **with_sides(pairs), "per_class": per_class}
 
     @cached_property
-    def _once(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    def _once(self) -> Drawn:
         everyone = np.zeros(len(self.cells), np.int64)
         return self._weighted(everyone, [np.ones((1, 1))])
 
-    def _weighted(
-        self, group_of: Groups, weights: Iterable[Floats]
-    ) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    def _weighted(self, group_of: Groups, weights: Iterable[Floats]) -> Drawn:
         """Return the metrics for counts of the groups, in chunks of shape (groups, draws)."""
         count = self.cells.shape[1]
         sums = self._sums(group_of)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+Drawn = tuple[dict[str, Floats], dict[str, Floats]]
+"""Metrics in each draw by name: of a split, and of its classes."""
+
 _MAX_WORK = 20_000_000_000
 """Maximum images times classes times draws; more takes minutes, and intervals are narrow."""
 
@@ -123,7 +126,7 @@ def resampled_scores(
     draws: int,
     top_k: int | None = None,
     averaged: int | None = None,
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
+) -> Drawn:
     """Return the metrics of a split for each bootstrap sample of its groups.
 
     Metrics are functions of sums over groups, which are one matrix product for all draws. The draws
@@ -162,7 +165,7 @@ def weighted_scores(
     top_k: int | None = None,
     averaged: int | None = None,
     areas: bool = True,
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
+) -> Drawn:
     """Return the metrics of a split for given counts of its groups, like :func:`resampled_scores`.
 
     Args:

@@ -8,10 +8,13 @@ import numpy as np
 from pixmill.metrics.arrays import ArrayLike, Floats, Groups, Ints
 from pixmill.metrics.resampling import weighted_scores
 
+Figures = dict[str, float | int | None]
+"""Metrics by name; ``None`` where undefined."""
+
 
 def scores(
     actual: Ints, probabilities: ArrayLike, *, top_k: int | None = None, averaged: int | None = None
-) -> dict[str, float | int | None]:
+) -> Figures:
     """Return the metrics of a split over all classes.
 
     Args:
@@ -35,9 +38,7 @@ def scores(
     found, _ = weighted_scores(
         actual, probabilities, np.zeros(count), [np.ones((1, 1))], top_k=top_k, averaged=averaged
     )
-    figures: dict[str, float | int | None] = {
-        name: number(drawn[0]) for name, drawn in found.items()
-    }
+    figures: Figures = {name: number(drawn[0]) for name, drawn in found.items()}
     if top_k is not None:
         figures.setdefault(f"top_{top_k}_accuracy", None)
     return figures | {"n": count}
@@ -56,9 +57,7 @@ def macro_f1(actual: Ints, predicted: Ints) -> float:
     return float(np.mean(f1[support > 0]))
 
 
-def class_scores(
-    actual: Ints, predicted: Ints, labels: Sequence[str]
-) -> dict[str, dict[str, float | int | None]]:
+def class_scores(actual: Ints, predicted: Ints, labels: Sequence[str]) -> dict[str, Figures]:
     """Return ``precision``, ``recall``, ``f1`` and ``support`` (images of the class) by label.
 
     Args:

@@ -29,7 +29,7 @@ from pixmill.core.install.origin import install_command
 from pixmill.core.process.arithmetic import instruction_set
 from pixmill.core.process.progress import announce
 from pixmill.images.compute.scheduler import Pool
-from pixmill.images.compute.worker import Loss, RemoteError, RowLimits, name_of
+from pixmill.images.compute.worker import Loss, Pass, RemoteError, RowLimits, name_of
 
 VARIABLE = "PIXMILL_COMPUTE"
 """Environment variable that selects the cluster."""
@@ -143,7 +143,7 @@ def processors(address: str) -> int:
 
 def run_on_cluster(
     address: str,
-    function: Callable[[Sequence[Any]], Sequence[Any]],
+    function: Pass,
     rows: Iterable[Any],
     batch_size: int,
     limits: RowLimits | None,

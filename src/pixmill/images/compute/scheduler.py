@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Generic, Self, TypeVar
 
 from pixmill.core.errors import PixmillError
-from pixmill.images.compute.worker import Loss, RowLimits, Worker, name_of
+from pixmill.images.compute.worker import Loss, Pass, RowLimits, Worker, name_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -64,7 +64,7 @@ class Scheduler:
 
     def __init__(
         self,
-        function: Callable[[Sequence[Any]], Sequence[Any]],
+        function: Pass,
         workers: int,
         limits: RowLimits | None = None,
     ) -> None:

@@ -20,6 +20,9 @@ Kind = Literal["ready", "results", "memory", "raised"]
 """Kinds of message: ready for rows; results; memory limit exceeded; exception raised by the pass.
 """
 
+Pass = Callable[[Sequence[Any]], Sequence[Any]]
+"""Takes a batch of rows, returns one result per row."""
+
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 """From ``malloc.h``: free bytes kept at the end of the heap.
@@ -62,9 +65,7 @@ class Worker:
     thread that created it.
     """
 
-    def __init__(
-        self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: RowLimits | None
-    ) -> None:
+    def __init__(self, function: Pass, limits: RowLimits | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.ready = False
         self._connection, theirs = context.Pipe()
@@ -152,9 +153,7 @@ class RemoteError(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
-def serve(
-    function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None
-) -> None:
+def serve(function: Pass, connection: Connection, memory: int | None) -> None:
     """Process batches until the other end closes.
 
     Args:

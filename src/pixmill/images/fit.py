@@ -68,12 +68,12 @@ def thumbnail(pixels: Pixels, size: int = 96, *, quality: int = 80) -> bytes:
     return buffer.getvalue()
 
 
-def thumbnail_uri(pixels: Pixels, size: int = 96, *, quality: int = 80) -> str:
+def thumbnail_uri(pixels: Pixels, size: int = 96) -> str:
     """Return a thumbnail as a ``data:`` URI, for pages that work offline.
 
     Arguments as in :func:`thumbnail`.
     """
-    content = thumbnail(pixels, size, quality=quality)
+    content = thumbnail(pixels, size)
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 

@@ -1,7 +1,5 @@
 """What people decide about images with several labels."""
 
-from collections.abc import Mapping
-
 from pixmill.core.cells import Task, merge_cells, parse_cells, render_cells
 from pixmill.core.decisions import Decided
 
@@ -51,9 +49,5 @@ class DecidedCells(Decided):
         )
 
 
-_DECIDED: Mapping[Task, type[Decided]] = {"one_label": Decided, "labels": DecidedCells}
-
-
-def decided_of(task: Task) -> type[Decided]:
-    """Return what holds the rows of an image in a project of this task."""
-    return _DECIDED[task]
+DECIDED: dict[Task, type[Decided]] = {"one_label": Decided, "labels": DecidedCells}
+"""What holds the rows of an image, by ``task``."""

@@ -337,7 +337,7 @@ def group_rows(
         rows: The rows.
         ids: Ids by other spellings, from :func:`pixmill.core.spellings.resolve`; an image without
             one is known by its spelling.
-        kind: From :func:`pixmill.core.decided_cells.decided_of`. Default: that of one label an image.
+        kind: Of :data:`pixmill.core.decided_cells.DECIDED`. Default: that of one label an image.
 
     Raises:
         DecisionsError: Two rows about one image and label contradict each other; with several

@@ -18,7 +18,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pixmill.core.decided_cells import decided_of
+from pixmill.core.decided_cells import DECIDED
 from pixmill.core.decisions import (
     FILE,
     Decided,
@@ -411,7 +411,7 @@ def _kind(root: Path) -> type[Decided]:
         text = (root / "params.yaml").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         text = ""
-    return decided_of("labels" if _LABELS.search(text) else "one_label")
+    return DECIDED["labels" if _LABELS.search(text) else "one_label"]
 
 
 def _advice(line: bytes, log: Path) -> str:

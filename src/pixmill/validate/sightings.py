@@ -156,7 +156,7 @@ def match_decisions(
         rows: The rows.
         images: ``id`` and ``path`` of all images.
         sightings: ``id`` and ``image_url`` of the sightings.
-        kind: From :func:`pixmill.core.decisions.decided_of`. Default: that of one label an image.
+        kind: Of :data:`pixmill.core.decided_cells.DECIDED`. Default: that of one label an image.
 
     Returns:
         What is decided by image id, and the rows whose image does not exist.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import Task, cells_of
-from pixmill.core.decided_cells import decided_of
+from pixmill.core.decided_cells import DECIDED
 from pixmill.core.decisions import FORGOTTEN, Decided, Row
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.install.plugins import load_plugin, plugin_error
@@ -160,7 +160,7 @@ def validate(
     """
     rows = manifest.reset_index(drop=True)
     where = collect_seen(rows["id"], sightings)
-    matched, gone = match_decisions(decisions, rows, sightings, decided_of(task))
+    matched, gone = match_decisions(decisions, rows, sightings, DECIDED[task])
     labelling = LABELLINGS[task]
     rulings = apply_decisions(rows, matched, where)
     limits = RowLimits(seconds=params.timeout, memory=params.memory << 20)

@@ -22,6 +22,7 @@ from pixmill.experiments.compare.plain import headline
 from pixmill.experiments.compare.results import read_curves
 from pixmill.experiments.compare.slices import VALUES
 from pixmill.experiments.compare.view import (
+    Document,
     ImageRow,
     comparison_markdown,
     content,
@@ -260,7 +261,7 @@ def render_page(
     )
 
 
-def _extents(made: dict[str, Any]) -> dict[str, float]:
+def _extents(made: Document) -> dict[str, float]:
     """Return the largest absolute value on the scale of each group of intervals."""
 
     def extent(differences: Iterable[dict[str, float]], least: float = 0.0) -> float:
@@ -284,7 +285,7 @@ def _extents(made: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]], int, bool]]:
+def _dimensions(slices: list[Document]) -> list[tuple[str, list[Document], int, bool]]:
     """Return each dimension, its most changed slices, how many others, and whether any changed."""
     found = []
     for dimension, members in groupby(slices, key=lambda row: row["dimension"]):

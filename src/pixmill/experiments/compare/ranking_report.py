@@ -10,6 +10,7 @@ from pixmill.core.files.writing import significant
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.ranking import RankedModel, Ranking
 from pixmill.experiments.compare.trained_models import SEED
+from pixmill.experiments.compare.view import Document
 from pixmill.pages import render_page
 from pixmill.pages.page import render_sentence, render_text
 from pixmill.tracking.run_lookup import MlflowRun
@@ -62,7 +63,7 @@ def ranking_json(ranking: Ranking) -> str:
     )
 
 
-def ranking_facts(ranking: Ranking) -> dict[str, Any]:
+def ranking_facts(ranking: Ranking) -> Document:
     """Return the ranking as plain values."""
     planned = ranking.planned
     return {
@@ -83,7 +84,7 @@ def summary(ranking: Ranking) -> str:
     return render_sentence("pixmill.experiments.compare", "ranking_summary.txt", **content)
 
 
-def _facts(row: RankedModel) -> dict[str, Any]:
+def _facts(row: RankedModel) -> Document:
     model = row.model
     gap = row.gap
     started = None

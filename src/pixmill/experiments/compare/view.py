@@ -42,6 +42,9 @@ RECORDED = ("accuracy", "macro_f1", "log_loss", "ece", "n")
 _FACTS = ("n", "clusters", "metric", "margin", "confidence", "remark", "cross_validated")
 """Fields of :class:`pixmill.experiments.compare.comparison.Numbers` that are plain values."""
 
+Document = dict[str, Any]
+"""A JSON object, or one within it."""
+
 ImageRow = dict[Any, Any]
 
 MAX_BYTES = 64_000
@@ -81,7 +84,7 @@ class ShownComparison(Comparison):
         return comparison_markdown(self, page="")
 
 
-def view(comparison: Comparison) -> dict[str, Any]:
+def view(comparison: Comparison) -> Document:
     """Return the comparison as nested dictionaries, described in ``docs/reference/json.md``."""
     data = comparison.data
     changes = comparison.changes
@@ -129,7 +132,7 @@ def labels_of(row: ImageRow) -> str:
     )
 
 
-def _revision(revision: Revision) -> dict[str, Any]:
+def _revision(revision: Revision) -> Document:
     run = revision.run
     return {
         "name": revision.name,
@@ -144,12 +147,12 @@ def _revision(revision: Revision) -> dict[str, Any]:
     }
 
 
-def _recorded(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _recorded(metrics: Mapping[str, Any]) -> Document:
     names = (*METRICS["labels"], "n") if "exact_match" in metrics else RECORDED
     return {name: metrics.get(name) for name in names}
 
 
-def _numbers(numbers: Numbers | None) -> dict[str, Any]:
+def _numbers(numbers: Numbers | None) -> Document:
     if numbers is None:
         unknown = dict.fromkeys((*_FACTS, "on_test", "mcnemar", "flips"))
         return {
@@ -189,7 +192,7 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
     }
 
 
-def _classes(numbers: Numbers) -> dict[str, dict[str, Any]]:
+def _classes(numbers: Numbers) -> dict[str, Document]:
     """Return the scores of each class, the largest change first."""
     rows = {}
     change = {}
@@ -218,7 +221,7 @@ def _difference(item: Difference) -> dict[str, float]:
     }
 
 
-def _data(data: DataDifference) -> dict[str, Any]:
+def _data(data: DataDifference) -> Document:
     images = rows_of(data.images)
     of_change = {change: [row for row in images if row["change"] == change] for change in CHANGES}
     return {
@@ -248,7 +251,7 @@ def _kind(row: ImageRow) -> str:
     return word(reason).replace("_", " ") if reason else labels_of(row)
 
 
-def _changes(changes: Changes) -> dict[str, Any]:
+def _changes(changes: Changes) -> Document:
     return {
         "params": _values(changes.params),
         "stages": changes.stages,
@@ -257,7 +260,7 @@ def _changes(changes: Changes) -> dict[str, Any]:
     }
 
 
-def _values(changes: Sequence[Change]) -> dict[str, dict[str, Any]]:
+def _values(changes: Sequence[Change]) -> dict[str, Document]:
     return {item.name: {"base": item.base, "head": item.head} for item in changes}
 
 

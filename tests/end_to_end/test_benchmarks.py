@@ -86,6 +86,25 @@ KEYS = {
         "bytes_a_row_5_classes",
         "bytes_a_row_50_classes",
     },
+    "watch": {
+        "20 points in 60, share of the best",
+        "10 points in 200, share of the best",
+        "false alarms of labels",
+        "wrong choice of a model",
+        "labels of random labelling",
+        "accuracy covered, simulated",
+        "shares covered",
+        "found, fall of 10 points or more",
+        "found, nobody tuned on",
+        "named as shares",
+        "others named as shares",
+        "accuracy covered",
+        "years with a false alarm",
+        "looks in parts are the same",
+        "years, test of the confidence",
+        "years, Evidently's rule",
+        "Evidently's rule is its own",
+    },
 }
 
 
@@ -154,7 +173,7 @@ def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
 )
 def test_last_line_has_the_ratios(name, run, repository, request) -> None:
     environ = {"QUICK": "tiny"}
-    if name in {"compare", "predict", "log"}:
+    if name in {"compare", "predict", "log", "watch"}:
         environ["PROJECT"] = str(request.getfixturevalue("finished").path)
     output, error = run(str(repository / "benchmarks" / f"{name}.py"), environ)
     assert error is None, output + error

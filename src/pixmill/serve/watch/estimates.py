@@ -14,8 +14,8 @@ _Z = 1.96
 
 _DRAWS = 300
 
-_ONE_SIDED = 2.33
-"""Quantile for a one-sided test at 1 %: the images since a change are those that looked changed."""
+_CLEAR = 2.33
+"""Standard errors of a clear difference: a one-sided test at 1 %."""
 
 
 class Estimate(NamedTuple):
@@ -84,21 +84,23 @@ def _invert(mean: Floats, known: Floats, targets: Floats) -> Floats:
 def explain_by_shares(
     old: Floats, test: Floats, weights: Floats, new: Floats, trains: Bools
 ) -> bool:
-    """Return whether new images are like old ones once these have weights.
-
-    A classifier of old against new images must not tell them apart, at 1 %.
+    """Return whether most of what tells new images from old ones is gone once these have weights.
 
     Args:
-        old: Features of the old images that it is fitted to, as in :func:`p_values`.
+        old: Features of the images that a classifier of old against new is fitted to.
         test: Those of the test images.
         weights: Of old and test images: the new share of their class by the old one.
         new: Features of the new images since the change.
         trains: Which of them the classifier is fitted to.
     """
-    of_old = weights[: len(old)]
+    before = _distance(old, test, np.ones(len(weights)), new, trains)
+    return before > _CLEAR and _distance(old, test, weights, new, trains) < before / 2
+
+
+def _distance(old: Floats, test: Floats, weights: Floats, new: Floats, trains: Bools) -> float:
+    """Return by how many standard errors new images have higher scores than test images."""
     of_test = weights[len(old) :]
-    old, test, new = standardise(old, test, new)
-    score = fit_score(old, new[trains], of_old)
+    score = fit_score(old, new[trains], weights[: len(old)])
     scores = score(test)
     ranked = score(new[~trains])
     order = np.argsort(scores)
@@ -106,4 +108,4 @@ def explain_by_shares(
     wins = below[np.searchsorted(scores[order], ranked)].mean()
     size = of_test.sum() ** 2 / (of_test**2).sum()
     spread = np.sqrt((size + len(ranked) + 1) / (12 * size * max(1, len(ranked))))
-    return bool(wins < 0.5 + _ONE_SIDED * spread)
+    return float((wins - 0.5) / spread)

@@ -83,6 +83,7 @@ def _look(arguments: argparse.Namespace) -> None:
     from pixmill.serve.predict.model import find_model
     from pixmill.serve.watch.asking import ask
     from pixmill.serve.watch.outcome import document, save_outcome
+    from pixmill.serve.watch.page import write_page
     from pixmill.serve.watch.watching import watch
 
     workspace = project_workspace()
@@ -94,6 +95,7 @@ def _look(arguments: argparse.Namespace) -> None:
         found = ask(root, found, sample, getattr(arguments, option))
     outcome = document(found)
     save_outcome(root, outcome)
+    write_page(root, found, outcome)
     if arguments.json:
         print(json.dumps(outcome, indent=2, ensure_ascii=False))
     else:

@@ -288,5 +288,6 @@ def test_last_watch_is_beside_the_model_in_production(page, browser, monkeypatch
     page.until(
         lambda: "1,204 images, no alarm, estimated accuracy 87 to 94 %" in page.text("watched")
     )
+    page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#versions li"))
     browser.find_element(By.CSS_SELECTOR, "#watched a").click()
     page.until(lambda: "the page" in browser.page_source)

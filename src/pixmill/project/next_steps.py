@@ -330,10 +330,10 @@ def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
 
 def _watched(state: ProjectState) -> Iterator[NextStep]:
     """Yield what to do in an alarm of the model in production, until another one is."""
-    if state.watched and state.watched["alarm"]:
-        yield NextStep(
-            "watch", "{sentence} Next: {advice}.".format(**state.watched), state.watched["command"]
-        )
+    found = state.watched
+    if found and found["alarm"]:
+        sentence = f"{found['sentence']} {found['advice'].capitalize()}."
+        yield NextStep("watch", sentence, found["command"])
 
 
 def _reviews(state: ProjectState) -> Iterator[NextStep]:

@@ -37,7 +37,13 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
     """
     new, known = (np.vstack([*rows["probabilities"]]).T for rows in (found.rows, found.known))
     files = find_images(found.folder)
-    strips = _strips(found.latest[found.latest["id"].isin([*files])])
+    rows = found.latest[found.latest["id"].isin([*files])]
+    strange = rows.loc[rows["novelty"].fillna(1 - rows["confidence"]).sort_values().index]
+    strips = {
+        "strange": strange[::-1][:_MAX_IMAGES],
+        "typical": strange[:_MAX_IMAGES],
+        "doubtful": rows.sort_values("confidence")[:_MAX_IMAGES],
+    }
     ids = {*pd.concat(strips.values())["id"]}
     images = each_thumbnail(Thumbnail(name, files[name], size=128) for name in ids)
     page = render_page(
@@ -59,16 +65,6 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
     write_text(root / "reports" / "watch.html", page)
 
 
-def _strips(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return rows whose images are shown."""
-    strange = rows.loc[rows["novelty"].fillna(1 - rows["confidence"]).sort_values().index]
-    return {
-        "strange": strange[::-1][:_MAX_IMAGES],
-        "typical": strange[:_MAX_IMAGES],
-        "doubtful": rows.sort_values("confidence")[:_MAX_IMAGES],
-    }
-
-
 def _draw(found: Watch, name: str, lines: dict[str, Any], **options: Any) -> str:
     """Return a chart over days from the last image, at most 0."""
     last = found.rows["time"].max()
@@ -86,7 +82,7 @@ def _days(found: Watch, times: pd.Series) -> pd.Series:
 
 
 def _measure(found: Watch, name: str, new: pd.Series, known: pd.Series | None = None) -> str:
-    """Return a chart of the mean by day; empty if it is unknown.
+    """Return a chart of the mean by day.
 
     The band has 95 % of the means if images are like the test images. Without ``known``, the chart
     is of the number of images.
@@ -96,16 +92,12 @@ def _measure(found: Watch, name: str, new: pd.Series, known: pd.Series | None = 
     groups = pd.Series(np.array(new, float)).groupby(np.ceil(days / size) * size)
     if known is None:
         return _draw(found, name, {name: [*groups.size().items()]}, y_end=0)
-    test = np.array(known, float)
-    if np.isnan(test).any():
-        return ""
     means = groups.mean()
+    test = np.array(known, float)
     spread = 1.96 * test.std() * np.sqrt(1 / groups.size() + 1 / len(test))
-    limits = [(test.mean() + sign * spread).clip(test.min(), test.max()) for sign in (-1, 1)]
+    low, high = ((test.mean() + limit).clip(test.min(), test.max()) for limit in (-spread, spread))
     band = [
-        (day + side, low, high)
-        for day, low, high in zip(means.index, *limits, strict=True)
-        for side in (-size / 2, size / 2)
+        (day + side, low[day], high[day]) for day in means.index for side in (-size / 2, size / 2)
     ]
     dots = {name: [0.02] * len(means)}  # they show a single day
     return _draw(found, name, {name: [*means.items()]}, band=band, dots=dots)

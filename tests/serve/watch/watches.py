@@ -69,7 +69,10 @@ def watched(
         "labelled": judged(np.array([], bool)),
         "shadow": None,
         "broken": {"truncated": 3},
-        "record": found[["id", "predicted"]].assign(accepted=False, shadow=found["predicted"]),
+        "record": found[["id", "time", "predicted"]].assign(
+            shadow=found["predicted"], accepted=False, sample=None
+        ),
+        "answers": pd.DataFrame({"sample": [], "waiting": []}),
         **others,
     }
     return Watch(

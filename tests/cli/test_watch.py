@@ -74,7 +74,7 @@ def test_counts_the_images_that_it_asks_about(
         (["other"], "but of garments"),
         (["cut"], "not an intact log"),
         (["few", "--label"], "keeps no images"),
-        (["few", "--disagreements"], "second model"),
+        (["few", "--disagreements"], "--shadow"),
         (["few", "--accept"], "only 3 images"),
         (["few", "--label", "0"], "above 0"),
         (["few", "--label", "--doubtful"], "not allowed"),

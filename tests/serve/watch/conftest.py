@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -34,7 +33,8 @@ class Stream:
         self.folder = root / "log"
         self.model = Model(Path("model"), "garments", None, "d" * 64, CLASSES, 28, None)
         self.chance = np.random.default_rng(1)
-        self.known = pd.DataFrame(self.rows(400)).assign(
+        rows = pa.Table.from_pylist(self.rows(400), SCHEMA)  # with the precision of a log
+        self.known = rows.to_pandas().assign(
             split=["val"] * 200 + ["test"] * 200,
             label="coat",
             right=[*[True] * 180, *[False] * 20] * 2,

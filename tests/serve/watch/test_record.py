@@ -98,7 +98,7 @@ def test_images_are_drawn_once_and_in_an_order_that_no_time_decides(stream: Stre
     drawn = draw(record, "random", names[:30])
     assert sorted(drawn) == sorted(names[:30])
     assert drawn != names[:30]
-    later = record.assign(sample=record["sample"].mask(record["id"] == drawn[0], "random"))
+    later = record.assign(asked=record["asked"].mask(record["id"] == drawn[0], 1))
     assert draw(later, "random", names[:30]) == drawn[1:]
     assert draw(record, "disagreement", names) == []
 

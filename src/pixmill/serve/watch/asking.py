@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import place_within, storage_errors, write_durably
+from pixmill.core.files.writing import place_within, write_durably
 from pixmill.core.manifest import CORRECTION, RANDOM
 from pixmill.core.params import load_params
 from pixmill.dataset.prediction_log import find_images
@@ -46,45 +46,26 @@ def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
         StorageError: A file may not be written.
     """
     kept = find_images(found.folder)
-    labels = read_labels(root)
     answers = found.answers
     waiting = answers.loc[answers["waiting"] & (answers["sample"] == sample), "id"].tolist()
     drawn = candidates(found, sample, kept)
     if sample == "doubtful":
-        unknown = {name for name in drawn if not labels.get(name)}
-        drawn = _choose_doubtful(found.rows[found.rows["id"].isin(unknown)], number)
-    if sample == "disagreement" and found.shadow is None:
-        raise DataError(
-            f"{found.folder} has no answers of a second model",
-            next=f"pixmill serve --log {found.folder} --shadow models:/NAME/VERSION",
-        )
+        drawn = _choose_doubtful(found.rows[found.rows["id"].isin(drawn)], number)
+    drawn = drawn[: max(0, number - len(waiting))]
     if not waiting and not drawn:
         why = "has no further image to ask about" if kept else "keeps no images"
+        second = " --shadow models:/NAME/VERSION" if sample == "disagreement" else ""
         raise DataError(
-            f"{found.folder} {why}", next=f"pixmill serve --log {found.folder} --log-images"
+            f"{found.folder} {why}", next=f"pixmill serve --log {found.folder} --log-images{second}"
         )
-    drawn = drawn[: max(0, number - len(waiting))]
-    folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
-    copied = {path.stem[-_DIGITS:] for path in folder.glob("*-*.*")}
-    prefix = RANDOM if sample == "random" else CORRECTION
-    record = found.record
-    times = record.set_index("id")["time"]
-    lost = set()
-    for name in [*waiting, *drawn]:
-        stem = f"{prefix}{times[name]:%Y-%m-%d}-{name[:_DIGITS]}"
-        if name in labels or name[:_DIGITS] in copied:
-            continue
-        if name not in kept or not _copy(root, kept[name], folder / f"{stem}{kept[name].suffix}"):
-            lost.add(name)
-    new = [name for name in drawn if name not in lost]
-    record = record.assign(
-        sample=record["sample"].mask(record["id"].isin(lost)),
-        asked=record["asked"].mask(record["id"].isin(lost)),
-    )
+    placed = _copy(root, kept, RANDOM if sample == "random" else CORRECTION, [*waiting, *drawn])
+    new = [name for name in drawn if name in placed]
+    record = found.record.set_index("id", drop=False)
     first = record["asked"].max()
-    numbers = {name: at for at, name in enumerate(new, 0 if pd.isna(first) else int(first) + 1)}
-    record["asked"] = record["asked"].fillna(record["id"].map(numbers))
-    record.loc[record["id"].isin(new), "sample"] = sample
+    record.loc[[name for name in waiting if name not in placed], "asked"] = np.nan
+    record.loc[new, "asked"] = np.arange(len(new)) + (0 if pd.isna(first) else first + 1)
+    record.loc[new, "sample"] = sample
+    record = record.reset_index(drop=True)
     save_record(found.folder, found.model, record)
     return renew(root, found, record)
 
@@ -123,14 +104,16 @@ def _choose_doubtful(rows: pd.DataFrame, number: int) -> list[str]:
     return rows["id"].tolist()
 
 
-def _copy(root: Path, source: Path, target: Path) -> bool:
-    """Copy an image, and return whether it is intact; the log may have just deleted it."""
-    try:
-        content = source.read_bytes()
-    except FileNotFoundError:
-        return False
-    if hashlib.sha256(content).hexdigest() != source.stem:
-        return False
-    with storage_errors(then="the same command"):
-        write_durably(place_within(target, root / "data"), content)
-    return True
+def _copy(root: Path, kept: Mapping[str, Path], prefix: str, names: Sequence[str]) -> set[str]:
+    """Copy images that the project lacks, and return the ids of those that it has then."""
+    folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
+    copied = {path.stem[-_DIGITS:] for path in folder.glob("*-*.*")}
+    there = read_labels(root).keys() | {name for name in names if name[:_DIGITS] in copied}
+    for name in names:
+        # The log may just have deleted it.
+        if name not in there and name in kept and kept[name].exists():
+            day = kept[name].parts[-3]
+            target = folder / f"{prefix}{day}-{name[:_DIGITS]}{kept[name].suffix}"
+            write_durably(place_within(target, root / "data"), kept[name].read_bytes())
+            there.add(name)
+    return there

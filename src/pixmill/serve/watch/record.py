@@ -125,7 +125,7 @@ def draw(record: pd.DataFrame, sample: Sample, among: Collection[str]) -> list[s
         sample: Of which kind.
         among: Ids of the images that are kept.
     """
-    is_open = record["sample"].isna() & record["id"].isin([*among])
+    is_open = record["asked"].isna() & record["id"].isin([*among])
     if sample == "disagreement":
         is_open &= _disagrees(record)
     # By the end of the id, since the log may have sampled by its beginning.

@@ -228,7 +228,10 @@ function nothing() {
   const { accuracy, sample } = facts;
   if (facts.waits || sending) return [''];
   if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
-  if (view.scope === 'asked') return ['All are labelled: pixmill watch counts them.'];
+  if (view.scope === 'asked') {
+    const [done, next] = labelling.done(facts);
+    return [`${done}. pixmill watch counts the answers.`, Object.fromEntries(Object.entries(next).map(([name, changes]) => [name, { ...changes, scope: 'asked', sort: view.sort }]))];
+  }
   if (view.scope !== 'unlabelled' || facts.left) return ['No image is here.'];
   const more = state.again ? { [`Label ${state.again.toLocaleString('en')} of the random sample once more`]: { again: 'yes' } } : {};
   const [done, next] = labelling.done(facts);

@@ -161,16 +161,15 @@ def read_answers(root: Path, record: pd.DataFrame, model: Model) -> pd.DataFrame
     return found.assign(waiting=found["truth"].isna() & ~found["dropped"])
 
 
-def read_labels(root: Path) -> dict[str, str | None]:
-    """Return the labels of the images of the last run, by id; ``None`` without one.
+def read_labels(root: Path) -> dict[str, str]:
+    """Return the labels of the images of the last run that have one, by id.
 
     Raises:
         ManifestError: There was no run.
     """
     path = root / "artifacts/validate/manifest.parquet"
-    table = read_table(path, VALIDATED, stage="validate", columns=["id", "label"])
-    labels = table["label"].astype(object).where(table["label"].notna(), None)
-    return dict(zip(table["id"], labels, strict=True))
+    table = read_table(path, VALIDATED, stage="validate", columns=["id", "label"]).dropna()
+    return dict(zip(table["id"], table["label"], strict=True))
 
 
 def judge(answers: pd.DataFrame, model: Model, right: int, known: int) -> Judged:

@@ -126,6 +126,8 @@ def _open_grid(workspace: "Workspace", found: "Watch", sample: "Sample", *, is_o
         return
     site = ReviewSite(workspace)
     site.begin(grid=True)
+    images = site.load().images
+    images.identify(range(len(images)))  # else the grid would show none of them at first
     is_blind = sample != "doubtful"
     site.selections[""] = Selection(ids=ids, where="from the log", is_blind=is_blind)
     site.start = f"review/#scope=asked&sort={'files' if is_blind else 'next'}"

@@ -73,13 +73,16 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the page, and print the outcome; exit with 1 in an alarm."""
     try:
         with storage_errors(then="the same command"):
-            _look(arguments)
+            is_alarm = _look(arguments)
     except PixmillError as error:
         error.exit_code = 2  # 1 means an alarm
         raise
+    if is_alarm:
+        sys.exit(1)
 
 
-def _look(arguments: argparse.Namespace) -> None:
+def _look(arguments: argparse.Namespace) -> bool:
+    """Look at the log, ask people if so wanted, and return whether there is an alarm to tell."""
     from pixmill.serve.predict.model import find_model
     from pixmill.serve.watch.asking import ask
     from pixmill.serve.watch.outcome import document, save_outcome
@@ -100,14 +103,11 @@ def _look(arguments: argparse.Namespace) -> None:
         print(json.dumps(outcome, indent=2, ensure_ascii=False))
     else:
         print(outcome["sentence"])
+        if outcome["command"] and not asked:
+            print(f"Next: {outcome['advice']}\n  {outcome['command']}")
     for _, sample, _ in asked:
         _open_grid(workspace, found, sample, is_open=arguments.open and not arguments.json)
-    if asked:
-        return
-    if outcome["command"] and not arguments.json:
-        print(f"Next: {outcome['advice']}\n  {outcome['command']}")
-    if found.is_alarm:
-        sys.exit(1)
+    return found.is_alarm and not asked
 
 
 def _open_grid(workspace: "Workspace", found: "Watch", sample: "Sample", *, is_open: bool) -> None:

@@ -63,10 +63,17 @@ def grid_state(
             answer |= session.labelling.tiles([session.labels[row] for row in answer["rows"]])
             if view.scope == "asked" and selection.is_blind:
                 answer |= dict.fromkeys(("guess", "word"), [-1] * len(answer["rows"]))
-            elif listed is not None and session.tables is not None:
-                answers = session.tables.answers(session.labelling.tell)
-                answer["said"] = [answers.get(row, "") for row in answer["rows"]]
+            elif listed is not None:
+                answer |= _said(session, answer["rows"])
         return answer | session.after(window)
+
+
+def _said(session: Session, rows: Sequence[int]) -> dict[str, list[str]]:
+    """Return what the model says of images, if it has answered."""
+    if session.tables is None:
+        return {}
+    answers = session.tables.answers(session.labelling.tell)
+    return {"said": [answers.get(row, "") for row in rows]}
 
 
 def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] | None:
@@ -74,9 +81,7 @@ def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] 
     (scope, _, kind) = view.scope.partition(":")
     rows: Iterable[int]
     if scope in ("selection", "asked"):
-        rows = (row for name in selected for row in session.images.rows_of(name)[:1])
-        answers = session.answers()
-        rows = (row for row in rows if scope == "selection" or answers[row] is None)
+        rows = _selected(session, selected, is_open=scope == "asked")
     elif scope == "errors":
         tables = session.tables
         is_wrong = partial(session.labelling.is_wrong, label=view.label, said=view.predicted)
@@ -86,6 +91,13 @@ def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] 
     else:
         return None
     return list(dict.fromkeys(rows))
+
+
+def _selected(session: Session, selected: Sequence[str], *, is_open: bool) -> list[int]:
+    """Return the rows of images; those without an answer if so wanted."""
+    answers = session.answers()
+    rows = [row for name in selected for row in session.images.rows_of(name)[:1]]
+    return [row for row in rows if not is_open or answers[row] is None]
 
 
 def _facts(session: Session) -> dict[str, Any]:

@@ -166,17 +166,23 @@ class Advisor:
 
         The random sample of what a model answered is in it, and never what was chosen there.
         """
-        # Other labels of training may have been suggested.
-        rows = [row for row in shown if labels[row] is None or row in held]
-        named = self._images.is_named
-        asked = [row for row in rows if named(row, RANDOM) and row not in self.last.sample]
-        sample = (*self.last.sample, *asked)
+        sample = dict.fromkeys([*self.last.sample, *self._asked(labels, shown)])
         size = min(self._size, len(shown) // 3)
         if len(sample) >= size:
-            return sample
-        rows = [row for row in rows if not named(row, CORRECTION)]
+            return tuple(sample)
+        # Other labels of training may have been suggested.
+        is_named = self._images.is_named
+        rows = [
+            row
+            for row in shown
+            if (labels[row] is None or row in held) and not is_named(row, CORRECTION)
+        ]
         drawn = [rows[at] for at in sample_of([str(self._images.ids[row]) for row in rows], size)]
         return (*sample, *[row for row in drawn if row not in sample][: size - len(sample)])
+
+    def _asked(self, labels: Labels, shown: Sequence[int]) -> list[int]:
+        is_named = self._images.is_named
+        return [row for row in shown if labels[row] is None and is_named(row, RANDOM)]
 
     def _reduce(self, count: int, shown: Sequence[int]) -> None:
         """Renew the vectors of the first rows, if many more have features; it takes seconds."""

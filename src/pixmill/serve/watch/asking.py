@@ -18,6 +18,8 @@ from pixmill.serve.watch.record import Sample, draw, read_labels, save_record
 from pixmill.serve.watch.rows import features
 from pixmill.serve.watch.watching import Watch, renew
 
+_PREFIXES = {"random": RANDOM, "disagreement": CORRECTION, "doubtful": CORRECTION}
+
 _DIGITS = 16
 """Number of digits of the id in the name of a copy."""
 
@@ -58,12 +60,12 @@ def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
         raise DataError(
             f"{found.folder} {why}", next=f"pixmill serve --log {found.folder} --log-images{second}"
         )
-    placed = _copy(root, kept, RANDOM if sample == "random" else CORRECTION, [*waiting, *drawn])
+    placed = _copy(root, kept, _PREFIXES[sample], [*waiting, *drawn])
     new = [name for name in drawn if name in placed]
     record = found.record.set_index("id", drop=False)
-    first = record["asked"].max()
+    first = record["asked"].fillna(-1).max() + 1
     record.loc[[name for name in waiting if name not in placed], "asked"] = np.nan
-    record.loc[new, "asked"] = np.arange(len(new)) + (0 if pd.isna(first) else first + 1)
+    record.loc[new, "asked"] = np.arange(len(new)) + first
     record.loc[new, "sample"] = sample
     record = record.reset_index(drop=True)
     save_record(found.folder, found.model, record)

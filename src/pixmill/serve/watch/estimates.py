@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats
-from pixmill.serve.watch.difference import fit_score, standardise
+from pixmill.serve.watch.difference import fit_score
 
 _Z = 1.96
 """Quantile for limits of 95 %."""

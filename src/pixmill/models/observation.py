@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from pixmill.images.measures import sharpness
 from pixmill.models.novelty import Novelty
@@ -25,8 +24,9 @@ class Observation:
         width: Width of the upright image in pixels.
         height: Height of the upright image in pixels.
         bytes: Size of the file.
-        brightness: Mean luma of the network's input, 0 to 255.
-        sharpness: That of the network's input, as :func:`pixmill.images.measures.sharpness`.
+        brightness: Mean of the green channel of the network's input, 0 to 255.
+        sharpness: That of its green channel, of every second pixel, as
+            :func:`pixmill.images.measures.sharpness`.
         novelty: From 0 to 1; ``None`` if unknown.
         vector: Features as by :func:`pixmill.models.nearest.to_vectors`, times
             :data:`VECTOR_SCALE`, ``int8``; ``None`` if the model has no separate backbone.
@@ -59,7 +59,8 @@ def observe(
         novelty: Shape (1,); ``None`` if unknown.
         directions: The model's, for ``vector``.
     """
-    luma = np.asarray(Image.fromarray(pixels).convert("L"))
+    # Close to luma, in a fraction of the time.
+    green = np.ascontiguousarray(pixels[::2, ::2, 1])
     vector = None
     if features is not None and directions is not None:
         # As to_vectors, with half the memory to read, which takes longest.
@@ -72,8 +73,8 @@ def observe(
         width,
         height,
         length,
-        float(luma.mean()),
-        sharpness(luma),
+        float(green.mean()),
+        sharpness(green),
         None if novelty is None else float(novelty[0]),
         vector,
     )

@@ -70,7 +70,7 @@ def watched(
         "shadow": None,
         "broken": {"truncated": 3},
         "record": found[["id", "time", "predicted"]].assign(
-            shadow=found["predicted"], accepted=False, sample=None
+            shadow=found["predicted"], accepted=False, sample=None, asked=np.nan
         ),
         "answers": pd.DataFrame({"sample": [], "waiting": []}),
         **others,

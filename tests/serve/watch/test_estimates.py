@@ -63,12 +63,12 @@ def test_a_class_without_test_images_counts_by_its_probability():
 def test_other_shares_of_classes_that_look_the_same_explain_a_change(moved, expected):
     generator = np.random.default_rng(3)
     found = []
-    for _ in range(40):
+    for _ in range(20):
         old, old_classes, _ = drawn(generator, 150)
         test, test_classes, _ = drawn(generator, 200)
-        new, _, _ = drawn(generator, 150, OTHER)
+        new, _, _ = drawn(generator, 400, OTHER)
         new[:, 7] += moved
         weights = 3 * np.array(OTHER)[np.r_[old_classes, test_classes]]
-        trains = generator.random(150) < 0.5
+        trains = generator.random(400) < 0.5
         found.append(explain_by_shares(old, test, weights, new, trains))
     assert np.mean(np.array(found) == expected) >= 0.95

@@ -44,7 +44,6 @@ def p_values(
         ties: Uniform random numbers, by new image.
         known: P-values of earlier looks, which stay; else NaN.
     """
-    old, test, new = standardise(old, test, new)
     found = known.copy()
     for start, end in pairwise([*_fits(trains), len(new)]):
         ranked = np.flatnonzero(~trains[start:end]) + start
@@ -59,13 +58,6 @@ def p_values(
                 found[row] = (above + ties[row] * (equal + 1)) / (len(bag) + 1)
             insort(bag, value)
     return found
-
-
-def standardise(old: Floats, *others: Floats) -> list[Floats]:
-    """Return features with the mean 0 and deviation 1 of the first ones."""
-    mean = old.mean(axis=0)
-    scale = old.std(axis=0) + 1e-6
-    return [(each - mean) / scale for each in (old, *others)]
 
 
 def fit_score(old: Floats, new: Floats, weights: Floats | None = None) -> Score:

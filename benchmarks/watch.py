@@ -56,7 +56,7 @@ from pixmill.serve.watch.estimates import (
 from pixmill.serve.watch.evidence import ALARM, change, fall, preference
 from pixmill.train.logistic import fit_logistic
 
-YEARS = sized(1000, 40, 1)
+YEARS = sized(1000, 20, 1)
 SAME = sized(10, 2, 1)
 """Years in which 365 looks are compared with one, and all features are tested."""
 DAYS = sized(365, 365, 4)
@@ -64,8 +64,8 @@ A_DAY = 20
 VALIDATION = 170
 TEST = 260
 
-IMAGES = sized(100_000, 600, 60)
-PARTITIONS, STREAMS = sized((34, 3), (4, 3), (1, 1))
+IMAGES = sized(100_000, 300, 60)
+PARTITIONS, STREAMS = sized((34, 3), (4, 2), (1, 1))
 LENGTH = 300
 LOOKS = (50, 100, 200, 300)
 MAX_UNLIKE = 0.05

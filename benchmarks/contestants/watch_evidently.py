@@ -8,5 +8,7 @@ from evidently import Report
 from evidently.presets import DataDriftPreset
 
 known, new = json.load(sys.stdin)
-report = Report([DataDriftPreset()]).run(pd.DataFrame(new).add_prefix("f"), pd.DataFrame(known).add_prefix("f"))
+report = Report([DataDriftPreset()]).run(
+    pd.DataFrame(new).add_prefix("f"), pd.DataFrame(known).add_prefix("f")
+)
 print(int(report.dict()["metrics"][0]["value"]["count"]))

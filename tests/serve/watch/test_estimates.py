@@ -71,4 +71,4 @@ def test_other_shares_of_classes_that_look_the_same_explain_a_change(moved, expe
         weights = 3 * np.array(OTHER)[np.r_[old_classes, test_classes]]
         trains = generator.random(400) < 0.5
         found.append(explain_by_shares(old, test, weights, new, trains))
-    assert np.mean(np.array(found) == expected) >= 0.95
+    assert np.mean(np.array(found) == expected) >= 0.85

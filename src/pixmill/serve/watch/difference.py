@@ -60,6 +60,13 @@ def p_values(
     return found
 
 
+def standardise(old: Floats, *others: Floats) -> list[Floats]:
+    """Return features with the mean 0 and deviation 1 of the first ones."""
+    mean = old.mean(axis=0)
+    scale = old.std(axis=0) + 1e-6
+    return [(each - mean) / scale for each in (old, *others)]
+
+
 def fit_score(old: Floats, new: Floats, weights: Floats | None = None) -> Score:
     """Return a classifier of old against new images, from features to scores, higher for new ones.
 

@@ -1,9 +1,10 @@
 """Watch a model at work by its log.
 
 Compares the images in a log of `pixmill serve --log` or `predict --log` with the model's
-own test images: what came in, whether it differs (one test over all looks, which gives a
-false alarm in one of 20 projects, ever), and whether the answers still hold. Writes
-reports/watch.html. Exits 1 in an alarm, so that a cron job can mail its line.
+own test images: what came in, whether it differs, and whether the answers still hold.
+Two tests decide, of the images and of people's labels; each gives a false alarm in at
+most one of 20 projects, however often you look. Writes reports/watch.html. Exits 1 in
+an alarm, so that a cron job can mail its line.
 
 To ask people, it copies images of the log to the unlabelled images of the project, and
 opens the grid with them; the next look counts the answers.

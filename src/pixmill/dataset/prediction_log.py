@@ -137,8 +137,11 @@ class PredictionLog:
         self._mark: tuple[int, ...] = ()
         self._added = max_bytes
         self._problem = ""
+        is_new = not folder.exists()
         with _locked(folder):
             self._stop = threading.Event()
+            if is_new:
+                write_text(folder / ".gitignore", "*\n")
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
 

@@ -19,7 +19,6 @@ from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.words import first_of
 from pixmill.images.compression import decompress
-from pixmill.metrics.arrays import Ints
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,7 +45,7 @@ class PackedImages:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, content: mmap.mmap, ends: Ints, image_size: int) -> None:
+    def __init__(self, content: mmap.mmap, ends: npt.NDArray[np.integer], image_size: int) -> None:
         self._content = content
         self._ends = ends
         self.shape = (len(ends), image_size, image_size, 3)
@@ -83,7 +82,9 @@ class Shards:
         rows: Selected rows of the concatenation, in order; default: all.
     """
 
-    def __init__(self, arrays: Sequence[Any], *, rows: Ints | None = None) -> None:
+    def __init__(
+        self, arrays: Sequence[Any], *, rows: npt.NDArray[np.integer] | None = None
+    ) -> None:
         self._arrays = tuple(arrays)
         self._rows = rows
         self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
@@ -245,7 +246,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, rows: Ints) -> Part:
+    def take(self, rows: npt.NDArray[np.integer]) -> Part:
         """Return a selection of the images as a split of the same name.
 
         Args:

@@ -60,13 +60,10 @@ def change(p: Floats) -> Change:
         wealth += bet
         unused = -np.log(begun + 2)
         found[place] = np.logaddexp.reduce(np.logaddexp(wealth, unused)) - np.log(len(_POWERS))
-    total = np.vstack([np.zeros(len(_POWERS)), bets.cumsum(axis=0)])
-    starts = np.arange(0, len(p), _GAP)
-    number = starts / _GAP
-    last = int(np.argmax(found >= ALARM)) + 1 if (found >= ALARM).any() else len(p)
-    gains = (total[last] - total[starts[starts < last]]).max(axis=1)
-    gains -= np.log((number + 1) * (number + 2))[starts < last]
-    return Change(found, int(starts[gains.argmax()]) if len(gains) else 0)
+    is_alarm = found >= ALARM
+    last = int(is_alarm.argmax()) + 1 if is_alarm.any() else len(p)
+    gains = bets[:last][::-1].cumsum(axis=0)[::-1].max(axis=1)
+    return Change(found, int(gains.argmax()) if last else 0)
 
 
 def fall(right: ArrayLike, known_right: int, known: int) -> Floats:

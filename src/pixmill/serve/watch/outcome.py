@@ -17,8 +17,14 @@ from pixmill.serve.watch.watching import Watch
 LAST = Path(".pixmill", "watch", "last.json")
 """File with the last outcome, which the home page shows."""
 
-_ENOUGH = 60
-"""Number of answers from which people may say that the accuracy holds."""
+_STEP = 60
+"""Number of images to label at a time."""
+
+_ENOUGH = 200
+"""Number of answers after which no more are asked for if no fall was found."""
+
+_CLOSE = 0.05
+"""Fall of the accuracy up to which fewer answers are enough."""
 
 
 def document(found: Watch) -> dict[str, Any]:
@@ -82,9 +88,7 @@ def _sentence(found: Watch) -> str:
         usual = "accepted before" if found.record["accepted"].any() else "of the test split"
         parts.append(f"{what} differ from those {usual} since {begun:%Y-%m-%d}")
     if not parts:
-        parts.append(
-            f"no alarm: {count(len(found.rows), 'image is', 'images are')} like those before"
-        )
+        parts.append(f"no alarm: no difference found in {count(len(found.rows), 'image')}")
     if found.accuracy is not None:
         low = f"{100 * found.accuracy.low:.0f}"
         parts.append(f"estimated accuracy {low} to {100 * found.accuracy.high:.0f} %")
@@ -105,9 +109,18 @@ def _next(found: Watch) -> tuple[str, str | None]:
         if asked["waiting"].any() or (asked.empty and candidates(found, "doubtful", kept)):
             return "label images for the next training", f"pixmill watch {log} --doubtful 200"
         return "train with the labels, and promote the model", "dvc repro && pixmill promote"
-    if not labelled.waiting and len(labelled.right) >= _ENOUGH:
-        return "the accuracy holds: take the new images as usual", f"pixmill watch {log} --accept"
+    if not labelled.waiting and _is_enough(found):
+        what = f"no fall found in {count(len(labelled.right), 'label')}: take the images as usual"
+        return what, f"pixmill watch {log} --accept"
     if labelled.waiting or candidates(found, "random", kept):
         what = "label random images to see if the accuracy holds"
-        return what, f"pixmill watch {log} --label {_ENOUGH}"
+        return what, f"pixmill watch {log} --label {_STEP}"
     return "keep images, to label some of them", f"pixmill serve --log {log} --log-images"
+
+
+def _is_enough(found: Watch) -> bool:
+    """Return whether people's answers show no fall, or hardly one."""
+    right = found.labelled.right
+    if len(right) < _STEP:
+        return False
+    return len(right) >= _ENOUGH or right.mean() > found.known["right"].mean() - _CLOSE

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.cells import cells_of
+from pixmill.core.errors import DataError, ManifestError
 from pixmill.core.manifest import VALIDATED, read_table, write_table
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.metrics.arrays import Bools, Floats
@@ -75,11 +76,16 @@ def read_record(folder: Path, model: Model) -> pd.DataFrame:
     """Return the table of a model; empty before the first look.
 
     Raises:
-        ManifestError: The file is malformed.
+        DataError: The file is malformed, or of another version.
     """
     path = _path(folder, model)
-    if path.exists():
-        return read_table(path, _SCHEMA, stage="watch")
+    try:
+        if path.exists():
+            return read_table(path, _SCHEMA, stage="watch")
+    except ManifestError as error:
+        raise DataError(
+            error.message, next="delete it, which begins the test anew, then: the same command"
+        ) from error
     empty: pd.DataFrame = _SCHEMA.empty_table().to_pandas()
     return empty
 

@@ -30,6 +30,7 @@ from pixmill.serve.watch.record import (
     judge,
     judge_shadow,
     read_answers,
+    read_labels,
     read_record,
     save_record,
 )
@@ -130,9 +131,11 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
         StorageError: The folder of the log may not be written.
     """
     every, others = read_rows(folder, model)
-    rows = every[every["reason"].isna()].drop_duplicates("id").reset_index(drop=True)
+    record = read_record(folder, model)
+    rows = _choose_new(every, record, root)
     held_out = predict_held_out(root, model)
-    record = extend(read_record(folder, model), rows)
+    held_out = held_out[~held_out["id"].isin(record["id"])]
+    record = extend(record, rows)
     record, difference = _compare(record, rows, held_out, model)
     if accept:
         record = _accept(record, rows, difference)
@@ -140,7 +143,7 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
     save_record(folder, model, record)
     known = held_out[held_out["split"] == "test"]
     latest = _latest(rows, days)
-    withheld = _why_withheld(latest, difference)
+    withheld = _why_withheld(latest, record, difference)
     return Watch(
         model,
         folder,
@@ -282,14 +285,31 @@ def _sides(yes: Floats) -> Floats:
     return np.column_stack([yes, 1 - yes])
 
 
+def _choose_new(every: pd.DataFrame, record: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """Return rows with an answer, each image once, without those that the project has.
+
+    Raises:
+        DataError: There is none.
+    """
+    rows = every[every["reason"].isna()].drop_duplicates("id")
+    # Images that people were asked about have since become the project's own.
+    is_own = rows["id"].isin(read_labels(root)) & ~rows["id"].isin(record["id"])
+    if is_own.all():
+        raise DataError(
+            f"of {count(len(every), 'prediction')}, none is of a new image",
+            next="send images that the project does not have",
+        )
+    return rows[~is_own].reset_index(drop=True)
+
+
 def _latest(rows: pd.DataFrame, days: int) -> pd.DataFrame:
     found: pd.DataFrame = rows[rows["time"] > rows["time"].max() - timedelta(days=days)]
     return found
 
 
-def _why_withheld(rows: pd.DataFrame, difference: Difference) -> str:
+def _why_withheld(rows: pd.DataFrame, record: pd.DataFrame, difference: Difference) -> str:
     """Return why the accuracy cannot be estimated without labels; empty if it can."""
-    if difference.begun is not None:
+    if difference.begun is not None or record["accepted"].any():
         return "the images differ from the test images"
     if len(rows) < _LEAST:
         return f"only {count(len(rows), 'image')} came"

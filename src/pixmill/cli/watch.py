@@ -54,9 +54,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     some = number("a whole number above 0", int, 1)
     parser.add_argument(
-        "--days", type=some, default=30, metavar="N", help="days to estimate from (default: 30)"
-    )
-    parser.add_argument(
         "--accept",
         action="store_true",
         help="take all images until now as usual, and compare later ones with them",
@@ -93,7 +90,7 @@ def _look(arguments: argparse.Namespace) -> bool:
     workspace = project_workspace()
     root = workspace.root
     model = find_model(arguments.model, root)
-    found = watch(root, arguments.log, model, days=arguments.days, accept=arguments.accept)
+    found = watch(root, arguments.log, model, accept=arguments.accept)
     asked = [each for each in _SAMPLES if getattr(arguments, each[0])]
     for option, sample, _ in asked:
         found = ask(root, found, sample, getattr(arguments, option))

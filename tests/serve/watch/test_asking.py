@@ -85,8 +85,9 @@ def test_images_that_were_deleted_wait_no_longer_unless_the_log_has_them(
 def test_images_of_the_project_are_answered_at_once_and_not_copied(stream: Stream) -> None:
     stream.log(3, images=True)
     known = stream.project.add("shoe", content=b"in the project")
-    stream.project.write()
     stream.log(1, images=True, id=known)
+    stream.look()
+    stream.project.write()
     found = ask(stream.root, stream.look(), "random", 9)
     assert (found.labelled.waiting, len(copies(stream))) == (3, 3)
     assert stream.look().answers.set_index("id")["truth"].dropna().to_dict() == {known: "shoe"}

@@ -48,8 +48,18 @@ def test_an_earlier_look_keeps_its_p_values(stream: Stream) -> None:
 
 def test_rows_without_an_answer_are_counted_alone(stream: Stream) -> None:
     stream.log(3, reason="truncated")
+    with pytest.raises(DataError, match="new image"):
+        stream.look()
+    stream.log(2)
     found = stream.look()
-    assert (len(found.rows), found.broken, found.is_alarm) == (0, {"truncated": 3}, False)
+    assert (len(found.rows), found.broken, found.is_alarm) == (2, {"truncated": 3}, False)
+
+
+def test_images_of_the_project_are_not_new(stream: Stream) -> None:
+    stream.log(2)
+    stream.log(1, id=stream.project.add("shoe"))
+    stream.project.write()
+    assert len(stream.look().rows) == 2
 
 
 def test_only_answers_since_an_alarm_count(stream: Stream) -> None:

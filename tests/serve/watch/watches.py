@@ -81,7 +81,6 @@ def watched(
         found,
         rows(200, labels, task, days),
         others=0,
-        days=30,
         difference=Difference(outcome.evidence, found["time"], begun, only_shares=False),
         **made,
     )

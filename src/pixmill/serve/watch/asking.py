@@ -13,18 +13,13 @@ from pixmill.core.files.writing import place_within, write_durably
 from pixmill.core.manifest import CORRECTION, RANDOM
 from pixmill.core.params import load_params
 from pixmill.dataset.prediction_log import find_images
-from pixmill.serve.watch.difference import standardise
 from pixmill.serve.watch.record import Sample, draw, read_labels, save_record
-from pixmill.serve.watch.rows import features
 from pixmill.serve.watch.watching import Watch, renew
 
 _PREFIXES = {"random": RANDOM, "disagreement": CORRECTION, "doubtful": CORRECTION}
 
 _DIGITS = 16
 """Number of digits of the id in the name of a copy."""
-
-_MOST = 10
-"""Number of doubtful images for each one that is chosen."""
 
 
 def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
@@ -52,7 +47,7 @@ def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
     waiting = answers.loc[answers["waiting"] & (answers["sample"] == sample), "id"].tolist()
     drawn = candidates(found, sample, kept)
     if sample == "doubtful":
-        drawn = _choose_doubtful(found.rows[found.rows["id"].isin(drawn)], number)
+        drawn = _choose_doubtful(found.rows[found.rows["id"].isin(drawn)])
     drawn = drawn[: max(0, number - len(waiting))]
     if not waiting and not drawn:
         why = "has no further image to ask about" if kept else "keeps no images"
@@ -89,21 +84,12 @@ def candidates(found: Watch, sample: Sample, kept: Collection[str]) -> list[str]
     return draw(found.record, sample, {*kept} & {*rows["id"]})
 
 
-def _choose_doubtful(rows: pd.DataFrame, number: int) -> list[str]:
-    """Return the ids of unsure images and those unlike the training images.
-
-    They are the strangest ones of groups that are unlike one another.
-    """
+def _choose_doubtful(rows: pd.DataFrame) -> list[str]:
+    """Return the ids of unsure images and those unlike the training images, the strangest first."""
     is_sure = rows["sure"].eq(other=True) & ~rows["unlike"].eq(other=True)
     rows = rows if is_sure.all() else rows[~is_sure]
-    rows = rows.sort_values(["novelty", "confidence"], ascending=[False, True])[: _MOST * number]
-    if len(rows) > number:
-        from sklearn.cluster import KMeans
-
-        (places,) = standardise(features(rows))
-        groups = KMeans(number, n_init=1, random_state=0).fit_predict(places)
-        rows = rows[~pd.Series(groups, rows.index).duplicated()]
-    return rows["id"].tolist()
+    order = rows.sort_values(["novelty", "confidence"], ascending=[False, True])
+    return order["id"].tolist()
 
 
 def _copy(root: Path, kept: Mapping[str, Path], prefix: str, names: Sequence[str]) -> set[str]:

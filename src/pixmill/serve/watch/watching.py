@@ -36,6 +36,9 @@ from pixmill.serve.watch.record import (
 )
 from pixmill.serve.watch.rows import features, predict_held_out, read_rows
 
+_DAYS = 30
+"""Number of days that the estimates are about."""
+
 _LEAST = 50
 """Number of new images from which accuracy and shares are estimated."""
 
@@ -75,7 +78,6 @@ class Watch:
         record: What is kept between looks, see :mod:`pixmill.serve.watch.record`.
         others: Number of rows of other models.
         broken: Number of rows without an answer, by reason.
-        days: Number of days that the estimates are about.
         difference: Whether new images differ.
         shares: Estimated share of each label; empty if there are too few images.
         accuracy: Estimated accuracy; ``None`` if it is withheld.
@@ -93,7 +95,6 @@ class Watch:
     record: pd.DataFrame
     others: int
     broken: dict[str, int]
-    days: int
     difference: Difference
     shares: dict[str, Estimate]
     accuracy: Estimate | None
@@ -104,8 +105,8 @@ class Watch:
 
     @property
     def latest(self) -> pd.DataFrame:
-        """Rows of the days that the estimates are about."""
-        return _latest(self.rows, self.days)
+        """Rows of the last 30 days, which the estimates are about."""
+        return _latest(self.rows)
 
     @property
     def is_alarm(self) -> bool:
@@ -113,14 +114,13 @@ class Watch:
         return self.difference.begun is not None or self.labelled.is_decided
 
 
-def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: bool = False) -> Watch:
+def watch(root: Path, folder: Path, model: Model, *, accept: bool = False) -> Watch:
     """Read a log, and keep what was found in its folder, for the next look.
 
     Args:
         root: Project folder, with the images and splits of the last run.
         folder: Folder of the log.
         model: The model whose rows count.
-        days: Number of days that the estimates are about.
         accept: Whether the images until now, in an alarm those since it began, count as usual:
             new ones are compared with them.
 
@@ -142,7 +142,7 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
         record, difference = _compare(record, rows, held_out, model)
     save_record(folder, model, record)
     known = held_out[held_out["split"] == "test"]
-    latest = _latest(rows, days)
+    latest = _latest(rows)
     withheld = _why_withheld(latest, record, difference)
     return Watch(
         model,
@@ -152,7 +152,6 @@ def watch(root: Path, folder: Path, model: Model, *, days: int = 30, accept: boo
         record,
         others,
         {str(name): int(n) for name, n in every["reason"].value_counts().items()},
-        days,
         difference,
         _estimate_shares(latest, known, model),
         None
@@ -296,14 +295,14 @@ def _choose_new(every: pd.DataFrame, record: pd.DataFrame, root: Path) -> pd.Dat
     is_own = rows["id"].isin(read_labels(root)) & ~rows["id"].isin(record["id"])
     if is_own.all():
         raise DataError(
-            f"of {count(len(every), 'prediction')}, none is of a new image",
+            f"none of {count(len(every), 'prediction')} is an answer about a new image",
             next="send images that the project does not have",
         )
     return rows[~is_own].reset_index(drop=True)
 
 
-def _latest(rows: pd.DataFrame, days: int) -> pd.DataFrame:
-    found: pd.DataFrame = rows[rows["time"] > rows["time"].max() - timedelta(days=days)]
+def _latest(rows: pd.DataFrame) -> pd.DataFrame:
+    found: pd.DataFrame = rows[rows["time"] > rows["time"].max() - timedelta(days=_DAYS)]
     return found
 
 

@@ -65,8 +65,8 @@ def test_images_of_the_project_are_not_new(stream: Stream) -> None:
 def test_only_answers_since_an_alarm_count(stream: Stream) -> None:
     from pixmill.serve.watch.asking import ask
 
-    before = stream.log(300, days=(30, 21), images=True)
-    ask(stream.root, stream.look(days=60), "random", 300)
+    before = stream.log(300, days=(29, 21), images=True)
+    ask(stream.root, stream.look(), "random", 300)
     stream.answer(*((name, "coat") for name in before))
     assert stream.look().labelled.right.sum() == 300
     stream.log(200, days=(20, 15), shift=60, images=True)

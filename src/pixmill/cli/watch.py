@@ -56,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept",
         action="store_true",
-        help="take all images until now as usual, and compare later ones with them",
+        help="take the images since the alarm began as usual, and compare later ones with them",
     )
     asks = parser.add_mutually_exclusive_group()
     for name, _, text in _SAMPLES:
@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _look(arguments: argparse.Namespace) -> bool:
     """Look at the log, ask people if so wanted, and return whether there is an alarm to tell."""
+    from pixmill.dataset.prediction_log import hold_watched, record_log
     from pixmill.serve.predict.model import find_model
     from pixmill.serve.watch.asking import ask
     from pixmill.serve.watch.outcome import document, save_outcome
@@ -90,13 +91,15 @@ def _look(arguments: argparse.Namespace) -> bool:
     workspace = project_workspace()
     root = workspace.root
     model = find_model(arguments.model, root)
-    found = watch(root, arguments.log, model, accept=arguments.accept)
     asked = [each for each in _SAMPLES if getattr(arguments, each[0])]
-    for option, sample, _ in asked:
-        found = ask(root, found, sample, getattr(arguments, option))
-    outcome = document(found)
-    save_outcome(root, outcome)
-    write_page(root, found, outcome)
+    with hold_watched(arguments.log):
+        record_log(root, arguments.log)
+        found = watch(root, arguments.log, model, accept=arguments.accept)
+        for option, sample, _ in asked:
+            found = ask(root, found, sample, getattr(arguments, option))
+        outcome = document(found)
+        save_outcome(root, outcome)
+        write_page(root, found, outcome)
     if arguments.json:
         print(json.dumps(outcome, indent=2, ensure_ascii=False))
     else:

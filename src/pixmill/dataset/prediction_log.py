@@ -316,6 +316,19 @@ def find_images(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob(_IMAGES))}
 
 
+def hold_watched(folder: Path) -> AbstractContextManager[None]:
+    """Lock what ``pixmill watch`` keeps beside a log, against another look and against forgetting.
+
+    Raises:
+        DataError: There is no log.
+        LockedError: Another process has locked it for long.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} has no predictions", next=f"pixmill serve --log {folder}")
+    refusal = LockedError(f"another process looks at {folder}", next="the same command again")
+    return hold_lock(folder / ".watched.lock", refusal, timeout=60)
+
+
 def record_log(root: Path, folder: Path) -> None:
     """Note that a project has a log, so that ``pixmill forget`` finds it."""
     known = recorded_logs(root)

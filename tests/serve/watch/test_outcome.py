@@ -39,7 +39,7 @@ def test_labels_that_hold_lead_to_accepted_images(stream: Stream) -> None:
 
 def test_labels_that_do_not_hold_lead_to_another_model(stream: Stream) -> None:
     found = answer(stream, ask(stream.root, alarm(stream, images=True), "random", 60), "shoe")
-    assert document(found)["labelled"]["fell"] is True
+    assert document(found)["labelled"]["decided"] is True
     assert step(found) == "doubtful"
     found = ask(stream.root, found, "doubtful", 20)
     assert step(found) == "doubtful"  # they wait

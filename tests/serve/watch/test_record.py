@@ -20,6 +20,7 @@ CAME = {
     "id": [f"{number:064x}" for number in range(8)],
     "predicted": "coat",
     "shadow": [*["dress"] * 4, *["coat"] * 4],
+    "second": "e" * 64,
 }
 
 

@@ -62,20 +62,24 @@ def watched(
     outcome = change(p)
     begun = found["time"].iloc[outcome.start].to_pydatetime() if small else None
     model = Model(folder, "garments", "3", "d" * 64, labels, 28, None, task=task)
+    found_out = {
+        "labelled": judged(np.array([], bool)),
+        "shadow": None,
+        "answers": pd.DataFrame({"sample": [], "waiting": []}),
+    }
+    found_out |= {name: others.pop(name) for name in {*found_out} & {*others}}
     made = {
         "shares": {label: Estimate(0.3, 0.2, 0.4) for label in labels},
         "accuracy": Estimate(0.9, 0.87, 0.94),
         "withheld": "",
-        "labelled": judged(np.array([], bool)),
-        "shadow": None,
         "broken": {"truncated": 3},
         "record": found[["id", "time", "predicted"]].assign(
-            shadow=found["predicted"], accepted=False, sample=None, asked=np.nan
+            shadow=found["predicted"], second="e" * 64, accepted=False, sample=None, asked=np.nan
         ),
-        "answers": pd.DataFrame({"sample": [], "waiting": []}),
+        "root": folder,
         **others,
     }
-    return Watch(
+    made_watch = Watch(
         model,
         folder,
         found,
@@ -84,6 +88,8 @@ def watched(
         difference=Difference(outcome.evidence, found["time"], begun, only_shares=False),
         **made,
     )
+    made_watch.__dict__.update(found_out)  # else read from the project
+    return made_watch
 
 
 def judged(right: Bools, *, wins: bool = False) -> Judged:

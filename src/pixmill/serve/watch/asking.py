@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ from pixmill.core.files.writing import place_within, write_durably
 from pixmill.core.manifest import CORRECTION, RANDOM
 from pixmill.core.params import load_params
 from pixmill.dataset.prediction_log import find_images
+from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.serve.watch.record import Sample, draw, read_labels, save_record
-from pixmill.serve.watch.watching import Watch, renew
+from pixmill.serve.watch.watching import Watch
 
 _PREFIXES = {"random": RANDOM, "disagreement": CORRECTION, "doubtful": CORRECTION}
 
@@ -64,7 +67,7 @@ def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
     record.loc[new, "sample"] = sample
     record = record.reset_index(drop=True)
     save_record(found.folder, found.model, record)
-    return renew(root, found, record)
+    return replace(found, record=record)
 
 
 def candidates(found: Watch, sample: Sample, kept: Collection[str]) -> list[str]:
@@ -98,10 +101,12 @@ def _copy(root: Path, kept: Mapping[str, Path], prefix: str, names: Sequence[str
     copied = {path.stem[-_DIGITS:] for path in folder.glob("*-*.*")}
     there = read_labels(root).keys() | {name for name in names if name[:_DIGITS] in copied}
     for name in names:
-        # The log may just have deleted it.
-        if name not in there and name in kept and kept[name].exists():
+        if name in there or name not in kept:
+            continue
+        with contextlib.suppress(UndecodableError):  # deleted just now, or another file
+            content = read_verified(kept[name], name)
             day = kept[name].parts[-3]
             target = folder / f"{prefix}{day}-{name[:_DIGITS]}{kept[name].suffix}"
-            write_durably(place_within(target, root / "data"), kept[name].read_bytes())
+            write_durably(place_within(target, root / "data"), content)
             there.add(name)
     return there

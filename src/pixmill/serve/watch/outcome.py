@@ -12,10 +12,14 @@ from pixmill.core.files.writing import significant, write_text
 from pixmill.core.words import count, join_names
 from pixmill.dataset.prediction_log import find_images
 from pixmill.serve.watch.asking import candidates
+from pixmill.serve.watch.record import Judged
 from pixmill.serve.watch.watching import Watch
 
 LAST = Path(".pixmill", "watch", "last.json")
 """File with the last outcome, which the home page shows."""
+
+_SILENCE = timedelta(days=7)
+"""Time without an image that is worth a word."""
 
 _STEP = 60
 """Number of images to label at a time."""
@@ -52,20 +56,18 @@ def document(found: Watch) -> dict[str, Any]:
         "accuracy": found.accuracy and found.accuracy._asdict(),
         "withheld": found.withheld,
         "shares": {label: each._asdict() for label, each in found.shares.items()},
-        "labelled": {
-            "answered": len(found.labelled.right),
-            "right": int(found.labelled.right.sum()),
-            "waiting": found.labelled.waiting,
-            "dropped": found.labelled.dropped,
-            "fell": found.labelled.is_decided,
-        },
-        "shadow": shadow
-        and {
-            "answered": len(shadow.right),
-            "wins": int(shadow.right.sum()),
-            "waiting": shadow.waiting,
-            "decided": shadow.is_decided,
-        },
+        "labelled": _counts(found.labelled),
+        "shadow": shadow and _counts(shadow),
+    }
+
+
+def _counts(judged: Judged) -> dict[str, Any]:
+    return {
+        "answered": len(judged.right),
+        "right": int(judged.right.sum()),
+        "waiting": judged.waiting,
+        "dropped": judged.dropped,
+        "decided": judged.is_decided,
     }
 
 
@@ -89,6 +91,9 @@ def _sentence(found: Watch) -> str:
         parts.append(f"{what} differ from those {usual} since {begun:%Y-%m-%d}")
     if not parts:
         parts.append(f"no alarm: no difference found in {count(len(found.rows), 'image')}")
+    last = found.rows["time"].max()
+    if last < datetime.now(UTC) - _SILENCE:
+        parts.append(f"no image came since {last:%Y-%m-%d}")
     if found.accuracy is not None:
         low = f"{100 * found.accuracy.low:.0f}"
         parts.append(f"estimated accuracy {low} to {100 * found.accuracy.high:.0f} %")

@@ -33,6 +33,7 @@ _SCHEMA = pa.schema(
         pa.field("time", pa.timestamp("ms", "UTC"), nullable=False),
         pa.field("predicted", pa.string(), nullable=False),
         pa.field("shadow", pa.string()),
+        pa.field("second", pa.string()),
         pa.field("p", pa.float64()),
         pa.field("accepted", pa.bool_(), nullable=False),
         pa.field("features", pa.list_(pa.float32())),
@@ -42,9 +43,9 @@ _SCHEMA = pa.schema(
 )
 """Columns, in order of ``place``: images as they came, looks after one another.
 
-``p`` is the p-value of the image, null if it trains the classifier; ``accepted``: later images are
-compared with it, by its ``features``; ``sample``: why people are asked about it; ``asked``: when,
-as a number that grows.
+``shadow`` is the answer of the model with the digest ``second``; ``p`` is the p-value of the image,
+null if it trains the classifier; ``accepted``: later images are compared with it, by its
+``features``; ``sample``: why people are asked about it; ``asked``: when, as a number that grows.
 """
 
 
@@ -111,7 +112,7 @@ def extend(record: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         record: The table.
         rows: Rows of the log in order of time, each image once.
     """
-    new = rows.loc[~rows["id"].isin(record["id"]), ["id", "time", "predicted", "shadow"]]
+    new = rows.loc[~rows["id"].isin(record["id"]), ["id", "time", "predicted", "shadow", "second"]]
     new = new.assign(p=np.nan, accepted=False, features=None, sample=None, asked=np.nan)
     both = pd.concat([record, new], ignore_index=True) if len(record) else new
     return both.assign(place=np.arange(len(both))).reset_index(drop=True)
@@ -133,7 +134,7 @@ def draw(record: pd.DataFrame, sample: Sample, among: Collection[str]) -> list[s
     """
     is_open = record["asked"].isna() & record["id"].isin([*among])
     if sample == "disagreement":
-        is_open &= _disagrees(record)
+        is_open &= _disagrees(record, _second(record))
     # By the end of the id, since the log may have sampled by its beginning.
     return sorted(record.loc[is_open, "id"], key=lambda name: name[::-1])
 
@@ -200,17 +201,26 @@ def judge_shadow(record: pd.DataFrame, answers: pd.DataFrame, model: Model) -> J
         answers: Rows of :func:`read_answers`.
         model: The first model.
     """
-    if record["shadow"].isna().all():
+    second_model = _second(record)
+    if second_model is None:
         return None
-    asked = answers[_disagrees(answers) & (answers["sample"] != "doubtful")]
+    asked = answers[_disagrees(answers, second_model) & (answers["sample"] != "doubtful")]
     first = _right(asked, "predicted", model)
     second = _right(asked, "shadow", model)
     wins = second[first != second]
     return Judged(*_open(asked), wins, preference(wins))
 
 
-def _disagrees(record: pd.DataFrame) -> pd.Series:
-    return record["shadow"].notna() & (record["shadow"] != record["predicted"])
+def _disagrees(record: pd.DataFrame, second: str | None) -> pd.Series:
+    """Return on which images a second model answers otherwise."""
+    differs = record["shadow"].notna() & (record["shadow"] != record["predicted"])
+    return differs & (record["second"] == second)
+
+
+def _second(record: pd.DataFrame) -> str | None:
+    """Return the digest of the last second model; ``None`` if there is none."""
+    digests = record.loc[record["shadow"].notna(), "second"]
+    return None if digests.empty else str(digests.iloc[-1])
 
 
 def _open(asked: pd.DataFrame) -> tuple[int, int]:

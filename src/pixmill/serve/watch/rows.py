@@ -10,18 +10,20 @@ import pandas as pd
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.process.progress import track
-from pixmill.dataset.prediction_log import PredictionLog, read_log
+from pixmill.dataset.prediction_log import SCHEMA, PredictionLog, read_log
 from pixmill.metrics.arrays import Floats
 from pixmill.models.inference import predict_images
 from pixmill.models.observation import VECTOR_SCALE
 from pixmill.serve.predict.model import Model
 
-_MOST = {"val": 500, "test": 2000}
+_MOST = 1000
 """Maximum number of images of each split that new ones are compared with."""
 
 
 def read_rows(folder: Path, model: Model) -> tuple[pd.DataFrame, int]:
     """Return the rows of a model in order of time, and the number of those of others.
+
+    They have the digest of the ``second`` model, if there is one.
 
     Raises:
         DataError: There are none of it, or a file is malformed.
@@ -30,14 +32,15 @@ def read_rows(folder: Path, model: Model) -> tuple[pd.DataFrame, int]:
     others: dict[str, int] = {}
     for about, table in read_log(folder):
         if about.get("digest") == model.digest:
-            own.append(table.to_pandas())
+            second = (about.get("shadow") or {}).get("digest")
+            own.append(table.to_pandas().assign(second=second))
         else:
             title = f"{about.get('name')} {about.get('version') or ''}".strip()
             others[title] = others.get(title, 0) + len(table)
     if not own:
         raise DataError(
             f"{folder} has no prediction of {model.title}, but of {', '.join(others)}",
-            next=f"name its model: pixmill watch {folder} --model models:/NAME/VERSION",
+            next=f"name the model: pixmill watch {folder} --model models:/NAME/VERSION or a folder",
         )
     rows = pd.concat(own).sort_values(["time", "id"], ignore_index=True)
     return rows, sum(others.values())
@@ -58,14 +61,10 @@ def predict_held_out(root: Path, model: Model) -> pd.DataFrame:
     """
     manifest = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
     known = {*model.labels}
-    manifest = manifest[manifest["split"].isin([*_MOST])]
-    manifest = manifest[
-        [known.issuperset(model.head.labels_of(each)) for each in manifest["label"]]
-    ]
+    manifest = manifest[manifest["split"].isin(("val", "test"))]
+    is_known = [known.issuperset(model.head.labels_of(each)) for each in manifest["label"]]
     # By id, which is as good as random.
-    wanted = pd.concat(
-        [manifest[manifest["split"] == name].head(most) for name, most in _MOST.items()]
-    )
+    wanted = manifest[is_known].groupby("split").head(_MOST)
     folder = root / ".pixmill" / "watch" / model.digest[:16]
     log = _known_rows(folder)
     lacking = wanted[~wanted["id"].isin(log["id"])]
@@ -77,7 +76,7 @@ def predict_held_out(root: Path, model: Model) -> pd.DataFrame:
                 writer.add({}, answer)
         log = _known_rows(folder)
     rows = wanted[["id", "label", "split"]].merge(log, on="id")
-    if not {*_MOST} <= {*rows["split"]}:
+    if rows["split"].nunique() < 2:
         raise DataError(
             f"{root / 'artifacts'} has no validation and test images to compare with",
             next="dvc pull, or: dvc repro",
@@ -87,9 +86,9 @@ def predict_held_out(root: Path, model: Model) -> pd.DataFrame:
 
 
 def _known_rows(folder: Path) -> pd.DataFrame:
-    files = read_log(folder) if folder.exists() else ()
-    tables = [table.to_pandas() for _, table in files]
-    rows = pd.concat(tables) if tables else pd.DataFrame({"id": [], "reason": []})
+    rows: pd.DataFrame = SCHEMA.empty_table().to_pandas()
+    if folder.exists():
+        rows = pd.concat([table.to_pandas() for _, table in read_log(folder)])
     return rows[rows["reason"].isna()].drop_duplicates("id")
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,10 +82,7 @@ class Watch:
         shares: Estimated share of each label; empty if there are too few images.
         accuracy: Estimated accuracy; ``None`` if it is withheld.
         withheld: Why it is withheld; empty if it is not.
-        answers: The images that people were asked about, see
-            :func:`~pixmill.serve.watch.record.read_answers`.
-        labelled: What the answers about random images say; in an alarm, about those since it began.
-        shadow: What their answers say about the second model; ``None`` if there is none.
+        root: Project folder.
     """
 
     model: Model
@@ -99,9 +96,31 @@ class Watch:
     shares: dict[str, Estimate]
     accuracy: Estimate | None
     withheld: str
-    answers: pd.DataFrame
-    labelled: Judged
-    shadow: Judged | None
+    root: Path
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """The images that people were asked about, see :func:`.read_answers`."""
+        return read_answers(self.root, self.record, self.model)
+
+    @cached_property
+    def labelled(self) -> Judged:
+        """What the answers about random images say; in an alarm, those since it began.
+
+        A fall that was found before stays.
+        """
+        right = self.known["right"]
+        for counts in (is_recent(self.record), _since(self.record, self.difference)):
+            answers = self.answers[counts[self.answers.index]]
+            found = judge(answers, self.model, int(right.sum()), len(right))
+            if found.is_decided:
+                break
+        return found
+
+    @cached_property
+    def shadow(self) -> Judged | None:
+        """What their answers say about the second model; ``None`` if there is none."""
+        return judge_shadow(self.record, self.answers, self.model)
 
     @property
     def latest(self) -> pd.DataFrame:
@@ -158,27 +177,8 @@ def watch(root: Path, folder: Path, model: Model, *, accept: bool = False) -> Wa
         if withheld
         else estimate_accuracy(latest["confidence"], known["confidence"], known["right"]),
         withheld,
-        **_read_answers(root, record, known, model, difference),
+        root,
     )
-
-
-def renew(root: Path, found: Watch, record: pd.DataFrame) -> Watch:
-    """Return a watch with another record."""
-    answers = _read_answers(root, record, found.known, found.model, found.difference)
-    return replace(found, record=record, **answers)
-
-
-def _read_answers(
-    root: Path, record: pd.DataFrame, known: pd.DataFrame, model: Model, difference: Difference
-) -> dict[str, Any]:
-    """Return the fields of a watch that are about people's answers."""
-    answers = read_answers(root, record, model)
-    counts = _since(record, difference)[answers.index]
-    return {
-        "answers": answers,
-        "labelled": judge(answers[counts], model, int(known["right"].sum()), len(known)),
-        "shadow": judge_shadow(record, answers, model),
-    }
 
 
 def _since(record: pd.DataFrame, difference: Difference) -> Bools:
@@ -228,7 +228,7 @@ def _compare(
         old = kept[_trains(usual["id"])]
         test = kept[~_trains(usual["id"])]
     found = p_values(old, test, new, trains, ties, there["p"].to_numpy())
-    record = record.assign(p=record["p"].where(~record.index.isin(there.index)))
+    record = record.copy()
     record.loc[there.index, "p"] = found
     ranked = record[record["p"].notna() & is_recent(record)]
     outcome = change(ranked["p"].to_numpy())
@@ -237,7 +237,10 @@ def _compare(
     if (outcome.evidence >= ALARM).any():
         begun = ranked["time"].iloc[outcome.start]
         since = (there["time"] >= begun).to_numpy(bool)
-        only_shares = _is_by_shares(held_out, by_id.loc[there["id"][since]], trains[since], model)
+        # Accepted images have no labels to give weights by.
+        only_shares = usual.empty and _is_by_shares(
+            held_out, by_id.loc[there["id"][since]], trains[since], model
+        )
     return record, Difference(outcome.evidence, ranked["time"], begun, only_shares)
 
 
@@ -252,9 +255,9 @@ def _is_by_shares(held_out: pd.DataFrame, rows: pd.DataFrame, trains: Bools, mod
     if not shares or not model.head.is_exclusive:
         return False
     before = known["label"].value_counts(normalize=True)
-    weights = held_out["label"].map(lambda name: shares[name].value / before.get(name, 1.0))
-    # Validation images come first.
-    old = features(held_out[: -len(known)])
+    both = pd.concat([held_out[held_out["split"] != "test"], known])
+    weights = both["label"].map(lambda name: shares[name].value / before.get(name, 1.0))
+    old = features(both[: -len(known)])
     return explain_by_shares(old, features(known), weights.to_numpy(), features(rows), trains)
 
 

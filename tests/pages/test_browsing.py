@@ -34,7 +34,7 @@ def test_image_enlarges_by_click_or_key_and_closes(opened):
     image.click()
     assert dialog.get_attribute("open") is not None
     assert dialog.find_element(By.TAG_NAME, "img").size["width"] > small
-    assert MISTAKES[0].id[:12] in dialog.text
+    assert MISTAKES[0]["id"][:12] in dialog.text
     dialog.find_element(By.TAG_NAME, "button").click()
     assert dialog.get_attribute("open") is None
     image.send_keys(Keys.ENTER)
@@ -43,7 +43,7 @@ def test_image_enlarges_by_click_or_key_and_closes(opened):
 
 def test_image_leads_to_its_page_when_served_and_shows_the_command_from_disk(opened, tmp_path):
     browser = opened(1280)
-    name = MISTAKES[0].id
+    name = MISTAKES[0]["id"]
     browser.find_element(By.CSS_SELECTOR, f'img[data-id="{name}"]').click()
     command = browser.find_element(By.CSS_SELECTOR, "dialog code").text
     assert command == f"pixmill review {name[:12]}"
@@ -74,7 +74,7 @@ def test_image_leads_to_its_page_when_served_and_shows_the_command_from_disk(ope
         asked = f"?from={quote(section, safe='')}"
         assert link.get_attribute("href") == f"{address}image/{name}{asked}"
         stored = browser.execute_script(f"return sessionStorage['list {section}']")
-        assert json.loads(stored)["ids"] == [each.id for each in MISTAKES]
+        assert json.loads(stored)["ids"] == [each["id"] for each in MISTAKES]
         browser.get("about:blank")
 
 

@@ -32,7 +32,7 @@ def project(tmp_path):
     write_rows(tmp_path / "artifacts/scrape/manifest.parquet", rows)
     report = page()
     for mistake, name in zip(MISTAKES, project.names, strict=False):
-        report = report.replace(mistake.id, name)
+        report = report.replace(mistake["id"], name)
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports/evaluate.html").write_text(report)
     return project

@@ -60,7 +60,7 @@ def test_counts_the_images_that_it_asks_about(
     assert run("log", "--label", "--json") == 0
     assert json.loads(capsys.readouterr().out)["labelled"]["waiting"] == 60
     assert run("log", "--label", "3", "--no-open") == 0
-    assert "pixmill review --grid" in capsys.readouterr().err
+    assert "pixmill watch log --label" in capsys.readouterr().err
     stream.answer(*((name, "coat") for name in names))
     assert run("log", "--json") == 0
     assert json.loads(capsys.readouterr().out)["labelled"]["answered"] == 60
@@ -69,8 +69,8 @@ def test_counts_the_images_that_it_asks_about(
 @pytest.mark.parametrize(
     ("words", "word"),
     [
-        (["log"], "log has no predictions"),
-        (["file"], "file has no predictions"),
+        (["log"], "log does not exist"),
+        (["file"], "file is not a folder"),
         (["other"], "but of garments"),
         (["cut"], "not an intact log"),
         (["few", "--label"], "keeps no images"),

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import number, project_workspace
@@ -86,7 +87,7 @@ def _look(arguments: argparse.Namespace) -> bool:
     from pixmill.serve.watch.asking import ask
     from pixmill.serve.watch.outcome import document, save_outcome
     from pixmill.serve.watch.page import write_page
-    from pixmill.serve.watch.watching import watch
+    from pixmill.serve.watch.watching import accept, watch
 
     workspace = project_workspace()
     root = workspace.root
@@ -94,7 +95,9 @@ def _look(arguments: argparse.Namespace) -> bool:
     asked = [each for each in _SAMPLES if getattr(arguments, each[0])]
     with hold_watched(arguments.log):
         record_log(root, arguments.log)
-        found = watch(root, arguments.log, model, accept=arguments.accept)
+        found = watch(root, arguments.log, model)
+        if arguments.accept:
+            found = accept(found)
         for option, sample, _ in asked:
             found = ask(root, found, sample, getattr(arguments, option))
         outcome = document(found)
@@ -106,12 +109,14 @@ def _look(arguments: argparse.Namespace) -> bool:
         print(outcome["sentence"])
         if outcome["command"] and not asked:
             print(f"Next: {outcome['advice']}\n  {outcome['command']}")
-    for _, sample, _ in asked:
-        _open_grid(workspace, found, sample, is_open=arguments.open and not arguments.json)
+    for option, sample, _ in asked:
+        _open_grid(workspace, found, option, sample, is_open=arguments.open and not arguments.json)
     return found.is_alarm and not asked
 
 
-def _open_grid(workspace: "Workspace", found: "Watch", sample: "Sample", *, is_open: bool) -> None:
+def _open_grid(
+    workspace: "Workspace", found: "Watch", option: str, sample: "Sample", *, is_open: bool
+) -> None:
     """Open the grid with the images of a sample that wait, or name the command that does."""
     from pixmill.project.page.home import open_project
     from pixmill.review.grid_view import Selection
@@ -122,8 +127,9 @@ def _open_grid(workspace: "Workspace", found: "Watch", sample: "Sample", *, is_o
     announce(f"{count(len(ids), 'image')} to label, {len(asked) - len(ids):,} answered.")
     if not ids:
         return
+    log = quote(str(found.folder))
     if not is_open:
-        announce("Next: pixmill review --grid")
+        announce(f"Next: pixmill watch {log} --{option}")
         return
     site = ReviewSite(workspace)
     site.begin(grid=True)
@@ -133,3 +139,4 @@ def _open_grid(workspace: "Workspace", found: "Watch", sample: "Sample", *, is_o
     site.selections[""] = Selection(ids=ids, where="from the log", is_blind=is_blind)
     site.start = f"review/#scope=asked&sort={'files' if is_blind else 'next'}"
     open_project(workspace, site)
+    announce(f"What the answers say: pixmill watch {log}")

@@ -106,7 +106,8 @@ def plan_forgetting(
     }
     labels = _read_labels(root, rows | {_below_data(root, name) for name in names})
     ids.update(labels)
-    labels |= dict(manifest[["id", "label"]].itertuples(index=False))
+    known = manifest.dropna(subset="label")
+    labels |= dict(known[["id", "label"]].itertuples(index=False))
     ordered = sorted(ids)
     images = pd.DataFrame({"label": [labels.get(name) or "no label" for name in ordered]}, ordered)
     images = images.join(seen.drop_duplicates("id").set_index("id")["image_url"])

@@ -324,7 +324,8 @@ def hold_watched(folder: Path) -> AbstractContextManager[None]:
         LockedError: Another process has locked it for long.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} has no predictions", next=f"pixmill serve --log {folder}")
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {problem}", next="name the folder of pixmill serve --log")
     refusal = LockedError(f"another process looks at {folder}", next="the same command again")
     return hold_lock(folder / ".watched.lock", refusal, timeout=60)
 

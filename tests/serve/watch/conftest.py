@@ -104,8 +104,8 @@ class Stream:
         pq.write_table(table.replace_schema_metadata({b"pixmill": identity.encode()}), file)
         return [row["id"] for row in rows]
 
-    def look(self, **options: Any) -> Watch:
-        return watch(self.root, self.folder, self.model, **options)
+    def look(self) -> Watch:
+        return watch(self.root, self.folder, self.model)
 
     def answer(self, *answers: tuple[str, str]) -> None:
         """Write decisions: ids with a label, or ``drop``."""

@@ -2,7 +2,7 @@
 
 from pixmill.serve.watch.asking import ask
 from pixmill.serve.watch.outcome import document
-from pixmill.serve.watch.watching import Watch
+from pixmill.serve.watch.watching import Watch, accept
 from tests.serve.watch.conftest import Stream
 
 
@@ -30,7 +30,7 @@ def test_labels_that_hold_lead_to_accepted_images(stream: Stream) -> None:
     assert step(found) == "label"  # they wait
     found = answer(stream, found, "coat")
     assert step(found) == "accept"
-    found = stream.look(accept=True)
+    found = accept(stream.look())
     assert document(found)["alarm"] is False
     assert document(found)["command"] is None
     stream.log(200, days=(0.9, 0.1), shift=-60, images=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.serve.watch.watching import accept
 from tests.serve.watch.conftest import Stream
 
 
@@ -16,7 +17,7 @@ def test_accepted_images_are_the_reference_until_others_come(stream: Stream) -> 
     begun = stream.look().difference.begun
     assert begun is not None
     assert begun >= datetime.now(UTC) - timedelta(days=23)
-    accepted = stream.look(accept=True)
+    accepted = accept(stream.look())
     # Those from before the change would make later images look unusual.
     assert accepted.record["accepted"].tolist() == (accepted.record["time"] >= begun).tolist()
     assert not accepted.is_alarm
@@ -31,7 +32,7 @@ def test_accepted_images_are_the_reference_until_others_come(stream: Stream) -> 
 def test_accepts_no_few_images(stream: Stream) -> None:
     stream.log(60)
     with pytest.raises(DataError, match="60 images"):
-        stream.look(accept=True)
+        accept(stream.look())
     assert not stream.look().record["accepted"].any()
 
 

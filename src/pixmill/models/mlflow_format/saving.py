@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.models.model_folder import classifier_files, keras_packages
+from pixmill.models.model_folder import NOVELTY_FILE, classifier_files, keras_packages
 
 if TYPE_CHECKING:
     import keras
@@ -63,6 +63,8 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
         (temporary / "classifier").mkdir()
         for file in classifier_files(classifier):
             shutil.copyfile(classifier / file, temporary / "classifier" / file)
+        if (classifier / NOVELTY_FILE).exists():  # what a log keeps of images needs it
+            shutil.copyfile(classifier / NOVELTY_FILE, temporary / "classifier" / NOVELTY_FILE)
         code = copy_standalone("pixmill.models.classifier", temporary)
         mlflow.pyfunc.save_model(
             str(folder),

@@ -9,10 +9,10 @@ from shlex import quote
 from typing import Any
 
 from pixmill.core.files.writing import significant, write_text
-from pixmill.core.words import count, join_names
+from pixmill.core.words import count
 from pixmill.dataset.prediction_log import find_images
 from pixmill.serve.watch.asking import candidates
-from pixmill.serve.watch.record import Judged
+from pixmill.serve.watch.record import Judged, is_recent
 from pixmill.serve.watch.watching import Watch
 
 LAST = Path(".pixmill", "watch", "last.json")
@@ -20,6 +20,9 @@ LAST = Path(".pixmill", "watch", "last.json")
 
 _SILENCE = timedelta(days=7)
 """Time without an image that is worth a word."""
+
+_CLEAR = 0.5
+"""Change of a measure that is worth a word, in standard deviations of the test images."""
 
 _STEP = 60
 """Number of images to label at a time."""
@@ -77,6 +80,7 @@ def save_outcome(root: Path, outcome: dict[str, Any]) -> None:
 
 
 def _sentence(found: Watch) -> str:
+    """Return what was found: a sentence for each part."""
     labelled = found.labelled
     begun = found.difference.begun
     parts = []
@@ -85,12 +89,16 @@ def _sentence(found: Watch) -> str:
             f"the accuracy fell: {labelled.right.sum()} of {len(labelled.right)} random images are "
             f"right, but {100 * found.known['right'].mean():.1f} % of the test images"
         )
+    usual = "accepted images" if found.record["accepted"].any() else "test images"
     if begun is not None:
-        what = "the shares of the classes" if found.difference.only_shares else "the images"
-        usual = "accepted before" if found.record["accepted"].any() else "of the test split"
-        parts.append(f"{what} differ from those {usual} since {begun:%Y-%m-%d}")
+        what = "other shares of the classes than" if found.difference.only_shares else "unlike"
+        parts.append(f"since {begun:%Y-%m-%d}, images are {what} the {usual}{_change(found)}")
     if not parts:
-        parts.append(f"no alarm: no difference found in {count(len(found.rows), 'image')}")
+        compared = int(is_recent(found.record).sum())
+        parts.append(f"no alarm: no difference from the {usual} in {count(compared, 'image')}")
+    if found.shadow is not None and found.shadow.is_decided:
+        side = "better" if found.shadow.right.mean() > 0.5 else "worse"
+        parts.append(f"the second model is {side}")
     last = found.rows["time"].max()
     if last < datetime.now(UTC) - _SILENCE:
         parts.append(f"no image came since {last:%Y-%m-%d}")
@@ -98,8 +106,20 @@ def _sentence(found: Watch) -> str:
         low = f"{100 * found.accuracy.low:.0f}"
         parts.append(f"estimated accuracy {low} to {100 * found.accuracy.high:.0f} %")
     if found.others:
-        parts.append(f"this leaves out {count(found.others, 'prediction')} of other models")
-    return f"{found.model.title}: {join_names(parts)}."
+        parts.append(f"{count(found.others, 'prediction')} of other models left out")
+    return f"{found.model.title}: {'; '.join(parts)}."
+
+
+def _change(found: Watch) -> str:
+    """Return which measure of the images changed most since they differ; empty if hardly any."""
+    names = ["brightness", "sharpness", "width", "height"]
+    known = found.known[names]
+    new = found.rows.loc[found.rows["time"] >= found.difference.begun, names].mean()
+    change = ((new - known.mean()) / known.std().clip(lower=1)).abs()
+    name = str(change.idxmax())
+    if change[name] < _CLEAR:
+        return ""
+    return f" ({name} {new[name]:.0f} instead of {known[name].mean():.0f})"
 
 
 def _next(found: Watch) -> tuple[str, str | None]:
@@ -119,6 +139,8 @@ def _next(found: Watch) -> tuple[str, str | None]:
         return what, f"pixmill watch {log} --accept"
     if labelled.waiting or candidates(found, "random", kept):
         what = "label random images to see if the accuracy holds"
+        if labelled.waiting:
+            what = f"label the {count(labelled.waiting, 'image')} that people were asked about"
         return what, f"pixmill watch {log} --label {_STEP}"
     return "keep images, to label some of them", f"pixmill serve --log {log} --log-images"
 

@@ -133,19 +133,16 @@ class Watch:
         return self.difference.begun is not None or self.labelled.is_decided
 
 
-def watch(root: Path, folder: Path, model: Model, *, accept: bool = False) -> Watch:
+def watch(root: Path, folder: Path, model: Model) -> Watch:
     """Read a log, and keep what was found in its folder, for the next look.
 
     Args:
         root: Project folder, with the images and splits of the last run.
         folder: Folder of the log.
         model: The model whose rows count.
-        accept: Whether the images until now, in an alarm those since it began, count as usual:
-            new ones are compared with them.
 
     Raises:
-        DataError: The log has no row of the model, a file is malformed, or there are too few images
-            to accept.
+        DataError: The log has no new image of the model, or a file is malformed.
         ManifestError: The splits are missing.
         StorageError: The folder of the log may not be written.
     """
@@ -154,11 +151,11 @@ def watch(root: Path, folder: Path, model: Model, *, accept: bool = False) -> Wa
     rows = _choose_new(every, record, root)
     held_out = predict_held_out(root, model)
     held_out = held_out[~held_out["id"].isin(record["id"])]
+    if rows["vector"].isna().any() or held_out["vector"].isna().any():
+        rows = rows.assign(vector=None)
+        held_out = held_out.assign(vector=None)
     record = extend(record, rows)
     record, difference = _compare(record, rows, held_out, model)
-    if accept:
-        record = _accept(record, rows, difference)
-        record, difference = _compare(record, rows, held_out, model)
     save_record(folder, model, record)
     known = held_out[held_out["split"] == "test"]
     latest = _latest(rows)
@@ -179,6 +176,25 @@ def watch(root: Path, folder: Path, model: Model, *, accept: bool = False) -> Wa
         withheld,
         root,
     )
+
+
+def accept(found: Watch) -> Watch:
+    """Take the latest images as usual, in an alarm those since it began, and look again.
+
+    Later images are compared with them.
+
+    Raises:
+        DataError: The accuracy fell, or there are too few images.
+        StorageError: The folder of the log may not be written.
+    """
+    if found.labelled.is_decided:
+        raise DataError(
+            "the accuracy fell on these images, so they cannot count as usual",
+            next=f"pixmill watch {found.folder} --doubtful 200",
+        )
+    record = _accept(found.record, found.rows, found.difference)
+    save_record(found.folder, found.model, record)
+    return watch(found.root, found.folder, found.model)
 
 
 def _since(record: pd.DataFrame, difference: Difference) -> Bools:

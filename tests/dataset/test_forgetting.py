@@ -257,3 +257,12 @@ def test_unknown_names(workspace: Workspace) -> None:
         workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape"
     )
     assert take_out(workspace, manifest["path"][0])[0] == 1
+
+
+def test_an_image_of_the_run_without_a_label(workspace: Workspace) -> None:
+    path = workspace.root / "artifacts/scrape/manifest.parquet"
+    manifest = read_table(path, SCRAPED, stage="scrape")
+    manifest.loc[0, "label"] = pd.NA
+    write_table(path, manifest, SCRAPED)
+    name = str(manifest["id"][0])
+    assert plan_forgetting(workspace, [name]).images["label"].to_dict() == {name: "no label"}

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -13,7 +14,7 @@ from pixmill.review.case_view import case_content, find_row, overview
 from pixmill.review.choices import Choice, DecisionError
 from pixmill.review.grid.suggesting import DROPPED
 from pixmill.review.grid.views import View
-from pixmill.review.grid_view import Selection, grid_state
+from pixmill.review.grid_view import grid_state
 from pixmill.review.serving import end_session
 from tests.review.conftest import Desk, Project, fill, jpeg
 from tests.waiting import until
@@ -146,18 +147,24 @@ def test_images_that_a_model_answered_measure_only_as_a_random_sample(tmp_path: 
     assert said == {("coat", ""), ("dress", "train")}
 
 
-def test_the_grid_shows_images_that_people_are_asked_about_until_they_answer(desk: Desk) -> None:
+def test_images_that_people_are_asked_about_are_shown_until_they_answer(tmp_path: Path) -> None:
+    # Answers count in the order of the ends.
+    names = [f"feedback-models-2026-11-30-{end}.jpg" for end in ("c0", "b1", "a2")]
+    doubtful = "feedback-doubt-2026-11-30-a.jpg"
+    fill(tmp_path, *(f"unlabelled/{name}" for name in [*names, doubtful, "a.jpg"]))
+    desk = Desk(tmp_path)
     until(lambda: desk.session.advisor.last.number > 0)
-    ids = [str(desk.images.ids[row]) for row in desk.rows("a.jpg", "b.jpg")]
+    desk.session.advisor.last.proposal.guess[:] = 0
 
-    def shown() -> tuple[list[int], list[int]]:
-        view = View("asked", "files")
-        state = grid_state(desk.session, view, "one", "", Selection(ids=ids, is_blind=True))
-        return state["rows"], state["guess"]
+    def shown(reason: str) -> dict[str, Any]:
+        return grid_state(desk.session, View(f"asked:{reason}", "files"), "one")
 
-    assert shown() == (desk.rows("a.jpg", "b.jpg"), [-1, -1])
-    desk.label("coat", "a.jpg")
-    assert shown() == (desk.rows("b.jpg"), [-1])
+    assert (shown("doubtful")["rows"], shown("doubtful")["guess"]) == (desk.rows(doubtful), [0])
+    state = shown("disagreement")
+    assert state["asked"] == ["disagreement", "doubtful"]
+    assert (state["rows"], state["guess"]) == (desk.rows(*names)[::-1], [-1] * 3)
+    desk.label("coat", names[0])
+    assert shown("disagreement")["rows"] == desk.rows(*names[1:])[::-1]
 
 
 ACTS = st.lists(

@@ -110,33 +110,29 @@ def _look(arguments: argparse.Namespace) -> bool:
         if outcome["command"] and not asked:
             print(f"Next: {outcome['advice']}\n  {outcome['command']}")
     for option, sample, _ in asked:
-        _open_grid(workspace, found, option, sample, is_open=arguments.open and not arguments.json)
+        _open_grid(workspace, found, option, sample, shows=arguments.open and not arguments.json)
     return found.is_alarm and not asked
 
 
 def _open_grid(
-    workspace: "Workspace", found: "Watch", option: str, sample: "Sample", *, is_open: bool
+    workspace: "Workspace", found: "Watch", option: str, sample: "Sample", *, shows: bool
 ) -> None:
     """Open the grid with the images of a sample that wait, or name the command that does."""
     from pixmill.project.page.home import open_project
-    from pixmill.review.grid_view import Selection
     from pixmill.review.serving import ReviewSite
 
     asked = found.answers[found.answers["sample"] == sample]
-    ids = asked.loc[asked["waiting"], "id"].tolist()
-    announce(f"{count(len(ids), 'image')} to label, {len(asked) - len(ids):,} answered.")
-    if not ids:
+    waiting = int(asked["waiting"].sum())
+    announce(f"{count(waiting, 'image')} to label, {len(asked) - waiting:,} answered.")
+    if not waiting:
         return
     log = quote(str(found.folder))
-    if not is_open:
+    if not shows:
         announce(f"Next: pixmill watch {log} --{option}")
         return
     site = ReviewSite(workspace)
     site.begin(grid=True)
-    images = site.load().images
-    images.identify(range(len(images)))  # else the grid would show none of them at first
-    is_blind = sample != "doubtful"
-    site.selections[""] = Selection(ids=ids, where="from the log", is_blind=is_blind)
-    site.start = f"review/#scope=asked&sort={'files' if is_blind else 'next'}"
+    sort = "next" if sample == "doubtful" else "files"
+    site.start = f"review/#scope=asked:{sample}&sort={sort}"
     open_project(workspace, site)
     announce(f"What the answers say: pixmill watch {log}")

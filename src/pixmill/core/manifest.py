@@ -286,6 +286,13 @@ CORRECTION = "feedback-"
 RANDOM = "sample-"
 """Prefix of files of a random sample of what a model answered; they may be in any split."""
 
+ASKED = {
+    "random": RANDOM,
+    "disagreement": f"{CORRECTION}models-",
+    "doubtful": f"{CORRECTION}doubt-",
+}
+"""Prefixes of files of a log that people are asked about, by reason."""
+
 
 def corrections(manifest: pd.DataFrame) -> pd.Series:
     """Return whether each image is a correction by a user of the served page.
@@ -296,7 +303,7 @@ def corrections(manifest: pd.DataFrame) -> pd.Series:
         manifest: A table with ``source`` and ``image_url``.
     """
     named = manifest["image_url"].str.contains(
-        rf"(?:^|/){CORRECTION}\d{{4}}-\d\d-\d\d-[^/]*$", na=False
+        rf"(?:^|/){CORRECTION}(?:[a-z]+-)?\d{{4}}-\d\d-\d\d-[^/]*$", na=False
     )
     return (manifest["source"].isin(["folder", "shop"]) & named).astype(bool)
 

@@ -51,6 +51,7 @@ from pixmill.project.findings import (
 from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_run, read_stage_states
 from pixmill.review.recovery import describe_missing
+from pixmill.serve.watch import LAST
 from pixmill.tracking.delivery import pending_folders
 from pixmill.tracking.store import database_file, local_registry, tracking_uri
 
@@ -82,9 +83,6 @@ _SHARED_FILES = (
     DECISIONS,
 )
 """Files that several branches change, searched for conflict marks."""
-
-_WATCHED = Path(".pixmill", "watch", "last.json")
-"""What ``pixmill watch`` found last."""
 
 _SHOWN = ("at", "week", "alarm", "accuracy", "sentence", "advice", "command")
 """What is shown of it."""
@@ -466,7 +464,7 @@ def _champion(workspace: Workspace) -> Champion | None:
 
 def _watched(root: Path, champion: Champion | None) -> dict[str, Any] | None:
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        outcome = json.loads((root / _WATCHED).read_bytes())
+        outcome = json.loads((root / LAST).read_bytes())
         model = outcome["model"]
         if champion and (model["name"], model["version"]) == (champion.name, str(champion.number)):
             return {key: outcome[key] for key in _SHOWN}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -14,18 +15,19 @@ from pixmill.review.review_session import Session
 _WAIT_SECONDS = 0.25
 """Time that an answer waits for new advice; later one comes with the next answer."""
 
+_BLIND = ("asked:random", "asked:disagreement")
+"""Scopes without suggestions, since the answers judge a model."""
+
 
 class Selection(BaseModel):
     """Images by id that a person selected on another page, and where, such as ``on the map``.
 
-    ``window`` identifies the browser's tab, which alone shows it. If it ``is_blind``, nothing is
-    suggested, since the answers judge a model.
+    ``window`` identifies the browser's tab, which alone shows it.
     """
 
     ids: list[Annotated[str, Field(max_length=64)]]
     where: Annotated[str, Field(max_length=40)] = ""
     window: Annotated[str, Field(max_length=40)] = ""
-    is_blind: bool = False
 
 
 def grid_state(
@@ -61,7 +63,7 @@ def grid_state(
             listed = _listed(session, view, selection.ids)
             answer |= list_images(view, advice, labels, classes, queries, listed)
             answer |= session.labelling.tiles([session.labels[row] for row in answer["rows"]])
-            if view.scope == "asked" and selection.is_blind:
+            if view.scope in _BLIND:
                 answer |= dict.fromkeys(("guess", "word"), [-1] * len(answer["rows"]))
             elif listed is not None:
                 answer |= _said(session, answer["rows"])
@@ -80,8 +82,10 @@ def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] 
     """Return the rows of a scope that is a list of images; ``None`` for other scopes."""
     (scope, _, kind) = view.scope.partition(":")
     rows: Iterable[int]
-    if scope in ("selection", "asked"):
-        rows = _selected(session, selected, is_open=scope == "asked")
+    if scope == "selection":
+        rows = (row for name in selected for row in session.images.rows_of(name)[:1])
+    elif scope == "asked":
+        rows = _open(session, kind)
     elif scope == "errors":
         tables = session.tables
         is_wrong = partial(session.labelling.is_wrong, label=view.label, said=view.predicted)
@@ -93,11 +97,12 @@ def _listed(session: Session, view: View, selected: Sequence[str]) -> list[int] 
     return list(dict.fromkeys(rows))
 
 
-def _selected(session: Session, selected: Sequence[str], *, is_open: bool) -> list[int]:
-    """Return the rows of images; those without an answer if so wanted."""
+def _open(session: Session, reason: str) -> list[int]:
+    """Return the rows without an answer that people are asked about, in the order of drawing."""
     answers = session.answers()
-    rows = [row for name in selected for row in session.images.rows_of(name)[:1]]
-    return [row for row in rows if not is_open or answers[row] is None]
+    rows = [row for row in session.images.asked.get(reason, ()) if answers[row] is None]
+    # By the end of the id, which ends the name.
+    return sorted(rows, key=lambda row: PurePath(session.images.places[row]).stem[::-1])
 
 
 def _facts(session: Session) -> dict[str, Any]:
@@ -121,6 +126,7 @@ def _facts(session: Session) -> dict[str, Any]:
         "doubts": [kind for kind in session.labelling.kinds if kind != "feedback"]
         if session.tables
         else [],
+        "asked": [reason for reason in session.images.asked if _open(session, reason)],
         "queries": sorted({query for query in session.images.queries if query}),
         "progress": progress,
         "labelled": counts.total() - counts[None] - counts[DROPPED],

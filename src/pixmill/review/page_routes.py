@@ -83,7 +83,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         known = asked.get("known", "")
         read = site.current if known else site.load
         window = asked.get("window", "")
-        selection = site.selections.get(window) or site.selections.get("")
+        selection = site.selections.get(window)
         return answer_json(lambda: grid_state(read(), _view(asked), window, known, selection))
 
     def preview(side: int) -> Callable[[Request], Awaitable[Response]]:

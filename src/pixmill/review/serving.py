@@ -42,8 +42,7 @@ class ReviewSite:
     Attributes:
         name: Name of the project.
         start: Page to open first, relative to the project's page; empty before :meth:`begin`.
-        selections: Images that another page asks the grid to show, by the browser's tab; empty:
-            by a tab without any.
+        selections: Images that another page asks the grid to show, by the browser's tab.
     """
 
     def __init__(

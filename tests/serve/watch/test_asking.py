@@ -27,13 +27,17 @@ def test_copies_images_whose_name_tells_their_split(stream: Stream) -> None:
     (day,) = days
     found = ask(stream.root, stream.look(), "random", 1)
     (random,) = waiting(found)
-    assert copies(stream) == [f"sample-{day}-{random[:16]}.png"]
+    assert copies(stream) == [f"sample-{day}-{random[-16:]}.png"]
     found = ask(stream.root, found, "disagreement", 2)
     found = ask(stream.root, found, "doubtful", 9)
     chosen = [*waiting(found, "disagreement"), *waiting(found, "doubtful")]
     assert sorted([random, *chosen]) == sorted(names)
-    assert copies(stream)[:3] == sorted(f"feedback-{day}-{name[:16]}.png" for name in chosen)
-    kept = (stream.root / "data/unlabelled" / f"sample-{day}-{random[:16]}.png").read_bytes()
+    prefixes = ["models"] * 2 + ["doubt"]
+    assert copies(stream)[:3] == sorted(
+        f"feedback-{prefix}-{day}-{name[-16:]}.png"
+        for prefix, name in zip(prefixes, chosen, strict=True)
+    )
+    kept = (stream.root / "data/unlabelled" / f"sample-{day}-{random[-16:]}.png").read_bytes()
     assert kept == next(stream.folder.glob(f"*/images/{random}.png")).read_bytes()
     assert waiting(stream.look()) == [random]  # it is kept
 
@@ -73,7 +77,7 @@ def test_images_that_were_deleted_wait_no_longer_unless_the_log_has_them(
 ) -> None:
     stream.log(30, images=True)
     (gone, *others) = waiting(ask(stream.root, stream.look(), "random", 3))
-    next((stream.root / "data/unlabelled").glob(f"*{gone[:16]}*")).unlink()
+    next((stream.root / "data/unlabelled").glob(f"*{gone[-16:]}*")).unlink()
     if not in_log:
         next(stream.folder.glob(f"*/images/{gone}.png")).unlink()
     found = ask(stream.root, stream.look(), "random", 3)

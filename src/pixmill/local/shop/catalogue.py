@@ -169,7 +169,7 @@ def _card(kind: CardKind, label: str, path: Path, key: str) -> ProductCard:
     # feedback images.
     suffix = path.suffix.lower()
     extension = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
-    origin = re.match(r"feedback-\d{4}-\d\d-\d\d-", path.name)
+    origin = re.match(r"feedback-(?:[a-z]+-)?\d{4}-\d\d-\d\d-", path.name)
     folder = "/media/private" if kind is CardKind.MEMBERS else "/media"
     is_shown = kind in (CardKind.PRODUCT, CardKind.DUPLICATE)
     # Feedback images are never inlined, since a ``data:`` URI has no prefix.

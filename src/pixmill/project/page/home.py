@@ -40,6 +40,7 @@ from pixmill.project.page.moving import find_moved
 from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
+from pixmill.serve.watch import LAST
 from pixmill.tracking.relocation import follow_move
 from pixmill.tracking.store import tracking_uri, view_hint
 
@@ -49,7 +50,7 @@ _MIN_INTERVAL_SECONDS = 1.0
 _WHOLE_SECONDS = 120.0
 """Time after which the disk is measured and MLflow is queried again."""
 
-_RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db", ".pixmill/watch/last.json")
+_RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db", LAST)
 """Files that a commit, run, promotion or ``pixmill watch`` writes; after a change, all is read."""
 
 _SLOW_PARTS = (

@@ -22,6 +22,7 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.cache import Cache
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import keep_newest, target_within
+from pixmill.core.manifest import ASKED
 from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
@@ -83,6 +84,7 @@ class ImageTable:
         ids: Id of each row, the sha256 of its bytes; ``None`` until it is hashed.
         came: Labels that each row came with: none, one, or several that contradict each other.
         queries: Query of the scrape that found each row; ``None`` if there was none.
+        asked: Rows of a log that people are asked about, by reason.
         hidden: Rows that the grid does not show: a rule dropped them, they are gone, unreadable, a
             copy of another row, or a correction.
         featured: Whether each row has features.
@@ -112,6 +114,7 @@ class ImageTable:
         self.ids = list[str | None]()
         self.came = list[tuple[str, ...]]()
         self.queries = list[str | None]()
+        self.asked: dict[str, list[int]] = {reason: [] for reason in ASKED}
         self.hidden = set[int]()
         if tables is not None:
             self._add_run(tables)
@@ -160,6 +163,9 @@ class ImageTable:
         self.came.append(came)
         self.queries.append(query)
         self.names.append(name)
+        for reason, prefix in ASKED.items():
+            if self.is_named(len(self) - 1, prefix):
+                self.asked[reason].append(len(self) - 1)
 
     def __enter__(self) -> Self:
         return self

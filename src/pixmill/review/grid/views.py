@@ -19,7 +19,7 @@ class View(NamedTuple):
 
     Args:
         scope: ``unlabelled``, ``all``, ``class:NAME`` or ``query:TEXT``; or a list of images:
-            ``doubt:KIND``, ``errors``, ``selection``, or ``asked``: those of it without a label.
+            ``doubt:KIND``, ``errors``, ``selection``, or ``asked:REASON``: of a log, without a label.
         sort: ``next``: what to label next. ``files``: as they are, doubts by urgency. ``belief``:
             the probability of ``label``. ``sure``: how unsure the head is. ``unlike``: how unlike
             the labelled images they are. ``like``: nearness to ``like``.

@@ -10,6 +10,7 @@ import { Selection } from './selection.js';
 const POLL = 2000; // milliseconds between questions for the state
 const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
+const ASKED = { random: 'random images', disagreement: 'two models disagree', doubtful: 'doubtful images' };
 const LISTS = /^(doubt:|query:|errors$|selection$)/; // scopes that show images in their own order, whatever their label
 const UNRANKED = new Set(['sample', 'again']); // sections whose order means nothing
 const STAGES = [
@@ -114,7 +115,7 @@ function title({ kind, label, count }, number) {
     sample: 'Random sample: look at each', cluster: 'Similar images', unsure: 'Unsure: look at each',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more, without the first label',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
-    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope === 'asked' ? 'From the log: look at each' : view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
+    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope.startsWith('asked:') ? 'From the log: look at each' : view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
   };
   return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
@@ -196,7 +197,7 @@ function around() {
   part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
   part('images-progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
-  redraw('scope', [facts.view.scope, facts.queries, facts.doubts, answers, focus], drawScopes);
+  redraw('scope', [facts.view.scope, facts.queries, facts.doubts, facts.asked, answers, focus], drawScopes);
   redraw('focus', [focus, classes.map(({ name }) => name)], (place) => place.replaceChildren(...classes.map(({ name }) => make('option', { value: name, textContent: name, selected: name === focus }))));
   redraw('sort', [facts.view, facts.stage], (place) => {
     const sorts = { ...SORTS, ...(facts.view.sort === 'like' && { like: 'most like the chosen image' }) };
@@ -228,9 +229,9 @@ function nothing() {
   const { accuracy, sample } = facts;
   if (facts.waits || sending) return [''];
   if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
-  if (view.scope === 'asked') {
+  if (view.scope.startsWith('asked:')) {
     const [done, next] = labelling.done(facts);
-    return [`${done}. pixmill watch counts the answers.`, Object.fromEntries(Object.entries(next).map(([name, changes]) => [name, { ...changes, scope: 'asked', sort: view.sort }]))];
+    return [`${done}. pixmill watch counts the answers.`, Object.fromEntries(Object.entries(next).map(([name, changes]) => [name, { ...changes, scope: view.scope, sort: view.sort }]))];
   }
   if (view.scope !== 'unlabelled' || facts.left) return ['No image is here.'];
   const more = state.again ? { [`Label ${state.again.toLocaleString('en')} of the random sample once more`]: { again: 'yes' } } : {};
@@ -268,7 +269,7 @@ function drawScopes(place) {
     option('unlabelled', `${labelling.left} (${facts.left.toLocaleString('en')})`), option('all', 'all images'),
     ...group(labelling.group(facts), facts.answers.filter(({ count }) => count).map(({ name, count }) => option(`class:${name}`, `${name} (${count.toLocaleString('en')})`))),
     ...group('Doubt', facts.doubts.map((kind) => option(`doubt:${kind}`, KINDS[kind]))),
-    ...(view.scope === 'asked' ? [option('asked', facts.selected.where)] : []),
+    ...group('From a log', [...new Set([...facts.asked, ...(view.scope.startsWith('asked:') ? [view.scope.slice(6)] : [])])].map((reason) => option(`asked:${reason}`, ASKED[reason]))),
     ...(view.scope === 'selection' ? [option('selection', `selection (${facts.selected.count.toLocaleString('en')})`)] : []),
     ...(view.scope === 'errors' ? [option('errors', wrong())] : []),
     ...group('Query', facts.queries.map((query) => option(`query:${query}`, query))),

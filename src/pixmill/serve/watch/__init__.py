@@ -1,1 +1,6 @@
 """Whether a model at work still holds, from the log of its predictions."""
+
+from pathlib import Path
+
+LAST = Path(".pixmill", "watch", "last.json")
+"""File with the last outcome, which the home page shows."""

@@ -12,17 +12,15 @@ import pandas as pd
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import place_within, write_durably
-from pixmill.core.manifest import CORRECTION, RANDOM
+from pixmill.core.manifest import ASKED
 from pixmill.core.params import load_params
 from pixmill.dataset.prediction_log import find_images
 from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.serve.watch.record import Sample, draw, read_labels, save_record
 from pixmill.serve.watch.watching import Watch
 
-_PREFIXES = {"random": RANDOM, "disagreement": CORRECTION, "doubtful": CORRECTION}
-
 _DIGITS = 16
-"""Number of digits of the id in the name of a copy."""
+"""Number of digits of the id in the name of a copy, the last ones: they tell its order."""
 
 
 def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
@@ -58,7 +56,7 @@ def ask(root: Path, found: Watch, sample: Sample, number: int) -> Watch:
         raise DataError(
             f"{found.folder} {why}", next=f"pixmill serve --log {found.folder} --log-images{second}"
         )
-    placed = _copy(root, kept, _PREFIXES[sample], [*waiting, *drawn])
+    placed = _copy(root, kept, ASKED[sample], [*waiting, *drawn])
     new = [name for name in drawn if name in placed]
     record = found.record.set_index("id", drop=False)
     first = record["asked"].fillna(-1).max() + 1
@@ -99,14 +97,14 @@ def _copy(root: Path, kept: Mapping[str, Path], prefix: str, names: Sequence[str
     """Copy images that the project lacks, and return the ids of those that it has then."""
     folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
     copied = {path.stem[-_DIGITS:] for path in folder.glob("*-*.*")}
-    there = read_labels(root).keys() | {name for name in names if name[:_DIGITS] in copied}
+    there = read_labels(root).keys() | {name for name in names if name[-_DIGITS:] in copied}
     for name in names:
         if name in there or name not in kept:
             continue
         with contextlib.suppress(UndecodableError):  # deleted just now, or another file
             content = read_verified(kept[name], name)
             day = kept[name].parts[-3]
-            target = folder / f"{prefix}{day}-{name[:_DIGITS]}{kept[name].suffix}"
+            target = folder / f"{prefix}{day}-{name[-_DIGITS:]}{kept[name].suffix}"
             write_durably(place_within(target, root / "data"), content)
             there.add(name)
     return there

@@ -11,12 +11,10 @@ from typing import Any
 from pixmill.core.files.writing import significant, write_text
 from pixmill.core.words import count
 from pixmill.dataset.prediction_log import find_images
+from pixmill.serve.watch import LAST
 from pixmill.serve.watch.asking import candidates
 from pixmill.serve.watch.record import Judged, is_recent
 from pixmill.serve.watch.watching import Watch
-
-LAST = Path(".pixmill", "watch", "last.json")
-"""File with the last outcome, which the home page shows."""
 
 _SILENCE = timedelta(days=7)
 """Time without an image that is worth a word."""

@@ -107,7 +107,7 @@ def lines_svg(
     y_end: float | None = None,
     x_ticks: Sequence[float] = (),
     x_words: Callable[[float], str] | None = None,
-    y_ticks: Sequence[float] = (),
+    y_words: Callable[[float], str] | None = None,
     band: Sequence[tuple[float, float, float]] = (),
     rule: float | None = None,
     dots: Mapping[str, Sequence[float]] = MappingProxyType({}),
@@ -121,7 +121,7 @@ def lines_svg(
         y_end: Value that the y axis includes.
         x_ticks: Ticks of a logarithmic x axis, ascending; default: a linear axis.
         x_words: Returns the text of a tick of a linear x axis; default: a number in short form.
-        y_ticks: As ``x_ticks``, of the y axis.
+        y_words: As ``x_words``, of the y axis, which has whole numbers then.
         band: Shaded band, as tuples of x, lower and upper limit.
         rule: Position of a vertical line on the x axis.
         dots: Weights of the points from 0 to 1, drawn as dot areas.
@@ -133,18 +133,15 @@ def lines_svg(
     if y_end is not None:
         reached.append(y_end)
     x_axis = _Axis(x_label, _ticks([x for x, _ in points], least=1), x_words or _number)
-    y_axis = _Axis("", _ticks(reached, end=y_end), _number)
-    chart = _LineChart(_logarithmic(x_axis, x_ticks), _logarithmic(y_axis, y_ticks))
+    if x_ticks:
+        x_axis = _Axis(x_label, x_ticks, "{:,}".format, logarithmic=True)
+    y_ticks = _ticks(reached, least=1 if y_words else 0, end=y_end)
+    chart = _LineChart(x_axis, _Axis("", y_ticks, y_words or _number))
     if band:
         chart.draw_band(band)
     if rule is not None:
         chart.draw_rule(rule)
     return chart.finish(name, lines, dots)
-
-
-def _logarithmic(axis: _Axis, ticks: Sequence[float]) -> _Axis:
-    """Return an axis with these ticks, if there are any, on a logarithmic scale."""
-    return _Axis(axis.label, ticks, "{:,}".format, logarithmic=True) if ticks else axis
 
 
 def scatter_svg(

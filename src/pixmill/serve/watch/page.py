@@ -15,6 +15,7 @@ from pixmill.dataset.prediction_log import find_images
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import lines_svg, render_page
 from pixmill.pages.thumbnails import Thumbnail, each_thumbnail
+from pixmill.serve.watch.evidence import ALARM
 from pixmill.serve.watch.watching import Watch
 
 _POINTS = 30
@@ -42,10 +43,12 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
     strips = {
         "strange": strange[::-1][:_MAX_IMAGES],
         "typical": strange[:_MAX_IMAGES],
-        "doubtful": rows.sort_values("confidence")[:_MAX_IMAGES],
     }
     ids = {*pd.concat(strips.values())["id"]}
     images = each_thumbnail(Thumbnail(name, files[name], size=128) for name in ids)
+    order = np.argsort(-np.abs(new.mean(axis=1) - known.mean(axis=1)))
+    labels = found.known["label"].map(found.model.head.labels_of).explode()
+    before = labels.value_counts() / len(found.known)
     page = render_page(
         "pixmill.serve.watch",
         "watch.html",
@@ -55,7 +58,9 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
         measure=_measure,
         new=new,
         known=known,
-        order=np.argsort(-np.abs(new.mean(axis=1) - known.mean(axis=1))),
+        order=order,
+        before=before,
+        changed=[place for place in order if _changes(found, before, found.model.labels[place])],
         evidence=_evidence(found),
         meaning=meaning,
         strips=strips,
@@ -63,6 +68,12 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
         quote=quote,
     )
     write_text(root / "reports" / "watch.html", page)
+
+
+def _changes(found: Watch, before: pd.Series, label: str) -> bool:
+    """Return whether the estimated share of a label differs from that among the test images."""
+    share = found.shares.get(label)
+    return share is not None and not share.low <= before.get(label, 0) <= share.high
 
 
 def _draw(found: Watch, name: str, lines: dict[str, Any], **options: Any) -> str:
@@ -107,8 +118,13 @@ def _evidence(found: Watch) -> str:
     """Return a chart of the evidence, with the line of an alarm; empty without any."""
     step = 1 + len(found.difference.times) // _MOST_POINTS
     days = _days(found, found.difference.times[::step])
-    odds = np.exp(np.minimum(found.difference.evidence[::step], 10))
-    lines = {"evidence": [*zip(days, odds, strict=True)], "alarm": [(day, 20) for day in days]}
-    ticks = (0.1, 1, 10, 100, 1000, 10_000)
-    name = "Odds that the images differ"
-    return _draw(found, name, lines, y_ticks=ticks) if len(days) else ""
+    if not len(days):
+        return ""
+    powers = (found.difference.evidence[::step] / np.log(10)).clip(-1, 3)
+    alarm = ALARM / np.log(10)
+    lines = {"evidence": [*zip(days, powers, strict=True)], "alarm": [(day, alarm) for day in days]}
+    return _draw(found, "Odds that the images differ", lines, y_words=_odds)
+
+
+def _odds(power: float) -> str:
+    return f"{10**power:,.0f}:1" if power >= 0 else f"1:{10**-power:,.0f}"

@@ -127,4 +127,4 @@ def _evidence(found: Watch) -> str:
 
 
 def _odds(power: float) -> str:
-    return f"{10**power:,.0f}:1" if power >= 0 else f"1:{10**-power:,.0f}"
+    return f"{10**power:.0f}:1" if power >= 0 else f"1:{10**-power:.0f}"

@@ -136,6 +136,10 @@ def test_labels_by_key_in_the_grid_are_counted(
             browser.get(server.new_address())
             wait = WebDriverWait(browser, 60, poll_frequency=0.05)
             wait.until(lambda _: text("canvas").endswith("· 3"))
+            browser.refresh()
+            wait.until(lambda _: text("canvas").endswith("· 3"))
+            shown = browser.find_element("css selector", "#scope option:checked")
+            assert shown.text == "random images"
             for left, key in ((2, "1"), (1, "2"), (0, "x")):
                 ActionChains(browser).send_keys(key).perform()
                 wait.until(lambda _: text("canvas").endswith(f"· {left}") or text("empty"))  # noqa: B023

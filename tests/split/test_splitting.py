@@ -133,7 +133,7 @@ def projects(draw):
             given_split[row] = part
     corrected = set(draw(rows))
     files = [
-        f"data/coat/{'feedback-2026-11-20-' if row in corrected else ''}{row}.jpg"
+        f"data/coat/{'feedback-models-2026-11-20-' if row in corrected else ''}{row}.jpg"
         for row in range(80)
     ]
     pixels = list(IDS)

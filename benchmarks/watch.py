@@ -50,7 +50,7 @@ from pixmill.models.novelty import fit_novelty, load_novelty
 from pixmill.serve.watch.difference import p_values
 from pixmill.serve.watch.estimates import (
     estimate_accuracy,
-    estimate_shares,
+    estimate_share,
     explain_by_shares,
 )
 from pixmill.serve.watch.evidence import ALARM, change, fall, preference
@@ -373,13 +373,12 @@ def follow(model: SimpleNamespace, name: str, generator: np.random.Generator) ->
     alarm = int(alarms[0]) + 1 if len(alarms) else None
     probabilities = model.probabilities[rows, looks]
     known = model.probabilities[model.test, 0]
-    targets = np.eye(model.labels)[model.classes[model.test]]
+    targets = np.eye(model.labels, dtype=bool)[model.classes[model.test]]
     only = None
     if alarm is not None:
         since = slice(ranked[start], alarm)
-        shares = np.array(
-            [each.value for each in estimate_shares(probabilities[since], known, targets)]
-        )
+        estimates = map(estimate_share, probabilities[since].T, known.T, targets.T)
+        shares = np.maximum([each.value for each in estimates], 0.001)
         every = np.r_[model.old, model.test]
         weights = (shares / np.maximum(targets.mean(axis=0), 1e-9))[model.classes[every]]
         only = explain_by_shares(
@@ -597,7 +596,8 @@ def intervals() -> dict[str, float]:
                         row = {"test images": known, "images": new, "change": name}
                         row["accuracy"] = estimate.low <= right <= estimate.high
                         if draw < max(2, DRAWS // 10):
-                            shares = estimate_shares(answers, chances, np.eye(5)[truth])
+                            targets = np.eye(5, dtype=bool)[truth]
+                            shares = map(estimate_share, answers.T, chances.T, targets.T)
                             actual = np.bincount(classes, minlength=5) / new
                             covers = [
                                 each.low <= share <= each.high

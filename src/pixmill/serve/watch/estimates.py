@@ -12,8 +12,6 @@ from pixmill.serve.watch.difference import fit_score
 _Z = 1.96
 """Quantile for limits of 95 %."""
 
-_DRAWS = 300
-
 _CLEAR = 2.33
 """Standard errors of a clear difference: a one-sided test at 1 %."""
 
@@ -39,46 +37,42 @@ def estimate_accuracy(confidence: ArrayLike, known: ArrayLike, right: ArrayLike)
         right: Whether each answer about a test image is right.
     """
     confidence, known, right = (np.asarray(each, float) for each in (confidence, known, right))
-    # Two more right and wrong answers, since few errors tell little about their spread; as by A.
-    # Agresti and B. Coull, "Approximate is better than exact", The American Statistician 52, 1998.
-    errors = np.r_[right - known, 1 - known.mean(), 1 - known.mean(), -known.mean(), -known.mean()]
     value = right.mean() + confidence.mean() - known.mean()
-    width = _Z * np.sqrt(errors.var() * (1 / len(known) + 1 / len(confidence)))
-    return Estimate(*(float(np.clip(value + sign * width, 0, 1)) for sign in (0, -1, 1)))
+    return _limit(value, right - known, right.mean(), len(confidence))
 
 
-def estimate_shares(new: Floats, known: Floats, targets: Floats) -> list[Estimate]:
-    """Return the share of each class among new images, by inverting the confusion matrix.
+def estimate_share(new: Floats, known: Floats, has: Bools) -> Estimate:
+    """Return the share of a label among new images, by how the model confuses it with the others.
 
     Mean probabilities stand for counts. Source: Z. Lipton et al., "Detecting and correcting for
-    label shift with black box predictors", ICML 2018. It assumes that each class looks as before.
-    The limits are about just these images.
+    label shift with black box predictors", ICML 2018, for one label against the rest. It assumes
+    that images with and without it look as before. The limits are about just these images.
 
     Args:
-        new: Calibrated probabilities, shape (images, classes).
+        new: Calibrated probabilities of the label.
         known: Those of the test images.
-        targets: 1 for the class of each test image, else 0, shape (images, classes).
+        has: Whether each test image has it; those where nobody knows it are left out.
     """
-    random = np.random.default_rng(0)
-    draws = [_invert(new.mean(axis=0), known, targets)]
-    for _ in range(_DRAWS):
-        rows = random.integers(len(known), size=len(known))
-        mean = new[random.integers(len(new), size=len(new))].mean(axis=0)
-        draws.append(_invert(mean, known[rows], targets[rows]))
-    low, high = np.quantile(draws[1:], [0.025, 0.975], axis=0)
-    return [Estimate(*map(float, each)) for each in zip(draws[0], low, high, strict=True)]
+    if not len(has):
+        return Estimate(float(new.mean()), 0, 1)
+    share = has.mean()
+    if not 0 < share < 1:
+        return estimate_accuracy(new, known, has)
+    # Of a model that cannot tell the label, a small gap would explain any share.
+    gap = max(known[has].mean() - known[~has].mean(), 0.1)
+    value = float(np.clip(share + (new.mean() - known.mean()) / gap, 0, 1))
+    weights = np.where(has, value / share, (1 - value) / (1 - share))
+    errors = has - known / gap
+    return _limit(value, weights * (errors - errors.mean()), share, len(new))
 
 
-def _invert(mean: Floats, known: Floats, targets: Floats) -> Floats:
-    """Return the shares, from 0 to 1 with sum 1, that explain mean probabilities best."""
-    from scipy.optimize import nnls
-
-    counts = targets.sum(axis=0)
-    # A class without test images, or that the model never doubts, is as its mean probability says.
-    confusion = np.where(counts > 0, known.T @ targets / np.maximum(counts, 1), np.eye(len(counts)))
-    found = nnls(confusion, mean)[0]
-    shares: Floats = found / max(found.sum(), 1e-9)
-    return shares
+def _limit(value: float, errors: Floats, mean: float, images: int) -> Estimate:
+    """Return an estimate by its errors about test images, of which the mean is estimated."""
+    # Two more right and wrong answers, since few errors tell little about their spread; as by A.
+    # Agresti and B. Coull, "Approximate is better than exact", The American Statistician 52, 1998.
+    spread = np.r_[errors, 1 - mean, 1 - mean, -mean, -mean].var()
+    width = _Z * np.sqrt(spread * (1 / len(errors) + 1 / images))
+    return Estimate(*(float(np.clip(value + sign * width, 0, 1)) for sign in (0, -1, 1)))
 
 
 def explain_by_shares(

@@ -19,7 +19,7 @@ from pixmill.serve.watch.difference import p_values
 from pixmill.serve.watch.estimates import (
     Estimate,
     estimate_accuracy,
-    estimate_shares,
+    estimate_share,
     explain_by_shares,
 )
 from pixmill.serve.watch.evidence import ALARM, change
@@ -272,7 +272,7 @@ def _is_by_shares(held_out: pd.DataFrame, rows: pd.DataFrame, trains: Bools, mod
         return False
     before = known["label"].value_counts(normalize=True)
     both = pd.concat([held_out[held_out["split"] != "test"], known])
-    weights = both["label"].map(lambda name: shares[name].value / before.get(name, 1.0))
+    weights = both["label"].map(lambda name: max(shares[name].value, 0.001) / before.get(name, 1.0))
     old = features(both[: -len(known)])
     return explain_by_shares(old, features(known), weights.to_numpy(), features(rows), trains)
 
@@ -281,26 +281,16 @@ def _estimate_shares(rows: pd.DataFrame, known: pd.DataFrame, model: Model) -> d
     """Return the share of each label among rows; empty if there are too few."""
     if len(rows) < _LEAST:
         return {}
-    labels = model.labels
-    new = np.vstack([*rows["probabilities"]])
-    old = np.vstack([*known["probabilities"]])
-    targets = model.head.targets(known["label"], labels)
+    new = np.vstack([*rows["probabilities"]]).T
+    old = np.vstack([*known["probabilities"]]).T
+    targets = model.head.targets(known["label"], model.labels)
     if targets.ndim == 1:
-        return dict(
-            zip(labels, estimate_shares(new, old, np.eye(len(labels))[targets]), strict=True)
-        )
+        targets = np.where(np.eye(len(model.labels), dtype=bool)[targets], YES, NO)
     found = {}
-    for place, label in enumerate(labels):
-        has = targets[:, place] != UNKNOWN
-        sides = np.column_stack([targets[has, place] == YES, targets[has, place] == NO])
-        found[label] = estimate_shares(
-            _sides(new[:, place]), _sides(old[has, place]), sides.astype(float)
-        )[0]
+    for label, mine, before, cells in zip(model.labels, new, old, targets.T, strict=True):
+        has = cells != UNKNOWN
+        found[label] = estimate_share(mine, before[has], cells[has] == YES)
     return found
-
-
-def _sides(yes: Floats) -> Floats:
-    return np.column_stack([yes, 1 - yes])
 
 
 def _choose_new(every: pd.DataFrame, record: pd.DataFrame, root: Path) -> pd.DataFrame:

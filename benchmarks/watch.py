@@ -172,6 +172,13 @@ def logit(confidence: Floats) -> Floats:
     return np.log(inside / (1 - inside))
 
 
+def draw_ids(generator: np.random.Generator, images: int) -> list[str]:
+    """Return ids of images."""
+    trains = generator.random(images) < 0.5
+    ties = (generator.random(images) * 2**32).astype(int)
+    return [f"{tie:08x}{int(is_odd)}" for tie, is_odd in zip(ties, trains, strict=True)]
+
+
 _P_VALUES: dict[tuple[int, int, int], float] = {}
 
 
@@ -200,17 +207,16 @@ def year(seed: int) -> dict[str, bool]:
     old, test, new = (
         world.draw(images, generator)[0] for images in (VALIDATION, TEST, A_DAY * DAYS)
     )
-    trains = generator.random(len(new)) < 0.5
-    ties = generator.random(len(new))
+    ids = draw_ids(generator, len(new))
     none = np.full(len(new), np.nan)
     found: dict[str, bool] = {}
     with threadpool_limits(1):
-        p = p_values(old, test, new, trains, ties, none)
-        found["pixmill"] = bool((change(p[~trains]).evidence >= ALARM).any())
+        p = p_values(old, test, new, ids, none)
+        found["pixmill"] = bool((change(p[~np.isnan(p)]).evidence >= ALARM).any())
         if seed < SAME:
             known = none
             for end in range(A_DAY, len(new) + 1, A_DAY):
-                part = p_values(old, test, new[:end], trains[:end], ties[:end], known[:end])
+                part = p_values(old, test, new[:end], ids[:end], known[:end])
                 known = np.r_[part, none[end:]]
             found["same"] = bool(np.array_equal(known, p, equal_nan=True))
     days = np.split(new, DAYS)
@@ -362,11 +368,9 @@ def follow(model: SimpleNamespace, name: str, generator: np.random.Generator) ->
     rows, looks = stream(model, name, generator)
     before = model.features[:, 0]
     new = model.features[rows, looks]
-    trains = generator.random(len(rows)) < 0.5
-    ties = generator.random(len(rows))
-    p = p_values(
-        before[model.old], before[model.test], new, trains, ties, np.full(len(rows), np.nan)
-    )
+    ids = draw_ids(generator, len(rows))
+    p = p_values(before[model.old], before[model.test], new, ids, np.full(len(rows), np.nan))
+    trains = np.isnan(p)
     evidence, start = change(p[~trains])
     ranked = np.flatnonzero(~trains)
     alarms = ranked[evidence >= ALARM]

@@ -9,7 +9,7 @@ and independent, whatever the classifier has learnt: they are conformal p-values
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -30,9 +30,7 @@ _INVERSE_REGULARIZATION = 0.02
 Score = Callable[[Floats], Floats]
 
 
-def p_values(
-    old: Floats, test: Floats, new: Floats, trains: Bools, ties: Floats, known: Floats
-) -> Floats:
+def p_values(old: Floats, test: Floats, new: Floats, ids: Iterable[str], known: Floats) -> Floats:
     """Return the p-value of each new image; NaN for those that train.
 
     Args:
@@ -40,10 +38,12 @@ def p_values(
             fitted, shape (images, width); the last is the novelty.
         test: Features of the test images.
         new: Features of the new images in order.
-        trains: Which of them train; independent of what they show.
-        ties: Uniform random numbers, by new image.
+        ids: Their hexadecimal ids: an odd last digit means to train, those before it decide ties.
         known: P-values of earlier looks, which stay; else NaN.
     """
+    numbers = np.array([int(name[-9:], 16) for name in ids])
+    trains = numbers % 2 == 1
+    ties = numbers / 2**36
     found = known.copy()
     for start, end in pairwise([*_fits(trains), len(new)]):
         ranked = np.flatnonzero(~trains[start:end]) + start

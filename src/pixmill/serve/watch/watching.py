@@ -232,8 +232,6 @@ def _compare(
     """Return the record with the p-values of new images, and whether they differ."""
     by_id = rows.set_index("id")
     there = record[is_recent(record) & record["id"].isin(by_id.index)]  # deleted days are not
-    trains = _trains(there["id"])
-    ties = np.array([int(name[-9:-1], 16) / 2**32 for name in there["id"]])
     is_test = held_out["split"] == "test"
     old = features(held_out[~is_test])
     test = features(held_out[is_test])
@@ -241,9 +239,9 @@ def _compare(
     usual = record[record["accepted"]]
     if len(usual):
         kept = np.vstack([*usual["features"]])
-        old = kept[_trains(usual["id"])]
-        test = kept[~_trains(usual["id"])]
-    found = p_values(old, test, new, trains, ties, there["p"].to_numpy())
+        old = kept[usual["p"].isna()]
+        test = kept[usual["p"].notna()]
+    found = p_values(old, test, new, there["id"], there["p"].to_numpy())
     record = record.copy()
     record.loc[there.index, "p"] = found
     ranked = record[record["p"].notna() & is_recent(record)]
@@ -255,13 +253,9 @@ def _compare(
         since = (there["time"] >= begun).to_numpy(bool)
         # Accepted images have no labels to give weights by.
         only_shares = usual.empty and _is_by_shares(
-            held_out, by_id.loc[there["id"][since]], trains[since], model
+            held_out, by_id.loc[there["id"][since]], np.isnan(found[since]), model
         )
     return record, Difference(outcome.evidence, ranked["time"], begun, only_shares)
-
-
-def _trains(ids: pd.Series) -> Bools:
-    return np.array([int(name[-1], 16) % 2 == 1 for name in ids], bool)
 
 
 def _is_by_shares(held_out: pd.DataFrame, rows: pd.DataFrame, trains: Bools, model: Model) -> bool:

@@ -582,13 +582,13 @@ def labels() -> dict[str, float]:
 def intervals() -> dict[str, float]:
     """Print how often the limits of accuracy and shares cover, of Gaussian classes."""
     found: Rows = []
-    for distance in (2.8, 4.0):
+    for distance in (1.6, 2.8, 4.0):
         world = World(0, distance)
         for known in (100, 260, 1000):
             for new in (50, 200, 1000):
                 for name, priors in (("nothing", None), ("shares", [0.6, 0.1, 0.1, 0.1, 0.1])):
                     generator = np.random.default_rng([5, known, new])
-                    for draw in range(DRAWS):
+                    for _ in range(DRAWS):
                         _, truth, chances = world.draw(known, generator)
                         _, classes, answers = world.draw(new, generator, priors)
                         estimate = estimate_accuracy(
@@ -597,20 +597,24 @@ def intervals() -> dict[str, float]:
                             chances.argmax(axis=1) == truth,
                         )
                         right = float((answers.argmax(axis=1) == classes).mean())
-                        row = {"test images": known, "images": new, "change": name}
+                        row = {
+                            "distance": distance,
+                            "test images": known,
+                            "images": new,
+                            "change": name,
+                        }
                         row["accuracy"] = estimate.low <= right <= estimate.high
-                        if draw < max(2, DRAWS // 10):
-                            targets = np.eye(5, dtype=bool)[truth]
-                            shares = map(estimate_share, answers.T, chances.T, targets.T)
-                            actual = np.bincount(classes, minlength=5) / new
-                            covers = [
-                                each.low <= share <= each.high
-                                for each, share in zip(shares, actual, strict=True)
-                            ]
-                            row["shares"] = np.mean(covers)
+                        targets = np.eye(5, dtype=bool)[truth]
+                        shares = map(estimate_share, answers.T, chances.T, targets.T)
+                        actual = np.bincount(classes, minlength=5) / new
+                        covers = [
+                            each.low <= share <= each.high
+                            for each, share in zip(shares, actual, strict=True)
+                        ]
+                        row["shares"] = np.mean(covers)
                         found.append(row)
     table = pd.DataFrame(found).astype({"accuracy": float, "shares": float})
-    summary = table.groupby(["change", "test images", "images"], sort=False).mean()
+    summary = table.groupby(["distance", "change", "test images", "images"], sort=False).mean()
     print(f"Limits that cover\n{summary.round(3).to_string()}\n")
     return {
         "accuracy covered, simulated": float(table["accuracy"].mean()),

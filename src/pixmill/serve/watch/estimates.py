@@ -15,6 +15,9 @@ _Z = 1.96
 _CLEAR = 2.33
 """Standard errors of a clear difference: a one-sided test at 1 %."""
 
+_LEFT = 0.6
+"""Share of a difference that may be left if other shares of the classes explain it."""
+
 
 class Estimate(NamedTuple):
     """An estimate with 95 % limits."""
@@ -78,7 +81,7 @@ def _limit(value: float, errors: Floats, mean: float, images: int) -> Estimate:
 def explain_by_shares(
     old: Floats, test: Floats, weights: Floats, new: Floats, trains: Bools
 ) -> bool:
-    """Return whether most of what tells new images from old ones is gone once these have weights.
+    """Return whether much less tells new images from old ones once these have weights.
 
     Args:
         old: Features of the images that a classifier of old against new is fitted to.
@@ -88,7 +91,7 @@ def explain_by_shares(
         trains: Which of them the classifier is fitted to.
     """
     before = _distance(old, test, np.ones(len(weights)), new, trains)
-    return before > _CLEAR and _distance(old, test, weights, new, trains) < before / 2
+    return before > _CLEAR and _distance(old, test, weights, new, trains) < before * _LEFT
 
 
 def _distance(old: Floats, test: Floats, weights: Floats, new: Floats, trains: Bools) -> float:

@@ -78,7 +78,7 @@ ACCURACIES = sized((0.6, 0.7, 0.8, 0.9, 0.95, 0.99), (0.6, 0.99), (0.9,))
 SIZES = sized((30, 50, 100, 250, 1000, None), (50, 250), (20,))
 
 NODES = sized(40, 10, 5)
-DRAWS = sized(400, 60, 3)
+DRAWS = sized(100, 20, 3)
 RATES = (0.02, 0.05, 0.1, 0.2)
 PAIRS = sized(1000, 100, 5)
 LIMIT = sized(2000, 1000, 100)

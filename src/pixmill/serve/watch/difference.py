@@ -60,13 +60,6 @@ def p_values(old: Floats, test: Floats, new: Floats, ids: Iterable[str], known: 
     return found
 
 
-def standardise(old: Floats, *others: Floats) -> list[Floats]:
-    """Return features with the mean 0 and deviation 1 of the first ones."""
-    mean = old.mean(axis=0)
-    scale = old.std(axis=0) + 1e-6
-    return [(each - mean) / scale for each in (old, *others)]
-
-
 def fit_score(old: Floats, new: Floats, weights: Floats | None = None) -> Score:
     """Return a classifier of old against new images, from features to scores, higher for new ones.
 
@@ -82,8 +75,10 @@ def fit_score(old: Floats, new: Floats, weights: Floats | None = None) -> Score:
     targets = np.r_[np.zeros(len(old)), np.ones(len(new))]
     each = np.r_[np.ones(len(old)) if weights is None else weights, np.ones(len(new))]
     model = LogisticRegression(C=_INVERSE_REGULARIZATION, class_weight="balanced", max_iter=300)
-    kernel = model.fit(np.vstack(standardise(old, new)), targets, each).coef_[0]
-    return lambda features: standardise(old, features)[1] @ kernel
+    scale = old.std(axis=0) + 1e-6
+    standardised = (np.vstack([old, new]) - old.mean(axis=0)) / scale
+    kernel = model.fit(standardised, targets, each).coef_[0] / scale
+    return lambda features: features @ kernel
 
 
 def _fits(trains: Bools) -> list[int]:

@@ -50,7 +50,7 @@ def test_logs_predictions_and_images(photos, capsys):
     assert run_pixmill("predict", "photos", "photos/0.jpg", *options) == 0
     assert recorded_logs(photos.parent) == [log]
     ((about, table),) = read_log(log)
-    assert (about["name"], about["task"], len(about["labels"])) == ("model", "one_label", 3)
+    assert (about["name"], len(about["labels"])) == ("model", 3)
     names = [file_digest(photos / f"{number}.jpg") for number in (0, 1, 2, 0)]
     found = table.to_pylist()
     assert [row["id"] for row in found if row["reason"] is None] == names

@@ -60,7 +60,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 def written(folder: Path) -> list[str]:
     """Return the ids that a running writer has written."""
-    return ids(folder) if any(folder.glob("*/*.parquet")) else []
+    return ids(folder) if any(folder.glob("*/[0-9]*.parquet")) else []
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_rows_are_on_disk_within_a_second(tmp_path: Path) -> None:
 def test_a_full_disk_stops_nobody_and_loses_nothing_that_fits_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(prediction_log, "_MAX_WAITING", 20 * prediction_log._ROW_BYTES)
+    monkeypatch.setattr(prediction_log, "_MAX_ROWS", 21)
     calls = []
 
     def fail(*_: object, **__: object) -> None:
@@ -153,7 +153,7 @@ def test_a_full_disk_stops_nobody_and_loses_nothing_that_fits_into_memory(
             for number in range(100):
                 log.add(MODEL, answer(digest(number)))
             wait_for(lambda: len(calls) > 3)
-        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert sum(len(record.args) == 1 for record in caplog.records) == 1
         wait_for(lambda: len(written(tmp_path)) > 0)
         log.add(MODEL, answer(digest(100)))
     assert ids(tmp_path) == [digest(number) for number in [*range(21), 100]]
@@ -253,10 +253,12 @@ def test_forgets_rows_and_images_while_a_server_writes(tmp_path: Path) -> None:
     with PredictionLog(tmp_path, images=True) as log:
         log.add(MODEL, answer(name), lambda: content)
         log.add(MODEL, answer(digest(1)))
-        wait_for(lambda: len(written(tmp_path)) == 2)
+        wait_for(lambda: len(written(tmp_path)) == 2 and len(find_images(tmp_path)) == 1)
         (path,) = tmp_path.glob("*/images/*")
         (path.parent / f".part-1-2-{path.name}").write_bytes(content)  # of a killed server
+        (tmp_path / ".part-1-2-watched-d.parquet").write_bytes(b"")
         assert forget_logged(tmp_path, {name}) == []
+        assert not list(tmp_path.rglob(".part-*"))
         log.add(MODEL, answer(digest(2)))
     assert ids(tmp_path) == [digest(1), digest(2)]
     assert {about["digest"] for about, _ in read_log(tmp_path)} == {"d"}
@@ -279,6 +281,72 @@ def test_names_what_forgetting_cannot_reach_and_goes_on(tmp_path: Path) -> None:
     assert not (tmp_path / "gone").exists()
 
 
+def test_drops_images_but_no_rows_if_the_disk_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    contents = [encoded(shapes(number, 40, 30), "png") for number in range(9)]
+    names = [hashlib.sha256(content).hexdigest() for content in contents]
+    size = max(map(len, contents))
+    monkeypatch.setattr(prediction_log, "_MAX_WAITING", 3 * size)
+    monkeypatch.setattr(prediction_log, "_SECONDS", 60)
+    with PredictionLog(tmp_path, images=True) as log:
+        with prediction_log._locked(tmp_path):
+            for name, content in zip(names, contents, strict=True):
+                log.add(MODEL, answer(name), lambda content=content: content)  # type: ignore[misc]
+        wait_for(lambda: len(written(tmp_path)) == 9)  # long before a minute is over
+    assert ids(tmp_path) == names
+    kept = len(find_images(tmp_path))
+    assert 3 <= kept < 9
+    assert [record.args for record in caplog.records] == [{"rows": 0, "images": 9 - kept}]
+
+
+@pytest.mark.usefixtures("often")
+def test_an_image_that_does_not_fit_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    contents = [encoded(shapes(number, 40 + 100 * (number == 1), 30), "png") for number in range(3)]
+    names = [hashlib.sha256(content).hexdigest() for content in contents]
+
+    def write(path: Path, content: bytes) -> None:
+        if content == contents[1]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    with PredictionLog(tmp_path, images=True) as log:
+        monkeypatch.setattr(prediction_log, "write_bytes", write)
+        for name, content in zip(names, contents, strict=True):
+            log.add(MODEL, answer(name), lambda content=content: content)  # type: ignore[misc]
+    assert ids(tmp_path) == names
+    assert {*find_images(tmp_path)} == {names[0], names[2]}
+    assert [record.args for record in caplog.records] == [{"rows": 0, "images": 1}]
+    assert log._held == 0
+
+
+@pytest.mark.usefixtures("often")
+def test_a_full_disk_makes_the_log_delete_its_oldest_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with PredictionLog(tmp_path, max_bytes=120_000) as log:
+        log.add(MODEL, answer(digest(1)))
+        wait_for(lambda: written(tmp_path) == [digest(1)])
+        for place in range(2):  # of another process
+            path = tmp_path / f"2026-01-0{place + 1}/000000.000000-1.parquet"
+            path.parent.mkdir()
+            path.write_bytes(bytes(100_000))
+            os.utime(path, (1, place + 1))
+        with monkeypatch.context() as full:
+            full.setattr(prediction_log.pq, "write_table", fail)
+            log.add(MODEL, answer(digest(2)))
+            wait_for(lambda: not list(tmp_path.glob("2026-01-01/*.parquet")))
+        assert path.exists()
+        path.unlink()
+    assert ids(tmp_path) == [digest(1), digest(2)]
+
+
 def damages() -> Iterator[Callable[[bytes], bytes]]:
     yield lambda _: b""
     yield lambda whole: whole[: len(whole) // 2]
@@ -295,6 +363,59 @@ def test_broken_file(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(DataError) as raised:
         rows(tmp_path)
     assert str(path) in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("id", [None, "../" * 21 + "a"]),
+        ("id", [None, "A" * 64]),
+        ("id", None),
+        ("time", [None, datetime(2026, 11, 30, tzinfo=UTC)]),
+        ("confidence", [0.5, float("nan")]),
+        ("confidence", [None, "high"]),
+        ("probabilities", [[0.5, 0.5], [0.5, float("nan")]]),
+        ("probabilities", [[0.5, 0.5], [0.5, None]]),
+        ("probabilities", [[0.5, 0.5], [1.0]]),
+        ("vector", [bytes(64), bytes(63)]),
+    ],
+)
+def test_wrong_values(tmp_path: Path, name: str, values: list[Any] | None) -> None:
+    with PredictionLog(tmp_path) as log:
+        for number in range(2):
+            log.add(MODEL, answer(digest(number)))
+    (path,) = tmp_path.glob("*/*.parquet")
+    table = pq.read_table(path)
+    changed = table.drop_columns([name])
+    if values is not None:
+        changed = changed.append_column(name, pa.array(values))
+    pq.write_table(changed, path)
+    with pytest.raises(DataError, match="not an intact log") as raised:
+        rows(tmp_path)
+    assert str(path) in raised.value.message
+
+
+@pytest.mark.parametrize("about", [b"[]", b"{", b"\xff", b"[" * 100_000, None])
+def test_wrong_model(tmp_path: Path, about: bytes | None) -> None:
+    with PredictionLog(tmp_path) as log:
+        log.add(MODEL, answer(digest(1)))
+    (path,) = tmp_path.glob("*/*.parquet")
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"pixmill": about} if about else None), path)
+    with pytest.raises(DataError, match="not an intact log"):
+        rows(tmp_path)
+
+
+@pytest.mark.usefixtures("often")
+def test_goes_on_in_another_file_if_its_own_is_damaged(tmp_path: Path) -> None:
+    with PredictionLog(tmp_path) as log:
+        log.add(MODEL, answer(digest(1)))
+        wait_for(lambda: written(tmp_path) == [digest(1)])
+        (path,) = tmp_path.glob("*/[0-9]*.parquet")
+        path.write_bytes(b"PAR1")
+        log.add(MODEL, answer(digest(2)))
+    path.unlink()
+    assert ids(tmp_path) == [digest(2)]
 
 
 def test_unusable_folders(tmp_path: Path) -> None:

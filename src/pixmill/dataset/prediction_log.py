@@ -16,19 +16,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pixmill.core.cells import render_cells
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
-    file_mark,
     hold_lock,
     keep_newest,
     remove_temporary,
@@ -83,10 +83,10 @@ _ROWS = 1000
 _SECONDS = 1.0
 
 _MAX_WAITING = 64 << 20
-"""Bytes that may wait for a slow or full disk."""
+"""Bytes of images that may wait for a slow or full disk."""
 
-_ROW_BYTES = 2000
-"""What a row takes in memory, about."""
+_MAX_ROWS = 30_000
+"""Number of rows that may wait, of about 2 kB."""
 
 _RECORD = Path("inbox", "logs.txt")
 """Folders of the logs of a project, one a line."""
@@ -101,11 +101,46 @@ def predicted_text(prediction: Prediction) -> str | None:
     return render_cells({label: True for label, has in prediction.labels.items() if has})
 
 
+class _Entry(NamedTuple):
+    """A prediction that waits."""
+
+    about: Mapping[str, Any]
+    time: datetime
+    answer: Answer
+    image: bytes
+    shadow: Answer | None
+
+    @property
+    def key(self) -> tuple[Mapping[str, Any], str]:
+        """What the rows of a file have in common: model and day."""
+        return self.about, f"{self.time:%Y-%m-%d}"
+
+    @property
+    def row(self) -> dict[str, Any]:
+        prediction = self.answer.prediction
+        given = prediction.probabilities
+        observed = self.answer.observed
+        # dataclasses.asdict copies deeply, which takes 20 times as long.
+        measures = [] if observed is None else [each.name for each in fields(observed)]
+        return {
+            "time": self.time,
+            "id": self.answer.id,
+            "predicted": predicted_text(prediction),
+            "confidence": prediction.confidence,
+            "sure": prediction.sure,
+            "unlike": prediction.unlike,
+            "probabilities": None if given is None else given.tolist(),
+            "reason": prediction.reason,
+            "shadow": None if self.shadow is None else predicted_text(self.shadow.prediction),
+            **{name: getattr(observed, name) for name in measures},
+        }
+
+
 class PredictionLog:
     """Write a log; a thread does so each second, and several processes may write to one folder.
 
     The oldest files are deleted once the folder is too large. What cannot be written waits in
-    memory, and is lost if that takes too long; the caller goes on.
+    memory; if that takes too long, first images are lost, then rows. The caller goes on.
 
     Args:
         folder: The folder, created if missing.
@@ -127,19 +162,20 @@ class PredictionLog:
         self._share = share
         self._images = images
         self._max_bytes = max_bytes
-        self._waiting: deque[tuple[tuple[str, str], dict[str, Any], bytes]] = deque()
+        self._waiting: deque[_Entry] = deque()
         self._held = 0
+        self._lost = {"rows": 0, "images": 0}
+        self._told = 0
         self._state = threading.Lock()
+        self._wake = threading.Event()
+        self._ended = False
         self._last = datetime.min.replace(tzinfo=UTC)
-        self._key = ("", "")
-        self._table = SCHEMA.empty_table()
+        self._key: tuple[Mapping[str, Any], str] = ({}, "")
         self._path = folder
-        self._mark: tuple[int, ...] = ()
         self._added = max_bytes
         self._problem = ""
         is_new = not folder.exists()
-        with _locked(folder):
-            self._stop = threading.Event()
+        with _locked(folder):  # An unusable folder is refused now.
             if is_new:
                 write_text(folder / ".gitignore", "*\n")
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
@@ -153,7 +189,8 @@ class PredictionLog:
 
     def close(self) -> None:
         """Write what waits."""
-        self._stop.set()
+        self._ended = True
+        self._wake.set()
         self._thread.join()
 
     def takes(self, answer: Answer) -> bool:
@@ -165,48 +202,42 @@ class PredictionLog:
         self,
         about: Mapping[str, Any],
         answer: Answer,
-        content: Callable[[], object] = lambda: None,
-        shadow: object = None,
+        content: Callable[[], bytes | Prediction] = lambda: b"",
+        shadow: Answer | None = None,
     ) -> None:
         """Log a prediction within a second.
 
         Args:
             about: Identity of the model, with its ``labels`` and, if there is a second one, its
-                identity as ``shadow``; ready for JSON.
+                identity as ``shadow``; ready for JSON, and not changed later.
             answer: The prediction, with measures.
-            content: Returns the image's bytes; called if images are kept. Anything else is no image.
-            shadow: The prediction of a second model; anything but an ``Answer`` is none.
+            content: Returns the image's bytes, or why there are none; called if images are kept.
+            shadow: The prediction of a second model.
         """
         if not self.takes(answer):
             return
-        prediction = answer.prediction
-        given = prediction.probabilities
-        row = {
-            "id": answer.id,
-            "predicted": predicted_text(prediction),
-            "confidence": prediction.confidence,
-            "sure": prediction.sure,
-            "unlike": prediction.unlike,
-            "probabilities": None if given is None else given.tolist(),
-            "reason": prediction.reason,
-            "shadow": predicted_text(shadow.prediction) if isinstance(shadow, Answer) else None,
-            **({} if answer.observed is None else asdict(answer.observed)),
-        }
-        image = content() if self._images and prediction.reason is None else None
+        image = content() if self._images and answer.prediction.reason is None else b""
         if not isinstance(image, bytes):
             image = b""
-        model = json.dumps(about, sort_keys=True)
         with self._state:
-            if self._held > _MAX_WAITING:
+            if len(self._waiting) >= _MAX_ROWS:
+                self._lost["rows"] += 1
                 return
-            self._held += _ROW_BYTES + len(image)
+            if image and self._held >= _MAX_WAITING:
+                self._lost["images"] += 1
+                image = b""
+            before = self._held
+            self._held += len(image)
             # The clock may go back, but the rows stay in order, and names of files differ.
             self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
-            row["time"] = self._last
-            self._waiting.append(((model, f"{self._last:%Y-%m-%d}"), row, image))
+            self._waiting.append(_Entry(about, self._last, answer, image, shadow))
+        if before < _MAX_WAITING // 2 <= self._held:
+            self._wake.set()
 
     def _work(self) -> None:
-        while not self._stop.wait(_SECONDS):
+        while not self._ended:
+            self._wake.wait(_SECONDS)
+            self._wake.clear()
             self._flush()
         self._flush()
 
@@ -219,43 +250,62 @@ class PredictionLog:
                     self._write()
         except Exception as error:  # noqa: BLE001 (the predictions go on)
             problem = str(error)
+            self._added += self._max_bytes // 100  # The log may have filled the disk.
         if problem not in ("", self._problem):
-            _LOG.error("predictions are not logged at the moment: %s", problem)
+            _LOG.error("predictions wait in memory, and are lost if that lasts: %s", problem)
         self._problem = problem
+        lost = sum(self._lost.values())
+        if lost > self._told and (self._ended or not self._told):
+            text = "lost, since the disk is slow or full: %(rows)d rows, %(images)d images"
+            _LOG.error(text, self._lost)
+            self._told = lost
 
     def _write(self) -> None:
-        """Add waiting rows of one model and day to the current file, or begin another one."""
-        key, first, _ = self._waiting[0]
-        is_full = len(self._table) >= _ROWS
-        # Somebody may have deleted the file, or rows of forgotten images.
-        if is_full or key != self._key or file_mark(self._path) != self._mark:
-            self._key = key
-            self._table = SCHEMA.empty_table()
-            self._path = self._folder / key[1] / f"{first['time']:%H%M%S.%f}-{os.getpid()}.parquet"
-            self._mark = ()
-        room = min(_ROWS - len(self._table), len(self._waiting))
-        waiting = (self._waiting[place] for place in range(room))
-        batch = list(takewhile(lambda each: each[0] == key, waiting))
-        for _, row, image in batch:
-            # The file may have changed since it was predicted.
-            if hashlib.sha256(image).hexdigest() == row["id"]:
-                name = row["id"] + EXTENSIONS[sniff(image)]
-                write_bytes(self._path.parent / "images" / name, image)
-                self._added += len(image)
-        rows = pa.Table.from_pylist([row for _, row, _ in batch], SCHEMA)
-        table = pa.concat_tables([self._table, rows])
-        _save(table.replace_schema_metadata({_ABOUT: key[0].encode()}), self._path)
-        self._table = table
-        self._mark = file_mark(self._path)
-        with self._state:
-            for _, _, image in batch:
-                self._waiting.popleft()
-                self._held -= _ROW_BYTES + len(image)
-        self._added += sum(self._mark[-1:])
+        """Add waiting rows of one model and day to the current file, then write their images."""
         if self._added > self._max_bytes / 20:  # Listing the files takes a while.
             self._added = 0
             files = [*_files(self._folder), *self._folder.glob(_IMAGES)]
             keep_newest(files, self._max_bytes * 19 // 20)
+        table = self._current(self._waiting[0])
+        with self._state:  # A deque must not grow meanwhile.
+            waiting = islice(self._waiting, _ROWS - len(table))
+            batch = list(takewhile(lambda each: each.key == self._key, waiting))
+        rows = pa.Table.from_pylist([each.row for each in batch], SCHEMA)
+        about = json.dumps(self._key[0], sort_keys=True).encode()
+        table = pa.concat_tables([table, rows]).replace_schema_metadata({_ABOUT: about})
+        _save(table, self._path)
+        self._added += self._path.stat().st_size
+        for _ in batch:
+            self._waiting.popleft()
+        while batch:
+            self._keep_image(batch.pop())
+
+    def _current(self, first: _Entry) -> pa.Table:
+        """Return the rows of the current file, or begin another one."""
+        table = SCHEMA.empty_table()
+        if first.key == self._key:
+            # Somebody may have deleted the file, or rows of forgotten images, or damaged it.
+            with contextlib.suppress(DataError, OSError):
+                table = _read(self._path)[1]
+        if 0 < len(table) < _ROWS:
+            return table
+        self._key = first.key
+        self._path = self._folder / first.key[1] / f"{first.time:%H%M%S.%f}-{os.getpid()}.parquet"
+        return SCHEMA.empty_table()
+
+    def _keep_image(self, entry: _Entry) -> None:
+        # The file may have changed since it was predicted.
+        if hashlib.sha256(entry.image).hexdigest() == entry.answer.id:
+            name = entry.answer.id + EXTENSIONS[sniff(entry.image)]
+            try:
+                write_bytes(self._path.parent / "images" / name, entry.image)
+                self._added += len(entry.image)
+            except OSError:
+                self._added += self._max_bytes // 100
+                with self._state:
+                    self._lost["images"] += 1
+        with self._state:
+            self._held -= len(entry.image)
 
 
 def _locked(folder: Path) -> AbstractContextManager[None]:
@@ -294,15 +344,40 @@ def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     for path in files:
         # Another process may just have deleted it.
         with contextlib.suppress(FileNotFoundError):
-            table = _read(path)
-            yield json.loads(table.schema.metadata[_ABOUT]), table.select(SCHEMA.names).cast(SCHEMA)
+            yield _read(path)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path) -> tuple[dict[str, Any], pa.Table]:
+    with _damages_named(path):
+        table = _read_table(path)
+        about = json.loads((table.schema.metadata or {})[_ABOUT])
+        rows = table.select(SCHEMA.names).cast(SCHEMA)
+        vectors = rows["probabilities"]
+        values = [rows["confidence"], pc.list_flatten(vectors)]
+        checks = [pc.is_finite(each) for each in values]
+        checks.append(pc.match_substring_regex(rows["id"], "^[0-9a-f]{64}$"))
+        lengths = [pc.list_value_length(vectors), pc.binary_length(rows["vector"])]
+        if (
+            not isinstance(about, dict)
+            or rows["time"].null_count
+            or values[1].null_count
+            or any(pc.all(each).as_py() is False for each in checks)
+            or any(pc.count_distinct(each).as_py() > 1 for each in lengths)
+        ):
+            raise ValueError("wrong values")
+    return about, rows
+
+
+def _read_table(path: Path) -> pa.Table:
+    with _damages_named(path), pq.ParquetFile(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _damages_named(path: Path) -> Iterator[None]:
     try:
-        with pq.ParquetFile(path) as file:
-            return file.read()
-    except (pa.ArrowException, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError, KeyError, RecursionError, TypeError, ValueError) as error:
         # Arrow's own errors have no number.
         if getattr(error, "errno", None):
             raise
@@ -332,16 +407,19 @@ def hold_watched(folder: Path) -> AbstractContextManager[None]:
 
 def record_log(root: Path, folder: Path) -> None:
     """Note that a project has a log, so that ``pixmill forget`` finds it."""
-    known = recorded_logs(root)
-    if folder.resolve() not in known:
-        lines = [f"{path}\n" for path in [*known, folder.resolve()]]
-        write_text(root / _RECORD, "".join(lines))
+    path = root / _RECORD
+    if folder.resolve() not in recorded_logs(root):
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            # An editor may have removed the end of the last line.
+            file.write(f"\n{folder.resolve()}\n")
 
 
 def recorded_logs(root: Path) -> list[Path]:
     """Return the folders of the logs of a project."""
     path = root / _RECORD
-    return [*map(Path, path.read_text(encoding="utf-8").splitlines())] if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [Path(line) for line in lines if line]
 
 
 def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
@@ -355,7 +433,7 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
         What could not be reached, a text for each.
     """
     if not folder.is_dir():
-        return [f"{folder} does not exist"]
+        return [f"{folder} does not exist (if you deleted it: remove its line from {_RECORD})"]
     missed = []
     try:
         with _locked(folder):
@@ -364,8 +442,7 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
                     _drop_rows(path, ids)
                 except DataError as error:
                     missed.append(error.message)
-            for day in folder.glob(_DAY):
-                remove_temporary(day)
+            remove_temporary(folder)
             for path in folder.glob(_IMAGES):
                 if path.stem in ids:
                     path.unlink()
@@ -375,7 +452,7 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
 
 
 def _drop_rows(path: Path, ids: Collection[str]) -> None:
-    table = _read(path)
+    table = _read_table(path)
     if "id" in table.column_names:
         is_kept = [name not in ids for name in table["id"].to_pylist()]
         if not all(is_kept):

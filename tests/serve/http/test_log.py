@@ -27,7 +27,7 @@ def test_logs_each_prediction_once_until_the_end(labels_folder: Path, tmp_path: 
         server.wait()
     assert [answer.status for answer in sent] == [200, 200, 200, 200, 201]
     ((about, table),) = read_log(tmp_path / "log")
-    assert about["task"] == "labels"
+    assert about["name"] == "labels"
     rows = table.to_pylist()
     told = [row for answer in sent[:3] for row in answer.json["predictions"]]
     assert [(row["id"], row["reason"]) for row in rows[:4]] == [

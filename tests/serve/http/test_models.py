@@ -218,7 +218,6 @@ def test_logs_the_answers_of_a_second_model(
     assert about == {
         **model.identity,
         "labels": [*model.labels],
-        "task": model.task,
         "shadow": second.model.identity,
     }
     found = {row["id"]: row for row in table.to_pylist()}
@@ -239,7 +238,7 @@ def test_asks_the_second_model_only_about_images_that_are_logged(
         asked: list[object] = []
         models = Models(str(folder), None, workers=1, log=log)
         models.shadow = SimpleNamespace(  # type: ignore[assignment]
-            model=SimpleNamespace(identity={}), answer_later=lambda *given: asked.append(given)
+            model=SimpleNamespace(identity={}), predict=asked.append
         )
         model = SimpleNamespace(about={})
         answer = Answer("f" * 64, Prediction("a"), SimpleNamespace())  # type: ignore[arg-type]

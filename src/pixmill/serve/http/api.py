@@ -123,7 +123,8 @@ class Endpoints:
                 self.metrics.count_prediction(answer.prediction)
             answers.append(answer)
             if logs:
-                self.models.write(loaded.model, content, answer)
+                image = b"" if isinstance(content, Refused) else content
+                self.models.write(loaded.model, image, answer)
         return loaded, answers
 
     async def explain(self, content: bytes, label: str | None) -> bytes:

@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -143,15 +143,6 @@ class LoadedModel:
             self._service.submit_all([PredictionRequest(image, is_idle) for image in images])
         )
 
-    def answer_later(self, image: bytes, then: Callable[[object], None]) -> None:
-        """Predict an image in the background, and pass on the answer, or why there is none."""
-        try:
-            future = self._service.submit(PredictionRequest(image))
-        except ServiceFullError as error:
-            then(error)
-        else:
-            future.add_done_callback(lambda done: then(done.exception() or done.result()))
-
     def vector(self, image: bytes) -> Future[Any]:
         """Return a future of the result of :func:`pixmill.models.nearest.vector_of`.
 
@@ -286,8 +277,8 @@ class Models:
             if part is not None:
                 part.close()
 
-    def write(self, model: Model, content: object, answer: Answer) -> None:
-        """Log an answer, once the second model has answered, too."""
+    def write(self, model: Model, content: bytes, answer: Answer) -> None:
+        """Log an answer about an image, empty if not fetched, once the second model has answered."""
         if self.log is None:
             return
         about = model.about
@@ -295,9 +286,11 @@ class Models:
         if self.shadow is not None:
             about["shadow"] = self.shadow.model.identity
             # A file without a prediction may be one that stops a worker.
-            if isinstance(content, bytes) and answer.observed and self.log.takes(answer):
-                self.shadow.answer_later(content, add)
-                return
+            if answer.observed and self.log.takes(answer):
+                with contextlib.suppress(ServiceFullError):
+                    asked = self.shadow.predict([content])[0]
+                    asked.add_done_callback(lambda done: add(shadow=_answer_of(done)))
+                    return
         add()
 
     async def watch(self, ending: asyncio.Event) -> None:
@@ -396,6 +389,11 @@ def answer_row(answer: Answer, labels: Sequence[str], name: str | None = None) -
             for label, has in prediction.labels.items()
         ]
     return row
+
+
+def _answer_of(done: Future[Any]) -> Answer | None:
+    found = None if done.exception() else done.result()
+    return found if isinstance(found, Answer) else None
 
 
 def _copy(path: Path, folder: Path) -> Path:

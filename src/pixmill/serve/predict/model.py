@@ -138,8 +138,8 @@ class Model:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Identity, labels and task, for logs; ready for JSON."""
-        return {**self.identity, "labels": self.labels, "task": self.task}
+        """Identity and labels, for logs; ready for JSON."""
+        return {**self.identity, "labels": self.labels}
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -436,7 +436,7 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
         return [f"{folder} does not exist (if you deleted it: remove its line from {_RECORD})"]
     missed = []
     try:
-        with _locked(folder):
+        with hold_watched(folder), _locked(folder):
             for path in [*folder.glob("[!.]*.parquet"), *_files(folder)]:
                 try:
                     _drop_rows(path, ids)

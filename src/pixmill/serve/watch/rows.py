@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.process.progress import track
@@ -65,7 +66,8 @@ def predict_held_out(root: Path, model: Model) -> pd.DataFrame:
     is_known = [known.issuperset(model.head.labels_of(each)) for each in manifest["label"]]
     # By id, which is as good as random.
     wanted = manifest[is_known].groupby("split").head(_MOST)
-    folder = root / ".pixmill" / "watch" / model.digest[:16]
+    # Another version may measure images in another way.
+    folder = root / ".pixmill" / "watch" / f"{__version__}-{model.digest[:16]}"
     log = _known_rows(folder)
     lacking = wanted[~wanted["id"].isin(log["id"])]
     if len(lacking):

@@ -276,7 +276,8 @@ def measure(path: Path) -> tuple[npt.NDArray[np.float32], Floats]:
         look(shown).save(content, "PNG")
         pixels = classifier.preprocessing(content.getvalue())
         luma = Image.fromarray(pixels).convert("L")
-        features.append(classifier.features(pixels[None])[0])
+        # Of a network without a backbone, the pixels: enough for a trial run.
+        features.append(classifier.features(pixels[None])[0].astype(np.float32).ravel())
         measures.append(
             [luma_statistics(luma).brightness / 255, np.log1p(sharpness(np.asarray(luma)))]
         )

@@ -12,11 +12,8 @@ from pixmill.serve.watch.difference import fit_score
 _Z = 1.96
 """Quantile for limits of 95 %."""
 
-_CLEAR = 2.33
-"""Standard errors of a clear difference: a one-sided test at 1 %."""
-
-_LEFT = 0.6
-"""Share of a difference that may be left if other shares of the classes explain it."""
+_CLEAR = 1.645
+"""Standard errors of a clear difference: a one-sided test at 5 %."""
 
 
 class Estimate(NamedTuple):
@@ -81,7 +78,7 @@ def _limit(value: float, errors: Floats, mean: float, images: int) -> Estimate:
 def explain_by_shares(
     old: Floats, test: Floats, weights: Floats, new: Floats, trains: Bools
 ) -> bool:
-    """Return whether much less tells new images from old ones once these have weights.
+    """Return whether most of what tells new images from old ones is gone once these have weights.
 
     Args:
         old: Features of the images that a classifier of old against new is fitted to.
@@ -91,7 +88,7 @@ def explain_by_shares(
         trains: Which of them the classifier is fitted to.
     """
     before = _distance(old, test, np.ones(len(weights)), new, trains)
-    return before > _CLEAR and _distance(old, test, weights, new, trains) < before * _LEFT
+    return before > _CLEAR and _distance(old, test, weights, new, trains) < before / 2
 
 
 def _distance(old: Floats, test: Floats, weights: Floats, new: Floats, trains: Bools) -> float:

@@ -89,12 +89,10 @@ def _sentence(found: Watch) -> str:
         )
     usual = "accepted images" if found.record["accepted"].any() else "test images"
     if begun is not None:
-        what = (
-            "have other shares of the classes than"
-            if found.difference.only_shares
-            else "are unlike"
-        )
-        parts.append(f"since {begun:%Y-%m-%d}, images {what} the {usual}{_change(found)}")
+        what = f"are unlike the {usual}{_change(found)}"
+        if found.difference.only_shares:
+            what = f"have other shares of the classes than the {usual}"
+        parts.append(f"since {begun:%Y-%m-%d}, images {what}")
     if not parts:
         compared = int(is_recent(found.record).sum())
         parts.append(f"no alarm: no difference from the {usual} in {count(compared, 'image')}")

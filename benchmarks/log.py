@@ -25,7 +25,8 @@ from images import make_images
 from load import post
 from serve import BOUNDARY, Server, family, rate, running, send, upload
 
-from pixmill.dataset.prediction_log import PredictionLog, read_log
+from pixmill.dataset.log_writer import PredictionLog
+from pixmill.dataset.prediction_log import read_log
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.observation import VECTOR_SCALE, Observation

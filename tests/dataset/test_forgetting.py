@@ -18,7 +18,8 @@ from pixmill.core.metadata import Facts, read_metadata, write_metadata
 from pixmill.core.params import load_params
 from pixmill.dataset.forgetting import forget, plan_forgetting
 from pixmill.dataset.inbox import Inbox
-from pixmill.dataset.prediction_log import PredictionLog, read_log, record_log
+from pixmill.dataset.log_writer import PredictionLog
+from pixmill.dataset.prediction_log import read_log, record_log
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.scrape.collection.run import scrape

@@ -16,9 +16,9 @@ import pytest
 
 from pixmill.core.cells import render_cells
 from pixmill.core.errors import DataError
-from pixmill.dataset import prediction_log
+from pixmill.dataset import log_writer
+from pixmill.dataset.log_writer import PredictionLog
 from pixmill.dataset.prediction_log import (
-    PredictionLog,
     find_images,
     forget_logged,
     read_log,
@@ -66,7 +66,7 @@ def written(folder: Path) -> list[str]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write every few milliseconds."""
-    monkeypatch.setattr(prediction_log, "_SECONDS", 0.005)
+    monkeypatch.setattr(log_writer, "_SECONDS", 0.005)
 
 
 def test_a_row_has_answer_measures_and_the_answer_of_a_second_model(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_rows_are_on_disk_within_a_second(tmp_path: Path) -> None:
 def test_a_full_disk_stops_nobody_and_loses_nothing_that_fits_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(prediction_log, "_MAX_ROWS", 21)
+    monkeypatch.setattr(log_writer, "_MAX_ROWS", 21)
     calls = []
 
     def fail(*_: object, **__: object) -> None:
@@ -149,7 +149,7 @@ def test_a_full_disk_stops_nobody_and_loses_nothing_that_fits_into_memory(
 
     with PredictionLog(tmp_path) as log:
         with monkeypatch.context() as full:
-            full.setattr(prediction_log.pq, "write_table", fail)
+            full.setattr(pq, "write_table", fail)
             for number in range(100):
                 log.add(MODEL, answer(digest(number)))
             wait_for(lambda: len(calls) > 3)
@@ -176,7 +176,7 @@ def test_goes_on_after_somebody_deleted_files(tmp_path: Path, what: str) -> None
 
 @pytest.mark.usefixtures("often")
 def test_several_writers_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_log, "_ROWS", 7)
+    monkeypatch.setattr(log_writer, "_ROWS", 7)
     with PredictionLog(tmp_path) as first, PredictionLog(tmp_path) as second:
         for number in range(60):
             (first, second)[number % 2].add(MODEL, answer(digest(number)))
@@ -197,8 +197,8 @@ def test_rows_stay_in_order_if_the_clock_goes_back(
             cls.hour_of_next -= 1
             return datetime(2026, 11, 30, cls.hour_of_next, tzinfo=UTC)
 
-    monkeypatch.setattr(prediction_log, "datetime", Clock)
-    monkeypatch.setattr(prediction_log, "_ROWS", 1)
+    monkeypatch.setattr(log_writer, "datetime", Clock)
+    monkeypatch.setattr(log_writer, "_ROWS", 1)
     with PredictionLog(tmp_path) as log:
         for number in range(4):
             log.add(MODEL, answer(digest(number)))
@@ -217,7 +217,7 @@ def test_a_file_for_each_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             cls.moment += timedelta(seconds=2)
             return cls.moment - timedelta(seconds=2)
 
-    monkeypatch.setattr(prediction_log, "datetime", Clock)
+    monkeypatch.setattr(log_writer, "datetime", Clock)
     with PredictionLog(tmp_path) as log:
         for number in range(3):
             log.add(MODEL, answer(digest(number)))
@@ -287,10 +287,10 @@ def test_drops_images_but_no_rows_if_the_disk_is_slow(
     contents = [encoded(shapes(number, 40, 30), "png") for number in range(9)]
     names = [hashlib.sha256(content).hexdigest() for content in contents]
     size = max(map(len, contents))
-    monkeypatch.setattr(prediction_log, "_MAX_WAITING", 3 * size)
-    monkeypatch.setattr(prediction_log, "_SECONDS", 60)
+    monkeypatch.setattr(log_writer, "_MAX_WAITING", 3 * size)
+    monkeypatch.setattr(log_writer, "_SECONDS", 60)
     with PredictionLog(tmp_path, images=True) as log:
-        with prediction_log._locked(tmp_path):
+        with log_writer.hold_log(tmp_path):
             for name, content in zip(names, contents, strict=True):
                 log.add(MODEL, answer(name), lambda content=content: content)  # type: ignore[misc]
         wait_for(lambda: len(written(tmp_path)) == 9)  # long before a minute is over
@@ -314,7 +314,7 @@ def test_an_image_that_does_not_fit_stops_nothing_else(
         path.write_bytes(content)
 
     with PredictionLog(tmp_path, images=True) as log:
-        monkeypatch.setattr(prediction_log, "write_bytes", write)
+        monkeypatch.setattr(log_writer, "write_bytes", write)
         for name, content in zip(names, contents, strict=True):
             log.add(MODEL, answer(name), lambda content=content: content)  # type: ignore[misc]
     assert ids(tmp_path) == names
@@ -339,7 +339,7 @@ def test_a_full_disk_makes_the_log_delete_its_oldest_files(
             path.write_bytes(bytes(100_000))
             os.utime(path, (1, place + 1))
         with monkeypatch.context() as full:
-            full.setattr(prediction_log.pq, "write_table", fail)
+            full.setattr(pq, "write_table", fail)
             log.add(MODEL, answer(digest(2)))
             wait_for(lambda: not list(tmp_path.glob("2026-01-01/*.parquet")))
         assert path.exists()

@@ -16,7 +16,7 @@ from pixmill.project.api import find_project
 
 if TYPE_CHECKING:
     from pixmill.dataset.detection import Options
-    from pixmill.dataset.prediction_log import PredictionLog
+    from pixmill.dataset.log_writer import PredictionLog
     from pixmill.dataset.several import Unlisted
 
 N = TypeVar("N", int, float)
@@ -134,7 +134,8 @@ def open_log(arguments: argparse.Namespace, root: Path | None) -> "PredictionLog
             if getattr(arguments, name, None):
                 raise PixmillError(f"--{name.replace('_', '-')} needs a log: --log DIR")
         return None
-    from pixmill.dataset.prediction_log import PredictionLog, record_log
+    from pixmill.dataset.log_writer import PredictionLog
+    from pixmill.dataset.prediction_log import record_log
 
     log = PredictionLog(
         arguments.log,

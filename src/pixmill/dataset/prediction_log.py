@@ -7,38 +7,22 @@ a killed process leaves no half of one.
 """
 
 import contextlib
-import hashlib
 import json
-import logging
-import os
-import secrets
-import threading
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import fields
-from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pixmill.core.cells import render_cells
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
     hold_lock,
-    keep_newest,
     remove_temporary,
     replacing,
-    write_bytes,
-    write_text,
 )
-from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.models.classifier import Prediction
-from pixmill.models.inference import Answer
 
 SCHEMA = pa.schema(
     [
@@ -66,249 +50,19 @@ SCHEMA = pa.schema(
 evaluate; the measures are those of :class:`pixmill.models.observation.Observation`.
 """
 
-MAX_BYTES = 1 << 30
-"""Default maximum size of a log."""
-
-_ABOUT = b"pixmill"
+ABOUT = b"pixmill"
 """Key of the model's identity in the metadata of a file."""
 
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _FILES = f"{_DAY}/[0-9][0-9][0-9][0-9][0-9][0-9].*-*.parquet"
-_IMAGES = f"{_DAY}/images/{'[0-9a-f]' * 64}.*"
+IMAGES = f"{_DAY}/images/{'[0-9a-f]' * 64}.*"
 """What is the log's own; nothing else in its folder is deleted."""
-
-_ROWS = 1000
-"""Maximum number of rows of a file, which is written anew for each second with new rows."""
-
-_SECONDS = 1.0
-
-_MAX_WAITING = 64 << 20
-"""Bytes of images that may wait for a slow or full disk."""
-
-_MAX_ROWS = 30_000
-"""Number of rows that may wait, of about 2 kB."""
 
 _RECORD = Path("inbox", "logs.txt")
 """Folders of the logs of a project, one a line."""
 
-_LOG = logging.getLogger("pixmill.serve.log")
 
-
-def predicted_text(prediction: Prediction) -> str | None:
-    """Return an answer as in the column ``predicted`` of evaluate."""
-    if prediction.labels is None:
-        return prediction.label
-    return render_cells({label: True for label, has in prediction.labels.items() if has})
-
-
-class _Entry(NamedTuple):
-    """A prediction that waits."""
-
-    about: Mapping[str, Any]
-    time: datetime
-    answer: Answer
-    image: bytes
-    shadow: Answer | None
-
-    @property
-    def key(self) -> tuple[Mapping[str, Any], str]:
-        """What the rows of a file have in common: model and day."""
-        return self.about, f"{self.time:%Y-%m-%d}"
-
-    @property
-    def row(self) -> dict[str, Any]:
-        prediction = self.answer.prediction
-        given = prediction.probabilities
-        observed = self.answer.observed
-        # dataclasses.asdict copies deeply, which takes 20 times as long.
-        measures = [] if observed is None else [each.name for each in fields(observed)]
-        return {
-            "time": self.time,
-            "id": self.answer.id,
-            "predicted": predicted_text(prediction),
-            "confidence": prediction.confidence,
-            "sure": prediction.sure,
-            "unlike": prediction.unlike,
-            "probabilities": None if given is None else given.tolist(),
-            "reason": prediction.reason,
-            "shadow": None if self.shadow is None else predicted_text(self.shadow.prediction),
-            **{name: getattr(observed, name) for name in measures},
-        }
-
-
-class PredictionLog:
-    """Write a log; a thread does so each second, and several processes may write to one folder.
-
-    The oldest files are deleted once the folder is too large. What cannot be written waits in
-    memory; if that takes too long, first images are lost, then rows. The caller goes on.
-
-    Args:
-        folder: The folder, created if missing.
-        share: Share of the images that is logged, from 0 to 1; by a hash, so that an image that
-            comes again is treated the same.
-        images: Whether images are kept.
-        max_bytes: Maximum size of the folder.
-
-    Raises:
-        DataError: The folder is a file.
-        LockedError: Another process has locked the folder for long.
-        OSError: The folder cannot be written.
-    """
-
-    def __init__(
-        self, folder: Path, *, share: float = 1.0, images: bool = False, max_bytes: int = MAX_BYTES
-    ) -> None:
-        self._folder = folder
-        self._share = share
-        self._images = images
-        self._max_bytes = max_bytes
-        self._waiting: deque[_Entry] = deque()
-        self._held = 0
-        self._lost = {"rows": 0, "images": 0}
-        self._told = 0
-        self._state = threading.Lock()
-        self._wake = threading.Event()
-        self._ended = False
-        self._last = datetime.min.replace(tzinfo=UTC)
-        self._key: tuple[Mapping[str, Any], str] = ({}, "")
-        self._path = folder
-        self._added = max_bytes
-        self._problem = ""
-        is_new = not folder.exists()
-        with _locked(folder):  # An unusable folder is refused now.
-            if is_new:
-                write_text(folder / ".gitignore", "*\n")
-        self._thread = threading.Thread(target=self._work, name="log", daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Write what waits."""
-        self._ended = True
-        self._wake.set()
-        self._thread.join()
-
-    def takes(self, answer: Answer) -> bool:
-        """Return whether a prediction belongs to the share that is logged."""
-        digits = answer.id or secrets.token_hex(4)
-        return int(digits[:8], 16) < self._share * 2**32
-
-    def add(
-        self,
-        about: Mapping[str, Any],
-        answer: Answer,
-        content: Callable[[], bytes | Prediction] = lambda: b"",
-        shadow: Answer | None = None,
-    ) -> None:
-        """Log a prediction within a second.
-
-        Args:
-            about: Identity of the model, with its ``labels`` and, if there is a second one, its
-                identity as ``shadow``; ready for JSON, and not changed later.
-            answer: The prediction, with measures.
-            content: Returns the image's bytes, or why there are none; called if images are kept.
-            shadow: The prediction of a second model.
-        """
-        if not self.takes(answer):
-            return
-        image = content() if self._images and answer.prediction.reason is None else b""
-        if not isinstance(image, bytes):
-            image = b""
-        with self._state:
-            if len(self._waiting) >= _MAX_ROWS:
-                self._lost["rows"] += 1
-                return
-            if image and self._held >= _MAX_WAITING:
-                self._lost["images"] += 1
-                image = b""
-            before = self._held
-            self._held += len(image)
-            # The clock may go back, but the rows stay in order, and names of files differ.
-            self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
-            self._waiting.append(_Entry(about, self._last, answer, image, shadow))
-        if before < _MAX_WAITING // 2 <= self._held:
-            self._wake.set()
-
-    def _work(self) -> None:
-        while not self._ended:
-            self._wake.wait(_SECONDS)
-            self._wake.clear()
-            self._flush()
-        self._flush()
-
-    def _flush(self) -> None:
-        """Write what waits; a full disk stops nobody."""
-        problem = ""
-        try:
-            while self._waiting:
-                with _locked(self._folder):
-                    self._write()
-        except Exception as error:  # noqa: BLE001 (the predictions go on)
-            problem = str(error)
-            self._added += self._max_bytes // 100  # The log may have filled the disk.
-        if problem not in ("", self._problem):
-            _LOG.error("predictions wait in memory, and are lost if that lasts: %s", problem)
-        self._problem = problem
-        lost = sum(self._lost.values())
-        if lost > self._told and (self._ended or not self._told):
-            text = "lost, since the disk is slow or full: %(rows)d rows, %(images)d images"
-            _LOG.error(text, self._lost)
-            self._told = lost
-
-    def _write(self) -> None:
-        """Add waiting rows of one model and day to the current file, then write their images."""
-        if self._added > self._max_bytes / 20:  # Listing the files takes a while.
-            self._added = 0
-            files = [*_files(self._folder), *self._folder.glob(_IMAGES)]
-            keep_newest(files, self._max_bytes * 19 // 20)
-        table = self._current(self._waiting[0])
-        with self._state:  # A deque must not grow meanwhile.
-            waiting = islice(self._waiting, _ROWS - len(table))
-            batch = list(takewhile(lambda each: each.key == self._key, waiting))
-        rows = pa.Table.from_pylist([each.row for each in batch], SCHEMA)
-        about = json.dumps(self._key[0], sort_keys=True).encode()
-        table = pa.concat_tables([table, rows]).replace_schema_metadata({_ABOUT: about})
-        _save(table, self._path)
-        self._added += self._path.stat().st_size
-        for _ in batch:
-            self._waiting.popleft()
-        while batch:
-            self._keep_image(batch.pop())
-
-    def _current(self, first: _Entry) -> pa.Table:
-        """Return the rows of the current file, or begin another one."""
-        table = SCHEMA.empty_table()
-        if first.key == self._key:
-            # Somebody may have deleted the file, or rows of forgotten images, or damaged it.
-            with contextlib.suppress(DataError, OSError):
-                table = _read(self._path)[1]
-        if 0 < len(table) < _ROWS:
-            return table
-        self._key = first.key
-        self._path = self._folder / first.key[1] / f"{first.time:%H%M%S.%f}-{os.getpid()}.parquet"
-        return SCHEMA.empty_table()
-
-    def _keep_image(self, entry: _Entry) -> None:
-        # The file may have changed since it was predicted.
-        if hashlib.sha256(entry.image).hexdigest() == entry.answer.id:
-            name = entry.answer.id + EXTENSIONS[sniff(entry.image)]
-            try:
-                write_bytes(self._path.parent / "images" / name, entry.image)
-                self._added += len(entry.image)
-            except OSError:
-                self._added += self._max_bytes // 100
-                with self._state:
-                    self._lost["images"] += 1
-        with self._state:
-            self._held -= len(entry.image)
-
-
-def _locked(folder: Path) -> AbstractContextManager[None]:
+def hold_log(folder: Path) -> AbstractContextManager[None]:
     """Lock a log, created if missing, against other writers."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is not a folder", next="name another for the log: --log DIR")
@@ -317,12 +71,14 @@ def _locked(folder: Path) -> AbstractContextManager[None]:
     return hold_lock(folder / ".lock", refusal, timeout=10)
 
 
-def _save(table: pa.Table, path: Path) -> None:
+def save_rows(table: pa.Table, path: Path) -> None:
+    """Write rows, with the metadata of their schema, atomically."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def _files(folder: Path) -> list[Path]:
+def row_files(folder: Path) -> list[Path]:
+    """Return the files with the rows of a log, in order of their first rows."""
     return sorted(folder.glob(_FILES))
 
 
@@ -335,7 +91,7 @@ def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     Raises:
         DataError: There is no log, or a file is malformed.
     """
-    files = _files(folder)
+    files = row_files(folder)
     if not files:
         raise DataError(
             f"{folder} has no predictions",
@@ -344,13 +100,18 @@ def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     for path in files:
         # Another process may just have deleted it.
         with contextlib.suppress(FileNotFoundError):
-            yield _read(path)
+            yield read_rows(path)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], pa.Table]:
+def read_rows(path: Path) -> tuple[dict[str, Any], pa.Table]:
+    """Return the model's identity and the rows of a file.
+
+    Raises:
+        DataError: It is malformed.
+    """
     with _damages_named(path):
         table = _read_table(path)
-        about = json.loads((table.schema.metadata or {})[_ABOUT])
+        about = json.loads((table.schema.metadata or {})[ABOUT])
         rows = table.select(SCHEMA.names).cast(SCHEMA)
         vectors = rows["probabilities"]
         values = [rows["confidence"], pc.list_flatten(vectors)]
@@ -388,7 +149,7 @@ def _damages_named(path: Path) -> Iterator[None]:
 
 def find_images(folder: Path) -> dict[str, Path]:
     """Return the files of the images that a log has kept, by id."""
-    return {path.stem: path for path in sorted(folder.glob(_IMAGES))}
+    return {path.stem: path for path in sorted(folder.glob(IMAGES))}
 
 
 def hold_watched(folder: Path) -> AbstractContextManager[None]:
@@ -436,14 +197,14 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
         return [f"{folder} does not exist (if you deleted it: remove its line from {_RECORD})"]
     missed = []
     try:
-        with hold_watched(folder), _locked(folder):
-            for path in [*folder.glob("[!.]*.parquet"), *_files(folder)]:
+        with hold_watched(folder), hold_log(folder):
+            for path in [*folder.glob("[!.]*.parquet"), *row_files(folder)]:
                 try:
                     _drop_rows(path, ids)
                 except DataError as error:
                     missed.append(error.message)
             remove_temporary(folder)
-            for path in folder.glob(_IMAGES):
+            for path in folder.glob(IMAGES):
                 if path.stem in ids:
                     path.unlink()
     except (PixmillError, OSError) as error:
@@ -456,4 +217,4 @@ def _drop_rows(path: Path, ids: Collection[str]) -> None:
     if "id" in table.column_names:
         is_kept = [name not in ids for name in table["id"].to_pylist()]
         if not all(is_kept):
-            _save(table.filter(pa.array(is_kept)), path)
+            save_rows(table.filter(pa.array(is_kept)), path)

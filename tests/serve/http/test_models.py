@@ -19,7 +19,8 @@ from fastapi import Request
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, write_json
-from pixmill.dataset.prediction_log import PredictionLog, read_log
+from pixmill.dataset.log_writer import PredictionLog
+from pixmill.dataset.prediction_log import read_log
 from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer

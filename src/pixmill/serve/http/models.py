@@ -36,7 +36,7 @@ from pixmill.serve.http.worker import (
 from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
 
 if TYPE_CHECKING:
-    from pixmill.dataset.prediction_log import PredictionLog
+    from pixmill.dataset.log_writer import PredictionLog
 
 _WEIGHTS = "model.weights.h5"
 _FILES = (

@@ -28,7 +28,7 @@ from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.serve.http.url_fetcher import UrlFetcher
 
 if TYPE_CHECKING:
-    from pixmill.dataset.prediction_log import PredictionLog
+    from pixmill.dataset.log_writer import PredictionLog
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Host names of this machine's loopback interface."""

@@ -31,7 +31,7 @@ from pixmill.serve.predict.journal import Journal, Mark
 from pixmill.serve.predict.model import Model
 
 if TYPE_CHECKING:
-    from pixmill.dataset.prediction_log import PredictionLog
+    from pixmill.dataset.log_writer import PredictionLog
     from pixmill.fetch import Network
     from pixmill.models.inference import Row as Image
 

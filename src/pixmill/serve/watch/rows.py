@@ -11,7 +11,8 @@ from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.process.progress import track
-from pixmill.dataset.prediction_log import SCHEMA, PredictionLog, read_log
+from pixmill.dataset.log_writer import PredictionLog
+from pixmill.dataset.prediction_log import SCHEMA, read_log
 from pixmill.metrics.arrays import Floats
 from pixmill.models.inference import predict_images
 from pixmill.models.observation import VECTOR_SCALE

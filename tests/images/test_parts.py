@@ -72,6 +72,10 @@ def _header(path, change):
             "expected RGB images of uint8",
         ),
         (
+            lambda folder: _header(header_path(folder, "train"), {"compression": "lz4"}),
+            "this version of Pixmill",
+        ),
+        (
             lambda folder: _header(header_path(folder, "train"), {"shape": [7, 4, 4, 3]}),
             "not contain the 7 images",
         ),

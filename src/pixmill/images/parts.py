@@ -18,7 +18,7 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.words import first_of
-from pixmill.images.compression import decompress
+from pixmill.images.compression import COMPRESSION, decompress
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -174,7 +174,7 @@ def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size
     header = {
         "dtype": "uint8",
         "shape": [len(ends), image_size, image_size, 3],
-        "compression": "lz4",
+        "compression": COMPRESSION,
     }
     write_json(header_path(folder, name), header)
 
@@ -193,16 +193,17 @@ def open_images(folder: Path, name: str) -> PackedImages:
     match read_json(header, stage="split"):
         case {
             "dtype": "uint8",
-            "compression": "lz4",
+            "compression": str(compression),
             "shape": [int(count), int(image_size), int(width), 3],
-        }:
+        } if compression == COMPRESSION:
             if not image_size == width > 0 < count:
                 raise ManifestError(
                     f"{header}: expected at least one image, square", next=_REPACK_COMMAND
                 )
         case _:
             raise ManifestError(
-                f"{header}: expected RGB images of uint8, compressed by lz4", next=_REPACK_COMMAND
+                f"{header}: expected RGB images of uint8, packed by this version of Pixmill",
+                next=_REPACK_COMMAND,
             )
     path = images_path(folder, name)
     try:

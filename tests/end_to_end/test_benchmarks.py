@@ -19,6 +19,13 @@ KEYS = {
     "labelling": {"bundled_accuracy_vs_all", "bundled_actions_vs_random", "bundled_covers"},
     "labels": {"bundled_2", "bundled_5", "bundled_10"},
     "manifest": {"duplicates_exponent", "gate_exponent", "split_exponent", "memory_under_4_gb"},
+    "packing": {
+        "bytes_vs_lz4",
+        "bytes_vs_png",
+        "bytes_vs_webp",
+        "time_vs_source_size",
+        "features_56_vs_raw",
+    },
     "presets": {"dinov2_small"},
     "salts": {f"{n}_{kind}" for n in (5, 20, 100) for kind in ("independent", "correlated")},
     "scale": {

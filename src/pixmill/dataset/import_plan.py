@@ -123,11 +123,11 @@ class _Planner:
         self._contents = _read_contents(
             [item.file for item in items], present, reads_all=bool(self._excluded)
         )
-        self._files = self._index_files(present)
         # All that the import says of a content.
         self._said: dict[str, list[Facts]] = defaultdict(list)
         for item in items:
             self._said[self._contents[item.file]].append(item.facts)
+        self._files = self._index_files(present)
 
     def add(self, item: Item) -> None:
         """Decide on an image."""
@@ -174,18 +174,19 @@ class _Planner:
         return {self._key_of(facts) for facts in self._said[content] if facts.label}
 
     def _index_files(self, present: Mapping[str, str]) -> dict[str, dict[str, str]]:
-        """Return the names of files in ``data/`` by content and label."""
+        """Return the names of files in ``data/`` that the import has too, by content and label."""
         found: dict[str, dict[str, str]] = defaultdict(dict)
         for file, name in present.items():
-            if file in self._contents:
-                row = self._rows.get(name, Facts())
-                is_pile = name.startswith(f"{self._unlabelled}/")
-                came = self._unlabelled if is_pile else name.split("/")[0]
-                label = self._key_of(replace(row, label=row.label or came))
-                content = self._contents[file]
-                found[content][label] = name
-                for given in self._labels_given_to(content):
-                    found[content][given] = name
+            content = self._contents.get(file, "")
+            if content not in self._said:
+                continue
+            row = self._rows.get(name, Facts())
+            is_pile = name.startswith(f"{self._unlabelled}/")
+            came = self._unlabelled if is_pile else name.split("/")[0]
+            label = self._key_of(replace(row, label=row.label or came))
+            found[content][label] = name
+            for given in self._labels_given_to(content):
+                found[content][given] = name
         return found
 
     def _labels_given_to(self, content: str) -> tuple[str, ...]:

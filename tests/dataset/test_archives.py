@@ -161,3 +161,39 @@ def test_encrypted_archives_are_named(tmp_path: Path) -> None:
     archive.write_bytes(content)
     with pytest.raises(DataError, match="encrypted"):
         unpack(archive, tmp_path / "out")
+
+
+class _Named(zipfile.ZipInfo):
+    """An entry whose name has other bytes than those of UTF-8, without a flag."""
+
+    encoding = "cp437"
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+        return self.filename.encode(self.encoding), 0
+
+
+@pytest.mark.parametrize(
+    ("encoding", "classes", "wanted"),
+    [
+        ("cp932", ("りんご", "みかん"), "cp932"),
+        ("cp932", ("リンゴ", "ミカン", "アイス"), "cp932"),
+        ("cp932", ("犬", "猫", "Tシャツ"), "cp932"),
+        ("cp437", ("Äpfel", "Öl", "Größe", "Mädchen"), "cp437"),
+        ("cp437", ("élève", "forêt", "naïf", "café crème"), "cp437"),
+        ("cp437", ("niño", "Ñandú", "Åkerbær", "Süß"), "cp437"),
+        ("gbk", ("苹果", "橘子"), "cp437"),
+    ],
+)
+def test_names_of_old_windows(
+    encoding: str, classes: tuple[str, ...], wanted: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        for name in classes:
+            info = _Named(f"photos/{name}/001.jpg")
+            info.encoding = encoding
+            packed.writestr(info, b"image")
+    remarks = unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert len(remarks) == (wanted == "cp932")
+    assert set(contents(tmp_path / "out")) == {
+        f"photos/{name}/001.jpg".encode(encoding).decode(wanted) for name in classes
+    }

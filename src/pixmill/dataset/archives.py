@@ -7,6 +7,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -34,6 +35,16 @@ _COMMAND = re.compile(r"`|\$\(")
 
 _DRIVE = re.compile(r"^[A-Za-z]:/*")
 """Beginning of an absolute path on Windows."""
+
+_JAPANESE = "cp932"
+"""Encoding of Windows in Japan."""
+
+_WORD = re.compile(r"(?:[^\W\d_]|[^\x00-\x7f])+")
+
+_NO_JAPANESE = re.compile(r"[\x80-\xa0\u0370-\u04ff\u2500-\u257f\ue000-\uf8ff\uff61-\uff9f]")
+"""Characters in names that are wrongly read as Japanese: of other scripts, lines, and katakana of
+half the width, which stand for bytes of Chinese.
+"""
 
 _Members = Iterator[tuple[str, Callable[[], IO[bytes]] | None]]
 """Names of entries but folders, with a function that opens them; ``None`` for links and devices."""
@@ -79,7 +90,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         folder: Target, emptied first.
 
     Returns:
-        Remarks on entries left out.
+        Remarks on entries left out, and on the encoding of names.
 
     Raises:
         DataError: The archive is broken, encrypted, leads out of the folder, or unpacks to too
@@ -87,12 +98,19 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     """
     room = Room(archive, fresh_folder(folder))
     skipped = list[str]()
+    remarks = list[str]()
     try:
         with (
             archive.open("rb") as raw,
             Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress,
         ):
-            for name, opened in (_zip if zipfile.is_zipfile(raw) else _tar)(raw, room):
+            members = _tar(raw, room)
+            if zipfile.is_zipfile(raw):
+                encoding = _encoding_of(raw)
+                members = _zip(raw, room, encoding)
+                if encoding == _JAPANESE:
+                    remarks.append(f"names in the archive are read as Japanese ({encoding})")
+            for name, opened in members:
                 if opened is None or _COMMAND.search(name):
                     skipped.append(name)
                     continue
@@ -114,14 +132,13 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         "link, device or name with a command was",
         "links, devices or names with commands were",
     )
-    return [f"{what} left out of the archive: {first_of(skipped, 5)}"] if skipped else []
+    if skipped:
+        remarks.append(f"{what} left out of the archive: {first_of(skipped, 5)}")
+    return remarks
 
 
-def _zip(raw: IO[bytes], room: Room) -> _Members:
-    try:
-        archive = zipfile.ZipFile(raw, metadata_encoding="utf-8")
-    except UnicodeDecodeError:
-        archive = zipfile.ZipFile(raw)  # CP437 by the standard, yet many programs write UTF-8.
+def _zip(raw: IO[bytes], room: Room, encoding: str) -> _Members:
+    archive = zipfile.ZipFile(raw, metadata_encoding=encoding)
     if _DOCUMENT & {*archive.namelist()}:
         problem = f"{raw.name} is a document of an office program, not an archive of images"
         raise DataError(
@@ -132,6 +149,32 @@ def _zip(raw: IO[bytes], room: Room) -> _Members:
         if not info.is_dir():
             is_file = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
             yield info.filename, partial(archive.open, info) if is_file else None
+
+
+def _encoding_of(raw: IO[bytes]) -> str:
+    """Return the encoding of names in a ZIP: CP437 by the standard, yet many programs write UTF-8.
+
+    Windows writes that of its language, of which Japanese is recognised: read as CP437, most of
+    its words have mostly letters with accents, or capitals after small letters.
+    """
+    names: dict[str, list[str]] = {}
+    for encoding in ("utf-8", _JAPANESE, "cp437"):
+        with suppress(UnicodeDecodeError):
+            names[encoding] = zipfile.ZipFile(raw, metadata_encoding=encoding).namelist()
+    if "utf-8" in names:
+        return "utf-8"
+    words = [word for name in names["cp437"] for word in _WORD.findall(name) if not word.isascii()]
+    is_japanese = 2 * sum(map(_is_strange, words)) > len(words)
+    if not is_japanese or _NO_JAPANESE.search("".join(names.get(_JAPANESE, "\x80"))):
+        return "cp437"
+    return _JAPANESE
+
+
+def _is_strange(word: str) -> bool:
+    """Return whether a word of CP437 is no word of a European language."""
+    accents = sum(not sign.isascii() for sign in word)
+    is_mixed = not (word.islower() or word.isupper() or word.istitle())
+    return 2 * accents + is_mixed > len(word)
 
 
 def _tar(raw: IO[bytes], room: Room) -> _Members:

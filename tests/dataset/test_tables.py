@@ -370,3 +370,57 @@ def test_pages_and_columns_that_are_not_used(page: str, top: Path, scratch: Path
         (row[page], "CC0") for row in rows
     }
     assert found.remarks == ("not used: Weight",)
+
+
+def test_label_files_of_tools(top: Path, scratch: Path) -> None:
+    images = [{"id": n, "file_name": f"images/{n}.png"} for n in range(12)]
+    annotations = [{"image_id": n, "category_id": n % 3} for n in range(12)]
+    categories = [{"id": number, "name": breed} for number, breed in enumerate(BREEDS)]
+    coco = {"images": images, "annotations": annotations, "categories": categories}
+    (top / "coco.json").write_bytes(json.dumps(coco).encode("utf-8-sig"))
+    assert labels(found := find_table(top, scratch=scratch)) == WANTED
+    assert found is not None
+    assert found.remarks == ()
+    tags = "".join(
+        f'<image name="D:\\dogs\\{n}.png" subset="{("Train", "Test")[n % 2]}"><tag label="{breed}"/></image>'
+        for n, breed in zip(range(12), BREEDS * 4, strict=True)
+    )
+    (top / "coco.json").rename(top / "submission.json")
+    (top / "annotations.xml").write_text(f"<annotations>{tags}<image name='no.png'/></annotations>")
+    assert labels(found := find_table(top, scratch=scratch)) == WANTED
+    assert found is not None
+    assert {item.facts.split for item in found.items} == {"train", "test"}
+    assert len(found.remarks) == 2  # no.png is absent, and nothing reads the JSON file.
+
+
+def test_numbers_that_lost_their_zeros(tmp_path: Path, scratch: Path) -> None:
+    put(
+        tmp_path / "top",
+        *(f"images/{n:05}.png" for n in range(12)),
+        "images/007.png",
+        "sub/000.png",
+    )
+    (tmp_path / "top/labels.csv").write_text(as_csv(ROWS))
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert labels(found) == {
+        f"{n:05}.png": BREEDS[n % 3] for n in range(12) if n not in (0, 7)
+    }  # 0 and 7 may be two files each.
+    assert found is not None
+    assert [("leading zeros" in line, "(0, 7)" in line) for line in found.remarks] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+@pytest.mark.parametrize("votes", [False, True])
+def test_majority_of_votes(votes: bool, top: Path, scratch: Path) -> None:
+    rows = [row for row in ROWS for _ in range(2)]
+    rows += [{"id": "0", "breed": "corgi"}, {"id": "1", "breed": ""}]
+    rows += [{"id": "2", "breed": "pug"}, {"id": "2", "breed": "corgi"}]
+    (top / "labels.csv").write_text(as_csv(rows))
+    found = find_table(top, scratch=scratch, votes=votes)
+    lost = ["2.png"] if votes else ["0.png", "2.png"]
+    assert labels(found) == {name: label for name, label in WANTED.items() if name not in lost}
+    assert found is not None
+    assert ("--votes majority" in found.options) == (not votes)
+    assert [line for line in found.remarks if f"{len(lost)} (images/{lost[0]}" in line]

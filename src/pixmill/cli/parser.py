@@ -156,6 +156,8 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pattern", metavar="REGEX", help=pattern)
     unlisted = "with several labels an image: what a label is that its list does not have"
     parser.add_argument("--unlisted", choices=("no", "unknown"), help=unlisted)
+    votes = "if rows of a table, or people, give an image different labels: that of more than half"
+    parser.add_argument("--votes", choices=("majority",), help=votes)
     parser.add_argument(
         "--ignore-splits", action="store_true", help="draw train, val and test from all images"
     )
@@ -175,6 +177,7 @@ def reading_options(arguments: argparse.Namespace) -> "Options":
         arguments.ignore_splits,
         unlisted=arguments.unlisted,
         ask=_ask_unlisted if sys.stdin.isatty() else None,
+        votes=arguments.votes is not None,
     )
 
 

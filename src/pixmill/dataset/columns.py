@@ -158,7 +158,7 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
         cells = [*filter(None, table.columns[name])]
         sample = cells[:: -(-len(cells) // _SAMPLE)]
         least = len(sample) / 2
-        is_label = 2 * len({*sample}) <= len(sample) > 2
+        is_label = plain not in known and 2 * len({*sample}) <= len(sample) > 2
         if not is_label and (
             sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least
         ):

@@ -36,6 +36,7 @@ class Options:
         several: Whether an image may have several labels; ``None``: recognise it.
         unlisted: With several labels, what one is that a list does not have.
         ask: Asks for ``unlisted``; ``None``: nobody can answer.
+        votes: Whether the rows of an image are votes on its one label.
     """
 
     classes: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Options:
     several: bool | None = None
     unlisted: Unlisted | None = None
     ask: Callable[[str], Unlisted] | None = None
+    votes: bool = False
 
 
 def refuse_overlap(source: Path, folder: Path) -> None:
@@ -70,8 +72,13 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
 
     Raises:
         DataError: It is missing, cannot be read, or has no labelled images; or a class of the
-            options is missing.
+            options is missing; or images that may have several labels are put to the vote.
     """
+    if options.votes and options.several:
+        raise DataError(
+            "--votes gives an image one label, and here it may have several",
+            next="repeat without --votes",
+        )
     if source.is_file() and reason_of(source) == "archive":
         return _recognise_archive(source, scratch, options)
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
@@ -134,7 +141,8 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
                 source,
                 columns=options.columns,
                 scratch=scratch / "embedded",
-                several=options.several,
+                several=False if options.votes else options.several,
+                votes=options.votes,
             )
         except UnreadError as error:
             if options.columns or not source.is_dir():

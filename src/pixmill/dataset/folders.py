@@ -13,6 +13,7 @@ from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.dataset.detected import Detected, Item
+from pixmill.dataset.label_files.unread import may_label, name_unread
 from pixmill.dataset.layout import File, Layout, read_layout
 from pixmill.dataset.several import labels_of, parts_of, split_lists
 from pixmill.images.formats import OTHER_FORMATS
@@ -71,7 +72,7 @@ def find_in_folder(
     layout = read_layout(files, wanted | lists, pattern)
     if not layout.labels:
         if pattern or not wanted:
-            raise _propose(top, [file.name for file in layout.images])
+            raise _propose(top, [file.name for file in layout.images], remarks)
         return replace(find_all(top, None), options=("--pattern",))
     every = {*layout.labels.values()}
     chosen = wanted | lists or every
@@ -201,8 +202,12 @@ def _look(top: Path) -> tuple[list[File], list[str]]:
     reasons: list[str] = []
     others: dict[str, list[str]] = defaultdict(list)
     every = [(name, path) for name, path in files_below(top) if _JUNK.isdisjoint(name.split("/"))]
+    annotations: list[Path] = []
     for name, path in track(every, "Look at files", len(every), unit="file"):
         reason = reason_of(path)
+        if reason in ("unknown", "archive") and may_label(path):
+            annotations.append(path)
+            continue
         if reason in (None, "no_decoder", *_PROMISED):
             place = tuple(to_nfc(folder).strip() for folder in name.split("/")[:-1])
             files.append(File(place, name, path, reason in _PROMISED))
@@ -210,7 +215,8 @@ def _look(top: Path) -> tuple[list[File], list[str]]:
             others[_kind_of(path)].append(name)
         elif reason not in (None, "no_decoder"):
             reasons.append(reason)
-    remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
+    remarks = name_unread(annotations, top)
+    remarks += [f"{what}; {fix}" for _, what, fix in explain(reasons)]
     fixes = {
         "folders that are links or locked": f"cp -rL {shlex.quote(str(top))} COPY (follows "
         "links), and give COPY",
@@ -269,7 +275,7 @@ def _choose(
     return items, outside
 
 
-def _propose(top: Path, names: Sequence[str]) -> DataError:
+def _propose(top: Path, names: Sequence[str], remarks: Sequence[str]) -> DataError:
     """Return the refusal of a folder without class folders, with a pattern for names of files."""
     labels = [to_nfc(match[1]) for name in names if (match := re.search(_PATTERN, name))]
     advice = "give a pattern of the label: --pattern '([a-z]+)_'"
@@ -283,7 +289,7 @@ def _propose(top: Path, names: Sequence[str]) -> DataError:
         f"put the images into {top}/<class>/, or name the classes, folders or labels to "
         "give later: --classes A,B"
     )
-    return DataError(problem, next=f"{advice}, or {otherwise}")
+    return DataError("\n".join([problem, *remarks]), next=f"{advice}, or {otherwise}")
 
 
 def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list[str], bool]:

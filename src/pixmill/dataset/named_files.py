@@ -39,12 +39,15 @@ class NamedFiles:
         found: dict[str, list[str]] = defaultdict(list)
         for name in self.names:
             last = fold(posixpath.basename(name))
-            for key in {last, posixpath.splitext(last)[0]}:
+            stem = posixpath.splitext(last)[0]
+            for key in {last, stem, number_of(stem)}:
                 found[key].append(name)
         return found
 
     def find(self, cell: str, table: Path, *, is_loose: bool = True) -> str | None:
         """Return the file that a cell names; ``None`` if there is none, or if several fit.
+
+        A number may lack the leading zeros of the file.
 
         Args:
             cell: A path, with or without ending, that may begin at another root or have
@@ -61,14 +64,31 @@ class NamedFiles:
         base = table.parent.relative_to(self.top).as_posix()
         *folders, last = fold(posixpath.normpath(posixpath.join(base, text))).split("/")
         ranks: dict[str, tuple[int, ...]] = {}
-        for name in self._by_name.get(last, ()):
-            *inside, _ = fold(name).split("/")
+        names = self._by_name.get(last) or self._by_name.get(number_of(last)) or ()
+        for name in names:
+            *inside, file = fold(name).split("/")
             shared = len(posixpath.commonprefix([folders[::-1], inside[::-1]]))
             if is_loose or shared == min(len(folders), len(inside)):
                 is_of_table = role_of(table.stem) in {*map(role_of, inside)} - {""}
-                ranks[name] = (shared, shared - len(inside), not in_masks(inside), is_of_table)
+                is_exact = last in (file, posixpath.splitext(file)[0])
+                ranks[name] = (
+                    is_exact,
+                    shared,
+                    shared - len(inside),
+                    not in_masks(inside),
+                    is_of_table,
+                )
         best = [name for name, rank in ranks.items() if rank == max(ranks.values())]
         return best[0] if len(best) == 1 else None
+
+
+def number_of(stem: str) -> str:
+    """Return a name without the zeros before its number, if it is one.
+
+    >>> number_of("00120"), number_of("0a")
+    ('120', '0a')
+    """
+    return stem.lstrip("0") or "0" if stem.isdecimal() else stem
 
 
 def folder_label(name: str) -> str | None:

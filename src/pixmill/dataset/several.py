@@ -105,7 +105,8 @@ def settle(
             raise DataError(
                 f"{found.recognised}: it says which labels an image has, not which it lacks",
                 next="repeat the command with --unlisted no (a label that is not listed is "
-                "absent), or with --unlisted unknown",
+                "absent), or with --unlisted unknown; or, if the rows of an image are votes on one "
+                "label, with --votes majority",
             )
         unlisted = ask(f"{found.recognised}: {first_of(labels)}\n{QUESTION}")
 

@@ -1,4 +1,4 @@
-"""Read tables as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports.
+"""Read tables as columns of text: CSV and its kin, JSON, Parquet, files of annotation tools.
 
 They may come from the web, and a few kilobytes of Parquet may stand for gigabytes, so a process
 with limits reads them.
@@ -15,16 +15,18 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
+from xml.parsers.expat import ExpatError
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import EXPORTED
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.dataset.archives import Room
+from pixmill.dataset.label_files import coco, cvat, datumaro, label_studio, via
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.formats import EXTENSIONS, sniff
 
-SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xml")
 """Endings of tables, in lower case."""
 
 SEPARATOR = "\n"
@@ -45,8 +47,19 @@ _SMALLER = (
     "unpack an archive"
 )
 
-_NO_TABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error)
+_NO_TABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    csv.Error,
+    ExpatError,
+)
 """Raised for files that are no tables."""
+
+_READERS = (label_studio.read, via.read, coco.read, datumaro.read)
 
 _Result = TypeVar("_Result")
 
@@ -157,11 +170,14 @@ def _check_size(path: Path, cells: int) -> None:
 
 
 def _read_text(path: Path) -> Table:
-    rows = _parse(_decode(path.read_bytes()), path.suffix.lower())
+    content = path.read_bytes()
+    suffix = path.suffix.lower()
+    rows = content if suffix == ".xml" else _parse(_decode(content), suffix)
+    for read in (cvat.read,) if suffix == ".xml" else _READERS:
+        if found := read(rows):
+            return replace(_read_rows(path, found.rows), sure=found.sure, kind=found.kind)
     if not isinstance(rows, list):
-        raise TypeError("no list of objects")
-    if rows and {"data", "annotations"} <= rows[0].keys():
-        return _read_label_studio(path, rows)
+        raise TypeError("none of the formats that are read")
     table = _read_rows(path, rows)
     if {*EXPORTED} <= table.columns.keys():  # There, formulas begin with an apostrophe.
         for name, cells in table.columns.items():
@@ -194,27 +210,6 @@ def _read_csv(text: str) -> list[dict[str, Any]]:
         lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval=""
     )
     return [row for row in reader if any(row.values())]
-
-
-def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a row for each annotation, whose choices are null if it was skipped."""
-    rows: list[dict[str, Any]] = []
-    answered: list[dict[str, Any]] = []
-    questions: set[str] = set()
-    for task in tasks:
-        for annotation in task["annotations"] or [{"was_cancelled": True}]:
-            row = {**task["data"]}
-            rows.append(row)
-            if annotation.get("was_cancelled"):
-                continue
-            choices = [each for each in annotation["result"] if each["type"] == "choices"]
-            row |= {each["from_name"]: each["value"] for each in choices}
-            questions.update(each["from_name"] for each in choices)
-            answered.append(row)
-    for row in answered:
-        row |= dict.fromkeys(questions - row.keys(), "")
-    sure = {"label": questions.pop()} if len(questions) == 1 else {}
-    return replace(_read_rows(path, rows), sure=sure, kind="an export of Label Studio")
 
 
 def _read_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Table:

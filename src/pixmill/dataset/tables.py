@@ -1,7 +1,7 @@
 """Find images by tables that list their files, their URLs or their bytes."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -19,8 +19,9 @@ from pixmill.dataset.archives import Room
 from pixmill.dataset.columns import ONE_HOT, ROLES, denies, guess_columns, is_url, to_option
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
+from pixmill.dataset.label_files.unread import name_unread
 from pixmill.dataset.layout import in_masks, role_of
-from pixmill.dataset.named_files import NamedFiles, folder_label
+from pixmill.dataset.named_files import NamedFiles, folder_label, number_of
 from pixmill.dataset.several import labels_of, named_labels, split_lists
 from pixmill.dataset.table_files import (
     SEPARATOR,
@@ -35,8 +36,13 @@ from pixmill.dataset.table_files import (
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 
-_WAY_OUT = "pixmill new NAME --from X --task labels"
-"""Takes several labels an image."""
+VOTES = "--votes majority"
+"""Option by which the rows of an image decide on one label."""
+
+_WAY_OUT = (
+    "all of them: pixmill new NAME --from X --task labels; that of most rows: --votes majority"
+)
+"""Takes several labels an image, or one."""
 
 _USUAL = 0.25
 """Share of the images with several labels above which these are no mistakes."""
@@ -57,6 +63,7 @@ def find_table(
     columns: Roles | None = None,
     scratch: Path,
     several: bool | None = None,
+    votes: bool = False,
 ) -> Detected | None:
     """Find the images that tables list.
 
@@ -74,6 +81,8 @@ def find_table(
         several: Whether an image may have several labels, so that facts join them, see
             :mod:`pixmill.dataset.several`. Default: if a cell lists several, or columns of labels
             do, or the rows of many images.
+        votes: Whether different labels in the rows of an image are votes: the image has the label
+            of more than half of the rows.
 
     Returns:
         The images, or ``None`` if ``source`` is a folder without a table that labels images.
@@ -94,12 +103,16 @@ def find_table(
     present = {name for table in tables for name in (*table.columns, *table.sure.values())}
     _check_columns(chosen.values(), present, tables)
     files = NamedFiles(source if is_folder else source.parent)
-    reading = _Reading(files, fresh_folder(scratch), several)
+    reading = _Reading(files, fresh_folder(scratch), several, has_votes=votes)
     problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
     if is_folder or reading.has_metadata:
         reading.add_unnamed()
     if found := reading.result():
-        return replace(found, remarks=(*found.remarks, *(problem.remark for problem in problems)))
+        used = {table.path for table, _ in reading.tables}
+        others = [path for _, path in files_below(files.top) if path not in used]
+        more = name_unread(others if is_folder else [], files.top)
+        more += [problem.remark for problem in problems]
+        return replace(found, remarks=(*found.remarks, *more))
     if problems:
         raise problems[0]
     if not is_folder:
@@ -151,10 +164,16 @@ class _Reading:
         files: Files that tables name.
         scratch: Empty folder for images from Parquet.
         several: Whether an image may have several labels; ``None``: the tables say it.
+        has_votes: Whether different labels of an image are votes on one.
     """
 
-    def __init__(self, files: NamedFiles, scratch: Path, several: bool | None) -> None:
+    def __init__(
+        self, files: NamedFiles, scratch: Path, several: bool | None, *, has_votes: bool
+    ) -> None:
         self._several = several
+        self._has_votes = has_votes
+        self._votes: dict[str, Counter[str]] = {}  # of images with several rows
+        self._padded: list[str] = []  # cells and files
         self.tables: list[tuple[Table, Roles]] = []
         self._files = files
         self._scratch = scratch
@@ -217,6 +236,8 @@ class _Reading:
         if before is None:
             self._rows[key] = facts
             return
+        votes = self._votes.setdefault(key, Counter(filter(None, [before.label])))
+        votes.update(filter(None, [facts.label]))
         first, second = sorted((before.split, facts.split), key=PRECEDENCE.index)
         if second not in (None, first):
             self._lost["rows in a second split, of images that stay out of training"].append(key)
@@ -238,6 +259,9 @@ class _Reading:
             keys = [cell if is_url(cell) else find(cell) for cell in tracked]
             if 2 * keys.count(None) < len(keys):
                 break
+        for cell, key in zip(cells, keys, strict=True):
+            if key and cell.isdecimal() and cell != (stem := Path(key).stem):
+                self._padded += [f"{cell} is {key}"] * (number_of(cell) == number_of(stem))
         return [*zip(cells, keys, strict=True)]
 
     def _add_images(self, table: Table, column: str, facts_of: Callable[[int], Facts]) -> None:
@@ -271,6 +295,7 @@ class _Reading:
 
     def result(self) -> Detected | None:
         """Return what was found; ``None`` if no image has a label."""
+        remarks = self._describe_padded() + (self._count_votes() if self._has_votes else [])
         found = [
             *self._items,
             *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items()),
@@ -280,14 +305,38 @@ class _Reading:
             return None
         several = self._has_several(labelled)
         found = found if several else [*map(_with_one, found)]
-        splits, remarks = self._settle({facts.split for facts in labelled if facts.split})
+        splits, more = self._settle({facts.split for facts in labelled if facts.split})
+        remarks += more
         items, urls, more = self._sort_out(
             [item.with_split(splits) for item in found], several=several
         )
         remarks += [*more, *self._describe_lost(), *self._describe_unused()]
-        options = (to_option(self._main[1]),)
+        options = (to_option(self._main[1]), *([VOTES] if self._is_contested else []))
         what = self._describe(several=several)
         return Detected(items, what, urls, tuple(remarks), options, several, self._first)
+
+    def _count_votes(self) -> list[str]:
+        """Give each image the label of more than half of its rows; return a remark."""
+        decided = 0
+        for key, votes in self._votes.items():
+            ((label, number),) = votes.most_common(1) or [("", 0)]
+            if 2 * number > votes.total():
+                self._rows[key] = replace(self._rows[key], label=label)
+                decided += len(votes) > 1
+            elif votes:
+                self._lost["images without a majority of votes"].append(key)
+                del self._rows[key]
+        return [f"decided by a majority of votes: {count(decided, 'image')}"]
+
+    @property
+    def _is_contested(self) -> bool:
+        """Whether an image has different labels, one of them in several rows."""
+        different = [votes for votes in self._votes.values() if len(votes) > 1]
+        return not self._has_votes and any(max(votes.values()) > 1 for votes in different)
+
+    def _describe_padded(self) -> list[str]:
+        names = first_of(self._padded, 2)
+        return [f"numbers without the leading zeros of files: {names}"] if names else []
 
     def _has_several(self, labelled: Sequence[Facts]) -> bool:
         """Return whether an image may have several labels; by default, if many have.
@@ -300,7 +349,7 @@ class _Reading:
         if not several and share > _MAX_LOST:
             raise DataError(
                 f"{share:.0%} of the images have several labels",
-                next=f"choose another column: --columns image=…,label=…, or take all: {_WAY_OUT}",
+                next=f"choose another column: --columns image=…,label=…; {_WAY_OUT}",
             )
         table, _ = self._main
         for name in _VALUES if several else ():

@@ -1,0 +1,30 @@
+"""COCO JSON, of detection, camera traps or iNaturalist: the categories of an image's annotations."""
+
+from collections import defaultdict
+from typing import Any
+
+from pixmill.dataset.label_files.rows import LabelRows
+
+_UNUSED = {"id", "width", "height", "license"}
+"""Fields of images that say nothing about them, or only by a number."""
+
+
+def read(content: Any) -> LabelRows | None:
+    """Return the rows of a COCO file; ``None`` if it is none. Numbers may be texts."""
+    match content:
+        case {"images": [{}, *_] as images, "annotations": list() as annotations}:
+            names = {str(each["id"]): each["name"] for each in content.get("categories", ())}
+        case _:
+            return None
+    labels: dict[str, dict[str, None]] = defaultdict(dict)
+    for each in annotations:
+        category = str(each.get("category_id", ""))
+        labels[str(each["image_id"])][names.get(category, category)] = None
+    rows = []
+    for image in images:
+        facts = {name: value for name, value in image.items() if name not in _UNUSED}
+        every = labels.get(str(image["id"])) or [None]
+        rows += [facts | {"category": label or None} for label in every]
+    has_boxes = any(each.get("bbox") for each in annotations)
+    kind = "COCO, whose boxes label their images" if has_boxes else "COCO"
+    return LabelRows(kind, rows, {"image": "file_name", "label": "category"})

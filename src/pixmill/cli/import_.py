@@ -1,10 +1,10 @@
 """Take more images into the project, as other tools left them.
 
-Reads folders, archives (.zip, .tar.gz), and tables of files or URLs (CSV, JSON Lines,
-Parquet, Label Studio). Images are copied into data/, their labels, splits, groups and
-origins into data/metadata.csv. An image that data/ has already is skipped; if it has no
-label there, the given one becomes a row of decisions.csv. A zip of corrections, from a
-model in one HTML file, goes into inbox/, for `pixmill review`.
+Reads folders, archives (.zip, .tar.gz), tables of files or URLs (CSV, JSON Lines, Parquet),
+and label files of Label Studio, COCO, CVAT, VIA and Datumaro. Images are copied into data/,
+their labels, splits, groups and origins into data/metadata.csv. An image that data/ has
+already is skipped; if it has no label there, the given one becomes a row of decisions.csv.
+A zip of corrections, from a model in one HTML file, goes into inbox/, for `pixmill review`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ EXAMPLES = (
     ("pixmill import ~/photos.zip", "copy its images into data/"),
     ("pixmill import ~/photos --label cat", "all images of a folder are of one class"),
     ("pixmill import labels.csv --columns image=id,label=breed", "images that a table lists"),
+    ("pixmill import project-1.json --votes majority", "images that several people labelled"),
 )
 
 

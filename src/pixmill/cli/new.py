@@ -39,8 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "only these"
     )
     source = (
-        "copy labelled images: a folder, an archive (.zip, .tar.gz), or a table (CSV, JSON "
-        "Lines, Parquet)"
+        "copy labelled images: a folder, an archive (.zip, .tar.gz), a table (CSV, JSON "
+        "Lines, Parquet), or a label file (COCO, CVAT, VIA, Datumaro, Label Studio)"
     )
     origin = (
         "origin for teammates and CI; default: that of the running pixmill, as a wheel in "

@@ -23,8 +23,8 @@ from pixmill.images.read_errors import explain, reason_of
 MAX_NAMED = 5
 """Files or classes listed in a message."""
 
-_JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}
-"""Folders of copies and thumbnails that systems leave behind."""
+_JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "README.md"}
+"""Folders and files that systems leave behind, and what describes a data set."""
 
 _PROMISED = {"lfs", "annex", "svg", *OTHER_FORMATS}
 """Reasons of images in other places or formats; a class of such files is refused, not left out."""

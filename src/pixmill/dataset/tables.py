@@ -295,7 +295,10 @@ class _Reading:
 
     def result(self) -> Detected | None:
         """Return what was found; ``None`` if no image has a label."""
-        remarks = self._describe_padded() + (self._count_votes() if self._has_votes else [])
+        remarks = self._count_votes() if self._has_votes else []
+        if self._padded:
+            names = first_of(self._padded, 2)
+            remarks.append(f"numbers without the leading zeros of files: {names}")
         found = [
             *self._items,
             *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items()),
@@ -330,13 +333,8 @@ class _Reading:
 
     @property
     def _is_contested(self) -> bool:
-        """Whether an image has different labels, one of them in several rows."""
-        different = [votes for votes in self._votes.values() if len(votes) > 1]
-        return not self._has_votes and any(max(votes.values()) > 1 for votes in different)
-
-    def _describe_padded(self) -> list[str]:
-        names = first_of(self._padded, 2)
-        return [f"numbers without the leading zeros of files: {names}"] if names else []
+        """Whether the rows of an image have different labels, on which nobody votes."""
+        return not self._has_votes and any(len(votes) > 1 for votes in self._votes.values())
 
     def _has_several(self, labelled: Sequence[Facts]) -> bool:
         """Return whether an image may have several labels; by default, if many have.

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ from typing import Any, Self
 import filelock
 
 from pixmill.core.errors import ScrapeError, StorageError
-from pixmill.core.files.writing import file_digest, remove_temporary, replacing, write_bytes
+from pixmill.core.files.writing import file_digest, link_or_copy, remove_temporary, write_bytes
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import announce
 from pixmill.fetch import Refused, Validators
@@ -92,11 +91,7 @@ class ImageStore:
         if not self.holds(image):
             source = other.path(image)
             try:
-                with replacing(self.path(image)) as temporary:
-                    try:
-                        os.link(source, temporary)
-                    except OSError:
-                        shutil.copyfile(source, temporary)
+                link_or_copy(source, self.path(image))
             except FileNotFoundError:
                 raise ScrapeError(
                     f"{source} was removed during the scrape", next="dvc repro scrape"

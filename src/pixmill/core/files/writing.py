@@ -224,6 +224,21 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make a hard link atomically, or a copy where the file system refuses one.
+
+    Args:
+        source: The file.
+        target: The link or copy; an existing file is replaced.
+    """
+    with replacing(target) as temporary:
+        # Another disk, file systems without links, and on Linux files of other users refuse it.
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file atomically and flush it to disk, so that it survives a power failure."""
     with replacing(path) as temporary, temporary.open("wb") as file:

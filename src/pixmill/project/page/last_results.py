@@ -4,12 +4,10 @@ DVC deletes a stage's outputs before it runs. Until the new ones are there, and 
 failed or was killed, the page reads the kept ones.
 """
 
-import contextlib
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
+from pixmill.core.files.writing import link_or_copy
 from pixmill.core.repository.stage_inputs import evaluates_trained, workspace_stages
 from pixmill.serve.predict.model import TRAINED
 
@@ -54,7 +52,8 @@ def keep_results(root: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="last-", dir=kept.parent) as folder:
         new = Path(folder, "new")
         for path in (*(root / name for name in _EVALUATION), *trained):
-            _keep(path, new / path.relative_to(root))
+            # DVC replaces files rather than changes them.
+            link_or_copy(path, new / path.relative_to(root))
         if kept.exists():
             kept.rename(Path(folder, "old"))
         new.rename(kept)
@@ -62,12 +61,3 @@ def keep_results(root: Path) -> None:
 
 def _is_evaluated(place: Path) -> bool:
     return all((place / name).is_file() for name in _EVALUATION)
-
-
-def _keep(source: Path, target: Path) -> None:
-    """Link a file, which DVC replaces rather than changes, or copy it to another disk."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(OSError):
-        os.link(source, target)
-        return
-    shutil.copyfile(source, target)

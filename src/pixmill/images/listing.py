@@ -6,8 +6,9 @@ from pathlib import Path
 
 
 def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
-    """Yield every file in a folder and its subfolders, except hidden ones, sorted by path.
+    """Yield the files in a folder and its subfolders, sorted by path, without hidden ones.
 
+    XMP sidecars, which photo managers write beside images, are left out as well.
     Symlinks, even to folders, are yielded and not followed. Unreadable subfolders are yielded as
     well, so opening them reports the error. Only the names in the current folder and its parents
     are in memory.
@@ -24,7 +25,7 @@ def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
         names = [
             f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
             for entry in entries
-            if not entry.name.startswith(".")
+            if not (entry.name.startswith(".") or entry.name.lower().endswith(".xmp"))
         ]
     names.sort(key=path_text)
     for name in names:

@@ -1,17 +1,18 @@
 """Predict the class of images: files, folders or URLs.
 
 Prints a table for a few images, else a summary; the options write all
-predictions to files. A file that is not an image becomes a row with the reason.
+predictions to files, sort the images or write sidecars. A file that is not an image becomes a row with the reason.
 Exits 1 if no file has a prediction, or one that you name by itself has none.
 """
 
 import argparse
-import contextlib
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from pixmill.cli.parser import add_log_options, open_log
 from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
+from pixmill.core.words import printable
 from pixmill.project.api import find_project
 
 EXTRAS = ("serve", "registry")
@@ -20,6 +21,8 @@ EXAMPLES = (
     ("pixmill predict photo.jpg", "predict the class of an image"),
     ("pixmill predict photos/ --csv answers.csv", "write a table for spreadsheets"),
     ("pixmill predict photos/ --html gallery.html", "write a gallery page"),
+    ("pixmill predict photos/ --sort sorted", "link the images into a folder for each class"),
+    ("pixmill predict photos/ --xmp", "write keywords for photo managers"),
     ("pixmill predict photo.jpg --model models:/garments@champion", ""),
 )
 
@@ -47,11 +50,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", metavar="FILE", type=Path, action="append", default=[], help=text
         )
+    text = "link the images into a folder for each class, and unsure, unlike and unreadable"
+    parser.add_argument("--sort", metavar="DIR", type=Path, help=text)
+    text = "write keywords beside each image, or each sorted one, to photo.jpg.xmp"
+    parser.add_argument("--xmp", action="store_true", help=text)
     add_log_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print or write the predictions."""
+    from pixmill.serve.predict.delivery import Delivery
     from pixmill.serve.predict.inputs import find_images
     from pixmill.serve.predict.model import find_model
     from pixmill.serve.predict.predicting import (
@@ -67,7 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
     check_outputs(outputs)
     if arguments.parquet:
         import pyarrow  # noqa: F401 (needed at the end; fail before the work)
-    images = find_images(arguments.inputs, (output.path for output in outputs))
+    excluded = [output.path for output in outputs]
+    images = find_images(arguments.inputs, [*excluded, *filter(None, [arguments.sort])])
     root = find_project(Path.cwd())
     model = find_model(arguments.model, root)
     summary = Summary(model.head)
@@ -75,18 +84,18 @@ def run(arguments: argparse.Namespace) -> None:
     if keeps_rows(root):
         said += ", and the rows until now are kept: the same command goes on"
     log = open_log(arguments, root)
-    with interruptible(said), log or contextlib.nullcontext():
-        for row in predict_to_files(model, images, outputs, root=root, log=log):
-            summary.add(row)
-    if outputs:
-        print(
-            "\n".join(
-                [
-                    *summary.lines(model),
-                    f"Written: {', '.join(str(output.path) for output in outputs)}",
-                ]
-            )
+    delivery = Delivery(images, model, arguments.sort, sidecars=arguments.xmp)
+    with closing(delivery), interruptible(said), log or nullcontext():
+        rows = predict_to_files(
+            model, images, outputs, root=root, deliver=delivery.deliver, log=log
         )
+        for row in rows:
+            summary.add(row)
+    written = delivery.lines()
+    if outputs:
+        written.append(f"Written: {', '.join(str(output.path) for output in outputs)}")
+    if written:
+        print("\n".join([*summary.lines(model), *map(printable, written)]))
     elif 0 < summary.n <= MAX_TABLE_ROWS:
         print("\n".join(table(summary.rows, model)))
     else:

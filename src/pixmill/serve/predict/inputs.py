@@ -27,6 +27,17 @@ class Input:
     name: str
     source: Path | Located | bytes | str
 
+    @property
+    def path(self) -> Path:
+        """Path of a file; of a URL, one that does not exist."""
+        return self.source.path if isinstance(self.source, Located) else Path(str(self.source))
+
+    @property
+    def inner(self) -> Path:
+        """Path in the folder that was named, or the name of a file that was named."""
+        folder = self.source.folder if isinstance(self.source, Located) else self.path.parent
+        return self.path.relative_to(folder)
+
 
 @dataclass(frozen=True)
 class InputStream:
@@ -34,7 +45,7 @@ class InputStream:
 
     Args:
         words: Paths, patterns and URLs.
-        excluded: Resolved paths of files to leave out.
+        excluded: Resolved paths of files and folders to leave out.
     """
 
     words: Sequence[str]
@@ -64,18 +75,22 @@ class InputStream:
                     yield _file(prefix + name, Located(file, path))
 
     def _is_excluded(self, path: Path) -> bool:
-        return bool(self.excluded) and os.path.realpath(path) in self.excluded
+        if not self.excluded:
+            return False
+        place = os.path.realpath(path)
+        return any(place == each or place.startswith(each + os.sep) for each in self.excluded)
 
 
 def find_images(words: Sequence[str], excluded: Iterable[Path] = ()) -> InputStream:
     """Return the images of paths, patterns and URLs.
 
-    A folder yields all files in it and its subfolders, except hidden ones. A pattern such as
-    ``photos/*.jpg`` or ``photos/**/*.png`` is expanded here if the shell has not done so.
+    A folder yields all files in it and its subfolders, except hidden ones and XMP sidecars. A
+    pattern such as ``photos/*.jpg`` or ``photos/**/*.png`` is expanded here if the shell has not
+    done so.
 
     Args:
         words: Paths, patterns and URLs.
-        excluded: Files to leave out, such as outputs within an input folder.
+        excluded: Files and folders to leave out, such as outputs within an input folder.
 
     Raises:
         DataError: A file does not exist, a folder has no files, or no file matches a pattern.

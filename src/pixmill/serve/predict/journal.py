@@ -11,7 +11,7 @@ from typing import Any
 from pixmill.core.files.writing import keep_newest
 
 _MAX_BYTES = 256 << 20
-"""Maximum size of a folder of journals; the oldest go first, the one in use stays."""
+"""Maximum size of a folder of journals; the oldest go first, the newest stays."""
 
 Mark = tuple[int, ...]
 """What changes with an image's content, such as its size and time of change."""
@@ -43,8 +43,6 @@ class Journal:
                 mark, row = json.loads(line)
                 self._places[row["path"]] = (tuple(mark), place)
             place += len(line)
-        self._path.touch()  # the newest one
-        keep_newest(folder.glob("*.jsonl"), _MAX_BYTES)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -94,3 +92,4 @@ class Journal:
         """Close the file; the rows stay."""
         self._writer.close()
         self._reader.close()
+        keep_newest(self._path.parent.glob("*.jsonl"), _MAX_BYTES)

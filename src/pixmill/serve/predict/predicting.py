@@ -175,6 +175,7 @@ def predict_to_files(
     outputs: Iterable[Output],
     *,
     root: Path | None = None,
+    deliver: Callable[[Iterator[tuple[Input, Row]]], None] | None = None,
     **options: Any,
 ) -> Iterator[Row]:
     """Predict images and write the outputs.
@@ -187,6 +188,7 @@ def predict_to_files(
         images: The images.
         outputs: Files to write.
         root: Project folder; ``None`` outside of a project.
+        deliver: Receives all images with their rows once the outputs are written; default: none.
         options: Further arguments of :func:`predict`.
 
     Yields:
@@ -200,8 +202,11 @@ def predict_to_files(
         with closing(Journal(folder, key)) as journal:
             _fill(journal, model, images, options)
 
+            def pairs() -> Iterator[tuple[Input, Row]]:
+                return ((each, journal.get(each.name)) for each in images if journal.has(each.name))
+
             def rows() -> Iterator[Row]:
-                return (journal.get(each.name) for each in images if journal.has(each.name))
+                return (row for _, row in pairs())
 
             for output in outputs:
                 if output.format == "html":
@@ -209,6 +214,8 @@ def predict_to_files(
                 else:
                     flags = model.head.flags(model.labels)
                     _WRITERS[output.format](output.path, rows, model.labels, flags=flags)
+            if deliver is not None:
+                deliver(pairs())
             yield from rows()
             journal.discard()
 

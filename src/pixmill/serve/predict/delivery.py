@@ -1,0 +1,163 @@
+"""Sort predicted images into a folder for each class, and write sidecars."""
+
+import filecmp
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.writing import link_or_copy, remove_temporary
+from pixmill.core.names import to_slug
+from pixmill.core.process.progress import track
+from pixmill.core.words import count, first_of
+from pixmill.heads import Head
+from pixmill.images.listing import path_text
+from pixmill.serve.predict.inputs import Input, InputStream
+from pixmill.serve.predict.journal import Journal
+from pixmill.serve.predict.model import Model
+from pixmill.serve.predict.predicting import Row
+from pixmill.serve.predict.sidecars import SUFFIX, write_sidecar
+
+_OTHERS = ("unsure", "unlike", "unreadable")
+"""Folders beside those of the classes."""
+
+_JOURNAL = ".pixmill-sorted"
+
+_REFUSALS = (FileExistsError, FileNotFoundError, IsADirectoryError, PermissionError)
+"""Errors of one image: its name is taken, it is gone, or it is not a readable file."""
+
+
+class Delivery:
+    """Sort images by predicted class, and write sidecars beside the sorted ones, else the originals.
+
+    An image keeps its path in the folder that was named. Sorted images are hard links, or copies
+    where the file system refuses a link. None of them is ever replaced, moved or deleted, and none
+    is sorted again, even if it was moved or deleted since: the journal in the folder knows the path
+    and content of each, and the model that predicted it.
+
+    Args:
+        images: The images.
+        model: The model that predicts.
+        folder: Folder to sort them into; ``None``: they are not sorted.
+        sidecars: Whether sidecars are written.
+
+    Raises:
+        DataError: The folder is a file.
+    """
+
+    def __init__(
+        self, images: InputStream, model: Model, folder: Path | None, *, sidecars: bool
+    ) -> None:
+        self._images = images
+        self._model = model
+        self._folder = folder
+        self._sidecars = sidecars
+        self._answers: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._left: list[str] = []
+        if folder is not None:
+            if folder.is_file():
+                raise DataError(f"{folder} is not a folder", next="name a folder: --sort DIR")
+            remove_temporary(folder)
+            self._journal = Journal(folder / _JOURNAL, [])
+
+    def close(self) -> None:
+        """Close the folder's journal."""
+        if self._folder is not None:
+            self._journal.close()
+
+    def deliver(self, pairs: Iterable[tuple[Input, Row]]) -> None:
+        """Sort images and write sidecars.
+
+        Args:
+            pairs: The images with their predictions.
+
+        Raises:
+            OSError: The disk is full, or a file cannot be written.
+        """
+        if self._sidecars:
+            for word in self._images.words:
+                remove_temporary(Path(word), SUFFIX)
+        for image, row in track(pairs, "Deliver", self._images.count()):
+            answers = answers_of(row, self._model.head)
+            places = [image.path]
+            if self._folder is not None:
+                places = self._sort(self._folder, image, row, answers)
+            if self._sidecars and row["predicted"] is not None:
+                self._write_sidecars(places, row, answers)
+
+    def _sort(self, folder: Path, image: Input, row: Row, answers: list[str]) -> list[Path]:
+        """Sort an image unless the folder has it; return its places."""
+        key = f"{row['id']} {path_text(image.inner)}"
+        if not self._journal.has(key):
+            names = [Path(to_slug(answer), image.inner) for answer in answers]
+            try:
+                places = [_put(image, row, folder, name) for name in names]
+            except _REFUSALS:
+                self._left.append(f"{image.name} (not sorted)")
+                return []
+            sorted_row = {"path": key, "places": places, "model": self._model.digest}
+            self._journal.add(sorted_row, ())
+            self._answers.update(answers)
+        else:
+            is_same = self._journal.get(key)["model"] == self._model.digest
+            self._counts["Sorted before" if is_same else "Sorted before by another model"] += 1
+        return [folder / place for place in self._journal.get(key)["places"]]
+
+    def _write_sidecars(self, places: Iterable[Path], row: Row, answers: list[str]) -> None:
+        for place in places:
+            # It may be a URL, or be moved by hand since.
+            if place.exists() and write_sidecar(place, row, answers, self._model.digest):
+                self._counts["Sidecars"] += 1
+            elif place.exists():
+                self._left.append(f"{place}{SUFFIX} (of another program)")
+
+    def lines(self) -> list[str]:
+        """Return the lines of the summary: new images by folder, counts, and what was left out."""
+        lines = []
+        if self._folder is not None:
+            sizes = [f"{n:,} {answer}" for answer, n in self._answers.most_common()]
+            line = f"Sorted {count(self._answers.total(), 'file')} into {self._folder}"
+            lines.append(f"{line}: {first_of(sizes)}" if sizes else line)
+        lines += [f"{what}: {n:,}" for what, n in self._counts.items()]
+        if self._left:
+            lines.append(f"Left out: {first_of(self._left, 5)}")
+        return lines
+
+
+def answers_of(row: Row, head: Head) -> list[str]:
+    """Return the words under which an image is found, sorted.
+
+    They are its labels that are sure, and ``unsure`` for others. An image unlike the training
+    images is only ``unlike``, and a file without a prediction ``unreadable``; a class of such a
+    name is ``unsure (class)``. Without a confidence threshold, no label is unsure.
+    """
+    unsure, unlike, unreadable = _OTHERS
+    if row["predicted"] is None:
+        return [unreadable]
+    if row["unlike"]:
+        return [unlike]
+    found = set()
+    for answer in head.answers_of(row["predicted"]):
+        if row.get(f"sure_{answer}", row["sure"]) is False:
+            found.add(unsure)
+        else:
+            found.add(f"{answer} (class)" if answer.lower() in _OTHERS else answer)
+    return sorted(found)
+
+
+def _put(image: Input, row: Row, folder: Path, name: Path) -> str:
+    """Link or copy an image, unless it is there; return its place in the folder."""
+    if row["reason"] == "symlink":
+        raise FileNotFoundError  # It leads to files that nobody named.
+    source = Path(os.path.realpath(image.path))
+    for place in (name, name.with_stem(f"{name.stem}-{str(row['id'])[:8]}")):
+        target = folder / place
+        if not target.exists():
+            link_or_copy(source, target)
+            return str(place)
+        # A killed run may have left it.
+        if filecmp.cmp(source, target, shallow=False):
+            return str(place)
+    raise FileExistsError

@@ -92,6 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (_uses("litert_js"), lambda: not install_command(), "LiteRT.js is missing (make runtime)"),
         (_marked("firefox"), lambda: _has_browser("firefox"), "Firefox is not installed"),
         (_uses("firefox"), lambda: PROGRAM, "Firefox is not installed"),
+        (_uses("exiftool"), lambda: shutil.which("exiftool"), "exiftool is not installed"),
     ]
     for which, is_met, lack in needs:
         if any(map(which, items)) and not is_met():

@@ -108,6 +108,51 @@ def test_a_killed_prediction_goes_on(photos, capsys):
     assert (photos.parent / "a.csv").read_bytes() == killed
 
 
+def test_sorts_into_a_folder_within_the_input(photos, capsys):
+    command = ("predict", "photos", "--model", "model", "--sort", "photos/out", "--xmp")
+    for number in (4, 0):
+        assert run_pixmill(*command, "--csv", "a.csv") == 0
+        assert f"Sorted {number} files into photos/out" in capsys.readouterr().out
+        assert "out" not in (photos.parent / "a.csv").read_text(encoding="utf-8-sig")
+    assert run_pixmill("predict", "photos", "--model", "model", "--xmp") == 0
+    assert len([*photos.glob("*.xmp")]) == 3
+    assert run_pixmill("predict", "photos/out/unreadable", "--model", "model") == 1
+
+
+@pytest.mark.slow
+def test_a_killed_sort_goes_on(photos, capsys):
+    (photos.parent / "dvc.yaml").touch()  # a project
+    for number in range(3, 10_000):
+        place = photos / str(number % 7) / f"{number}.png"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(encoded(shapes(number % 50, 8, 8), "png") + str(number).encode())
+    originals = {path: file_digest(path) for path in photos.rglob("*") if path.is_file()}
+    out = photos.parent / "out"
+    command = ("predict", "photos", "--model", "model", "--sort", "out", "--xmp")
+
+    def done():
+        return sum(file.read_bytes().count(b"\n") for file in out.glob("*/*.jsonl"))
+
+    for wanted in range(1, 10_000, 1_500):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pixmill", *command], stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and done() < wanted:
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    assert run_pixmill(*command) == 0
+    linked = [path for path in out.rglob("*") if path.is_file() and path.stat().st_nlink > 1]
+    assert len(linked) == len(originals) == 10_001
+    assert {path.stat().st_ino for path in linked} == {path.stat().st_ino for path in originals}
+    assert len([*out.rglob("*.xmp")]) == 10_000
+    assert not [*out.rglob(".part-*")]
+    assert {path: file_digest(path) for path in originals} == originals
+    states = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert run_pixmill(*command) == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == states
+
+
 def test_a_stopped_prediction_says_that_nothing_is_kept(photos, capfd, monkeypatch):
     def predict(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -39,8 +39,8 @@ def test_files_are_sorted_by_whole_path(tmp_path):
     assert [path for _, path in files_below(tmp_path)] == [tmp_path / name for name in expected]
 
 
-def test_hidden_files_are_skipped_at_any_depth(tmp_path):
-    for name in (".git/a.png", "b/.c.png", "b/d.png", ".e.png"):
+def test_hidden_files_and_sidecars_are_skipped_at_any_depth(tmp_path):
+    for name in (".git/a.png", "b/.c.png", "b/d.png", ".e.png", "b/d.png.xmp", "f.XMP"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert names(tmp_path) == ["b/d.png"]

@@ -39,3 +39,9 @@ def photos(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(shared / "photos", tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def exiftool() -> str:
+    """Path of exiftool; tests that use it are deselected where it is not installed."""
+    return shutil.which("exiftool") or ""

@@ -29,7 +29,7 @@ _BODY = """\
    </dc:subject>
    <pixmill:predicted>{predicted}</pixmill:predicted>
    <pixmill:confidence>{confidence:.6g}</pixmill:confidence>
-   <pixmill:model>{model}</pixmill:model>
+   <pixmill:modelDigest>{model}</pixmill:modelDigest>
   </rdf:Description>
  </rdf:RDF>
 </x:xmpmeta>

@@ -1,8 +1,9 @@
 """Predict the class of images: files, folders or URLs.
 
 Prints a table for a few images, else a summary; the options write all
-predictions to files, sort the images or write sidecars. A file that is not an image becomes a row with the reason.
-Exits 1 if no file has a prediction, or one that you name by itself has none.
+predictions to files, sort the images or write sidecars. A file that is not an
+image becomes a row with the reason. Exits 1 if no file has a prediction, or one
+that you name by itself has none.
 """
 
 import argparse
@@ -80,9 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     root = find_project(Path.cwd())
     model = find_model(arguments.model, root)
     summary = Summary(model.head)
-    said = "pixmill predict: interrupted; nothing was written"
-    if keeps_rows(root):
-        said += ", and the rows until now are kept: the same command goes on"
+    then = "goes on" if keeps_rows(root) else "begins anew"
+    said = f"pixmill predict: interrupted; the same command {then}"
     log = open_log(arguments, root)
     delivery = Delivery(images, model, arguments.sort, sidecars=arguments.xmp)
     with closing(delivery), interruptible(said), log or nullcontext():

@@ -127,6 +127,14 @@ def test_leaves_out_what_is_no_file_or_leads_elsewhere(model, rows, tmp_path):
     assert "new.jpg" in lines[-1]
 
 
+def test_urls_are_named_and_left(model, rows):
+    url = f"https://example.org/{'x' * 300}.jpg"
+    known = rows | {url: row("photos/00.jpeg", path=url)}
+    lines = deliver(model, ["photos", url], known, sidecars=True)
+    assert url in lines[-1]
+    assert not Path("https:").exists()
+
+
 def test_copies_where_links_are_refused(model, rows, monkeypatch):
     def refuse(*_):
         raise PermissionError

@@ -81,6 +81,9 @@ class Delivery:
                 remove_temporary(Path(word), SUFFIX)
         for image, row in track(pairs, "Deliver", self._images.count()):
             answers = answers_of(row, self._model.head)
+            if isinstance(image.source, str):
+                self._left.append(f"{image.name} (a URL)")
+                continue
             places = [image.path]
             if self._folder is not None:
                 places = self._sort(self._folder, image, row, answers)
@@ -97,8 +100,7 @@ class Delivery:
             except _REFUSALS:
                 self._left.append(f"{image.name} (not sorted)")
                 return []
-            sorted_row = {"path": key, "places": places, "model": self._model.digest}
-            self._journal.add(sorted_row, ())
+            self._journal.add({"path": key, "places": places, "model": self._model.digest}, ())
             self._answers.update(answers)
         else:
             is_same = self._journal.get(key)["model"] == self._model.digest
@@ -106,11 +108,11 @@ class Delivery:
         return [folder / place for place in self._journal.get(key)["places"]]
 
     def _write_sidecars(self, places: Iterable[Path], row: Row, answers: list[str]) -> None:
-        for place in places:
-            # It may be a URL, or be moved by hand since.
-            if place.exists() and write_sidecar(place, row, answers, self._model.digest):
+        # It may be moved by hand since.
+        for place in filter(Path.exists, places):
+            if write_sidecar(place, row, answers, self._model.digest):
                 self._counts["Sidecars"] += 1
-            elif place.exists():
+            else:
                 self._left.append(f"{place}{SUFFIX} (of another program)")
 
     def lines(self) -> list[str]:

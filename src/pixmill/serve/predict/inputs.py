@@ -29,7 +29,7 @@ class Input:
 
     @property
     def path(self) -> Path:
-        """Path of a file; of a URL, one that does not exist."""
+        """Path of the file, if it is one."""
         return self.source.path if isinstance(self.source, Located) else Path(str(self.source))
 
     @property

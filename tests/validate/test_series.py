@@ -1,4 +1,6 @@
-"""Series: names that count on, with images that look alike."""
+"""Series: names that count on, with images that look alike, and suffixes of tools."""
+
+import hashlib
 
 import numpy as np
 import pandas as pd
@@ -12,50 +14,50 @@ CLASSES = ("cat", "dog")
 CLIPS = 14
 FRAMES = 12
 COUNT = CLIPS * FRAMES
+WHO = "john mary ann bob eve dan joe kim lee max ned pat ron sue".split()
 
 
-def hashes(*, alike: bool) -> np.ndarray:
-    """Return hashes: those of one clip differ in 27 of 64 bits on average, others in 32."""
+def draw(*, alike: bool) -> np.ndarray:
+    """Return images: those of one clip have a common ground, and are turned, mirrored and exposed.
+
+    Args:
+        alike: Whether there is a common ground.
+    """
     rng = np.random.default_rng(7)
-    scenes = rng.integers(0, 2, (len(CLASSES) * CLIPS, 1, 64), np.uint8)
-    bits = (scenes if alike else 0) ^ (
-        rng.random((len(scenes), FRAMES, 64)) < (0.3 if alike else 0.5)
-    )
-    return (
-        np.packbits(bits.reshape(-1, 64).astype(bool), axis=1).view(">u8")[:, 0].astype(np.uint64)
-    )
+    scenes = rng.integers(0, 120, (len(CLASSES) * CLIPS, 1, 8, 8))
+    own = rng.integers(0, 120, (len(scenes), FRAMES, 8, 8))
+    images = (own + 2 * scenes if alike else own).reshape(-1, 8, 8).repeat(4, 1).repeat(4, 2)
+    views = [np.rot90(image[:, :: (-1) ** (n % 2)], n % 4) for n, image in enumerate(images)]
+    exposed = [view * rng.uniform(0.5, 0.7) for view in views]
+    return np.array(exposed).astype(np.uint8)
 
 
 def series(form: str, *, alike: bool = True, others: int = 0):
     """Return the series and all paths, named by a format of ``clip``, ``frame`` and ``n``."""
-    who = [
-        "john",
-        "mary",
-        "ann",
-        "bob",
-        "eve",
-        "dan",
-        "joe",
-        "kim",
-        "lee",
-        "max",
-        "ned",
-        "pat",
-        "ron",
-        "sue",
-    ]
     names = [
-        form.format(clip=n // FRAMES, frame=n % FRAMES, n=n, who=who[n // FRAMES])
+        form.format(
+            clip=n // FRAMES,
+            frame=n % FRAMES,
+            n=n,
+            random=n * 37 % 9973,
+            who=WHO[n // FRAMES],
+            hash=hashlib.md5(b"%d" % n).hexdigest(),
+        )
         for n in range(COUNT)
     ]
     paths = [f"data/{label}/{name}" for label in CLASSES for name in names]
     labels = [label for label in CLASSES for _ in names]
-    found = hashes(alike=alike)
-    more = [f"data/dog/photo {chr(97 + n)}.jpg" for n in range(others)]
-    rest = np.random.default_rng(8).integers(0, 2**63, others, np.uint64)
-    paths = [*paths, *more]
-    labels = [*labels, *["dog"] * others]
-    return find_series(labels, paths, np.concatenate([found, rest])), paths
+    paths += [f"data/dog/photo {chr(97 + n)}.jpg" for n in range(others)]
+    labels += ["dog"] * others
+    rest = np.random.default_rng(8).integers(0, 255, (others, 32, 32), np.uint8)
+    return find_series(labels, paths, np.concatenate([draw(alike=alike), rest])), paths
+
+
+def groups_of(paths, group_by):
+    manifest = pd.DataFrame(
+        {"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"}
+    )
+    return group_names(manifest, group_by)
 
 
 @pytest.mark.parametrize(
@@ -64,24 +66,38 @@ def series(form: str, *, alike: bool = True, others: int = 0):
         ("clip{clip:02}_frame{frame:05}.jpg", 0, r"([^/]+/clip\d+)_frame"),
         ("clip{clip:02}_frame{frame:05}.jpg", 5, r"([^/]+/clip\d+)_frame|([^/]+)$"),
         ("slide {clip}.x{frame}-y{n}.jp2", 0, r"([^/]+/slide\ \d+)\.x"),
-        ("{who}_{n}.png", 0, r"([^/]+?)(?<!\d)\d+[^\d/]*$"),
+        ("{who}_{n}.png", 0, r"([^/]+?)[ _.(-]*(?<!\d)\d+[^\d/]*$"),
+        ("aug_{clip}_{random}.png", 0, None),
+        ("{who}_{clip}_{n}_flip.png", 0, None),
     ],
 )
 def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
     found, paths = series(form, others=others)
     assert found is not None
-    assert found.group_by == pattern
+    assert pattern in (None, found.group_by)
     assert (found.series, found.images) == (len(CLASSES) * CLIPS, len(CLASSES) * COUNT)
     assert set(found.example) <= set(paths)
-    manifest = pd.DataFrame(
-        {"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"}
-    )
-    groups = group_names(manifest, found.group_by)
+    groups = groups_of(paths, found.group_by)
     # Numbers that count anew in each class name other clips; a name in two classes may be of one
     # patient.
-    shared = 1 if "[^/]+/" in pattern else len(CLASSES)
+    shared = 1 if "[^/]+/" in found.group_by else len(CLASSES)
     assert groups.nunique() == CLIPS * len(CLASSES) // shared + others
     assert (groups[: len(CLASSES) * COUNT].groupby(groups).size() == FRAMES * shared).all()
+
+
+@pytest.mark.parametrize("stem", ["IMG_{clip:04}", "{label}_{clip}", "{who}"])
+def test_an_original_is_in_the_series_of_its_numbered_copies(stem):
+    paths = []
+    for label in CLASSES:
+        for n in range(COUNT):
+            base = stem.format(clip=n // FRAMES, who=WHO[n // FRAMES], label=label)
+            paths.append(f"data/{label}/{base}{f'_{n % FRAMES}' if n % FRAMES else ''}.jpg")
+    labels = [path.split("/")[1] for path in paths]
+    found = find_series(labels, paths, draw(alike=True))
+    assert (found.series, found.images) == (len(CLASSES) * CLIPS, len(CLASSES) * COUNT)
+    groups = groups_of(paths, found.group_by)
+    assert groups.groupby(np.arange(len(paths)) // FRAMES).nunique().eq(1).all()
+    assert groups.nunique() >= CLIPS
 
 
 @pytest.mark.parametrize(
@@ -94,17 +110,67 @@ def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
         "photo ({n}).jpg",
         "IMG_2020-01-05_{n}.jpg",
         "{who}.jpg",
+        "image_jpg.rf.{hash}.jpg",
+        "IMG_{n}_jpg.rf.{hash}.jpg",
+        "IMG_{n}_flip.jpg",
+        "{n} copy.jpg",
     ],
 )
-def test_counting_alone_makes_no_series(form):
-    assert series(form) == (None, series(form)[1])
+def test_counting_or_a_suffix_alone_makes_no_series(form):
+    assert series(form)[0] is None
 
 
 @pytest.mark.parametrize(
-    "form", ["clip{clip:02}_frame{frame:05}.jpg", "{who}_{n}.png", "slide{clip}_x{frame}_y{n}.jpg"]
+    "form", ["clip{clip:02}_frame{frame:05}.jpg", "{who}_{n}.png", "slide{clip}_u{frame}_v{n}.jpg"]
 )
 def test_unlike_neighbours_are_no_series(form):
     assert series(form, alike=False)[0] is None
+
+
+@pytest.mark.parametrize(
+    "endings",
+    [
+        ["_jpg.rf.{hash}", "_jpg.rf.a{hash:.30}", "_png.rf.{hash:.20}"],
+        [
+            "",
+            "_flip",
+            "_rot90",
+            "_aug3",
+            "_Aug_3",
+            "_augmented-2",
+            "_hflip",
+            "_mirror",
+            "_flip_rot90",
+        ],
+        ["", " - Copy", " - Copy (2)", " (copy 2)", " copy", "_copy2", " - Kopie", "_aug_1 copy 3"],
+        ["_x151_y201", "_x151_y402", "_x2_y3_flip"],
+        ["_3f2504e0-4f89-11d3-9a0c-{hash:.12}", "_3f2504e0-4f89-41d3-9a0c-{hash:.12}"],
+    ],
+    ids=["roboflow", "words", "copies", "tiles", "augmentor"],
+)
+def test_suffixes_of_tools_tell_without_looking(endings):
+    paths = []
+    for label in CLASSES:
+        for n in range(20):
+            name = hashlib.md5(f"{label}{n}".encode()).hexdigest()
+            paths += [f"data/{label}/IMG_{n}{end.format(hash=name)}.jpg" for end in endings]
+        paths += [f"data/{label}/{name}.jpg" for name in ("IMG_100", "dog_aug")]
+    labels = [path.split("/")[1] for path in paths]
+    unlike = np.random.default_rng(1).integers(0, 255, (len(paths), 32, 32), np.uint8)
+    found = find_series(labels, paths, unlike)
+    assert found.named
+    assert (found.series, found.images) == (40, 40 * len(endings))
+    groups = groups_of(paths, found.group_by)
+    assert sorted(groups.value_counts()) == [*[1] * 4, *[len(endings)] * 40]
+
+
+def test_a_few_copies_are_not_worth_a_remark():
+    paths = [f"data/cat/{n}{end}.jpg" for n in range(300) for end in ("", " copy")][:304]
+    few = [f"data/cat/{n}.jpg" for n in range(1000, 1000 + 9 * 304)]
+    greys = np.zeros((len(paths) + len(few), 32, 32), np.uint8)
+    assert find_series(["cat"] * 304, paths, greys) is not None
+    some = [*paths[:8], *few]
+    assert find_series(["cat"] * len(some), some, greys) is None
 
 
 def test_sentence_has_a_valid_line_of_yaml():

@@ -259,7 +259,7 @@ def test_series(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Non
         workspace.scrape.add(label, encoded(picture, "PNG"), f"clip{clip}_{frame:04}.png")
     workspace.run_here()
     series = workspace.metrics()["series"]
-    assert (series["series"], series["images"], series["group_by"]) == (10, 80, r"([^/]+/clip\d+)_")
-    assert r"group_by: '([^/]+/clip\d+)_'" in series["sentence"]
+    assert (series["series"], series["images"], series["group_by"]) == (10, 80, r"([^/]+/clip\d+)")
+    assert r"group_by: '([^/]+/clip\d+)'" in series["sentence"]
     assert series["sentence"] in capsys.readouterr().out
     assert 'id="series"' in (workspace.root / "reports/validate.html").read_text(encoding="utf-8")

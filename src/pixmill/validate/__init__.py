@@ -6,7 +6,7 @@
 - ``verdicts``: the rules that keep or drop an image
 - ``tables``: the tables of the checks, with blur, conflicts, placeholders, leaks and look-alikes
 - ``checks``: the checks, see :mod:`pixmill.core.expectations`
-- ``series``: images whose names count on and that look alike, such as frames of clips
+- ``series``: images that belong together, such as frames of clips or augmented copies
 - ``statistics``: metrics and plots
 - ``validation``: the entry point
 """

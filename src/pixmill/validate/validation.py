@@ -81,7 +81,7 @@ class Validation:
         leaks: See :func:`pixmill.validate.tables.find_leaks`.
         lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`.
         shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`.
-        series: Images whose names count on and that look alike; ``None`` if there are none.
+        series: Images that belong together, such as frames of a clip; ``None`` if there are none.
         unused_pages: Number of pages of kept TIFF files after the first.
         window: Values that became black and white in images of more than 8 bits; ``None`` without
             such images.
@@ -281,7 +281,8 @@ def validate(
         series=find_series(
             table["label"][named].tolist(),
             table["image_url"][named].tolist(),
-            surveyed.hashes[named],
+            surveyed.greys,
+            named,
         ),
         unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )

@@ -100,6 +100,13 @@ or through others: by near-duplicates, equal pixels or, if ``split.group_by`` is
 if dropped.
 """
 
+SERIES_FILE = "series.json"
+"""Series of images, such as clips, in the folder of validate, and of split if it tears some.
+
+Both have ``group_by`` (the value of ``split.group_by`` that keeps them together) and ``sentence``;
+split adds ``folds`` (see :class:`pixmill.split.series.TornSeries`). Absent without series.
+"""
+
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 """Pandas dtype of nullable strings."""
 

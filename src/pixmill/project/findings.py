@@ -166,9 +166,22 @@ def find_series(root: Path) -> str | None:
     """
     from pixmill.core.params import load_params
 
-    path = root / "plots/validate/full.json"
-    series = read_json(path, stage="validate").get("series") if path.exists() else None
-    return series["sentence"] if series and load_params(root).split.group_by is None else None
+    series = _read_series(root, "split")
+    if not series or load_params(root).split.group_by == series["group_by"]:
+        return None
+    sentence: str = series["sentence"]
+    if figures := _read_series(root, "train"):
+        sentence = (
+            f"{100 * figures['accuracy']:.1f} % cross-validated accuracy, but "
+            f"{100 * figures['together']:.1f} % with each series in one fold: {sentence}"
+        )
+    return sentence
+
+
+def _read_series(root: Path, stage: str) -> dict[str, Any]:
+    path = root / "plots" / stage / "full.json"
+    series: dict[str, Any] = read_json(path, stage=stage).get("series", {}) if path.exists() else {}
+    return series
 
 
 def read_score(root: Path, name: str) -> tuple[float, float, float] | None:

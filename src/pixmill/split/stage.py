@@ -4,8 +4,14 @@ import itertools
 
 from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import fresh_folder, write_figures, write_json, write_text
-from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
+from pixmill.core.files.writing import (
+    fresh_folder,
+    read_json,
+    write_figures,
+    write_json,
+    write_text,
+)
+from pixmill.core.manifest import PAIRS, SERIES_FILE, SPLIT, VALIDATED, read_table, write_table
 from pixmill.core.params import Params
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
@@ -20,6 +26,7 @@ def main(workspace: Workspace, params: Params) -> None:
     report = "reports/split.html"
     images = root / "artifacts/scrape"
     validated = root / "artifacts/validate"
+    series = validated / SERIES_FILE
     result = split(
         read_table(validated / "manifest.parquet", VALIDATED, stage="validate", task=params.task),
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
@@ -27,6 +34,7 @@ def main(workspace: Workspace, params: Params) -> None:
         classes=params.classes,
         root=root,
         task=params.task,
+        series=read_json(series, stage="validate") if series.exists() else None,
     )
     limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
@@ -45,8 +53,12 @@ def main(workspace: Workspace, params: Params) -> None:
         print(f"split: {line}")
     if remark := series_remark(result):
         print(f"split: {remark}")
+    if result.torn:
+        print(f"split: warning: {result.torn.sentence}")
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
+    if result.torn:
+        write_json(out / SERIES_FILE, vars(result.torn))
     pack(result.manifest, images, out, params.split, limits, window=window)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)
     print(f"split: {summary(result)}\nsplit: {report}")

@@ -24,7 +24,7 @@ from pixmill.models.novelty import MAX_SAMPLE, Novelty, fit_novelty
 from pixmill.models.scaling import Features
 from pixmill.models.tensorflow import keras, tf
 from pixmill.train.checkpoints import Checkpoints
-from pixmill.train.cross_fitting import CrossFitted, evenly, folds_to_fit
+from pixmill.train.cross_fitting import CrossFitted, evenly, folds_to_fit, folds_together
 from pixmill.train.fitting import FitData, Fitted, Fitter, NetworkFitter
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
 from pixmill.train.heads import FineTuner, HeadFitter
@@ -125,6 +125,7 @@ def open_training(
             checkpoints,
             callback or Callback(),
             folds=folds,
+            together=folds_together(folder),
             test=test,
         )
         try:
@@ -268,6 +269,7 @@ class Trained:
             "parameters": self.parameters,
             "trainable": self.trainable,
             **fold_metrics(self.folds),
+            **({"series": self.series} if self.series else {}),
             "learning_curve": None
             if self.learning_curve is None
             else self.learning_curve.figures(),
@@ -287,11 +289,28 @@ class Trained:
         return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
 
     @property
+    def series(self) -> dict[str, float]:
+        """``accuracy`` and ``together``, with each series in one fold; empty if none is torn."""
+        if self.cross_fitted is None or np.isnan(self.cross_fitted.together):
+            return {}
+        return {
+            "accuracy": self.best.val_accuracy,
+            "together": float(self.cross_fitted.together),
+        }
+
+    @property
     def accuracy_text(self) -> str:
         """The accuracy on held-out images, with what it is of: it is not that of evaluate."""
         kind = "by cross-validation on" if self.cross_fitted else "on validation,"
         images = self.fitted_to if self.cross_fitted else self.validation
-        return f"{self.head.accuracy_name} {100 * self.best.val_accuracy:.1f} % {kind} {len(images):,} images"
+        text = (
+            f"{self.head.accuracy_name} {100 * self.best.val_accuracy:.1f} % {kind} "
+            f"{len(images):,} images"
+        )
+        if self.series:
+            together = 100 * self.series["together"]
+            text += f", but {together:.1f} % with each series in one fold (split.group_by)"
+        return text
 
     def summary(self) -> str:
         """Return the result in one line."""

@@ -13,6 +13,7 @@ from pixmill.core.files.writing import write_figures, write_json, write_text
 from pixmill.core.manifest import (
     PAIRS,
     SCRAPED,
+    SERIES_FILE,
     SIGHTINGS,
     VALIDATED,
     read_table,
@@ -63,7 +64,9 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     _write(root, result, numbers, params, error)
     unreadable = [f"warning: {what}; {remedy}" for _, what, remedy in unread]
-    for line in itertools.chain(_summary(numbers), unreadable, _remarks(result, numbers), [report]):
+    for line in itertools.chain(
+        _summary(numbers), unreadable, _remarks(result, numbers, params), [report]
+    ):
         print(f"validate: {line}")
     if error:
         raise error
@@ -109,6 +112,9 @@ def _write(
     (out / WINDOW_FILE).unlink(missing_ok=True)
     if result.window:
         write_json(out / WINDOW_FILE, {"window": result.window})
+    (out / SERIES_FILE).unlink(missing_ok=True)
+    if "series" in numbers:
+        write_json(out / SERIES_FILE, numbers["series"])
     write_table(out / "manifest.parquet", result.manifest, VALIDATED)
 
 
@@ -125,7 +131,7 @@ def _summary(numbers: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _remarks(result: Validation, numbers: dict[str, Any]) -> Iterator[str]:
+def _remarks(result: Validation, numbers: dict[str, Any], params: Params) -> Iterator[str]:
     """Yield what may need attention: of files, checks and decisions."""
     if pages := numbers.get("unused_pages"):
         yield (
@@ -134,7 +140,8 @@ def _remarks(result: Validation, numbers: dict[str, Any]) -> Iterator[str]:
         )
     if result.window:
         yield f"{describe_window(len(result.values), result.window)} (validate.window)"
-    if result.series:
+    # With another grouping, split looks whether it tears the series.
+    if result.series and params.split.group_by is None:
         yield f"warning: {result.series.sentence()}"
     yield from itertools.chain(*warnings(result.outcomes).values())
     if disputed := numbers["dropped"].get("disputed"):

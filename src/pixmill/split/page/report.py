@@ -68,7 +68,7 @@ def render_report(
         "page.html",
         root=root,
         figures=figures,
-        series=series_remark(split),
+        series=[*filter(None, [series_remark(split), split.torn and split.torn.sentence])],
         shrinkage=shrinkage(figures.get("given_test", {})),
         missing=split_cards.missing_tests(),
         outcomes=sorted(

@@ -8,7 +8,8 @@ import pytest
 
 from pixmill.core.cells import render_cells
 from pixmill.core.errors import ManifestError, TrainError
-from pixmill.core.manifest import SPLIT, read_table, write_table
+from pixmill.core.files.writing import write_json
+from pixmill.core.manifest import SERIES_FILE, SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, FeaturesParams, TrainParams
 from pixmill.heads import head_of
 from pixmill.metrics.probabilities import losses
@@ -55,6 +56,7 @@ def test_metrics_of_the_best_epoch_and_reuse_after_another_training(run, capfd):
     first, reported = run()
     best = min(first.history, key=lambda epoch: epoch.val_loss)
     assert first.metrics() == {
+        "series_accuracy": None,
         "learning_curve": None,
         "best_epoch": best.epoch,
         "epochs": 2,
@@ -150,6 +152,25 @@ def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd)
     assert again.learning_curve == curve
     assert curve.points[-1].images == round(images * (1 - 1 / FOLDS))
     assert run(learning_curve="never").learning_curve is None
+
+
+def test_cross_fitting_with_each_series_in_one_fold(packed, tiny_backbone):
+    params = TrainParams(model="features", backbone=BackboneParams(name="plugin:tiny"))
+    # The folds of the split, then folds that tell the classes apart.
+    same = [row % FOLDS for part in ("train", "val") for row in range(SIZES[part])]
+    uneven = [0 if row % 3 else 1 for part in ("train", "val") for row in range(SIZES[part])]
+    found = []
+    try:
+        for folds in (same, uneven):
+            write_json(packed / SERIES_FILE, {"folds": folds})
+            found.append(train(packed, params, classes=CLASSES, root=tiny_backbone))
+    finally:
+        (packed / SERIES_FILE).unlink()
+    one, other = found
+    assert one.series_accuracy == pytest.approx(one.best.val_accuracy)
+    assert f"{100 * one.series_accuracy:.1f} % with each series in one fold" in one.summary()
+    # No image can be predicted if each class is in a single fold.
+    assert other.series_accuracy is None
 
 
 def test_large_data_sets_are_not_cross_fitted(packed, tiny_backbone, monkeypatch):

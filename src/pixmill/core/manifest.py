@@ -104,7 +104,7 @@ SERIES_FILE = "series.json"
 """Series of images, such as clips, in the folder of validate, and of split if it tears some.
 
 Both have ``group_by`` (the value of ``split.group_by`` that keeps them together) and ``sentence``;
-split adds ``folds`` (see :class:`pixmill.split.series.TornSeries`). Absent without series.
+split adds ``folds`` (see :func:`pixmill.split.series.torn_series`). Absent without series.
 """
 
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pixmill.core.decisions import disputes
 from pixmill.core.files.writing import read_json
+from pixmill.core.manifest import SERIES_FILE
 from pixmill.core.review_csv import require_converted
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
@@ -148,10 +149,14 @@ def read_growth(root: Path) -> Growth | None:
         ManifestError: The metrics are malformed.
         KeyError: The metrics are of another version.
     """
-    if not (path := root / "plots" / "train" / "full.json").exists():
-        return None
-    curve = read_json(path, stage="train").get("learning_curve")
+    curve = _read_trained(root).get("learning_curve")
     return curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
+
+
+def _read_trained(root: Path) -> dict[str, Any]:
+    """Return the metrics of the last training; empty if there was none."""
+    path = root / "plots" / "train" / "full.json"
+    return dict(read_json(path, stage="train")) if path.exists() else {}
 
 
 def find_series(root: Path) -> str | None:
@@ -166,22 +171,18 @@ def find_series(root: Path) -> str | None:
     """
     from pixmill.core.params import load_params
 
-    series = _read_series(root, "split")
+    path = root / "artifacts/split" / SERIES_FILE
+    series = read_json(path, stage="split") if path.exists() else None
     if not series or load_params(root).split.group_by == series["group_by"]:
         return None
     sentence: str = series["sentence"]
-    if figures := _read_series(root, "train"):
+    trained = _read_trained(root)
+    if together := trained.get("series_accuracy"):
         sentence = (
-            f"{100 * figures['accuracy']:.1f} % cross-validated accuracy, but "
-            f"{100 * figures['together']:.1f} % with each series in one fold: {sentence}"
+            f"{100 * trained['val_accuracy']:.1f} % cross-validated accuracy, but "
+            f"{100 * together:.1f} % with each series in one fold: {sentence}"
         )
     return sentence
-
-
-def _read_series(root: Path, stage: str) -> dict[str, Any]:
-    path = root / "plots" / stage / "full.json"
-    series: dict[str, Any] = read_json(path, stage=stage).get("series", {}) if path.exists() else {}
-    return series
 
 
 def read_score(root: Path, name: str) -> tuple[float, float, float] | None:

@@ -1,52 +1,39 @@
 """Series that validate found and that the split tears."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pixmill.core.files.writing import read_json
+from pixmill.core.manifest import SERIES_FILE
 from pixmill.core.params import SplitParams
+from pixmill.images.parts import PARTS
 from pixmill.split.grouping import clusters, folds_of, group_names
 
 
-@dataclass(frozen=True)
-class TornSeries:
-    """Series with images in several splits or folds.
-
-    Args:
-        sentence: The finding of validate, with the line to set.
-        group_by: The value of ``split.group_by`` that keeps each series in one split.
-        folds: By split, ``train`` and ``val``: the fold of each image, in the order of the packed
-            images, if each series were in one fold; -1 for images without a fold.
-    """
-
-    sentence: str
-    group_by: str
-    folds: Mapping[str, list[int]]
-
-
-def torn_series(
-    manifest: pd.DataFrame, series: Mapping[str, str], params: SplitParams
-) -> TornSeries | None:
-    """Return the series that are in several splits or folds; ``None`` if there are none.
+def torn_series(manifest: pd.DataFrame, folder: Path, params: SplitParams) -> dict[str, Any]:
+    """Return the series of validate if some are in several splits or folds, else nothing.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
-        series: The series of validate, see :data:`pixmill.core.manifest.SERIES_FILE`.
+        folder: ``artifacts/validate``, with :data:`pixmill.core.manifest.SERIES_FILE`.
         params: The section ``split``.
+
+    Returns:
+        The series with ``folds``: of each training image, then of each validation image, in packed
+        order, if each series were in one fold; -1: no fold.
     """
+    path = folder / SERIES_FILE
+    if not path.exists():
+        return {}
+    series = read_json(path, stage="validate")
     kept = manifest[manifest["split"].notna()]
-    names = group_names(kept[kept["image_url"].notna()], series["group_by"])
-    names = names.reindex(kept.index).astype(object)
-    sides = kept[["split", "fold"]].groupby(names).nunique()
-    if not (sides > 1).any(axis=None):
-        return None
-    together = clusters(kept["cluster"].to_numpy(object), names.to_numpy(object))
-    folds = folds_of(together, params.salt, params.folds)
-    folds = np.where(kept["fold"].notna(), folds, -1)
-    return TornSeries(
-        series["sentence"],
-        series["group_by"],
-        {part: folds[kept["split"] == part].tolist() for part in ("train", "val")},
-    )
+    names = group_names(kept, series["group_by"]).to_numpy(object)
+    if kept[["split", "fold"]].groupby(names).nunique().to_numpy().max() <= 1:
+        return {}
+    together = clusters(kept["cluster"].to_numpy(object), names)
+    folds = np.where(kept["fold"].isna(), -1, folds_of(together, params.salt, params.folds))
+    packed = [folds[kept["split"] == part] for part in PARTS[:2]]
+    return {**series, "folds": np.concatenate(packed).tolist()}

@@ -1,7 +1,7 @@
 """Assignment of kept images to splits and folds, with checks and metrics; no image is opened."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ from pixmill.split.grouping import (
     sides_of,
 )
 from pixmill.split.labelling import LABELLINGS, Answer, OneLabel, answers_of, show_answer
-from pixmill.split.series import TornSeries, torn_series
 from pixmill.split.straddling import REASONS, SplitConstraints, straddlers
 
 
@@ -65,14 +64,12 @@ class Split(Assignment):
         classes: The classes in the order of ``params.yaml``.
         outcomes: Outcomes of the checks.
         labelling: What labels are.
-        torn: Series in several splits or folds; ``None`` if there are none.
     """
 
     pairs: pd.DataFrame
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
     labelling: OneLabel
-    torn: TornSeries | None = None
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -93,7 +90,6 @@ def split(
     classes: Sequence[str],
     root: Path | None = None,
     task: Task = "one_label",
-    series: Mapping[str, str] | None = None,
 ) -> Split:
     """Assign each kept image to a split and a fold, and check for leakage.
 
@@ -104,8 +100,6 @@ def split(
         classes: The classes in the order of ``params.yaml``.
         root: Project folder, with the table of ``split.group_by``; default: the current folder.
         task: Whether an image has one label.
-        series: Series that validate found (see :data:`pixmill.core.manifest.SERIES_FILE`); default:
-            none.
 
     Raises:
         DataError: ``split.group_by`` gives images no group.
@@ -148,7 +142,6 @@ def split(
         classes=tuple(classes),
         outcomes=outcomes,
         labelling=labelling,
-        torn=torn_series(assigned.manifest, series, params) if series else None,
     )
 
 
@@ -286,8 +279,7 @@ def metrics(split: Split) -> dict[str, Any]:
     Returns:
         ``<split>.<label>``, images per split and class; ``dropped``, images dropped by split, and
         ``reasons.<reason>``; ``gate.<check>``, True if passed; ``folds.<number>.<label>``; with
-        predefined test images, ``given_test`` (see :func:`pixmill.core.manifest.given_test`); with
-        series in several splits or folds, ``series.{sentence,group_by}``.
+        predefined test images, ``given_test`` (see :func:`pixmill.core.manifest.given_test`).
     """
     words = split.dropped["word"]
     numbers = sorted(split.manifest["fold"].dropna().unique().tolist())
@@ -300,8 +292,6 @@ def metrics(split: Split) -> dict[str, Any]:
     }
     if given := given_test(split.manifest):
         found["given_test"] = given
-    if split.torn:
-        found["series"] = {"sentence": split.torn.sentence, "group_by": split.torn.group_by}
     return found
 
 

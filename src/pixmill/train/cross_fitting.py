@@ -11,14 +11,11 @@ Royal Statistical Society B 36, 1974.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from pixmill.core.files.writing import read_json
-from pixmill.core.manifest import SERIES_FILE
 from pixmill.core.params import TrainParams
 from pixmill.heads import Head
 from pixmill.heads.head import Targets
@@ -27,7 +24,6 @@ from pixmill.metrics.arrays import Bools, Ints
 from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
 from pixmill.models.scaling import Features
 from pixmill.train.checkpoints import Arrays, under
-from pixmill.train.columns import Array
 from pixmill.train.folds import FoldResult
 from pixmill.train.history import Epoch
 from pixmill.train.logistic import fit_logistic
@@ -50,14 +46,11 @@ class CrossFitted:
             a prediction.
         novelty: Novelty according to the images of the other folds, ``float32`` of shape (images,);
             NaN if unknown.
-        together: Accuracy if each series of images were in one fold, ``float64`` of shape (); NaN
-            if none is in several.
     """
 
     folds: Ints
     probabilities: Features
     novelty: Features
-    together: Array = field(default_factory=lambda: np.array(np.nan))
 
     @property
     def known(self) -> Bools:
@@ -129,29 +122,6 @@ def folds_to_fit(head: Head, *parts: Part) -> Ints | None:
     targets = np.concatenate([part.targets for part in parts])
     # A class in a single fold cannot be predicted without it.
     return folds if any(inside.size for _, inside in divisions(folds, targets, head)) else None
-
-
-def folds_together(folder: Path) -> Ints | None:
-    """Return the fold of each image, as :func:`folds_to_fit`, with each series in one fold.
-
-    ``None`` if the folds of the split stage tear no series.
-
-    Args:
-        folder: ``artifacts/split``.
-    """
-    path = folder / SERIES_FILE
-    if not path.exists():
-        return None
-    folds = read_json(path, stage="split")["folds"]
-    return np.array([*folds["train"], *folds["val"]])
-
-
-def accuracy(fitted: CrossFitted, histories: Sequence[Sequence[Epoch]]) -> Array:
-    """Return the accuracy of the predictions; NaN if there are none."""
-    if not histories:
-        return np.array(np.nan)
-    found = [history[-1].val_accuracy for history in histories]
-    return np.array(np.average(found, weights=fitted.sizes()))
 
 
 def cross_fit(

@@ -59,8 +59,6 @@ class FitData:
         folds: Fold of each training image, then of each validation image, for cross-fitting a
             logistic regression; its head is then fitted to training and validation images. Default:
             fitted to the training split only.
-        together: As ``folds``, with each series of images in one fold. Default: no series is in
-            several.
         test: The test split, whose features are computed in the same pass for evaluation; its
             labels are not read. Default: none.
     """
@@ -72,7 +70,6 @@ class FitData:
     last_epoch: int | None = None
     title: str = "Train"
     folds: Ints | None = None
-    together: Ints | None = None
     test: Part | None = None
 
 

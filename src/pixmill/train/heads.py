@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +22,7 @@ from pixmill.models.networks import build_head, set_head_weights
 from pixmill.models.scaling import Features, Scaled, Scaling
 from pixmill.models.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint
-from pixmill.train.cross_fitting import CrossFitted, accuracy, cross_fit, is_affordable, validated
+from pixmill.train.cross_fitting import CrossFitted, cross_fit, is_affordable, validated
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.history import Epoch
 from pixmill.train.learning_curve import Predict
@@ -79,19 +78,15 @@ class HeadFitter(_FeatureFitter):
                 fitted_features = features
                 held_out = None
                 top = last_features(head_features(classifier)).shape[-1]
-                fit_folds = partial(
-                    cross_fit,
+                cross_fitted, histories = cross_fit(
                     features,
                     targets,
-                    params=self.params,
+                    data.folds,
+                    self.params,
                     head=self.head,
                     labels=self.labels,
                     top=top,
                 )
-                cross_fitted, histories = fit_folds(data.folds)
-                if data.together is not None:
-                    together = accuracy(*fit_folds(data.together))
-                    cross_fitted = replace(cross_fitted, together=together)
             kernel, bias, history, timings = fit_logistic(
                 fitted_features,
                 targets,

@@ -13,6 +13,7 @@ import numpy as np
 
 from pixmill.core.errors import TrainError
 from pixmill.core.files.writing import read_json
+from pixmill.core.manifest import SERIES_FILE
 from pixmill.core.params import BackboneModel, CnnModel, FeatureModel, Model, TrainParams
 from pixmill.core.process.progress import announce
 from pixmill.heads import ONE_LABEL, Head
@@ -24,7 +25,7 @@ from pixmill.models.novelty import MAX_SAMPLE, Novelty, fit_novelty
 from pixmill.models.scaling import Features
 from pixmill.models.tensorflow import keras, tf
 from pixmill.train.checkpoints import Checkpoints
-from pixmill.train.cross_fitting import CrossFitted, evenly, folds_to_fit, folds_together
+from pixmill.train.cross_fitting import CrossFitted, divisions, evenly, folds_to_fit
 from pixmill.train.fitting import FitData, Fitted, Fitter, NetworkFitter
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
 from pixmill.train.heads import FineTuner, HeadFitter
@@ -125,7 +126,6 @@ def open_training(
             checkpoints,
             callback or Callback(),
             folds=folds,
-            together=folds_together(folder),
             test=test,
         )
         try:
@@ -169,6 +169,8 @@ class Trained:
         cross_fitted: Held-out predictions of training and validation images, to both of which the
             classifier was then fitted; ``None`` if it was fitted to the training split only.
         novelty: Parameters of the novelty; ``None`` if there are too few training images.
+        series_accuracy: Cross-validated accuracy with each series of images in one fold; ``None``
+            if the folds tear none, or it was not measured.
     """
 
     classifier: keras.Model
@@ -184,6 +186,7 @@ class Trained:
     features: Features | None = None
     cross_fitted: CrossFitted | None = None
     novelty: Novelty | None = None
+    series_accuracy: float | None = None
 
     @property
     def best(self) -> Epoch:
@@ -269,7 +272,7 @@ class Trained:
             "parameters": self.parameters,
             "trainable": self.trainable,
             **fold_metrics(self.folds),
-            **({"series": self.series} if self.series else {}),
+            "series_accuracy": self.series_accuracy,
             "learning_curve": None
             if self.learning_curve is None
             else self.learning_curve.figures(),
@@ -289,28 +292,15 @@ class Trained:
         return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
 
     @property
-    def series(self) -> dict[str, float]:
-        """``accuracy`` and ``together``, with each series in one fold; empty if none is torn."""
-        if self.cross_fitted is None or np.isnan(self.cross_fitted.together):
-            return {}
-        return {
-            "accuracy": self.best.val_accuracy,
-            "together": float(self.cross_fitted.together),
-        }
-
-    @property
     def accuracy_text(self) -> str:
         """The accuracy on held-out images, with what it is of: it is not that of evaluate."""
         kind = "by cross-validation on" if self.cross_fitted else "on validation,"
         images = self.fitted_to if self.cross_fitted else self.validation
-        text = (
-            f"{self.head.accuracy_name} {100 * self.best.val_accuracy:.1f} % {kind} "
-            f"{len(images):,} images"
-        )
-        if self.series:
-            together = 100 * self.series["together"]
-            text += f", but {together:.1f} % with each series in one fold (split.group_by)"
-        return text
+        text = f"{self.head.accuracy_name} {100 * self.best.val_accuracy:.1f} % {kind} {len(images):,} images"
+        if self.series_accuracy is None:
+            return text
+        together = f"{100 * self.series_accuracy:.1f} % with each series in one fold"
+        return f"{text}, but {together} (split.group_by)"
 
     def summary(self) -> str:
         """Return the result in one line."""
@@ -359,6 +349,7 @@ def train(
         images = data.training.join(data.validation)
         classifier, checkpoint, features, cross_fitted = opened.fit()
         results = []
+        series_accuracy = None
         curve = None
         if cross_fitted:
             results = cross_fitted.results(images.targets, head)
@@ -373,6 +364,8 @@ def train(
             and head.has_learning_curve
         ):
             curve = _learning_curve(fitter, classifier, data, cross_fitted)
+        if isinstance(fitter, HeadFitter) and cross_fitted and head.has_learning_curve:
+            series_accuracy = _series_accuracy(fitter, images, folder / SERIES_FILE)
     return Trained(
         classifier=classifier,
         head=head,
@@ -386,6 +379,7 @@ def train(
         learning_curve=curve,
         features=features,
         cross_fitted=cross_fitted,
+        series_accuracy=series_accuracy,
         novelty=Novelty(*(checkpoint.state[name] for name in Novelty._fields))  # type: ignore[arg-type]
         if "mean" in checkpoint.state
         else None,
@@ -415,3 +409,20 @@ def _learning_curve(
         seed=fitter.params.seed,
         predict=fitter.predict_from(images),
     )
+
+
+def _series_accuracy(fitter: HeadFitter, images: Part, path: Path) -> float | None:
+    """Return the cross-validated accuracy with the folds of a file, in which series are whole.
+
+    ``None`` without the file, or without an image that can be predicted.
+    """
+    if not path.exists():
+        return None
+    folds = np.array(read_json(path, stage="split")["folds"])
+    predict = fitter.predict_from(images)
+    right = [
+        predict(rest, inside) == images.targets[inside]
+        for rest, inside in divisions(folds, images.targets, fitter.head)
+        if inside.size
+    ]
+    return float(np.concatenate(right).mean()) if right else None

@@ -8,10 +8,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from pixmill.core.files.writing import file_digest
 from pixmill.core.install.extras import installed_version
 from pixmill.core.install.plugins import plugin_digest
-from pixmill.core.manifest import SERIES_FILE
 from pixmill.core.params import TrainParams, flat
 from pixmill.core.provenance.results import digest_code
 from pixmill.images.parts import Part, images_path
@@ -115,8 +113,6 @@ def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str]
     """Return descriptions of the images, the code, the libraries and the machine."""
     lines = [*labels, platform.python_version(), machine(), digest_code("weights")]
     lines += [f"{name} {installed_version(name)}" for name in _PACKAGES]
-    if (series := folder / SERIES_FILE).exists():
-        lines.append(file_digest(series))
     for name, part in parts.items():
         lines += [str(name), part.rows[["id", "label", "fold"]].to_csv(index=False)]
         # Hashed, not by date and size: each epoch reads every image anyway, which takes longer.

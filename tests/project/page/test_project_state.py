@@ -271,12 +271,18 @@ def test_undecodable_file_name(project: Path) -> None:
 
 def test_series_are_reported_until_they_are_grouped(tmp_path: Path) -> None:
     assert find_series(tmp_path) is None
-    (tmp_path / "plots/validate").mkdir(parents=True)
-    (tmp_path / "plots/validate/full.json").write_text(
-        '{"series": {"sentence": "12 images form 2 series"}}'
+    (tmp_path / "artifacts/split").mkdir(parents=True)
+    (tmp_path / "artifacts/split/series.json").write_text(
+        r'{"sentence": "12 images form 2 series", "group_by": "(clip\\d+)_", "folds": [0]}'
     )
     (tmp_path / "params.yaml").write_text("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\n")
     assert find_series(tmp_path) == "12 images form 2 series"
+    (tmp_path / "plots/train").mkdir(parents=True)
+    (tmp_path / "plots/train/full.json").write_text(
+        '{"val_accuracy": 0.98, "series_accuracy": 0.875}'
+    )
+    for part in ("98.0 %", "87.5 %", "12 images form 2 series"):
+        assert part in find_series(tmp_path)
     with (tmp_path / "params.yaml").open("a") as params:
         params.write("split: {group_by: '(clip\\d+)_'}\n")
     assert find_series(tmp_path) is None

@@ -1,6 +1,6 @@
 """Render the page of split: checks, split sizes, dropped images and samples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from pixmill.images.depth import Window
 from pixmill.images.parts import PARTS
 from pixmill.pages import Excerpt, render_page
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
-from pixmill.split.splitting import Split, metrics, series_remark
+from pixmill.split.splitting import Split, metrics
 from pixmill.split.straddling import REASONS
 
 MAX_CLASSES = 400
@@ -38,6 +38,7 @@ def render_report(
     params: SplitParams,
     limits: RowLimits,
     *,
+    remarks: Sequence[str] = (),
     folder: Path,
     window: Window | None = None,
     workers: int | None = None,
@@ -49,6 +50,7 @@ def render_report(
         split: Results of the stage.
         params: The section ``split``.
         limits: Limits per image.
+        remarks: What the summary says of series of images.
         folder: Base folder of the paths in the manifest.
         window: See :func:`pixmill.images.decode`.
         workers: Number of processes; default: one per CPU.
@@ -68,7 +70,7 @@ def render_report(
         "page.html",
         root=root,
         figures=figures,
-        series=[*filter(None, [series_remark(split), split.torn and split.torn.sentence])],
+        series=remarks,
         shrinkage=shrinkage(figures.get("given_test", {})),
         missing=split_cards.missing_tests(),
         outcomes=sorted(

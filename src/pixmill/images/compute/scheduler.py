@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 from pixmill.core.errors import PixmillError
-from pixmill.images.compute.worker import Loss, Pass, RowLimits, Worker, name_of
+from pixmill.images.compute.worker import Kind, Loss, Pass, RowLimits, Worker, name_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -27,32 +27,37 @@ _JOIN_TIMEOUT_SECONDS = 10
 _BATCHES_PER_WORKER = 4
 """Batches in progress per worker, some of which may be blocked by a slow row before them."""
 
+_MAX_ROWS = 8
+"""Rows per message with limits; one message per row takes a tenth of a small photograph's time."""
+
 
 class ServiceFullError(Exception):
     """Raised if too many rows wait, or the service is closing."""
 
 
 class Job(Future[Any]):
-    """The future of a row's result or, without limits, of the results of several rows.
+    """The future of the results of some rows.
 
     Args:
-        rows: The rows; with limits, only one.
+        rows: The rows.
+        single: The result is that of the only row; default: a list.
 
     Attributes:
-        loss: Reason why the row failed twice, also its result; ``None`` otherwise.
+        losses: Reasons why rows failed twice, by place; they are also the results.
     """
 
-    def __init__(self, rows: list[Any]) -> None:
+    def __init__(self, rows: list[Any], *, single: bool = False) -> None:
         super().__init__()
         self.rows = rows
-        self.loss: Loss | None = None
+        self.single = single
+        self.losses: dict[int, Loss] = {}
 
 
 class Scheduler:
     """Run jobs in disposable processes, each with a thread that waits for its messages.
 
-    A process that dies, times out or exceeds its memory is replaced, and its row is retried once,
-    as the first row of the new process.
+    A process that dies, times out or exceeds its memory is replaced, and its rows run again one by
+    one; a row that fails alone is retried once, as the first row of a new process.
 
     A process dies with the thread that started it, so the threads live as long as the scheduler.
 
@@ -175,41 +180,68 @@ class Scheduler:
 
     def _run(self, worker: Worker | None, job: Job) -> Worker | None:
         """Finish a job; return the process for the next job, or ``None`` if a new one is needed."""
-        is_retry = False
-        while True:
-            if worker is None:
-                started = self._start()
-                if isinstance(started, Exception):
-                    self._finish(job, error=started)
-                    return None
-                worker = started
+        worker, kind, content = self._attempt(worker, job.rows)
+        if kind in ("results", "raised"):
+            pass
+        elif self._limits is None:
+            kind = "raised"
+            content = PixmillError(
+                f"a worker process died in {name_of(self._function)} (killed, or out of memory)",
+                next="free some memory, then run the same command again: finished work is kept",
+            )
+        else:
+            worker, kind, content = self._retry(job)
+        if kind == "raised":
+            self._finish(job, error=content)
+        else:
+            self._finish(job, content)
+        return worker
+
+    def _attempt(
+        self, worker: Worker | None, rows: list[Any]
+    ) -> tuple[Worker | None, Kind | Loss, Any]:
+        """Run rows once.
+
+        Returns:
+            The process for the next rows, ``None`` if it is lost; ``results``, ``raised`` or the
+            loss; the results or the error.
+        """
+        if worker is None:
+            started = self._start()
+            if isinstance(started, Exception):
+                return None, "raised", started
+            worker = started
+        results: list[Any] = []
+        while len(results) < len(rows):
             try:
-                worker.send(job.rows)
+                worker.send(rows[len(results) :])
                 kind, content = worker.receive(self._limits.seconds if self._limits else None)
             except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
-                kind = "raised"
-                content = error
-            if kind == "results":
-                self._finish(job, content)
-                return worker
+                return worker, "raised", error
             if kind == "raised":
-                self._finish(job, error=content)
-                return worker
-            self._end(worker)
-            worker = None
-            assert kind != "ready"
-            if self._limits is None:
-                message = (
-                    f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
-                )
-                advice = "free some memory, then run the same command again: finished work is kept"
-                self._finish(job, error=PixmillError(message, next=advice))
-                return None
-            if is_retry:
-                job.loss = kind
-                self._finish(job, [kind])
-                return None
-            is_retry = True
+                return worker, kind, content
+            if kind != "results":
+                self._end(worker)
+                return None, kind, None
+            results += content
+        return worker, "results", results
+
+    def _retry(self, job: Job) -> tuple[Worker | None, Kind | Loss, Any]:
+        """Run the rows of a lost job one by one; return the same as :meth:`_attempt`."""
+        worker: Worker | None = None
+        results: list[Any] = []
+        for place, row in enumerate(job.rows):
+            worker, kind, content = self._attempt(worker, [row])
+            if kind not in ("results", "raised") and len(job.rows) > 1:
+                worker, kind, content = self._attempt(worker, [row])
+            if kind == "raised":
+                return worker, kind, content
+            if kind == "results":
+                results += content
+            else:
+                job.losses[place] = cast("Loss", kind)
+                results.append(kind)
+        return worker, "results", results
 
     def _finish(
         self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None
@@ -223,9 +255,9 @@ class Scheduler:
         if error is not None:
             job.set_exception(error)
             return
-        if job.loss is None:
+        if not job.losses:
             job.rows = []  # the future may outlive the image's bytes
-        job.set_result(results if self._limits is None else results[0])
+        job.set_result(results[0] if job.single else results)
 
     def _end(self, worker: Worker) -> int | None:
         """Kill a process, and return its exit code."""
@@ -251,7 +283,8 @@ class Pool(Scheduler):
             PixmillError: Without limits, a worker died; or workers cannot start.
             Exception: Any exception of the pass.
         """
-        size, each = (1, batch_size) if self._limits else (batch_size, 1)
+        size = min(batch_size, _MAX_ROWS) if self._limits else batch_size
+        each = batch_size // size
         jobs: deque[Job] = deque()
         while True:
             while len(jobs) < _BATCHES_PER_WORKER * self._max_workers * each and (
@@ -264,14 +297,11 @@ class Pool(Scheduler):
             if not jobs:
                 return
             job = jobs.popleft()
-            result = job.result()
-            if self._limits is None:
-                yield from result
-            elif job.loss is None:
-                yield result
-            else:
+            results = job.result()
+            for place, loss in job.losses.items():
                 assert lost is not None
-                yield lost(job.rows[0], job.loss)
+                results[place] = lost(job.rows[place], loss)
+            yield from results
 
 
 class Service(Scheduler, Generic[Row, Result]):
@@ -373,7 +403,7 @@ class Service(Scheduler, Generic[Row, Result]):
         Raises:
             ServiceFullError: Too many rows wait, or the service is closing.
         """
-        jobs = [Job([row]) for row in rows]
+        jobs = [Job([row], single=True) for row in rows]
         with self._state:
             if self._ended:
                 raise ServiceFullError("the service is closing")

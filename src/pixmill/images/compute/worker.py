@@ -8,6 +8,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ _M_MMAP_THRESHOLD = -3
 Minimum size of a separate mapping, at most 32 MB in
 glibc.
 """
+
+_REPORT_SECONDS = 0.1
+"""Time after which a worker with limits returns its results so far."""
 
 Loss = Literal["timeout", "memory", "crashed"]
 """Reason why a row has no result: it timed out, exceeded the memory limit, or crashed its process.
@@ -177,11 +181,27 @@ def serve(function: Pass, connection: Connection, memory: int | None) -> None:
         try:
             rows = pickle.loads(request)  # noqa: S301 (from the owner)
             del request
-            connection.send_bytes(_pickle("results", check_results(function(rows), rows)))
+            results = _run(function, rows) if memory is None else _run_alone(function, rows)
+            connection.send_bytes(_pickle("results", results))
         except BaseException as error:  # noqa: BLE001 (the owner raises it)
             connection.send_bytes(
                 _pickle("memory", None) if memory and _lacks_memory(error) else _defect(error)
             )
+
+
+def _run(function: Pass, rows: Sequence[Any]) -> Sequence[Any]:
+    return check_results(function(rows), rows)
+
+
+def _run_alone(function: Pass, rows: Sequence[Any]) -> list[Any]:
+    """Run rows one by one; after a while return the results so far, since time is limited."""
+    end = time.monotonic() + _REPORT_SECONDS
+    results: list[Any] = []
+    for row in rows:
+        results += _run(function, [row])
+        if time.monotonic() > end:
+            break
+    return results
 
 
 def check_results(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:

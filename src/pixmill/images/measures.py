@@ -10,7 +10,7 @@ from PIL import Image
 
 from pixmill.images.decode import decode, unused_pages
 from pixmill.images.depth import Window
-from pixmill.images.likeness.hashing import Greys, perceptual_hash, small_grey
+from pixmill.images.likeness.hashing import Greys, small_grey
 from pixmill.images.verified_reading import Source, read_verified
 
 MEASURED_SIDE = 160
@@ -21,8 +21,7 @@ BORDER_LEVELS = 16
 
 _POWERS = np.arange(256)[:, None] ** np.arange(3)
 _STRIP_LENGTH = 4096
-"""Pixels of the longer side that are filtered at a time; only very long images have several strips.
-"""
+"""Rows that are filtered at a time; only very long images have several strips."""
 
 _PART_PIXELS = 4 << 20
 """Pixels digested at a time."""
@@ -37,13 +36,12 @@ class Measures(NamedTuple):
         format: Format by content.
         mode: The file's mode in Pillow's terms.
         pixels: Digest of the decoded pixels, see :func:`pixmill.images.measures.pixel_digest`.
-        phash: Perceptual hash, see :mod:`pixmill.images.likeness.hashing`.
         brightness: Mean luma, see :class:`pixmill.images.measures.LumaStatistics`.
         contrast: Standard deviation of luma, likewise.
         sharpness: See :func:`pixmill.images.measures.sharpness`.
         entropy: See :class:`pixmill.images.measures.LumaStatistics`.
         border: See :func:`pixmill.images.measures.border`.
-        grey: Result of :func:`pixmill.images.likeness.hashing.small_grey`: 1,024 bytes, row by row.
+        grey: Result of :func:`pixmill.images.likeness.hashing.small_grey`.
         unused: Result of :func:`pixmill.images.decode.unused_pages`.
         values: See :func:`pixmill.images.depth.measure_values`; empty for an image of 8 bits.
         window: Values that became black and white; ``None`` for an image of 8 bits.
@@ -54,13 +52,12 @@ class Measures(NamedTuple):
     format: str
     mode: str
     pixels: str
-    phash: int
     brightness: float
     contrast: float
     sharpness: float
     entropy: float
     border: float
-    grey: bytes
+    grey: Greys
     unused: int = 0
     values: tuple[float, ...] = ()
     window: Window | None = None
@@ -96,13 +93,12 @@ def measure(
         format=decoded.format,
         mode=decoded.mode,
         pixels=pixels,
-        phash=perceptual_hash(grey),
         brightness=statistics.brightness,
         contrast=statistics.contrast,
         sharpness=sharpness(values),
         entropy=statistics.entropy,
         border=border(values),
-        grey=grey.tobytes(),
+        grey=grey,
         unused=unused_pages(content),
         values=decoded.values,
         window=decoded.window,
@@ -161,26 +157,28 @@ def sharpness(luma: Greys) -> float:
     study", ICPR 2000.
 
     Args:
-        luma: ``uint8`` of shape (height, width), the shorter side below 1,000.
+        luma: ``uint8`` of shape (height, width).
 
     Returns:
         0 or more; 0 if a side has fewer than 3 pixels.
     """
     if min(luma.shape) < 3:
         return 0.0
-    values = luma if luma.shape[0] >= luma.shape[1] else luma.T
+    values = luma if luma.shape[1] <= _STRIP_LENGTH else luma.T
+    width = values.shape[1]
     count = total = squares = 0
     for start in range(0, len(values) - 2, _STRIP_LENGTH):
-        strip = values[start : start + _STRIP_LENGTH + 2].astype(np.int16)
-        edges = strip[:-2, 1:-1] + strip[2:, 1:-1]
-        edges += strip[1:-1, :-2]
-        edges += strip[1:-1, 2:]
-        edges -= 4 * strip[1:-1, 1:-1]
-        wide = edges.astype(np.int32)
-        count += wide.size
-        total += int(wide.sum(dtype=np.int64))
-        # Rows are the shorter side, so their sums of squares fit into 32 bits.
-        squares += int(np.einsum("ij,ij->i", wide, wide).sum(dtype=np.int64))
+        # In one row, which is faster; the first and last of each row have wrong neighbours.
+        strip = values[start : start + _STRIP_LENGTH + 2].astype(np.int16).ravel()
+        edges = strip[: -2 * width] + strip[2 * width :]
+        edges += strip[width - 1 : -width - 1]
+        edges += strip[width + 1 : 1 - width]
+        edges -= 4 * strip[width:-width]
+        inner = edges.reshape(-1, width)[:, 1:-1].astype(np.float64)
+        count += inner.size
+        # Exact, since all are integers below 2^53; BLAS would use several threads.
+        total += int(inner.sum())
+        squares += int(np.einsum("ij,ij->", inner, inner))
     return _variance(count, total, squares)
 
 
@@ -198,6 +196,8 @@ def border(luma: Greys) -> float:
     Returns:
         0 to 1; 1 if the whole image is near-uniform.
     """
+    if min(map(np.ptp, (luma[0], luma[-1], luma[:, 0], luma[:, -1]))) > BORDER_LEVELS:
+        return 0.0
     between = _between_bars(luma)
     rest = _between_bars(between.T).T
     if rest.size < between.size:

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.metadata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,45 +19,14 @@ from pixmill.core.manifest import TEXT
 from pixmill.core.process.progress import Progress
 from pixmill.core.provenance.results import digest_code
 from pixmill.images.compute import RowLimits, map_batches
-from pixmill.images.depth import PROBABILITIES, Window, find_window
-from pixmill.images.likeness.hashing import SIDE
-from pixmill.images.measures import Measures, measure
-from pixmill.images.verified_reading import Source, UndecodableError, load_source, read_verified
+from pixmill.images.depth import Window, find_window
+from pixmill.images.likeness.hashing import perceptual_hashes
+from pixmill.images.records import RECORD, ImageTask, Records, measure_batch, pack
+from pixmill.images.verified_reading import load_source
 from pixmill.validate.sightings import Flags
-
-RECORD = np.dtype(
-    [
-        ("failure", "S24"),
-        ("width", "<i4"),
-        ("height", "<i4"),
-        ("format", "S8"),
-        ("mode", "S16"),
-        ("pixels", "u1", 32),
-        ("phash", "<u8"),
-        ("brightness", "<f4"),
-        ("contrast", "<f4"),
-        ("sharpness", "<f4"),
-        ("entropy", "<f4"),
-        ("border", "<f4"),
-        ("grey", "u1", (SIDE, SIDE)),
-        ("unused", "<i4"),
-        ("values", "<f4", len(PROBABILITIES)),
-        ("window", "<f8", 2),
-    ]
-)
-"""Fields of :class:`pixmill.images.measures.Measures`; all others are zero with a ``failure``.
-
-For images of 8 bits, ``values`` and ``window`` are zero.
-"""
-
-Records = npt.NDArray[np.void]
-"""Measures of images, each a :data:`RECORD`."""
 
 _CHUNK = 512
 """Images per read and write of the cache; a killed run loses at most so many measurements."""
-
-_TRANSIENT = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"}
-"""Failures that do not depend on the bytes of an image alone and are therefore not cached."""
 
 _LOCK_TIMEOUT_SECONDS = 10.0
 """Maximum wait of a cache write for that of another process."""
@@ -74,27 +43,8 @@ _DECODERS = (
     "littlecms2",
 )
 
-_PLAIN = tuple(
-    name for name in Measures._fields if name not in ("pixels", "grey", "values", "window")
-)
 _REAL = ("brightness", "contrast", "sharpness", "entropy", "border")
 _PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): TEXT}
-
-
-def pack(measures: Measures | str) -> bytes:
-    """Return a record of measures or of a failure."""
-    record = np.zeros((), RECORD)
-    if isinstance(measures, str):
-        record["failure"] = measures
-    else:
-        for name in _PLAIN:
-            record[name] = getattr(measures, name)
-        record["pixels"] = np.frombuffer(bytes.fromhex(measures.pixels), np.uint8)
-        record["grey"] = np.frombuffer(measures.grey, np.uint8).reshape(SIDE, SIDE)
-        if measures.window:
-            record["values"] = measures.values
-            record["window"] = measures.window
-    return record.tobytes()
 
 
 @dataclass(frozen=True)
@@ -128,6 +78,12 @@ def tabulate(records: Records, deep: Flags | None = None) -> Survey:
         deep: Mask of the images of more than 8 bits that share a window; default: all of them.
     """
     absent = records["failure"] != b""
+    # Here, since one by one they take ten times as long.
+    hashes = np.zeros(len(records), np.uint64)
+    for start in range(0, len(records), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        hashes[part] = perceptual_hashes(records["grey"][part])
+    hashes[absent] = 0
     width = records["width"]
     height = records["height"]
     ratio = (width / np.where(absent, 1, height)).astype(np.float32)
@@ -141,7 +97,7 @@ def tabulate(records: Records, deep: Flags | None = None) -> Survey:
     texts = {name: records[name] for name in ("format", "mode")}
     texts |= {
         "pixels": _hexadecimal(records["pixels"], 32),
-        "phash": _hexadecimal(records["phash"].astype(">u8"), 8),
+        "phash": _hexadecimal(hashes.astype(">u8"), 8),
     }
     columns = {
         name: pa.array(np.ascontiguousarray(values), mask=absent)
@@ -155,7 +111,6 @@ def tabulate(records: Records, deep: Flags | None = None) -> Survey:
         int(value) if value.is_integer() else value
         for value in shared["window"][:1].ravel().tolist()
     )
-    hashes = records["phash"].copy()
     return Survey(frame, hashes, records["grey"], shared["values"], window or None)
 
 
@@ -166,25 +121,6 @@ def _text(values: npt.NDArray[np.bytes_], absent: Flags) -> pa.Array:
 def _hexadecimal(values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.bytes_]:
     """Return values of a size in bytes as hexadecimal digits."""
     return np.frombuffer(values.tobytes().hex().encode(), f"S{2 * size}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """An image to measure.
-
-    Args:
-        id: Expected SHA-256 of the bytes.
-        file: The file.
-        max_pixels: Maximum pixels; larger images are not decoded.
-        window: See :func:`pixmill.images.decode`.
-        known: Record in the cache, if any.
-    """
-
-    id: str
-    file: Source
-    max_pixels: int
-    window: Window | None
-    known: bytes | None
 
 
 def survey(
@@ -227,7 +163,7 @@ def survey(
             tasks = _rows(rows, folder, max_pixels, window, cache)
             lost = None if limits is None else lambda _, loss: (pack(loss), False)
             results = map_batches(
-                _measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry
+                measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry
             )
             return _collect(rows["id"], results, cache)
 
@@ -267,14 +203,14 @@ def _collect(
 
 def _rows(
     rows: pd.DataFrame, folder: Path, max_pixels: int, window: Window | None, cache: Cache | None
-) -> Iterator[_Row]:
+) -> Iterator[ImageTask]:
     """Yield the tasks of the workers."""
     for start in range(0, len(rows), _CHUNK):
         some = rows.iloc[start : start + _CHUNK]
         cached = {} if cache is None else cache.read([bytes.fromhex(name) for name in some["id"]])
         known = {name.hex(): record for name, record in cached.items() if _suits(record, window)}
         for name, path in zip(some["id"], some["path"], strict=True):
-            yield _Row(name, folder / path, max_pixels, window, known.get(name))
+            yield ImageTask(name, folder / path, max_pixels, window, known.get(name))
 
 
 def _suits(record: bytes, window: Window | None) -> bool:
@@ -285,25 +221,8 @@ def _suits(record: bytes, window: Window | None) -> bool:
     return window is None or used in (window, (0, 0))
 
 
-def _carry(row: _Row) -> _Row:
+def _carry(row: ImageTask) -> ImageTask:
     return replace(row, file=load_source(row.file)) if isinstance(row.file, Path) else row
-
-
-def _measure_batch(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
-    return [_record(row) for row in rows]
-
-
-def _record(row: _Row) -> tuple[bytes, bool]:
-    """Return the record of an image, and True if it should be cached."""
-    try:
-        if row.known is None:
-            return pack(
-                measure(row.file, row.id, max_pixels=row.max_pixels, window=row.window)
-            ), True
-        read_verified(row.file, row.id)
-    except UndecodableError as error:
-        return pack(error.reason), error.reason not in _TRANSIENT
-    return row.known, False
 
 
 def _open_cache(folder: Path, max_pixels: int) -> Cache:

@@ -1,16 +1,17 @@
 """Small grey images for comparison, and perceptual hashes of them that are robust to rescaling."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
 Greys = npt.NDArray[np.uint8]
-Whole = Greys | npt.NDArray[np.int64]
 
 SIDE = 32
 """Width and height of the small image in pixels."""
 
-_MAX_UINT16_TERMS = 257
-"""Number of bytes whose sum always fits into 16 bits."""
+_MAX_PRODUCT = 1 << 18
+"""Multiplications of matrices at a time; with more, BLAS starts threads."""
 
 _LOW = 8
 """Frequencies per direction; each of the 8 x 8 gives one bit."""
@@ -44,48 +45,42 @@ def small_grey(luma: Greys, *, factor: int = 1, size: tuple[int, int] | None = N
         ``uint8`` of shape (32, 32).
     """
     width, height = size or (luma.shape[1], luma.shape[0])
-    bands = np.ascontiguousarray(_cells(luma, height, factor).T)
-    grey: Greys = np.rint(_cells(bands, width, factor).T / (height * width)).astype(np.uint8)
-    return grey
+    if width > height:
+        return np.ascontiguousarray(small_grey(luma.T, factor=factor, size=(height, width)).T)
+    sums = _cells(_cells(luma, height, factor).T, width, factor).T
+    return np.rint(sums / (height * width)).astype(np.uint8)
 
 
-def _cells(values: Whole, length: int, factor: int) -> npt.NDArray[np.int64]:
+def _cells(values: npt.NDArray[np.generic], length: int, factor: int) -> npt.NDArray[np.float64]:
     """Return the sums over 32 equal ranges of rows, in 32nds of a pixel.
 
     Args:
-        values: Array of shape (rows, columns).
+        values: Integers of shape (rows, columns).
         length: Height of the original image in pixels.
         factor: Original pixels per row; the last row may have fewer.
     """
-    unit = SIDE * factor
-    row, share = np.divmod(np.arange(SIDE + 1) * length, unit)
-    least = length // unit  # minimum number of whole rows in a range
-    # Narrow sums are several times as fast.
-    kind = np.uint16 if values.dtype == np.uint8 and least <= _MAX_UINT16_TERMS else np.int64
-    whole = values[row[:-1, None] + np.arange(least)].sum(axis=1, dtype=kind)
-    cells: npt.NDArray[np.int64] = unit * whole.astype(np.int64)
-    # Add the last whole row of the longer ranges; then the shares of the rows on the borders.
-    cells += (unit * (np.diff(row) - least))[:, None] * values[row[1:] - 1]
-    borders = share[:, None] * values[np.minimum(row, len(values) - 1)]
-    cells += borders[1:]
-    cells -= borders[:-1]
+    rows, columns = values.shape
+    cells = np.zeros((SIDE, columns))
+    step = max(1, _MAX_PRODUCT // (SIDE * columns))
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        first, shares = _shares(start, stop, length, factor)
+        cells[first : first + len(shares)] += shares @ values[start:stop].astype(np.float64)
     return cells
 
 
-def perceptual_hash(grey: Greys) -> int:
-    """Return the 64-bit hash of a small grey image.
-
-    Each bit is set if one of the lowest 8 x 8 frequencies of the discrete cosine transform is above
-    their median. Source: C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-    Functions", 2010, section 3.2.1.
-
-    Args:
-        grey: ``uint8`` of shape (32, 32).
+@lru_cache(maxsize=64)
+def _shares(start: int, stop: int, length: int, factor: int) -> tuple[int, npt.NDArray[np.float64]]:
+    """Return the first of the ranges that some rows belong to, and the share of each row in each.
 
     Returns:
-        An integer below 2**64, whose highest bit belongs to the constant term.
+        Array of shape (ranges, rows), in 32nds of a pixel.
     """
-    return int(perceptual_hashes(grey[None])[0])
+    unit = SIDE * factor
+    first = start * unit // length
+    last = min(SIDE, -(-stop * unit // length))
+    borders = length * np.arange(first, last + 1)[:, None] - unit * np.arange(start, stop)
+    return first, np.diff(np.clip(borders, 0, unit), axis=0).astype(np.float64)
 
 
 def perceptual_hashes(greys: Greys) -> npt.NDArray[np.uint64]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
 from pixmill.core.params import SplitParams, ValidateParams
-from pixmill.images.likeness.hashing import perceptual_hash
+from pixmill.images.likeness.hashing import perceptual_hashes
 from pixmill.split.splitting import split
 from pixmill.validate import validation
 from pixmill.validate.sightings import SEEN
@@ -115,7 +115,7 @@ def write_surveyed(
     for start in range(0, count, CHUNK):
         rows = np.arange(start, min(start + CHUNK, count))
         greys[rows] = drawn(originals[rows], rows)
-        hashes[rows] = [perceptual_hash(grey) for grey in greys[rows]]
+        hashes[rows] = perceptual_hashes(greys[rows])
     np.save(folder / "hashes.npy", hashes)
     pixels = np.array(list(digests(dice, count)), dtype=object)
     pixels[copies] = pixels[originals[copies]]

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from pixmill.core.params import ValidateParams
 from pixmill.images import measures as module
 from pixmill.images.decode import decode
-from pixmill.images.likeness.hashing import perceptual_hash, small_grey
+from pixmill.images.likeness.hashing import small_grey
 from pixmill.images.measures import (
     BORDER_LEVELS,
     MEASURED_SIDE,
@@ -54,7 +54,7 @@ def test_measures_are_computed_from_reduced_greys(measured) -> None:
     assert found.contrast == pytest.approx(small.std(), rel=1e-12)
     assert found.sharpness == sharpness(np.asarray(luma.reduce(2)))
     grey = small_grey(np.asarray(luma.reduce(2)), factor=2, size=luma.size)
-    assert (found.grey, found.phash) == (grey.tobytes(), perceptual_hash(grey))
+    assert np.array_equal(found.grey, grey)
     assert np.abs(grey.astype(int) - small_grey(np.asarray(luma))).max() <= 1
 
 

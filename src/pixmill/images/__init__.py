@@ -6,7 +6,7 @@
 - ``decode``: bytes to RGB pixels, or a reason
 - ``display``: orientation and transparency
 - ``depth``: images of more than 8 bits
-- ``measures``: measurements of one decoded image
+- ``measures``: measurements of one decoded image; ``records``: as bytes, and the pass over images
 - ``likeness``: near-duplicate search
 - ``fit``: pixels to the model's square input, and to thumbnails
 - ``parts``: packed splits

@@ -315,11 +315,11 @@ def _orientation(kind: str, image: Image.Image) -> int:
     Pillow applies the orientation of a TIFF itself. A HEIC's is ignored, as its standard requires.
     For an AVIF, Pillow reports the container's rotation as EXIF.
     """
-    if kind not in ("jpeg", "png", "webp", "avif"):
+    if kind not in ("jpeg", "png", "webp", "avif") or "exif" not in image.info:
         return 1
     exif = Image.Exif()
     with contextlib.suppress(Exception):
-        exif.load(image.info.get("exif", b""))
+        exif.load(image.info["exif"])
         value = exif.get(_ORIENTATION)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
     return 1

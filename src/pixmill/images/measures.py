@@ -84,7 +84,7 @@ def measure(
     pixels = pixel_digest(image)
     factor = scale(image.size)
     luma = (image.reduce(factor) if factor > 1 else image).convert("L")
-    values = np.asarray(luma)
+    values = _memory(luma).reshape(luma.height, luma.width)
     grey = small_grey(values, factor=factor, size=image.size)
     statistics = luma_statistics(luma)
     return Measures(
@@ -251,16 +251,18 @@ def pixel_digest(image: Image.Image) -> str:
         whole = rows >= image.height
         part = image if whole else image.crop((0, top, image.width, min(image.height, top + rows)))
         part = part if part.mode == "RGB" else part.convert("RGB")
-        digest.update(_in_memory(part) or part.convert("RGBX").tobytes())
+        memory = _memory(part)
+        # Decoders set the fourth byte to 255, but this is not guaranteed.
+        if np.bitwise_and.reduce(memory.view("<u4")) >> 24 < 255:
+            memory = _memory(part.convert("RGBX"))
+        digest.update(memory.data)
     return digest.hexdigest()
 
 
-def _in_memory(image: Image.Image) -> pa.Buffer | None:
-    """Return the memory of an RGB image if it has the layout to digest, else ``None``."""
+def _memory(image: Image.Image) -> Greys:
+    """Return the bytes of an image of mode ``L``, or of ``RGB`` with a fourth byte per pixel."""
     try:
-        buffer = pa.array(image).buffers()[-1]
+        memory = pa.array(image).buffers()[-1]
     except ValueError:  # in several blocks
-        return None
-    # Decoders set the fourth byte to 255, but this is not guaranteed.
-    filled = int(np.bitwise_and.reduce(np.frombuffer(buffer, "<u4"))) >> 24 == 255
-    return buffer if filled else None
+        memory = (image if image.mode == "L" else image.convert("RGBX")).tobytes()
+    return np.frombuffer(memory, np.uint8)

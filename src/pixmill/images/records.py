@@ -4,7 +4,7 @@ Apart from their reader, since a worker process would import pandas with it, 60 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +45,7 @@ _TRANSIENT = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "
 """Failures that do not depend on the bytes of an image alone and are therefore not cached."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageTask:
+class ImageTask(NamedTuple):
     """An image to measure.
 
     Args:

@@ -3,7 +3,7 @@
 import contextlib
 import importlib.metadata
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +222,7 @@ def _suits(record: bytes, window: Window | None) -> bool:
 
 
 def _carry(row: ImageTask) -> ImageTask:
-    return replace(row, file=load_source(row.file)) if isinstance(row.file, Path) else row
+    return row._replace(file=load_source(row.file)) if isinstance(row.file, Path) else row
 
 
 def _open_cache(folder: Path, max_pixels: int) -> Cache:

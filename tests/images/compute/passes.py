@@ -59,6 +59,10 @@ def processes(batch: Sequence[Any]) -> list[int]:
     return [os.getpid()] * len(batch)
 
 
+def sizes(batch: Sequence[Any]) -> list[int]:
+    return [len(batch)] * len(batch)
+
+
 def short(batch: Sequence[int]) -> list[int]:
     return list(batch[1:])
 

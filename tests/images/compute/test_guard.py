@@ -17,6 +17,7 @@ from tests.images.compute.passes import (
     at_first,
     keeping,
     processes,
+    sizes,
 )
 
 pytestmark = pytest.mark.linux
@@ -64,6 +65,11 @@ def test_hostile_rows_do_not_affect_others() -> None:
         row: result for row, result in zip(rows, found, strict=True) if result != outcome(*row)
     } == {}
     assert time.monotonic() - start < 300
+
+
+def test_a_pass_gets_one_row_per_call() -> None:
+    found = map_batches(sizes, range(20), batch_size=9, workers=1, limits=PATIENT, lost=none_lost)
+    assert list(found) == [1] * 20
 
 
 def test_failed_row_is_retried_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixmill.images.likeness.groups import MAX_NEAR_DUPLICATES, groups
-from pixmill.images.likeness.hashing import SIDE, perceptual_hash, perceptual_hashes, small_grey
+from pixmill.images.likeness.hashing import SIDE, perceptual_hashes, small_grey
 from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
 from pixmill.images.likeness.similarity import Compared, correlations, is_flat, views
 
@@ -21,7 +21,7 @@ Edit = Callable[[Image.Image], Image.Image]
 
 def links_of(images: list[Image.Image], **options) -> VerifiedPairs:
     greys = np.stack([small_grey(np.asarray(image.convert("L"))) for image in images])
-    hashes = np.array([perceptual_hash(grey) for grey in greys], np.uint64)
+    hashes = perceptual_hashes(greys)
     return near_duplicates(hashes, greys, **{"distance": 16, "similarity": 0.99, **options})
 
 

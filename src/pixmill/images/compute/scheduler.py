@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 from pixmill.core.errors import PixmillError
-from pixmill.images.compute.worker import Kind, Loss, Pass, RowLimits, Worker, name_of
+from pixmill.images.compute.worker import Loss, Pass, RowLimits, Worker, name_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -180,36 +180,30 @@ class Scheduler:
 
     def _run(self, worker: Worker | None, job: Job) -> Worker | None:
         """Finish a job; return the process for the next job, or ``None`` if a new one is needed."""
-        worker, kind, content = self._attempt(worker, job.rows)
-        if kind in ("results", "raised"):
-            pass
-        elif self._limits is None:
-            kind = "raised"
-            content = PixmillError(
-                f"a worker process died in {name_of(self._function)} (killed, or out of memory)",
-                next="free some memory, then run the same command again: finished work is kept",
-            )
-        else:
-            worker, kind, content = self._retry(job)
-        if kind == "raised":
-            self._finish(job, error=content)
-        else:
-            self._finish(job, content)
+        worker, outcome = self._attempt(worker, job.rows)
+        if isinstance(outcome, str):
+            worker, outcome = self._retry(job)
+        with self._state:
+            # Before the result is set, since its receiver may submit the next row at once.
+            self._busy -= 1
+            if self._ended:
+                self._state.notify_all()
+        if isinstance(outcome, BaseException):
+            job.set_exception(outcome)
+            return worker
+        if not job.losses:
+            job.rows = []  # the future may outlive the image's bytes
+        job.set_result(outcome[0] if job.single else outcome)
         return worker
 
     def _attempt(
         self, worker: Worker | None, rows: list[Any]
-    ) -> tuple[Worker | None, Kind | Loss, Any]:
-        """Run rows once.
-
-        Returns:
-            The process for the next rows, ``None`` if it is lost; ``results``, ``raised`` or the
-            loss; the results or the error.
-        """
+    ) -> tuple[Worker | None, list[Any] | BaseException | Loss]:
+        """Run rows once; return the process for the next rows, and results, error or loss."""
         if worker is None:
             started = self._start()
             if isinstance(started, Exception):
-                return None, "raised", started
+                return None, started
             worker = started
         results: list[Any] = []
         while len(results) < len(rows):
@@ -217,47 +211,36 @@ class Scheduler:
                 worker.send(rows[len(results) :])
                 kind, content = worker.receive(self._limits.seconds if self._limits else None)
             except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
-                return worker, "raised", error
+                return worker, error
             if kind == "raised":
-                return worker, kind, content
+                return worker, content
             if kind != "results":
                 self._end(worker)
-                return None, kind, None
+                assert kind != "ready"
+                return None, kind
             results += content
-        return worker, "results", results
+        return worker, results
 
-    def _retry(self, job: Job) -> tuple[Worker | None, Kind | Loss, Any]:
+    def _retry(self, job: Job) -> tuple[Worker | None, list[Any] | BaseException]:
         """Run the rows of a lost job one by one; return the same as :meth:`_attempt`."""
         worker: Worker | None = None
+        if self._limits is None:
+            return worker, PixmillError(
+                f"a worker process died in {name_of(self._function)} (killed, or out of memory)",
+                next="free some memory, then run the same command again: finished work is kept",
+            )
         results: list[Any] = []
         for place, row in enumerate(job.rows):
-            worker, kind, content = self._attempt(worker, [row])
-            if kind not in ("results", "raised") and len(job.rows) > 1:
-                worker, kind, content = self._attempt(worker, [row])
-            if kind == "raised":
-                return worker, kind, content
-            if kind == "results":
-                results += content
-            else:
-                job.losses[place] = cast("Loss", kind)
-                results.append(kind)
-        return worker, "results", results
-
-    def _finish(
-        self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None
-    ) -> None:
-        """Finish a job."""
-        with self._state:
-            # Before the result is set, since its receiver may submit the next row at once.
-            self._busy -= 1
-            if self._ended:
-                self._state.notify_all()
-        if error is not None:
-            job.set_exception(error)
-            return
-        if not job.losses:
-            job.rows = []  # the future may outlive the image's bytes
-        job.set_result(results[0] if job.single else results)
+            worker, outcome = self._attempt(worker, [row])
+            if isinstance(outcome, str) and len(job.rows) > 1:
+                worker, outcome = self._attempt(worker, [row])
+            if isinstance(outcome, BaseException):
+                return worker, outcome
+            if isinstance(outcome, str):
+                job.losses[place] = outcome
+                outcome = [outcome]
+            results += outcome
+        return worker, results
 
     def _end(self, worker: Worker) -> int | None:
         """Kill a process, and return its exit code."""

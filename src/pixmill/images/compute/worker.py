@@ -33,7 +33,7 @@ glibc.
 """
 
 _REPORT_SECONDS = 0.1
-"""Time after which a worker with limits returns its results so far."""
+"""Time after which a worker returns its results so far, since the time of a row is limited."""
 
 Loss = Literal["timeout", "memory", "crashed"]
 """Reason why a row has no result: it timed out, exceeded the memory limit, or crashed its process.
@@ -181,7 +181,7 @@ def serve(function: Pass, connection: Connection, memory: int | None) -> None:
         try:
             rows = pickle.loads(request)  # noqa: S301 (from the owner)
             del request
-            results = _run(function, rows) if memory is None else _run_alone(function, rows)
+            results = _run(function, rows, len(rows) if memory is None else 1)
             connection.send_bytes(_pickle("results", results))
         except BaseException as error:  # noqa: BLE001 (the owner raises it)
             connection.send_bytes(
@@ -189,18 +189,13 @@ def serve(function: Pass, connection: Connection, memory: int | None) -> None:
             )
 
 
-def _run(function: Pass, rows: Sequence[Any]) -> Sequence[Any]:
-    return check_results(function(rows), rows)
-
-
-def _run_alone(function: Pass, rows: Sequence[Any]) -> list[Any]:
-    """Run rows one by one; after a while return the results so far, since time is limited."""
+def _run(function: Pass, rows: Sequence[Any], size: int) -> list[Any]:
+    """Return the results of rows, several at a time; after a while, those so far."""
     end = time.monotonic() + _REPORT_SECONDS
     results: list[Any] = []
-    for row in rows:
-        results += _run(function, [row])
-        if time.monotonic() > end:
-            break
+    while len(results) < len(rows) and (not results or time.monotonic() < end):
+        batch = rows[len(results) : len(results) + size]
+        results += check_results(function(batch), batch)
     return results
 
 

@@ -86,6 +86,10 @@ def _shares(start: int, stop: int, length: int, factor: int) -> tuple[int, npt.N
 def perceptual_hashes(greys: Greys) -> npt.NDArray[np.uint64]:
     """Return the 64-bit hashes of small grey images.
 
+    Each bit is set if one of the lowest 8 x 8 frequencies of the discrete cosine transform is above
+    their median; the highest belongs to the constant term. Source: C. Zauner, "Implementation and
+    Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
+
     Args:
         greys: ``uint8`` of shape (n, 32, 32).
 

@@ -33,6 +33,7 @@ _PLACES = ("data", "artifacts", ".pixmill", "inbox")
 """Folders of a project that may have copies of an image's file."""
 
 _OTHERS = (
+    ".pixmill/validate/likeness*",
     ".pixmill/validate/measures-*",
     ".pixmill/train/features/*.sqlite*",
     ".pixmill/scrape/browser/profile-*",

@@ -148,7 +148,7 @@ def validate(
         params: The section ``validate``.
         folder: Base folder of the paths in the manifest.
         decisions: The rows of ``decisions.csv``.
-        scratch: Folder of the cache of measures; default: no cache.
+        scratch: Folder of the caches of measures and near-duplicates; default: no cache.
         workers: Number of processes that decode and of threads that compare; default: one per CPU.
             ``0``: this process, without limits.
         root: Project folder, whose ``src`` contains the plugins; default: the current folder.
@@ -193,13 +193,16 @@ def validate(
         mirror=params.duplicate_mirror,
         workers=workers,
     )
-    links = compare(among=compared, protected=verdicts.settled)
+    links = compare(
+        among=compared, protected=verdicts.settled, cache=scratch and scratch / "likeness.npz"
+    )
     verdicts = verdicts.without(links.repeats, ids, labelling.comparable(verdicts.labels))
     both = verdicts.kept[links.a] & verdicts.kept[links.b]
     repeats = links.repeats
     links = VerifiedPairs(links.a[both], links.b[both], links.similarity[both], repeats=repeats[:0])
     leaders = groups(len(table), links)
     if rulings.unlabelled.any():
+        compare = partial(compare, cache=scratch and scratch / "likeness-unlabelled.npz")
         leaders = _follow(leaders, verdicts, rulings.unlabelled, compare)
     table["group"] = ids.iloc[leaders].to_numpy()
     pairs = pd.DataFrame(

@@ -1,11 +1,14 @@
 """The index finds every image that correlates with a view."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from pixmill.images.likeness.hashing import SIDE
-from pixmill.images.likeness.neighbours import Index
+from pixmill.images.likeness.index import Index, Projection, principal_directions
+from pixmill.images.likeness.similarity import VIEWS, views
 
 
 def unit_vectors(greys):
@@ -27,13 +30,30 @@ def test_all_correlated_images_are_found_once(
         -noise, noise + 1, (count, SIDE, SIDE)
     )
     greys = np.clip(greys, 0, 255).astype(np.uint8)
-    views = greys[generator.integers(0, count, (20, 2))]
+    seen = greys[generator.integers(0, count, (20, VIEWS))]
+    everything = np.arange(count)
+    projection = Projection(principal_directions(greys, everything))
+    index = Index(projection.points(greys), everything, 0.97)
+    covered = projection.cover(seen)
     found = [
         pair
-        for rows, places in Index(greys, np.arange(count)).near(views, 0.97)
+        for rows, places in index.near(covered)
         for pair in zip(rows.tolist(), places.tolist(), strict=True)
     ]
     assert len(found) == len(set(found))
-    correlations = (unit_vectors(views) @ unit_vectors(greys).T).reshape(20, 2, count)
+    correlations = (unit_vectors(seen) @ unit_vectors(greys).T).reshape(20, VIEWS, count)
     row, place = np.nonzero((correlations >= 0.97).any(axis=1))
     assert set(zip(row.tolist(), place.tolist(), strict=True)) <= set(found)
+    assert set(row.tolist()) <= set(index.may_match(covered.centres, covered.radii).tolist())
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_covers_are_near_the_views(mirror: bool) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    greys = np.stack([np.asarray(Image.fromarray(one).resize((SIDE, SIDE))) for one in coarse])
+    projection = Projection(principal_directions(greys, np.arange(60)), mirror=mirror)
+    covered = projection.cover(views(greys, mirror=mirror))
+    of_view = covered.centres[:, projection.cover_of_view]
+    distance = np.linalg.norm(covered.points - of_view, axis=2)
+    assert (distance <= covered.radii[:, projection.cover_of_view]).all()
+    assert np.median(covered.radii) < 0.5

@@ -65,6 +65,10 @@ RESULTS: Mapping[str, Result] = {
         within=("pixmill.images", "pixmill.validate.survey"),
         without=("pixmill.images.compute",),
     ),
+    # Near-duplicates of images.
+    "likeness": Result(
+        ("pixmill.images.likeness.neighbours",), within=("pixmill.images.likeness",)
+    ),
     # Features from pixels; features from an exported network; weights of the classifier.
     "backbone": Result(
         ("pixmill.models.features",),

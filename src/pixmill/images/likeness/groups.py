@@ -85,14 +85,15 @@ class PairCollector:
         self.kept[members] = False
         self._repeats.append(np.column_stack([members, np.full(len(members), representative)]))
 
+    def matches(self) -> tuple[Indices, Indices, Similarities]:
+        """Return which kept images were added with which others, and their similarity."""
+        (one, other) = np.concatenate(self._pairs, axis=1)
+        kept = self.kept[one] & self.kept[other]
+        return one[kept], other[kept], np.concatenate(self._similarity)[kept]
+
     def pairs(self) -> VerifiedPairs:
         """Return the pairs of kept images, with their highest similarity, and repeated images."""
-        (one, other) = np.concatenate(self._pairs, axis=1)
-        similarity = np.concatenate(self._similarity)
-        kept = self.kept[one] & self.kept[other]
-        one = one[kept]
-        other = other[kept]
-        similarity = similarity[kept]
+        one, other, similarity = self.matches()
         a = np.minimum(one, other)
         b = np.maximum(one, other)
         order = np.lexsort((similarity, b, a))

@@ -1,13 +1,12 @@
 """The index finds every image that correlates with a view."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from pixmill.images.likeness.hashing import SIDE
-from pixmill.images.likeness.index import Index, Projection, principal_directions
+from pixmill.images.likeness.neighbours import Index, ball_radii
 from pixmill.images.likeness.similarity import VIEWS, views
 
 
@@ -31,29 +30,29 @@ def test_all_correlated_images_are_found_once(
     )
     greys = np.clip(greys, 0, 255).astype(np.uint8)
     seen = greys[generator.integers(0, count, (20, VIEWS))]
-    everything = np.arange(count)
-    projection = Projection(principal_directions(greys, everything))
-    index = Index(projection.points(greys), everything, 0.97)
-    covered = projection.cover(seen)
+    index = Index(greys, np.arange(count), 0.97)
+    points = np.stack([index.points(some) for some in seen])
     found = [
         pair
-        for rows, places in index.near(covered)
+        for rows, places in index.near(points, ball_radii(points))
         for pair in zip(rows.tolist(), places.tolist(), strict=True)
     ]
     assert len(found) == len(set(found))
     correlations = (unit_vectors(seen) @ unit_vectors(greys).T).reshape(20, VIEWS, count)
     row, place = np.nonzero((correlations >= 0.97).any(axis=1))
     assert set(zip(row.tolist(), place.tolist(), strict=True)) <= set(found)
-    assert set(row.tolist()) <= set(index.may_match(covered.centres, covered.radii).tolist())
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-def test_covers_are_near_the_views(mirror: bool) -> None:
-    coarse = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+def test_images_with_a_view_near_new_ones_are_found() -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (80, 6, 6), dtype=np.uint8)
     greys = np.stack([np.asarray(Image.fromarray(one).resize((SIDE, SIDE))) for one in coarse])
-    projection = Projection(principal_directions(greys, np.arange(60)), mirror=mirror)
-    covered = projection.cover(views(greys, mirror=mirror))
-    of_view = covered.centres[:, projection.cover_of_view]
-    distance = np.linalg.norm(covered.points - of_view, axis=2)
-    assert (distance <= covered.radii[:, projection.cover_of_view]).all()
-    assert np.median(covered.radii) < 0.5
+    greys[60:] = views(greys[:20])[np.arange(20), np.arange(20)]
+    index = Index(greys, np.arange(60), 0.99)
+    seen = np.stack([index.points(some) for some in views(greys)])
+    radii = ball_radii(seen)
+    radii[5] = np.nan
+    targets = Index(greys, np.arange(60, 80), 0.99, index.basis)
+    expected = set(range(20)) - {5}
+    found = set(index.around(targets, radii).tolist())
+    assert expected <= found
+    assert len(found) < 30

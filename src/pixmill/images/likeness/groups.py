@@ -8,6 +8,8 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 Similarities = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Match = tuple[int, Indices, Similarities]
+"""Place of an image, sorted places of those that one of its views matches, and similarities."""
 
 MAX_NEAR_DUPLICATES = 50
 """An image with more near-duplicates becomes their representative, and they are repeated."""
@@ -85,17 +87,17 @@ class PairCollector:
         self.kept[members] = False
         self._repeats.append(np.column_stack([members, np.full(len(members), representative)]))
 
-    def matches(self) -> tuple[Indices, Indices, Similarities]:
-        """Return which kept images were added with which others, and their similarity."""
-        (one, other) = np.concatenate(self._pairs, axis=1)
-        kept = self.kept[one] & self.kept[other]
-        return one[kept], other[kept], np.concatenate(self._similarity)[kept]
+    def matches(self) -> tuple[Indices, Similarities]:
+        """Return the kept images and others of shape (2, m), as added, with their similarity."""
+        matches = np.concatenate(self._pairs, axis=1)
+        kept = self.kept[matches].all(axis=0)
+        return matches[:, kept], np.concatenate(self._similarity)[kept]
 
     def pairs(self) -> VerifiedPairs:
         """Return the pairs of kept images, with their highest similarity, and repeated images."""
-        one, other, similarity = self.matches()
-        a = np.minimum(one, other)
-        b = np.maximum(one, other)
+        matches, similarity = self.matches()
+        a = matches.min(axis=0)
+        b = matches.max(axis=0)
         order = np.lexsort((similarity, b, a))
         a = a[order]
         b = b[order]

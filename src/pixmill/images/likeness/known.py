@@ -1,12 +1,13 @@
-"""The comparisons of an earlier search, which a later one need not repeat.
+"""What an earlier search found, so that a later one need not repeat it.
 
-Whether a view of one image matches another depends on the greys of the two and the params alone.
-So the matches among images of an earlier search hold as long as these are present, whatever comes
-or goes. Some 30 bytes per image and 24 per match are kept in one file, which the next search
-replaces.
+Whether a view of an image matches another image depends on their greys and the params alone.
+So the matches among images of an earlier search hold while these are present, whatever comes or
+goes. One file keeps some 25 bytes per image and 24 per match; the next search replaces it.
 """
 
+import contextlib
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +16,13 @@ import numpy.typing as npt
 from blake3 import blake3
 
 from pixmill.core.files.writing import remove_temporary, replacing
-from pixmill.core.process.progress import announce
 from pixmill.core.provenance.results import digest_code
-from pixmill.images.likeness.groups import Indices, Similarities
+from pixmill.images.likeness.groups import Indices, Match, Similarities
 from pixmill.images.likeness.hashing import Greys
 from pixmill.images.likeness.similarity import Floats
 
-Digests = npt.NDArray[np.uint64]
-
-_DIGEST_SIZE = 16
 _DAMAGES = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-"""What NumPy raises for a file that is missing, cut off or of something else."""
+"""What NumPy raises for a file that is missing, truncated, damaged or foreign."""
 
 
 @dataclass(frozen=True)
@@ -33,73 +30,71 @@ class Known:
     """Images that were compared with one another, and what was found.
 
     Args:
-        digests: Digest of each image, see :func:`digest_images`, ``uint64`` of shape (n, 2), sorted
-            by the first column, whose values are unique.
-        radii: Radii of each image's covers, ``float32`` of shape (n, covers).
-        matches: Shape (m, 2): rows of an image and of another that one of its views matches.
+        digests: See :func:`digest_images`.
+        radii: Radius of the ball of each image's views, ``float32`` of shape (n,).
+        matches: Shape (2, m): rows of images, and of others that one of their views matches.
         similarity: Similarity of each match, ``float64`` of shape (m,).
-        directions: Directions that the radii belong to, ``float32`` of shape (d, 1024).
+        basis: Directions that the radii belong to, ``float32`` of shape (1024, d).
     """
 
-    digests: Digests
+    digests: npt.NDArray[np.void]
     radii: Floats
     matches: Indices
     similarity: Similarities
-    directions: Floats
+    basis: Floats
 
     @classmethod
     def read(cls, path: Path, key: bytes) -> "Known":
         """Return the contents of a file; nothing if it is absent, damaged or of another key."""
-        try:
-            with path.open("rb") as file, np.load(file) as arrays:
-                if arrays["key"].tobytes() != key:
-                    return NOTHING
+        with contextlib.suppress(*_DAMAGES), path.open("rb") as file, np.load(file) as arrays:
+            if arrays["key"].tobytes() == key:
                 return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
-        except _DAMAGES:
-            return NOTHING
+        return NOTHING
 
     def write(self, path: Path, key: bytes) -> None:
-        """Replace the file; a failure is only a warning."""
-        try:
-            remove_temporary(path.parent, f"-{path.name}")
-            with replacing(path) as partial:
-                np.savez(partial, key=np.frombuffer(key, np.uint8), **vars(self))
-        except OSError as error:
-            announce(f"warning: {path} cannot be written, so the next search starts anew: {error}")
+        """Replace the file."""
+        remove_temporary(path.parent, f"-{path.name}")
+        with replacing(path) as partial:
+            np.savez(partial, key=np.frombuffer(key, np.uint8), **vars(self))
 
-    def find(self, digests: Digests) -> Indices:
+    def find(self, digests: npt.NDArray[np.void]) -> Indices:
         """Return the row of each image, -1 for unknown ones; of equal images the first is known."""
-        rows = np.full(len(digests), -1)
-        if not len(self.digests):
-            return rows
-        unique, first = np.unique(digests[:, 0], return_index=True)
-        row = np.searchsorted(self.digests[:, 0], unique)
-        row = np.minimum(row, len(self.digests) - 1)
-        equal = (self.digests[row] == digests[first]).all(axis=1)
-        rows[first[equal]] = row[equal]
-        return rows
+        rows = {digest: row for row, digest in enumerate(self.digests.tolist())}
+        return np.array([rows.pop(digest, -1) for digest in digests.tolist()], np.int64)
+
+    def recall(self, places: Indices, *, without: Indices) -> Iterator[Match]:
+        """Yield the matches of images in the order of their places.
+
+        Args:
+            places: Place of each image, -1 for those that are absent.
+            without: Places to leave out.
+        """
+        one, other = places[self.matches]
+        present = np.flatnonzero((one >= 0) & (other >= 0) & ~np.isin(one, without))
+        order = present[np.lexsort((other[present], one[present]))]
+        found, starts = np.unique(one[order], return_index=True)
+        for place, some in zip(found.tolist(), np.split(order, starts[1:]), strict=False):
+            yield place, other[some], self.similarity[some]
 
 
+_NONE = np.empty((0, 0), np.float32)
 NOTHING = Known(
-    digests=np.empty((0, 2), np.uint64),
-    radii=np.empty((0, 0), np.float32),
-    matches=np.empty((0, 2), np.int64),
-    similarity=np.empty(0),
-    directions=np.empty((0, 0), np.float32),
+    np.empty(0, "V16"), _NONE.reshape(0), np.empty((2, 0), np.int64), np.empty(0), _NONE
 )
 """No earlier search."""
 
 
 def key_of(*options: object) -> bytes:
-    """Return the digest of all but the images that matches depend on: the code, and the options."""
-    content = f"{digest_code('likeness')} {options}"
-    return blake3(content.encode()).digest(_DIGEST_SIZE)
+    """Return the digest of all but the images that matches depend on: the code and the options."""
+    return blake3(f"{digest_code('likeness')} {options}".encode()).digest()
 
 
-def digest_images(hashes: npt.NDArray[np.uint64], greys: Greys, places: Indices) -> Digests:
-    """Return a digest of each image's grey and hash, ``uint64`` of shape (m, 2)."""
-    digests = []
-    for place in places.tolist():
-        content = greys[place].tobytes() + int(hashes[place]).to_bytes(8, "little")
-        digests.append(blake3(content).digest(_DIGEST_SIZE))
-    return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
+def digest_images(
+    hashes: npt.NDArray[np.uint64], greys: Greys, places: Indices
+) -> npt.NDArray[np.void]:
+    """Return the digests of images' greys and hashes, 16 bytes each."""
+    digests = [
+        blake3(greys[place].tobytes() + hashes[place].tobytes()).digest(16)
+        for place in places.tolist()
+    ]
+    return np.frombuffer(b"".join(digests), "V16")

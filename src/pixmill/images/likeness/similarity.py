@@ -30,9 +30,6 @@ _OFFSETS = (0.0, 0.5, 1.0)
 _WINDOWS = 1 + len(_OFFSETS)
 """Windows per direction: the whole, and one per offset."""
 
-_COVERS = ((0, 2), (1,), (3,))
-"""Sets of windows down, the crops at neither, the lower or the upper edge, of similar views."""
-
 EXPOSURES = (1.05, 1.1, 1.2)
 """Factors of brightening.
 
@@ -140,39 +137,6 @@ def correlations(some: Compared, others: Compared) -> npt.NDArray[np.float64]:
     flat = some.flat[:, None] | others.flat
     spread = np.sqrt(np.where(flat, 1.0, np.outer(some.spreads, others.spreads)))
     return np.where(flat, 0.0, (together / spread).round(4))
-
-
-def covers_of_views(*, mirror: bool = False) -> npt.NDArray[np.intp]:
-    """Return the cover of each view: a set of similar views, from 0, of shape (views,)."""
-    down = np.zeros(_WINDOWS, np.intp)
-    for cover, windows in enumerate(_COVERS):
-        down[list(windows)] = cover
-    crops = np.tile(np.repeat(down, _WINDOWS)[1:], len(_CROPS))
-    one_side = np.concatenate([down[:1], crops, np.repeat(down[:1], len(EXPOSURES))])
-    sides = [one_side, one_side + len(_COVERS)] if mirror else [one_side]
-    return np.concatenate(sides)
-
-
-def cover_directions(directions: Floats, *, mirror: bool = False) -> Floats:
-    """Return directions in which images have the coordinates of their covers' mean crops.
-
-    Args:
-        directions: ``float32`` of shape (d, 32, 32).
-        mirror: Append those of the mirror images' covers.
-
-    Returns:
-        ``float32`` of shape (covers, d, 32, 32).
-    """
-    sides = [directions, directions[:, :, ::-1]] if mirror else [directions]
-    crops = [np.stack(_windows_of(crop)) for crop in _CROPS]
-    found = []
-    for side in sides:
-        for windows in _COVERS:
-            means = [
-                crop[list(windows)].mean(axis=0).T @ side @ crop.mean(axis=0) for crop in crops
-            ]
-            found.append(np.mean(means, axis=0))
-    return np.stack(found)
 
 
 _LIGHTS = [

@@ -1,0 +1,102 @@
+"""Predictions where the classes have other shares than the model assumes, or some do not occur."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixmill.metrics.arrays import ArrayLike, Floats, Ints
+from pixmill.metrics.calibration import LEVEL, novelty_limit, search_threshold
+
+_TINY = 1e-12
+"""Minimum of probabilities and shares that are divided by."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorShift:
+    """How probabilities change, and when they are sure.
+
+    Args:
+        ratios: Share of each class over the share that the model assumes, up to a factor; 0 for
+            those that do not occur.
+        threshold: Minimum confidence of a sure prediction; ``None`` if none is proven.
+        outside_limit: Probability of the classes that do not occur, as the model gives it, above
+            which an image is of none of the others; ``None`` if there were too few images.
+    """
+
+    ratios: tuple[float, ...]
+    threshold: float | None
+    outside_limit: float | None
+
+    def apply(self, probabilities: Floats) -> Floats:
+        """Return the probabilities of the classes that occur; rows sum to one, and others are 0.
+
+        By Bayes' theorem, if the images of a class look as before: the probability of each class is
+        multiplied by its ratio.
+
+        Source: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a
+        Priori Probabilities: A Simple Procedure", Neural Computation 14, 2002.
+
+        Args:
+            probabilities: Calibrated, shape (..., classes).
+        """
+        found: Floats = np.maximum(probabilities, _TINY) * self.ratios
+        found /= found.sum(axis=-1, keepdims=True)
+        return found
+
+    def outside(self, probabilities: Floats) -> Floats:
+        """Return the probability of the classes that do not occur, shape (...).
+
+        Args:
+            probabilities: As for :meth:`apply`.
+        """
+        total: Floats = probabilities[..., np.equal(self.ratios, 0)].sum(axis=-1)
+        return total
+
+
+def fit_prior_shift(
+    probabilities: Floats,
+    actual: Ints,
+    groups: ArrayLike,
+    target: float,
+    shares: Floats,
+    *,
+    relative: bool = False,
+) -> PriorShift:
+    """Fit the shift on images that the model was not trained on.
+
+    The model assumes the mean of its probabilities. Other estimates are no better:
+    ``benchmarks/prior.py``.
+
+    The threshold is the one for the accuracy that is expected there: an image counts by the share
+    of its class over the class's frequency, see
+    :func:`pixmill.metrics.calibration.search_threshold`. There is none if a class that occurs has
+    no images.
+
+    The limit for classes that do not occur is conformal: at most one in a hundred images of the
+    others exceeds it, see :func:`pixmill.metrics.calibration.novelty_limit`.
+
+    Args:
+        probabilities: Calibrated, shape (images, classes).
+        actual: Class indices, shape (images,).
+        groups: Group of each image; near-duplicates share a group and count once.
+        target: Accuracy that sure predictions should reach, > 0 and < 1.
+        shares: Share of each class, up to a factor; 0 if it does not occur. Shape (classes,).
+        relative: Whether the shares are multiples of those that the model assumes.
+    """
+    assumed = np.maximum(probabilities.mean(axis=0), _TINY)
+    if relative:
+        shares = shares * assumed
+    frequencies = np.bincount(actual, minlength=len(shares)) / len(actual)
+    occurs = shares > 0
+    rows = occurs[actual]
+    members = np.asarray(groups)[rows]
+    shift = PriorShift(tuple((shares / assumed).tolist()), None, None)
+    limit = novelty_limit(shift.outside(probabilities[rows]), members)
+    threshold = None
+    if (frequencies[occurs] > 0).all():
+        given = shift.apply(probabilities[rows])
+        right = given.argmax(axis=1) == actual[rows]
+        weights = shares / np.maximum(frequencies, _TINY)
+        weights = (weights / weights.max())[actual[rows]]
+        threshold, _ = search_threshold(given.max(axis=1), right, members, target, LEVEL, weights)
+    return PriorShift(shift.ratios, threshold, limit)

@@ -103,12 +103,17 @@ def save_held_out(folder: Path, held_out: HeldOut, labels: Sequence[str]) -> Non
         labels: The classes, in the order of the model's outputs.
     """
     columns = {f"p_{label}": held_out.probabilities[:, place] for place, label in enumerate(labels)}
-    table = pd.DataFrame({"id": held_out.rows["id"], **columns, "novelty": held_out.novelty})
-    write_table(folder / HELD_OUT_FILE, table.sort_values("id", ignore_index=True), _schema(labels))
+    rows = held_out.rows[["id", "label", "cluster"]].reset_index(drop=True)
+    table = rows.assign(**columns, novelty=held_out.novelty).sort_values("id", ignore_index=True)
+    table["cluster"] = pd.factorize(table["cluster"])[0].astype(np.int32)
+    write_table(folder / HELD_OUT_FILE, table, _schema(labels))
 
 
 def load_held_out(folder: Path, labels: Sequence[str]) -> pd.DataFrame:
-    """Return the columns ``id``, ``p_<class>`` of each class, and ``novelty``, NaN if unknown.
+    """Return the predictions, sorted by id.
+
+    Columns: ``id``, ``label``, ``cluster`` (numbered here), ``p_<class>`` of each class, and
+    ``novelty``, NaN if unknown.
 
     Args:
         folder: ``artifacts/train``.
@@ -125,6 +130,8 @@ def _schema(labels: Sequence[str]) -> pa.Schema:
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
+            pa.field("label", pa.string(), nullable=False),
+            pa.field("cluster", pa.int32(), nullable=False),
             *probabilities,
             pa.field("novelty", pa.float32()),
         ]

@@ -12,7 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.models.model_folder import NOVELTY_FILE, classifier_files, keras_packages
+from pixmill.models.model_folder import (
+    HELD_OUT_FILE,
+    NOVELTY_FILE,
+    classifier_files,
+    keras_packages,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +26,9 @@ if TYPE_CHECKING:
 _SERVED = Path(__file__).with_name("served.py")
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+_MAX_MORE_BYTES = 16 << 20
+"""Maximum size of a file that predictions do not need: 100,000 held-out predictions of 10 classes."""
 
 _NAME = re.compile(r"\bpixmill\.(?=[a-z])")
 
@@ -58,13 +66,16 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
     """
     import mlflow.pyfunc
 
-    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-        temporary = Path(name)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        temporary = Path(made)
         (temporary / "classifier").mkdir()
         for file in classifier_files(classifier):
             shutil.copyfile(classifier / file, temporary / "classifier" / file)
-        if (classifier / NOVELTY_FILE).exists():  # what a log keeps of images needs it
-            shutil.copyfile(classifier / NOVELTY_FILE, temporary / "classifier" / NOVELTY_FILE)
+        # What a log keeps of images needs the one, other shares of the classes the other.
+        for name in (NOVELTY_FILE, HELD_OUT_FILE):
+            file = classifier / name
+            if file.exists() and file.stat().st_size <= _MAX_MORE_BYTES:
+                shutil.copyfile(file, temporary / "classifier" / name)
         code = copy_standalone("pixmill.models.classifier", temporary)
         mlflow.pyfunc.save_model(
             str(folder),

@@ -9,12 +9,16 @@ that you name by itself has none.
 import argparse
 from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import add_log_options, open_log
 from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
 from pixmill.core.words import printable
 from pixmill.project.api import find_project
+
+if TYPE_CHECKING:
+    from pixmill.serve.predict.model import Model
 
 EXTRAS = ("serve", "registry")
 
@@ -25,6 +29,8 @@ EXAMPLES = (
     ("pixmill predict photos/ --sort sorted", "link the images into a folder for each class"),
     ("pixmill predict photos/ --xmp", "write keywords for photo managers"),
     ("pixmill predict photo.jpg --model models:/garments@champion", ""),
+    ("pixmill predict photos/ --classes coat,dress --csv answers.csv", "only these can occur"),
+    ("pixmill predict photos/ --prior winter.csv --csv answers.csv", "with the shares of winter"),
 )
 
 
@@ -55,14 +61,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sort", metavar="DIR", type=Path, help=text)
     text = "write keywords beside each image, or each sorted one, to photo.jpg.xmp"
     parser.add_argument("--xmp", action="store_true", help=text)
+    _add_shift_options(parser)
     add_log_options(parser)
+
+
+def _add_shift_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="the classes that occur, one a line, or a list such as coat,dress; an image of "
+        "another one is 'none of these'",
+    )
+    parser.add_argument(
+        "--prior",
+        metavar="FILE",
+        type=Path,
+        help="the shares of the classes where the images come from: lines such as coat,0.7, or a "
+        "mapping in YAML or JSON",
+    )
+
+
+def _find_model(arguments: argparse.Namespace, root: Path | None) -> "Model":
+    """Return the model, with the classes and shares that are asked for."""
+    from pixmill.serve.predict.model import find_model
+    from pixmill.serve.predict.shifting import read_classes, read_prior, shift_model
+
+    classes = None if arguments.classes is None else read_classes(arguments.classes)
+    prior = None if arguments.prior is None else read_prior(arguments.prior)
+    return shift_model(find_model(arguments.model, root), classes, prior)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print or write the predictions."""
     from pixmill.serve.predict.delivery import Delivery
     from pixmill.serve.predict.inputs import find_images
-    from pixmill.serve.predict.model import find_model
     from pixmill.serve.predict.predicting import (
         FORMATS,
         Output,
@@ -79,7 +111,7 @@ def run(arguments: argparse.Namespace) -> None:
     excluded = [output.path for output in outputs]
     images = find_images(arguments.inputs, [*excluded, *filter(None, [arguments.sort])])
     root = find_project(Path.cwd())
-    model = find_model(arguments.model, root)
+    model = _find_model(arguments, root)
     summary = Summary(model.head)
     then = "goes on" if keeps_rows(root) else "begins anew"
     said = f"pixmill predict: interrupted; the same command {then}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,12 @@ class Project:
         return Classifier.load(find_model(None, self.root).path)
 
     def predict(
-        self, inputs: str | Path | Iterable[str | Path], *, model: str | None = None
+        self,
+        inputs: str | Path | Iterable[str | Path],
+        *,
+        model: str | None = None,
+        classes: Iterable[str] | None = None,
+        prior: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
         """Predict the class of images in worker processes, as ``pixmill predict`` does.
 
@@ -99,6 +104,10 @@ class Project:
             inputs: Images, folders, patterns and URLs.
             model: A folder, a ``.tflite`` file or a model in MLflow, as for ``--model``. Default:
                 the one in production, else the one that was trained last.
+            classes: The classes that occur; an image of another one is ``none of these``. Default:
+                all.
+            prior: Share of each class where the images come from. Default: those of the training
+                images.
 
         Returns:
             One row per image; an image without a prediction has a ``reason``.
@@ -111,12 +120,13 @@ class Project:
         from pixmill.serve.predict.inputs import find_images
         from pixmill.serve.predict.model import find_model
         from pixmill.serve.predict.predicting import predict
+        from pixmill.serve.predict.shifting import shift_model
 
         images = find_images(
             [str(each) for each in ([inputs] if isinstance(inputs, str | Path) else inputs)]
         )
         with _environment_kept():
-            found = find_model(model, self.root)
+            found = shift_model(find_model(model, self.root), classes, prior)
             rows = list(track(predict(found, images), "Predict", images.count()))
         table = pa.Table.from_pylist(
             rows, answers_schema(found.labels, found.head.flags(found.labels))

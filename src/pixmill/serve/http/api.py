@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
@@ -41,6 +41,7 @@ from pixmill.serve.http.models import LoadedModel, Models, answer_row
 from pixmill.serve.http.quota import Quota
 from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.serve.http.worker import UNEXPLAINED
+from pixmill.serve.predict.shifting import shift_answer
 
 _LOG = logging.getLogger("pixmill.serve")
 
@@ -252,13 +253,21 @@ root_router = APIRouter()
 @router.post(
     "/predict", response_model=schemas.Predictions, openapi_extra=schemas.image_body(several=True)
 )
-async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
+async def predict(
+    request: Request,
+    endpoints: InjectedEndpoints,
+    classes: Annotated[list[str] | None, Query(description="The classes that occur.")] = None,
+    prior: Annotated[
+        str | None, Query(description='Share of each class, such as `{"coat": 0.7, "dress": 0.3}`.')
+    ] = None,
+) -> Response:
     """Predict images: one or several files, raw bytes, or JSON with base64 or URLs."""
     images = await read_images(request)
     found = await endpoints.fetch(request, images)
     loaded, answers = await endpoints.predict(found)
+    model = await asyncio.to_thread(loaded.shifted, classes, prior)
     rows = [
-        answer_row(answer, loaded.model.labels, image.name)
+        answer_row(shift_answer(answer, model), model.labels, image.name)
         for image, answer in zip(images, answers, strict=True)
     ]
     return JSONResponse({"model": loaded.model.identity, "predictions": rows})

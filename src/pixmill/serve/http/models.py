@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import write_bytes
 from pixmill.images.compute import Service, ServiceFullError
 from pixmill.images.png import png_bytes
+from pixmill.local.problems import ProblemError
 from pixmill.models.inference import LIMITS, Answer
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK
-from pixmill.models.model_folder import CALIBRATION_FILE, NOVELTY_FILE
+from pixmill.models.model_folder import CALIBRATION_FILE, HELD_OUT_FILE, NOVELTY_FILE
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.export.html.page import build_page
 from pixmill.serve.http.worker import (
@@ -34,6 +36,7 @@ from pixmill.serve.http.worker import (
     VectorRequest,
 )
 from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
+from pixmill.serve.predict.shifting import shift_model
 
 if TYPE_CHECKING:
     from pixmill.dataset.log_writer import PredictionLog
@@ -43,17 +46,20 @@ _FILES = (
     "labels.json",
     CALIBRATION_FILE,
     NOVELTY_FILE,
+    HELD_OUT_FILE,
     "model.json",
     _WEIGHTS,
     NETWORK,
     BACKBONE,
     HEAD,
 )
-"""Files that predictions and heatmaps need."""
+"""Files that predictions, other shares of the classes, and heatmaps need."""
 
 _MAX_WAITING = 16
 """Maximum number of images that wait for each worker, which keeps the latency at a second or two.
 """
+
+_SHARES = TypeAdapter(dict[str, float])
 
 _LOG = logging.getLogger("pixmill.serve")
 
@@ -169,6 +175,26 @@ class LoadedModel:
                 )
                 self._grad_cam = self._open.enter_context(service)
         return self._grad_cam.submit(row)
+
+    def shifted(self, classes: Sequence[str] | None, prior: str | None) -> Model:
+        """Return the model with some classes only, or with other shares of the classes.
+
+        Args:
+            classes: As for :func:`pixmill.serve.predict.shifting.shift_model`.
+            prior: Share of each class as a JSON object.
+
+        Raises:
+            ProblemError: They do not fit the model, or are malformed.
+        """
+        try:
+            shares = None if prior is None else _SHARES.validate_json(prior)
+            return shift_model(replace(self.model, path=self.path), classes, shares)
+        except PixmillError as error:
+            raise ProblemError(422, f"{error.message}.") from error
+        except ValueError as error:
+            raise ProblemError(
+                422, 'Expected prior as JSON: {"coat": 0.7, "dress": 0.3}.'
+            ) from error
 
     async def page(self) -> Path:
         """Return the model as one HTML file, which the first call builds in some seconds.

@@ -24,6 +24,7 @@ from pixmill.core.words import printable
 from pixmill.dataset.uncommitted import commit_first
 from pixmill.heads import Head, head_of
 from pixmill.metrics.calibration import calibration_verdict, min_answers
+from pixmill.metrics.prior_shift import PriorShift
 from pixmill.models.exported import read_exported
 from pixmill.models.model_folder import ONE_LABEL, classifier_files, read_description
 from pixmill.tracking.model_versions import Registry
@@ -61,6 +62,7 @@ class Model:
         in_production: Whether it was found as the project's model in production.
         task: What it answers, as in params.yaml.
         limits: ``threshold``, ``sure_yes`` and ``sure_no`` by label; ``None`` if an image has one.
+        shift: Classes and shares that it predicts with; ``None``: those that it was trained with.
     """
 
     path: Path
@@ -78,6 +80,7 @@ class Model:
     in_production: bool = False
     task: str = ONE_LABEL
     limits: dict[str, dict[str, float | None]] | None = None
+    shift: PriorShift | None = None
 
     @property
     def head(self) -> Head:
@@ -110,10 +113,11 @@ class Model:
         """Warnings about the model's confidence, with remedies."""
         found = []
         measured = self.metrics
+        there = " for these classes and shares" if self.shift else ""
         if not self.is_ever_sure:
             found.append(
-                "The model has no confidence threshold, so it calls no prediction sure or not "
-                f"sure. To show an accuracy of {100 * self.target_accuracy:g} %, at least "
+                f"The model has no confidence threshold{there}, so it calls no prediction sure or "
+                f"not sure. To show an accuracy of {100 * self.target_accuracy:g} %, at least "
                 f"{min_answers(self.target_accuracy)} confident predictions of labelled images "
                 "that it was not trained on must be correct: add images, or lower "
                 "train.target_accuracy, then: dvc repro"

@@ -29,6 +29,7 @@ from pixmill.models.inference import content_of, predict_images
 from pixmill.serve.predict.inputs import Input, InputStream
 from pixmill.serve.predict.journal import Journal, Mark
 from pixmill.serve.predict.model import Model
+from pixmill.serve.predict.shifting import shift_answer
 
 if TYPE_CHECKING:
     from pixmill.dataset.log_writer import PredictionLog
@@ -104,7 +105,9 @@ def predict(
         network: Addresses that may be reached in addition to the public internet; default: none.
         workers: Number of processes; default: as in
             :func:`pixmill.models.inference.predict_images`.
-        log: Destination of a row for each prediction; default: none.
+        log: Destination of a row for each prediction, which is that of the model without its
+            shift, since :mod:`pixmill.serve.watch` compares it with those of test images; default:
+            none.
 
     Yields:
         A row with the columns of :func:`pixmill.models.inference.answers_schema`.
@@ -126,7 +129,7 @@ def predict(
             name, image = waiting.popleft()
             if log is not None:
                 log.add(model.about, answer, partial(content_of, image))
-            yield answer.as_row(name, model.labels)
+            yield shift_answer(answer, model).as_row(name, model.labels)
 
 
 def _fetched(inputs: Iterable[Input], network: Network | None) -> Iterator[tuple[Input, Image]]:
@@ -198,7 +201,7 @@ def predict_to_files(
         folder = Path(temporary)
         if root is not None and keeps_rows(root):
             folder = Workspace(root, root).scratch("predict") / "journals"
-        key = [__version__, model.digest, str(Path.cwd()), *images.words]
+        key = [__version__, model.digest, str(Path.cwd()), *images.words, str(model.shift)]
         with closing(Journal(folder, key)) as journal:
             _fill(journal, model, images, options)
 

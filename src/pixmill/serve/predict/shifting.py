@@ -1,0 +1,149 @@
+"""Predictions of some classes only, or with the shares that the classes have at a place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from functools import lru_cache
+from math import inf
+from pathlib import Path
+
+import numpy as np
+
+from pixmill.core.cells import NONE
+from pixmill.core.errors import DataError
+from pixmill.core.files.writing import read_json
+from pixmill.core.words import did_you_mean, first_of, printable
+from pixmill.metrics.calibration import Calibration
+from pixmill.metrics.prior_shift import PriorShift, fit_prior_shift
+from pixmill.models.classifier import Prediction
+from pixmill.models.inference import Answer
+from pixmill.models.model_folder import CALIBRATION_FILE, HELD_OUT_FILE
+from pixmill.serve.predict.model import Model
+
+_FORM = "write a header and then a line for each class: class,share and coat,0.7"
+
+
+def read_classes(text: str) -> list[str]:
+    """Return the names in a file, one a line, or in a list with commas.
+
+    Args:
+        text: Path of the file, or the list.
+    """
+    path = Path(text)
+    is_file = path.is_file()
+    names = path.read_text("utf-8-sig", "replace").splitlines() if is_file else text.split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
+def read_prior(path: Path) -> dict[str, float]:
+    """Return the share of each class.
+
+    Args:
+        path: A table with the columns ``class`` and ``share`` (CSV).
+
+    Raises:
+        DataError: The file is missing or has other columns, or names a class twice.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
+        shares = dict(zip(table["class"], table["share"].astype(float), strict=True))
+    except (OSError, ValueError, LookupError) as error:
+        problem = f"{path} is not a table with the columns class and share"
+        raise DataError(problem, next=_FORM) from error
+    if len(shares) < len(table):
+        raise DataError(f"{path} names a class twice", next=_FORM)
+    return shares
+
+
+def shift_model(
+    model: Model, classes: Iterable[str] | None = None, prior: Mapping[str, float] | None = None
+) -> Model:
+    """Return a model that predicts some classes only, or with other shares of the classes.
+
+    Args:
+        model: The model.
+        classes: The classes that occur. Default: those with a share, or all.
+        prior: Share of each class, up to a factor. A class without a share does not occur. Default:
+            the shares that the model assumes.
+
+    Raises:
+        DataError: A class is unknown, a share is not a number of 0 or more, fewer than two classes
+            occur, or the model has several labels or no held-out predictions.
+    """
+    if classes is None and prior is None:
+        return model
+    if not model.head.is_exclusive:
+        problem = "with several labels, none excludes another"
+        raise DataError(problem, next="leave out the classes and shares")
+    if not (model.path / HELD_OUT_FILE).exists():
+        raise DataError(
+            f"{model.title} comes without the held-out predictions that this needs",
+            next="name artifacts/train, or a model in MLflow that this version has trained",
+        )
+    given = dict.fromkeys(classes or (), 1.0) if prior is None else prior
+    occurring = {*(given if classes is None else classes)}
+    for name in {*occurring, *given}:
+        if name not in model.labels:
+            raise DataError(
+                f"{model.title} has no class {printable(name)}{did_you_mean(name, model.labels)}",
+                next=f"name some of {first_of([*map(printable, model.labels)], 10)}",
+            )
+        if not 0 <= given.get(name, 0.0) < inf:
+            raise DataError(f"the share of {printable(name)} is not 0 or more", next=_FORM)
+    shares = [given.get(label, 0.0) if label in occurring else 0.0 for label in model.labels]
+    if sum(share > 0 for share in shares) < 2:
+        raise DataError("fewer than two classes can occur", next=_FORM)
+    shift = _fit(model.path, model.digest, model.labels, tuple(shares), prior is None)
+    return replace(model, threshold=shift.threshold, shift=shift)
+
+
+@lru_cache(maxsize=64)
+def _fit(
+    path: Path,
+    digest: str,  # noqa: ARG001 (another training may replace the files)
+    labels: tuple[str, ...],
+    shares: tuple[float, ...],
+    relative: bool,
+) -> PriorShift:
+    from pixmill.models.held_out import load_held_out
+
+    calibration = Calibration(**read_json(path / CALIBRATION_FILE, stage="train"))
+    rows = load_held_out(path, labels)
+    given = rows[[f"p_{label}" for label in labels]].to_numpy(np.float64)
+    return fit_prior_shift(
+        calibration.apply(given),
+        rows["label"].map(labels.index).to_numpy(np.int64),
+        rows["cluster"],
+        calibration.target_accuracy,
+        np.array(shares),
+        relative=relative,
+    )
+
+
+def shift_answer(answer: Answer, model: Model) -> Answer:
+    """Return the answer of a shifted model from that of the model as it was trained.
+
+    An image that is probably of none of the classes that occur is predicted as that, which is not
+    promised to be right; its probabilities sum to that of these classes.
+
+    Args:
+        answer: The answer.
+        model: The model.
+    """
+    shift = model.shift
+    given = answer.prediction.probabilities
+    if shift is None or given is None:
+        return answer
+    unlike = answer.prediction.unlike
+    outside = float(shift.outside(given))
+    probabilities = shift.apply(given)
+    calibration = Calibration(threshold=shift.threshold)
+    found = model.head.answer(probabilities, model.labels, calibration, unlike=unlike)
+    if shift.outside_limit is not None and outside > shift.outside_limit:
+        found = replace(found, label=NONE, confidence=outside, sure=False if unlike else None)
+        probabilities *= 1 - outside
+    prediction = Prediction(**asdict(found), probabilities=probabilities, unlike=unlike)
+    return replace(answer, prediction=prediction)

@@ -86,6 +86,14 @@ KEYS = {
     # Last: meanwhile, the tests of another file create the project for these.
     "compare": {"vs_git_and_dvc_diff", "vs_git_and_dvc_diff_cpu"},
     "predict": {"vs_keras_predict_loop", "vs_limit", "vs_keras_predict_batches"},
+    "prior": {
+        "lower loss",
+        "promise kept",
+        "promise kept before",
+        "lower loss, project",
+        "others found",
+        "others found, false",
+    },
     "log": {
         "without_log",
         "without_log_cpu",

@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from pixmill.models.classifier import Classifier
+from pixmill.serve.predict.model import find_model
+from tests.serve.held_out import add_held_out
 from tests.serve.http.load.server import Running
 
 BOUNDARY = "6d0f2c"
@@ -106,9 +108,13 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def client(trained_folder: Path, inbox: Path) -> Iterator[Client]:
-    """A server without keys."""
-    arguments = ["--model", str(trained_folder), "--workers", "1"]
+def client(
+    trained_folder: Path, inbox: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """A server without keys, of a model with held-out predictions."""
+    folder = tmp_path_factory.mktemp("served") / trained_folder.name
+    model = add_held_out(find_model(str(trained_folder), None), folder)
+    arguments = ["--model", str(model.path), "--workers", "1"]
     with Running(*arguments, "--inbox", str(inbox), "--url-rate", "4", cwd=inbox.parent) as running:
         yield Client(running.port, running.process)
 

@@ -6,6 +6,7 @@ The tests are in one module, since they share two servers.
 import base64
 import contextlib
 import hashlib
+import json
 import socket
 import sys
 import threading
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
@@ -136,6 +138,21 @@ def test_refuses_json_of_another_schema(client: Client, document: Any, status: i
 )
 def test_broken_requests_are_problems(client: Client, body: bytes, kind: str, status: int) -> None:
     assert client.post("/v1/predict", body, kind).is_problem(status)
+
+
+def test_predicts_with_other_shares_of_the_classes(client: Client, expected: dict) -> None:
+    def asked(**query: Any) -> Any:
+        return client.post(f"/v1/predict?{urlencode(query, doseq=True)}", picture(), "image/png")
+
+    labels = list(expected["probabilities"])
+    given = {"classes": labels[:2], "prior": json.dumps({labels[0]: 3, labels[1]: 1})}
+    for query in ({"classes": labels[:2]}, given):
+        (row,) = asked(**query).json["predictions"]
+        assert row["probabilities"][labels[2]] == 0
+        assert sum(row["probabilities"].values()) == pytest.approx(1)
+        assert row["label"] in labels[:2]
+    for query in ({"classes": labels[:1]}, {"classes": ["dress"]}, {"prior": "[1"}, {"prior": "1"}):
+        assert asked(**query).is_problem(422)
 
 
 def test_unknown_paths_and_methods_are_problems(client: Client) -> None:

@@ -76,8 +76,8 @@ def _add_shift_options(parser: argparse.ArgumentParser) -> None:
         "--prior",
         metavar="FILE",
         type=Path,
-        help="the shares of the classes where the images come from: lines such as coat,0.7, or a "
-        "mapping in YAML or JSON",
+        help="the shares of the classes where the images come from: a table (CSV) with the columns "
+        "class and share",
     )
 
 

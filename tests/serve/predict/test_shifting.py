@@ -99,9 +99,12 @@ def test_other_classes_are_none_of_these(model):
     assert (answer.label, answer.confidence, answer.sure) == ("none of these", 0.6, None)
     assert answer.probabilities == pytest.approx([0.1, 0.3, 0])
     assert found(0.1, 0.3, 0.6, unlike=True).sure is False
+    assert found(0.57, 0.03, 0.4, unlike=True).sure is False
     answer = found(0.57, 0.03, 0.4)
     assert (answer.label, answer.confidence, answer.sure) == (COAT, pytest.approx(0.95), True)
     assert found(0.3, 0.3, 0.4).sure is False
-    assert found(0.57, 0.03, 0.4, unlike=True).sure is False
+    shifted = replace(shifted, shift=replace(shifted.shift, outside_limit=None))
+    answer = found(0.29, 0.01, 0.7)
+    assert (answer.label, answer.sure) == (COAT, False)
     failed = Answer(None, Prediction(reason="unknown"))
     assert shift_answer(failed, shifted) is failed

@@ -72,10 +72,9 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
         for file in classifier_files(classifier):
             shutil.copyfile(classifier / file, temporary / "classifier" / file)
         # What a log keeps of images needs the one, other shares of the classes the other.
-        for name in (NOVELTY_FILE, HELD_OUT_FILE):
-            file = classifier / name
-            if file.exists() and file.stat().st_size <= _MAX_MORE_BYTES:
-                shutil.copyfile(file, temporary / "classifier" / name)
+        for more in (classifier / NOVELTY_FILE, classifier / HELD_OUT_FILE):
+            if more.exists() and more.stat().st_size <= _MAX_MORE_BYTES:
+                shutil.copyfile(more, temporary / "classifier" / more.name)
         code = copy_standalone("pixmill.models.classifier", temporary)
         mlflow.pyfunc.save_model(
             str(folder),

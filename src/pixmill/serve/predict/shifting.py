@@ -126,8 +126,9 @@ def _fit(
 def shift_answer(answer: Answer, model: Model) -> Answer:
     """Return the answer of a shifted model from that of the model as it was trained.
 
-    An image that is probably of none of the classes that occur is predicted as that, which is not
-    promised to be right; its probabilities sum to that of these classes.
+    An image that is surely of none of the classes that occur is predicted as that, and not promised
+    to be right; its probabilities sum to that of these classes. One that is more probably of
+    another class is not sure.
 
     Args:
         answer: The answer.
@@ -141,7 +142,8 @@ def shift_answer(answer: Answer, model: Model) -> Answer:
     outside = float(shift.outside(given))
     probabilities = shift.apply(given)
     calibration = Calibration(threshold=shift.threshold)
-    found = model.head.answer(probabilities, model.labels, calibration, unlike=unlike)
+    never_sure = unlike or outside > 0.5
+    found = model.head.answer(probabilities, model.labels, calibration, unlike=never_sure)
     if shift.outside_limit is not None and outside > shift.outside_limit:
         found = replace(found, label=NONE, confidence=outside, sure=False if unlike else None)
         probabilities *= 1 - outside

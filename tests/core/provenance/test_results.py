@@ -30,12 +30,12 @@ MODULES = Modules(Path(pixmill.__file__).parent)
         (("images/parts.py", *LINE), "weights"),
         (("images/measures.py", "_STRIP_LENGTH = 4096", "_STRIP_LENGTH = 4097"), "measures"),
         (("images/measures.py", "Read, decode and measure", "Look at"), ""),
-        (("images/likeness/hashing.py", *LINE), "measures"),
-        (("images/likeness/neighbours.py", *LINE), ""),
+        (("images/likeness/hashing.py", *LINE), "measures likeness"),
+        (("images/likeness/neighbours.py", *LINE), "likeness"),
     ],
 )
 def test_code_that_decides_counts(edited: Edited, edit: tuple[str, str, str], results: str) -> None:
-    names = ("measures", "backbone", "features", "weights")
+    names = ("measures", "likeness", "backbone", "features", "weights")
     digest_code.cache_clear()
     with edited(edit) as package:
         assert [

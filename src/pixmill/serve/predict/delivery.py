@@ -80,25 +80,29 @@ class Delivery:
             for word in self._images.words:
                 remove_temporary(Path(word), SUFFIX)
         for image, row in track(pairs, "Deliver", self._images.count()):
-            answers = answers_of(row, self._model.head)
-            if isinstance(image.source, str):
+            path = getattr(image.source, "path", image.source)
+            if not isinstance(path, Path):
                 self._left.append(f"{image.name} (a URL)")
                 continue
-            places = [image.path]
+            answers = answers_of(row, self._model.head)
+            places = [path]
             if self._folder is not None:
-                places = self._sort(self._folder, image, row, answers)
+                inner = path.relative_to(getattr(image.source, "folder", path.parent))
+                places = self._sort(self._folder, path, inner, row, answers)
             if self._sidecars and row["predicted"] is not None:
                 self._write_sidecars(places, row, answers)
 
-    def _sort(self, folder: Path, image: Input, row: Row, answers: list[str]) -> list[Path]:
+    def _sort(
+        self, folder: Path, image: Path, inner: Path, row: Row, answers: list[str]
+    ) -> list[Path]:
         """Sort an image unless the folder has it; return its places."""
-        key = f"{row['id']} {path_text(image.inner)}"
+        key = f"{row['id']} {path_text(inner)}"
         if not self._journal.has(key):
-            names = [Path(to_slug(answer), image.inner) for answer in answers]
+            names = [Path(to_slug(answer), inner) for answer in answers]
             try:
                 places = [_put(image, row, folder, name) for name in names]
             except _REFUSALS:
-                self._left.append(f"{image.name} (not sorted)")
+                self._left.append(f"{image} (not sorted)")
                 return []
             self._journal.add({"path": key, "places": places, "model": self._model.digest}, ())
             self._answers.update(answers)
@@ -149,11 +153,11 @@ def answers_of(row: Row, head: Head) -> list[str]:
     return sorted(found)
 
 
-def _put(image: Input, row: Row, folder: Path, name: Path) -> str:
+def _put(image: Path, row: Row, folder: Path, name: Path) -> str:
     """Link or copy an image, unless it is there; return its place in the folder."""
     if row["reason"] == "symlink":
         raise FileNotFoundError  # It leads to files that nobody named.
-    source = Path(os.path.realpath(image.path))
+    source = Path(os.path.realpath(image))
     for place in (name, name.with_stem(f"{name.stem}-{str(row['id'])[:8]}")):
         target = folder / place
         if not target.exists():

@@ -27,17 +27,6 @@ class Input:
     name: str
     source: Path | Located | bytes | str
 
-    @property
-    def path(self) -> Path:
-        """Path of the file, if it is one."""
-        return self.source.path if isinstance(self.source, Located) else Path(str(self.source))
-
-    @property
-    def inner(self) -> Path:
-        """Path in the folder that was named, or the name of a file that was named."""
-        folder = self.source.folder if isinstance(self.source, Located) else self.path.parent
-        return self.path.relative_to(folder)
-
 
 @dataclass(frozen=True)
 class InputStream:

@@ -14,7 +14,6 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -25,8 +24,7 @@ from contest import PROJECT, sized
 from scipy.special import softmax
 
 from pixmill.core.files.writing import read_json
-from pixmill.metrics import prior_shift
-from pixmill.metrics.calibration import Calibration, best_threshold, search_threshold
+from pixmill.metrics.calibration import Calibration, best_threshold
 from pixmill.metrics.prior_shift import PriorShift, fit_prior_shift
 from pixmill.metrics.probabilities import losses
 
@@ -71,11 +69,9 @@ def unweighted(held_out: Part, shares: Floats) -> PriorShift:
     """Return the shift with the threshold of images that all count the same."""
     given, actual = held_out
 
-    def search(*arguments: Any) -> tuple[float | None, bool]:
-        return search_threshold(*arguments[:-1])
-
-    with mock.patch.object(prior_shift, "search_threshold", search):
-        return fit_prior_shift(given, actual, np.arange(len(actual)), TARGET, shares)
+    found = pixmill(held_out, shares)
+    threshold = as_before((found.apply(given), actual), shares).threshold
+    return PriorShift(found.ratios, threshold, None)
 
 
 def pixmill(held_out: Part, shares: Floats) -> PriorShift:

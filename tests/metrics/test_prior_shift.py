@@ -72,7 +72,7 @@ def test_no_limits_without_images():
     assert np.isfinite(rare.apply(np.eye(CLASSES))).all()
 
 
-def test_weighted_images_count_as_their_share_of_one():
+def test_a_class_of_a_tiny_share_hardly_changes_the_threshold():
     probabilities, actual = sampled(300)
     few = fit(probabilities, actual, [1, 1, 1e-9, 1e-9])
     only = fit(probabilities, actual, [1, 1, 0, 0])

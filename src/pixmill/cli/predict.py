@@ -9,16 +9,12 @@ that you name by itself has none.
 import argparse
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import add_log_options, open_log
 from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
 from pixmill.core.words import printable
 from pixmill.project.api import find_project
-
-if TYPE_CHECKING:
-    from pixmill.serve.predict.model import Model
 
 EXTRAS = ("serve", "registry")
 
@@ -81,20 +77,11 @@ def _add_shift_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _find_model(arguments: argparse.Namespace, root: Path | None) -> "Model":
-    """Return the model, with the classes and shares that are asked for."""
-    from pixmill.serve.predict.model import find_model
-    from pixmill.serve.predict.shifting import read_classes, read_prior, shift_model
-
-    classes = None if arguments.classes is None else read_classes(arguments.classes)
-    prior = None if arguments.prior is None else read_prior(arguments.prior)
-    return shift_model(find_model(arguments.model, root), classes, prior)
-
-
 def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print or write the predictions."""
     from pixmill.serve.predict.delivery import Delivery
     from pixmill.serve.predict.inputs import find_images
+    from pixmill.serve.predict.model import find_model
     from pixmill.serve.predict.predicting import (
         FORMATS,
         Output,
@@ -102,6 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
         keeps_rows,
         predict_to_files,
     )
+    from pixmill.serve.predict.shifting import read_classes, read_prior, shift_model
     from pixmill.serve.predict.showing import MAX_TABLE_ROWS, Summary, table
 
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
@@ -111,7 +99,9 @@ def run(arguments: argparse.Namespace) -> None:
     excluded = [output.path for output in outputs]
     images = find_images(arguments.inputs, [*excluded, *filter(None, [arguments.sort])])
     root = find_project(Path.cwd())
-    model = _find_model(arguments, root)
+    classes = arguments.classes and read_classes(arguments.classes)
+    prior = arguments.prior and read_prior(arguments.prior)
+    model = shift_model(find_model(arguments.model, root), classes, prior)
     summary = Summary(model.head)
     then = "goes on" if keeps_rows(root) else "begins anew"
     said = f"pixmill predict: interrupted; the same command {then}"

@@ -250,18 +250,9 @@ def best_threshold(
 
 
 def search_threshold(
-    confidence: Floats,
-    right: Bools,
-    groups: ArrayLike,
-    target: float,
-    level: float,
-    weights: Floats | None = None,
+    confidence: Floats, right: Bools, groups: ArrayLike, target: float, level: float
 ) -> tuple[float | None, bool]:
     """Return the result of :func:`best_threshold`, and whether all its tests succeeded.
-
-    Of weighted images, each counts as that share of an independent one. Hence the number is that
-    of an independent sample drawn from them by rejection, in which an image is kept with a
-    probability of its weight.
 
     Args:
         confidence: As for :func:`best_threshold`.
@@ -269,33 +260,24 @@ def search_threshold(
         groups: As for :func:`best_threshold`.
         target: As for :func:`best_threshold`.
         level: Probability that the threshold does not reach the target.
-        weights: Weight of each image, shape (images,), > 0 and <= 1. Default: 1.
     """
     from scipy.stats import binom
 
-    if weights is None:
-        weights = np.ones(len(confidence))
-    levels, answers, hits = by_confidence(confidence, right, weights)
+    levels, answers, hits = by_confidence(confidence, right)
     _, group_of = np.unique(np.asarray(groups), return_inverse=True)
     highest = np.zeros(group_of.max() + 1)
     np.maximum.at(highest, group_of, confidence)
-    counted = np.ones(len(highest))
-    np.minimum.at(counted, group_of, weights)
-    order = np.argsort(-highest)
-    count = np.cumsum(counted[order])
-    above = np.searchsorted(-highest[order], -levels, side="right")
-    independent = np.floor(count[above - 1] + 1e-9)
+    independent = len(highest) - np.searchsorted(np.sort(highest), levels)
     # Rounded down, since groups must not strengthen the evidence.
     errors = independent - np.floor(hits / answers * independent + 1e-9)
     # The most errors at which the lower limit still reaches the target; ppf may be one too many.
     allowed = binom.ppf(level, independent, 1 - target)
     allowed -= binom.cdf(allowed, independent, 1 - target) > level
-    # Of all answers, as many as the quantile by the method "lower" leaves above it.
-    most = _MAX_SHARE * answers[-1] + 1 - _MAX_SHARE
-    enough = (errors <= allowed) & (np.append(0, answers[:-1]) < most - 1e-9)
+    floor = np.quantile(confidence, 1 - _MAX_SHARE, method="lower")
+    enough = (errors <= allowed) & (levels >= floor)
     # Testing only where one more error is allowed keeps the sequence short, and the error rate low.
     tested = np.flatnonzero(
-        (np.diff(allowed, prepend=-1) > 0) & (independent >= _MIN_SHARE * count[-1])
+        (np.diff(allowed, prepend=-1) > 0) & (independent >= _MIN_SHARE * len(highest))
     )
     passed = int(np.argmin(np.append(enough[tested], False)))
     if passed == 0:
@@ -347,19 +329,18 @@ def min_answers(target: float) -> int:
 
 
 def by_confidence(
-    confidence: Floats, right: Bools, weights: Floats | None = None
-) -> tuple[Floats, NDArray[Any], NDArray[Any]]:
+    confidence: Floats, right: Bools
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Return distinct confidences, highest first, with the predictions and hits above each.
 
     Args:
         confidence: Probability of each image's predicted class, shape (images,).
         right: Whether the prediction is correct, shape (images,).
-        weights: Weight of each image. Default: 1, which gives numbers of images.
     """
     levels, level_of = np.unique(-confidence, return_inverse=True)
-    answers = np.cumsum(np.bincount(level_of, weights))
-    hits = np.cumsum(np.bincount(level_of, right if weights is None else right * weights))
-    return -levels, answers, hits if weights is not None else hits.astype(np.int64)
+    answers = np.cumsum(np.bincount(level_of))
+    hits = np.cumsum(np.bincount(level_of, weights=right)).astype(np.int64)
+    return -levels, answers, hits
 
 
 def calibration_verdict(metrics: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Floats, Ints
-from pixmill.metrics.calibration import LEVEL, novelty_limit, search_threshold
+from pixmill.metrics.calibration import best_threshold, novelty_limit
 
 _TINY = 1e-12
 """Minimum of probabilities and shares that are divided by."""
@@ -67,16 +67,14 @@ def fit_prior_shift(
     The model assumes the mean of its probabilities. Other estimates are no better:
     ``benchmarks/prior.py``.
 
-    The threshold is the one for the accuracy that is expected there: an image counts by the share
-    of its class over the class's frequency, see
-    :func:`pixmill.metrics.calibration.search_threshold`. There is none if a class that occurs has
-    no images.
+    The threshold is that of :func:`pixmill.metrics.calibration.best_threshold` for the largest
+    sample whose classes have these shares. There is none if a class that occurs has no images.
 
     The limit for classes that do not occur is conformal: at most one in a hundred images of the
     others exceeds it, see :func:`pixmill.metrics.calibration.novelty_limit`.
 
     Args:
-        probabilities: Calibrated, shape (images, classes).
+        probabilities: Calibrated, shape (images, classes); images in random order, as by id.
         actual: Class indices, shape (images,).
         groups: Group of each image; near-duplicates share a group and count once.
         target: Accuracy that sure predictions should reach, > 0 and < 1.
@@ -86,17 +84,24 @@ def fit_prior_shift(
     assumed = np.maximum(probabilities.mean(axis=0), _TINY)
     if relative:
         shares = shares * assumed
-    frequencies = np.bincount(actual, minlength=len(shares)) / len(actual)
     occurs = shares > 0
-    rows = occurs[actual]
-    members = np.asarray(groups)[rows]
+    members = np.asarray(groups)
     shift = PriorShift(tuple((shares / assumed).tolist()), None, None)
-    limit = novelty_limit(shift.outside(probabilities[rows]), members)
+    inside = occurs[actual]
+    limit = novelty_limit(shift.outside(probabilities[inside]), members[inside])
+    sample = _sample(actual, shares)
     threshold = None
-    if (frequencies[occurs] > 0).all():
-        given = shift.apply(probabilities[rows])
-        right = given.argmax(axis=1) == actual[rows]
-        weights = shares / np.maximum(frequencies, _TINY)
-        weights = (weights / weights.max())[actual[rows]]
-        threshold, _ = search_threshold(given.max(axis=1), right, members, target, LEVEL, weights)
+    if len(sample):
+        given = shift.apply(probabilities[sample])
+        right = given.argmax(axis=1) == actual[sample]
+        threshold = best_threshold(given.max(axis=1), right, members[sample], target)
     return PriorShift(shift.ratios, threshold, limit)
+
+
+def _sample(actual: Ints, shares: Floats) -> Ints:
+    """Return as many images as possible whose classes have these shares: the first of each."""
+    counts = np.bincount(actual, minlength=len(shares))
+    occurs = shares > 0
+    most = shares * (counts[occurs] / shares[occurs]).min()
+    seen = np.cumsum(actual[:, None] == np.arange(len(shares)), axis=0)
+    return np.flatnonzero(seen[np.arange(len(actual)), actual] <= most[actual] + 1e-9)

@@ -31,7 +31,7 @@ from scipy.special import softmax
 from pixmill.core.params import TrainParams
 from pixmill.metrics.calibration import calibrate, novelty_limit
 from pixmill.metrics.scores import scores
-from pixmill.models.novelty import MAX_SAMPLE, Novelty, fit_novelty
+from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
 from pixmill.train.logistic import fit_logistic
 
 DRAWS = sized(5, 2, 1)
@@ -76,23 +76,13 @@ def fit(part: Part, labels: int) -> Models:
     """Fit head and novelty as train does; return a function of features to probabilities and novelties."""
     head = fit_logistic(part.features, part.targets, PARAMS, labels=labels)
     rows = np.unique(np.linspace(0, len(part.targets) - 1, MAX_SAMPLE).astype(np.int64))
-    novelty = fit_novelty(part.features[rows, -TOP_WIDTH:])
+    novelty = fit_novelty(part.features[rows], TOP_WIDTH)
     assert novelty is not None
 
     def predict(features: Floats) -> tuple[Array, Array]:
-        return softmax(features @ head.kernel + head.bias, axis=1), novelties(
-            novelty, features[:, -TOP_WIDTH:]
-        )
+        return softmax(features @ head.kernel + head.bias, axis=1), novelty.of(features)
 
     return predict
-
-
-def novelties(novelty: Novelty, features: Floats) -> Array:
-    """Return the novelty of images, as :class:`.NoveltyLayer` does."""
-    standard = (features - novelty.mean) * novelty.scale
-    explained = ((standard @ novelty.directions) ** 2).sum(axis=1)
-    result: Array = 1 - explained / np.maximum((standard**2).sum(axis=1), 1e-6)
-    return result
 
 
 def by_validation(

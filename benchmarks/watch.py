@@ -322,7 +322,7 @@ def partition(images: SimpleNamespace, seed: int) -> SimpleNamespace:
 
     temperature = minimize_scalar(loss, bounds=(0.3, 3), method="bounded").x
     probabilities = softmax(logits / temperature, axis=2)
-    novelty = fit_novelty(seen[:, -images.top :])
+    novelty = fit_novelty(seen, images.top)
     assert novelty is not None
     features = []
     for look in range(len(LOOK)):

@@ -49,7 +49,7 @@ with tempfile.TemporaryDirectory() as name:
     fitted = fit_logistic(features[trained], targets[trained], params, labels=len(CLASSES))
     model = build_classifier(params, labels=len(CLASSES), image_size=SIDE)
     set_head_weights(model, [fitted.kernel, fitted.bias])
-    novelty = fit_novelty(features[trained][:, -1280:])
+    novelty = fit_novelty(features[trained], 1280)
     export_classifier(model, params, scratch, scratch=scratch, novelty=novelty)
     network, _ = load_outputs(scratch / HEAD)
     logits, unlike = network(features, [LOGITS, NOVELTY]).values()

@@ -28,7 +28,7 @@ def test_each_image_is_predicted_by_a_head_and_a_novelty_without_its_fold():
         np.testing.assert_allclose(
             found.probabilities[inside], softmax(fitted, features[inside]), atol=1e-5
         )
-        novelty = fit_novelty(features[rest][:, -10:])
+        novelty = fit_novelty(features[rest], 10)
         np.testing.assert_array_equal(found.novelty[inside], novelty.of(features[inside]))
         hits = found.probabilities[inside].argmax(axis=1) == targets[inside]
         assert histories[number][-1].val_accuracy == pytest.approx(hits.mean())

@@ -1,14 +1,25 @@
 """Novelty: how unlike the training images an image is, from 0 to 1.
 
-Novelty is the share of an image's features that the principal directions of the training images do
-not explain: one minus the squared length of their projection, relative to the squared length of the
+The share of an image's last features that the principal directions of the training images do not
+explain: one minus the squared length of their projection, relative to the squared length of the
 standardised features. The absolute length would miss images with little content. The network
-computes it from the same features as the logits, as a separate named output.
+computes the novelty from the same features as the logits, as a separate named output.
+
+If the head has features of several layers, the share is multiplied by a distance in all of them:
+the mean squared Mahalanobis distance along the leading principal directions, plus the squared
+length of the rest, relative to that of training images. The result x becomes x / (1 + x). Early
+layers see that an image is blurred, flat or drawn, last ones what it shows; and the directions of a
+transformer's last features alone explain nearly any image.
+
+Sources: Hotelling, "Multivariate Quality Control", 1947; Jackson and Mudholkar, "Control Procedures
+for Residuals Associated with Principal Component Analysis", Technometrics 21, 1979. Share, distance
+and their directions were chosen by measuring, see statistics.md.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +27,7 @@ import numpy as np
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
+from pixmill.metrics.arrays import Floats
 from pixmill.models.determinism import first_line
 from pixmill.models.layers import head_features, logits_of
 from pixmill.models.litert import LOGITS, NOVELTY
@@ -32,6 +44,12 @@ With ten times as many, the directions hardly differ.
 _MAX_DIRECTIONS = 64
 """Fewer held-out classes were found with 16 or 32 directions, no more with 128."""
 
+_WHOLE_DIRECTIONS = 8
+"""Directions in the features of all layers: with 16 to 64, fewer other images were found."""
+
+_WHOLE_SAMPLE = 1024
+"""Maximum number of images that these are fitted to: there are more features than that."""
+
 MIN_LENGTH = 1e-6
 """Minimum squared length of an image's standardised features, which divides."""
 
@@ -40,18 +58,38 @@ _MAX_VALUES = 2**17
 
 
 class Novelty(NamedTuple):
-    """Parameters of the novelty of an image's last features.
+    """Parameters of the novelty of an image's features.
 
     Args:
-        mean: Mean of the training images' features, ``float32`` of shape (width,).
+        mean: Mean of the training images' last features, ``float32`` of shape (width,).
         scale: Inverse of their standard deviation, ``float32`` of shape (width,).
         directions: Orthonormal principal directions of their standardised features, ``float32`` of
             shape (width, directions).
+        whole_mean: Mean of the features of all layers. ``None``, as for the others: there is one
+            layer only, or the model is of an earlier version.
+        whole_scale: Factors that give the features the mean squared length 1 outside of
+            ``whole_directions``.
+        whole_directions: The leading principal directions.
+        whole_weights: What the square along each adds to the squared length, shape (directions,).
     """
 
     mean: Features
     scale: Features
     directions: Features
+    whole_mean: Features | None = None
+    whole_scale: Features | None = None
+    whole_directions: Features | None = None
+    whole_weights: Features | None = None
+
+    def arrays(self) -> dict[str, Features]:
+        """Return the parameters that there are, by name."""
+        return {name: part for name, part in self._asdict().items() if part is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Features]) -> Novelty | None:
+        """Return the parameters among arrays; ``None`` if there are none."""
+        found = {name: arrays[name] for name in cls._fields if name in arrays}
+        return cls(**found) if found else None
 
     def of(self, features: Features) -> Features:
         """Return the novelty of images, as the network computes it, ``float32`` of shape (n,).
@@ -61,37 +99,57 @@ class Novelty(NamedTuple):
         """
         standard = (features[:, -len(self.mean) :].astype(np.float64) - self.mean) * self.scale
         explained = ((standard @ self.directions) ** 2).sum(axis=1)
-        found: Features = (
-            1 - explained / np.maximum((standard**2).sum(axis=1), MIN_LENGTH)
-        ).astype(np.float32)
-        return found
+        found = 1 - explained / np.maximum((standard**2).sum(axis=1), MIN_LENGTH)
+        if self.whole_directions is not None:
+            standard = (features.astype(np.float64) - self.whole_mean) * self.whole_scale
+            along = (standard @ self.whole_directions) ** 2
+            found *= (standard**2).sum(axis=1) + along @ self.whole_weights
+            found /= 1 + found
+        novelty: Features = found.astype(np.float32)
+        return novelty
 
 
-def fit_novelty(features: Features) -> Novelty | None:
+def fit_novelty(features: Features, top: int) -> Novelty | None:
     """Fit the novelty to training images.
 
     Return ``None`` if there are too few images, or no directions.
 
     Args:
         features: Shape (n, width), at most :data:`MAX_SAMPLE` rows.
+        top: Number of last features, those of the last layer.
 
     Raises:
         TrainError: A feature is not finite.
     """
     from threadpoolctl import threadpool_limits
 
-    count, width = features.shape
-    limit = min(_MAX_DIRECTIONS, _MAX_VALUES // width, width - 1, count - 1)
+    last = features[:, -top:]
+    limit = min(_MAX_DIRECTIONS, _MAX_VALUES // top, top - 1, len(features) - 1)
     if limit < 1:
         return None
-    scaling = Scaling.of(features, several=True)
+    scaling = Scaling.of(last, several=True)
     # One thread, since the result depends on their number.
     with threadpool_limits(1):
-        directions = principal_directions(features, scaling, limit)
-    if not directions.size:
-        return None
-    parts = (scaling.mean, 1 / scaling.deviation, directions)
+        directions = principal_directions(last, scaling, limit)
+        if not directions.size:
+            return None
+        parts = [scaling.mean, 1 / scaling.deviation, directions]
+        if features.shape[1] > top:
+            parts += _fit_distance(features[:: -(-len(features) // _WHOLE_SAMPLE)])
     return Novelty(*(part.astype(np.float32) for part in parts))
+
+
+def _fit_distance(features: Features) -> list[Floats]:
+    """Return the parameters of the distance in all features, shape (n, width)."""
+    scaling = Scaling.of(features, several=True)
+    directions = principal_directions(
+        features, scaling, min(_WHOLE_DIRECTIONS, len(features) - 1, features.shape[1] - 1)
+    )
+    standard = (features - scaling.mean) / scaling.deviation
+    squares = ((standard @ directions) ** 2).mean(axis=0)
+    rest = max((standard**2).sum(axis=1).mean() - squares.sum(), MIN_LENGTH)
+    weights = rest / (len(squares) * squares) - 1
+    return [scaling.mean, 1 / (scaling.deviation * np.sqrt(rest)), directions, weights]
 
 
 def save_novelty(folder: Path, novelty: Novelty) -> None:
@@ -100,7 +158,7 @@ def save_novelty(folder: Path, novelty: Novelty) -> None:
     Equal values give equal bytes.
     """
     content = io.BytesIO()
-    np.savez(content, **novelty._asdict())
+    np.savez(content, **novelty.arrays())
     write_bytes(folder / NOVELTY_FILE, content.getvalue())
 
 
@@ -119,7 +177,7 @@ def load_novelty(folder: Path) -> Novelty | None:
         with np.load(
             io.BytesIO((folder / NOVELTY_FILE).read_bytes()), allow_pickle=False
         ) as arrays:
-            return Novelty(*(arrays[name] for name in Novelty._fields))
+            return Novelty.from_arrays(arrays)
     except Exception as error:  # numpy and zipfile raise all kinds of exceptions.
         reason = first_line(error)
         raise ManifestError(
@@ -144,10 +202,11 @@ def add_novelty(
 
     if novelty is None:
         return model
-    width, directions = novelty.directions.shape
-    layer = NoveltyLayer(width, directions, dtype="float32", name=NOVELTY)
-    layer.build((None, width))
-    layer.set_weights(list(novelty))
+    arrays = novelty.arrays()
+    shapes = {name: list(part.shape) for name, part in arrays.items()}
+    layer = NoveltyLayer(shapes, dtype="float32", name=NOVELTY)
+    layer.build(features.shape)
+    layer.set_weights(list(arrays.values()))
     return keras.Model(model.input, {name: model.output, NOVELTY: layer(features)}, name=model.name)
 
 

@@ -143,7 +143,7 @@ def cross_fit(
         params: The section ``train``.
         head: What the model answers.
         labels: Number of classes.
-        top: Number of last features, which determine the novelty.
+        top: Number of features of the last layer, for the novelty.
 
     Returns:
         The predictions, and the history of each fold.
@@ -172,7 +172,7 @@ def cross_fit(
         found.probabilities[inside] = head.probabilities(
             features[inside].astype(np.float64) @ fitted.kernel + fitted.bias
         )
-        novelty = fit_novelty(features[evenly(rest, MAX_SAMPLE)][:, -top:])
+        novelty = fit_novelty(features[evenly(rest, MAX_SAMPLE)], top)
         if novelty is not None:
             found.novelty[inside] = novelty.of(features[inside])
     return found, histories

@@ -17,7 +17,7 @@ from pixmill.core.process.progress import Progress, announce
 from pixmill.heads import Head
 from pixmill.images.parts import Part
 from pixmill.metrics.arrays import Ints
-from pixmill.models.layers import head_features, last_features
+from pixmill.models.layers import head_features
 from pixmill.models.networks import build_classifier
 from pixmill.models.scaling import Features
 from pixmill.models.tensorflow import keras
@@ -142,7 +142,7 @@ class Fitter(ABC):
             training: Images of the training split.
             classifier: The fitted classifier.
         """
-        graph = keras.Model(classifier.input, last_features(head_features(classifier)))
+        graph = keras.Model(classifier.input, head_features(classifier))
         return _apply(graph, training)
 
     def predict(self, classifier: keras.Model, part: Part) -> Features:

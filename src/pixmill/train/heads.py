@@ -133,10 +133,9 @@ class HeadFitter(_FeatureFitter):
             [np.asarray(head(batch, training=False), np.float32) for batch in batches]
         )
 
-    def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
-        """Return the stored features of the top."""
-        width = last_features(head_features(classifier)).shape[-1]
-        return self.features_of(training)[:, -width:]
+    def novelty_features(self, training: Part, _: keras.Model) -> Features:
+        """Return the stored features."""
+        return self.features_of(training)
 
     def predict_from(self, images: Part) -> Predict:
         """Return a function that fits a logistic regression to some rows and predicts others.

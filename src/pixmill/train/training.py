@@ -20,6 +20,7 @@ from pixmill.heads import ONE_LABEL, Head
 from pixmill.images.parts import Part, load_parts
 from pixmill.models.determinism import fix_threads
 from pixmill.models.held_out import HeldOut, predict_held_out
+from pixmill.models.layers import head_features, last_features
 from pixmill.models.networks import describe_model
 from pixmill.models.novelty import MAX_SAMPLE, Novelty, fit_novelty
 from pixmill.models.scaling import Features
@@ -73,9 +74,10 @@ class OpenTraining:
         classifier, checkpoint, features, cross_fitted = fitter.fit(data)
         fitted = data.training.join(data.validation) if cross_fitted else data.training
         sample = fitted.take(evenly(np.arange(len(fitted)), MAX_SAMPLE))
-        novelty = fit_novelty(fitter.novelty_features(sample, classifier))
+        top = last_features(head_features(classifier)).shape[-1]
+        novelty = fit_novelty(fitter.novelty_features(sample, classifier), top)
         state = {
-            **({} if novelty is None else novelty._asdict()),
+            **({} if novelty is None else novelty.arrays()),
             **(cross_fitted.arrays() if cross_fitted else {}),
         }
         checkpoint = replace(checkpoint, state=state)
@@ -380,9 +382,7 @@ def train(
         features=features,
         cross_fitted=cross_fitted,
         series_accuracy=series_accuracy,
-        novelty=Novelty(*(checkpoint.state[name] for name in Novelty._fields))  # type: ignore[arg-type]
-        if "mean" in checkpoint.state
-        else None,
+        novelty=Novelty.from_arrays(checkpoint.state),
     )
 
 

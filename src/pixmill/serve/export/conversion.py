@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pixmill.core.install.origin import install_command
+from pixmill.core.process.progress import Progress
 from pixmill.models.exported import Exported, labels_text, write_exported
 from pixmill.models.layers import head_features
 from pixmill.models.litert import PROBABILITIES, quiet
@@ -154,9 +156,16 @@ def _int8(model: keras.Model, training: Part) -> bytes:
     def images() -> Iterator[list[Any]]:
         for row in rows:
             yield [training.pixels[int(row)][None].astype(np.float32)]
+            progress.advance()
 
     debug = tf.lite.experimental
-    with quiet(), warnings.catch_warnings():
+    with (
+        # Of its own, since the other one is hidden.
+        os.fdopen(os.dup(2), "w") as stderr,
+        Progress("Calibrate int8", len(rows), stream=stderr) as progress,
+        quiet(),
+        warnings.catch_warnings(),
+    ):
         # About integer inputs, which this model does not have, and about the debugger's own
         # interpreter.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)

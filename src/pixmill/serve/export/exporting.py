@@ -218,8 +218,7 @@ def _export_format(
     max_drop: float,
 ) -> None:
     """Write a format if it agrees with the original, and add the outcome to the result."""
-    slow = ", which takes a minute or two" if name == "int8" else ""
-    announce(f"{FORMATS[name]}: converting{slow}")
+    announce(f"{FORMATS[name]}: converting")
     path = result.folder / FORMATS[name]
     try:
         with replacing(path) as temporary:

@@ -5,7 +5,7 @@ const TARGETS = [
   ["html", "One file", "model.html, which anyone can open in a browser, without a network or an installation: drop images on it, or use the camera. Send it on a stick, by a link, or, if it is small enough, by mail. On an Android phone, download it and open it with Chrome; an iPhone runs it only from a web server."],
   ["html-small", "One file, smaller", "model_small.html, the same with weights of half precision: two thirds of the size. What that costs is measured."],
   ["litert", "Phone", "model.tflite, with the answers of the model itself. Android apps run it with LiteRT, iPhone apps with LiteRT for iOS (TensorFlowLiteSwift). There is no Core ML file."],
-  ["int8", "Phone, small and fast", "model_int8.tflite, for the same phones: about a third of the size, but some predictions change. How many is measured, which takes a minute or two."],
+  ["int8", "Phone, small and fast", "model_int8.tflite, for the same phones: about a third of the size, but some predictions change. How many is measured, which takes a minute, or many with a large network."],
   ["onnx", "Web page", "model.onnx, which ONNX Runtime Web runs in a visitor's browser; also for OpenVINO and TensorRT."],
   ["keras", "Python", "model.keras, to predict with Keras, or to train on. Without TensorFlow, the phone's file is smaller: pip install ai-edge-litert."],
   ["mlflow", "MLflow", "Nothing to export: MLflow has each version in production, and loads it by name."],

@@ -16,7 +16,7 @@ QUOTED = {
         "reaches {accuracy} % test accuracy (95 % CI {accuracy_low}\u2013{accuracy_high};",
         "colour-histogram baseline reaches {histogram_accuracy} %.",
     ],
-    "docs/explanation/statistics.md": ["with the bundled images it is {unlike} % (4 of {n})"],
+    "docs/explanation/statistics.md": ["with the bundled images it is {unlike} % (1 of {n})"],
     "docs/how-to/recipes.md": ["macro-F1 is {macro_f1:.3f} and accuracy {accuracy} %."],
     "docs/tutorial.md": [
         (

@@ -21,7 +21,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,17 +76,17 @@ class Novelty(NamedTuple):
     mean: Features
     scale: Features
     directions: Features
-    whole_mean: Features | None = None
-    whole_scale: Features | None = None
-    whole_directions: Features | None = None
-    whole_weights: Features | None = None
+    whole_mean: Any = None
+    whole_scale: Any = None
+    whole_directions: Any = None
+    whole_weights: Any = None
 
-    def arrays(self) -> dict[str, Features]:
+    def arrays(self) -> dict[str, Any]:
         """Return the parameters that there are, by name."""
         return {name: part for name, part in self._asdict().items() if part is not None}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Features]) -> Novelty | None:
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Novelty | None:
         """Return the parameters among arrays; ``None`` if there are none."""
         found = {name: arrays[name] for name in cls._fields if name in arrays}
         return cls(**found) if found else None

@@ -80,7 +80,9 @@ def fit(part: Part, labels: int) -> Models:
     assert novelty is not None
 
     def predict(features: Floats) -> tuple[Array, Array]:
-        return softmax(features @ head.kernel + head.bias, axis=1), novelty.of(features)
+        return softmax(features @ head.kernel + head.bias, axis=1), novelty.of(features).astype(
+            np.float64
+        )
 
     return predict
 

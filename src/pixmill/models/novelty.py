@@ -51,7 +51,7 @@ _WHOLE_SAMPLE = 1024
 """Maximum number of images that these are fitted to: there are more features than that."""
 
 MIN_LENGTH = 1e-6
-"""Minimum squared length of an image's standardised features, which divides."""
+"""Added to the squared length of an image's standardised features, which divides."""
 
 _MAX_VALUES = 2**17
 """Maximum size of the directions: half a megabyte."""
@@ -97,16 +97,38 @@ class Novelty(NamedTuple):
         Args:
             features: Shape (n, at least width); the last ones count.
         """
-        standard = (features[:, -len(self.mean) :].astype(np.float64) - self.mean) * self.scale
-        explained = ((standard @ self.directions) ** 2).sum(axis=1)
-        found = 1 - explained / np.maximum((standard**2).sum(axis=1), MIN_LENGTH)
-        if self.whole_directions is not None:
-            standard = (features.astype(np.float64) - self.whole_mean) * self.whole_scale
-            along = (standard @ self.whole_directions) ** 2
-            found *= (standard**2).sum(axis=1) + along @ self.whole_weights
-            found /= 1 + found
-        novelty: Features = found.astype(np.float32)
+        found: Features = compute(features.astype(np.float64), self.arrays())[:, 0]
+        return found.astype(np.float32)
+
+
+def compute(features: Any, parts: Mapping[str, Any]) -> Any:
+    """Return the novelty, shape (n, 1), of arrays or tensors.
+
+    Args:
+        features: Shape (n, at least width); the last ones count.
+        parts: Parameters of :class:`Novelty` by name.
+    """
+    last = features[:, -parts["mean"].shape[0] :]
+    whole, along = _squares(last, parts["mean"], parts["scale"], parts["directions"])
+    novelty = 1 - _total(along) / (_total(whole) + MIN_LENGTH)
+    if "whole_mean" not in parts:
         return novelty
+    whole, along = _squares(
+        features, parts["whole_mean"], parts["whole_scale"], parts["whole_directions"]
+    )
+    novelty = novelty * (_total(whole) + along @ parts["whole_weights"][:, None])
+    return novelty / (1 + novelty)
+
+
+def _squares(features: Any, mean: Any, scale: Any, directions: Any) -> tuple[Any, Any]:
+    """Return the squares of standardised features, and of these along directions."""
+    standard = (features - mean) * scale
+    return standard**2, (standard @ directions) ** 2
+
+
+def _total(values: Any) -> Any:
+    """Return sums of rows: matrix products sum in the same order on every processor."""
+    return values @ np.ones((values.shape[1], 1), np.float32)
 
 
 def fit_novelty(features: Features, top: int) -> Novelty | None:

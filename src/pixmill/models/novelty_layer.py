@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pixmill.models.novelty import MIN_LENGTH
+from pixmill.models.novelty import compute
 from pixmill.models.tensorflow import keras
 
 
@@ -28,30 +28,9 @@ class NoveltyLayer(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, features: Any) -> Any:
-        """Return the share that the directions do not explain, by the distance if there is one."""
-        parts = self.parts
-        last = features[:, -self.shapes["mean"][0] :]
-        whole, along = _squares(last, parts["mean"], parts["scale"], parts["directions"])
-        novelty = 1 - _total(along) / keras.ops.maximum(_total(whole), MIN_LENGTH)
-        if "whole_mean" not in parts:
-            return novelty
-        whole, along = _squares(
-            features, parts["whole_mean"], parts["whole_scale"], parts["whole_directions"]
-        )
-        novelty *= _total(whole) + keras.ops.matmul(along, parts["whole_weights"][:, None])
-        return novelty / (1 + novelty)
+        """Return the novelty of each image."""
+        return compute(features, self.parts)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "shapes": self.shapes}
-
-
-def _squares(features: Any, mean: Any, scale: Any, directions: Any) -> tuple[Any, Any]:
-    """Return the squares of standardised features, and of these along directions."""
-    standard = (features - mean) * scale
-    return standard**2, keras.ops.matmul(standard, directions) ** 2
-
-
-def _total(values: Any) -> Any:
-    """Return sums of rows; matrix products sum in the same order on every processor."""
-    return keras.ops.matmul(values, keras.ops.ones((values.shape[1], 1)))

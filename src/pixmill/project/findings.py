@@ -7,7 +7,6 @@ from typing import Any
 
 from pixmill.core.decisions import disputes
 from pixmill.core.files.writing import read_json
-from pixmill.core.manifest import SERIES_FILE
 from pixmill.core.review_csv import require_converted
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
@@ -169,6 +168,7 @@ def find_series(root: Path) -> str | None:
         ManifestError: The metrics are malformed.
         ParamsError: The params are malformed.
     """
+    from pixmill.core.manifest import SERIES_FILE
     from pixmill.core.params import load_params
 
     path = root / "artifacts/split" / SERIES_FILE

@@ -64,9 +64,7 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     _write(root, result, numbers, params, error)
     unreadable = [f"warning: {what}; {remedy}" for _, what, remedy in unread]
-    for line in itertools.chain(
-        _summary(numbers), unreadable, _remarks(result, numbers, params), [report]
-    ):
+    for line in itertools.chain(_summary(numbers), unreadable, _remarks(result, numbers), [report]):
         print(f"validate: {line}")
     if error:
         raise error
@@ -131,7 +129,7 @@ def _summary(numbers: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _remarks(result: Validation, numbers: dict[str, Any], params: Params) -> Iterator[str]:
+def _remarks(result: Validation, numbers: dict[str, Any]) -> Iterator[str]:
     """Yield what may need attention: of files, checks and decisions."""
     if pages := numbers.get("unused_pages"):
         yield (
@@ -140,9 +138,6 @@ def _remarks(result: Validation, numbers: dict[str, Any], params: Params) -> Ite
         )
     if result.window:
         yield f"{describe_window(len(result.values), result.window)} (validate.window)"
-    # With another grouping, split looks whether it tears the series.
-    if result.series and params.split.group_by is None:
-        yield f"warning: {result.series.sentence()}"
     yield from itertools.chain(*warnings(result.outcomes).values())
     if disputed := numbers["dropped"].get("disputed"):
         yield (

@@ -8,6 +8,7 @@ from pathlib import Path
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Row, is_id, parse_rows
 from pixmill.core.errors import DataError, DecisionsError
+from pixmill.core.files.writing import read_if_any
 from pixmill.core.names import to_nfc
 from pixmill.core.words import count
 
@@ -62,8 +63,7 @@ def require_converted(root: Path) -> None:
         DataError: It has.
         DecisionsError: It is malformed.
     """
-    path = root / FILE
-    if path.is_file() and (rows := rows_of_review(path.read_text("utf-8", "replace"))):
+    if rows := rows_of_review(read_if_any(root / FILE) or ""):
         raise DataError(
             f"{FILE} has {count(len(rows), 'decision')} of an earlier version; they belong into "
             f"{DECISIONS}",

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.errors import DataError
-from pixmill.core.manifest import SPLIT, TEXT, read_table
+from pixmill.core.manifest import SPLIT, TEXT, read_table, table_schema
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import Progress, track
 from pixmill.heads import head_of
@@ -52,14 +52,9 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """
     return pa.schema(
         [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("split", pa.string(), nullable=False),
-            pa.field("label", pa.string(), nullable=False),
-            pa.field("predicted", pa.string(), nullable=False),
+            *table_schema("id! split! label! predicted!"),
             *(pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels),
-            pa.field("loss", pa.float64(), nullable=False),
-            pa.field("unlike", pa.bool_()),
-            pa.field("held_out", pa.bool_(), nullable=False),
+            *table_schema("loss!:float64 unlike:bool_ held_out!:bool_"),
         ],
         metadata=CALIBRATED,
     )

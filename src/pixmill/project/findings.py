@@ -11,6 +11,7 @@ from pixmill.core.review_csv import require_converted
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
 from pixmill.metrics.growth import Growth
+from pixmill.review.recovery import pending_images
 
 HEADLINES = ("accuracy", "mean_average_precision")
 """Metric of a project's headline: with one label an image, and with several."""
@@ -128,12 +129,7 @@ def count_corrections(root: Path) -> int:
     if not (root / "inbox" / "corrections").is_dir():
         return 0
     table = DecisionTable(root)
-    accepted: set[str] = set()
-    for action in table.actions():
-        if action.accepted and action.is_undo:
-            accepted.discard(action.accepted.image)
-        elif action.accepted:
-            accepted.add(action.accepted.image)
+    accepted = pending_images(table.actions())
     waiting = [each for each in Inbox(root / "inbox").entries()[0] if each.id not in accepted]
     return sum(each.original not in table.decided for each in waiting)
 

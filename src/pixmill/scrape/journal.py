@@ -280,14 +280,7 @@ class Journal:
 
     def _read(self, kind: str, name: str) -> Any:
         """Return the record of this snapshot, or ``None``."""
-        return next(
-            (
-                record
-                for snapshot, record in self._records(kind, name)
-                if snapshot == self._snapshot
-            ),
-            None,
-        )
+        return dict(self._records(kind, name)).get(self._snapshot)
 
     def _records(self, kind: str, name: str) -> list[tuple[str, Any]]:
         """Return the records of all snapshots, latest first."""

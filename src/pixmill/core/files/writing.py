@@ -280,12 +280,21 @@ def significant(value: Any, digits: int = 6) -> Any:
     return value
 
 
+def json_text(content: Any, **options: Any) -> str:
+    """Return indented JSON: six significant digits, no NaN.
+
+    Args:
+        content: Nested value.
+        options: Options of :func:`json.dumps`.
+    """
+    return json.dumps(
+        significant(content), indent=2, allow_nan=False, ensure_ascii=False, **options
+    )
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON that diffs well: sorted keys, six significant digits, no NaN."""
-    text = json.dumps(
-        significant(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False
-    )
-    write_text(path, text + "\n")
+    write_text(path, json_text(content, sort_keys=True) + "\n")
 
 
 def write_figures(
@@ -331,11 +340,16 @@ def read_json(path: Path, *, stage: str) -> Any:
         ) from None
 
 
+def read_if_any(path: Path) -> str | None:
+    """Return the text of a file, invalid UTF-8 replaced; ``None`` if there is no such file."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
 def file_mark(path: Path) -> tuple[int, ...]:
     """Return inode, time and size, which change with a file; empty if it is missing."""
     try:
         state = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     return state.st_ino, state.st_mtime_ns, state.st_size
 

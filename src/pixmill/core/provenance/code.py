@@ -73,11 +73,10 @@ def _write(node: Any, write: Callable[[str], None]) -> None:
 
 def _is_docstring(node: Any) -> bool:
     """Return whether a statement is a bare string: a docstring of a function or of a name."""
-    return isinstance(node, ast.Expr) and _is_text(node.value)
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+    match node:
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+    return False
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import file_digest
+from pixmill.core.files.writing import file_digest, file_mark, read_if_any
 
 DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
 """DVC's default cache folder."""
@@ -155,13 +155,11 @@ def cache_folder(root: Path) -> Path | None:
     if not (root / ".dvc").is_dir():
         return None
     files = [root / ".dvc" / name for name in ("config", "config.local")]
-    return _ask_cache_folder(
-        root.resolve(), *(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
-    )
+    return _ask_cache_folder(root.resolve(), *map(file_mark, files))
 
 
 @functools.lru_cache(maxsize=16)
-def _ask_cache_folder(root: Path, *written: int) -> Path | None:  # noqa: ARG001 (part of the cache's key)
+def _ask_cache_folder(root: Path, *marks: tuple[int, ...]) -> Path | None:  # noqa: ARG001 (part of the cache's key)
     done = _run(root, "cache", "dir")
     return None if done.returncode else root / done.stdout.strip() / "files" / "md5"
 
@@ -173,7 +171,7 @@ def has_remote(root: Path) -> bool:
         root: The project's folder.
     """
     files = [root / ".dvc" / name for name in ("config", "config.local")]
-    text = "\n".join(path.read_text("utf-8", "replace") for path in files if path.is_file())
+    text = "\n".join(read_if_any(path) or "" for path in files)
     return any(
         f'remote "{name}"' in text
         for name in re.findall(r"^\s*remote\s*=\s*(.*\S)", text, re.MULTILINE)

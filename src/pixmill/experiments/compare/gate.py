@@ -81,11 +81,9 @@ def judge(
         *_drop_rule(numbers, settings, obstacle),
         *_run_rules(head.run, settings),
     )
-    return Gate(_worst([rule.result for rule in rules]), rules)
-
-
-def _worst(results: list[Result]) -> Result:
-    return next((result for result in ("fail", "undecided") if result in results), "pass")
+    results = {rule.result for rule in rules}
+    worst: tuple[Result, ...] = ("fail", "undecided")
+    return Gate(next((each for each in worst if each in results), "pass"), rules)
 
 
 def _rule(

@@ -1,19 +1,17 @@
 """A ranking of models as terminal text, JSON, and the page ``reports/runs.html``."""
 
-import json
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.files.writing import significant
+from pixmill.core.files.writing import json_text
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.ranking import RankedModel, Ranking
 from pixmill.experiments.compare.trained_models import SEED
 from pixmill.experiments.compare.view import Document
 from pixmill.pages import render_page
 from pixmill.pages.page import render_sentence, render_text
-from pixmill.tracking.run_lookup import MlflowRun
 
 _MAX_WIDTH = 120
 """Characters per terminal line."""
@@ -54,13 +52,7 @@ def page_content(ranking: Ranking) -> dict[str, Any]:
 
 def ranking_json(ranking: Ranking) -> str:
     """Return one JSON object, described in ``docs/reference/json.md``."""
-    return json.dumps(
-        significant(ranking_facts(ranking)),
-        indent=2,
-        allow_nan=False,
-        ensure_ascii=False,
-        default=str,
-    )
+    return json_text(ranking_facts(ranking), default=str)
 
 
 def ranking_facts(ranking: Ranking) -> Document:
@@ -96,7 +88,7 @@ def _facts(row: RankedModel) -> Document:
         "kind": model.kind,
         "started": started,
         "commit": model.commit,
-        "run": model.run and _run(model.run),
+        "run": (run := model.run) and {"id": run.id, "name": run.name, "url": run.url},
         "in_use": row.used is not None,
         "seeds": row.seeds,
         "trainings": [
@@ -117,7 +109,3 @@ def _facts(row: RankedModel) -> Document:
         "why": row.why,
         "params": row.params,
     }
-
-
-def _run(run: MlflowRun) -> dict[str, str]:
-    return {"id": run.id, "name": run.name, "url": run.url}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import html
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pixmill.core.cells import show_cells
-from pixmill.core.files.writing import significant
+from pixmill.core.files.writing import json_text
 from pixmill.core.params.compare import METRICS
 from pixmill.core.words import printable, shorten
 from pixmill.experiments.compare.comparison import (
@@ -104,9 +103,7 @@ def view(comparison: Comparison) -> Document:
 
 def comparison_json(comparison: Comparison) -> str:
     """Return the comparison as one JSON object: six significant digits, never NaN."""
-    return json.dumps(
-        significant(view(comparison)), indent=2, allow_nan=False, ensure_ascii=False, default=str
-    )
+    return json_text(view(comparison), default=str)
 
 
 def better_or_worse(difference: dict[str, float] | None, metric: str = "f1") -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import significant, write_text
+from pixmill.core.files.writing import json_text, significant, write_text
 from pixmill.core.params.reference import plain
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.ranking import RankedModel, Ranking
@@ -79,7 +79,7 @@ def sweep_json(found: Outcome) -> str:
             for trial in found.trials
         ],
     }
-    return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False)
+    return json_text(document)
 
 
 def render_sweep(found: Outcome, root: Path | None = None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pixmill.core.decisions import FILE, Key, Row, merge_rows, read_rows, render_rows
 from pixmill.core.errors import DataError, PixmillError
-from pixmill.core.files.writing import file_digest
+from pixmill.core.files.writing import file_digest, read_if_any
 from pixmill.core.names import class_by_name
 from pixmill.core.params import load_params, parse_yaml
 from pixmill.core.repository.git import git
@@ -86,10 +86,10 @@ def plan_conversion(root: Path, rewritten: Iterable[str] = ()) -> Conversion:
     if logged.is_old:
         texts[LOG] = logged.text
     for name, edit in _EDITS.items():
-        text = _read(root / name)
+        text = read_if_any(root / name)
         if text and name not in rewritten:
             texts[name] = edit(text)
-    texts = {name: text for name, text in texts.items() if text != _read(root / name)}
+    texts = {name: text for name, text in texts.items() if text != read_if_any(root / name)}
     removed = [name for name in (REVIEW, _JOURNAL) if (root / name).exists()]
     return Conversion(tuple(_describe(rows, texts)), texts, tuple(removed))
 
@@ -107,12 +107,8 @@ def is_unresolved(root: Path) -> bool:
     return bool(git(root, "ls-files", "--unmerged", "--", REVIEW))
 
 
-def _read(path: Path) -> str | None:
-    return path.read_text("utf-8", "replace") if path.is_file() else None
-
-
 def _read_review(root: Path) -> str | None:
-    text = _read(root / REVIEW)
+    text = read_if_any(root / REVIEW)
     if text is None and is_unresolved(root):
         # Deleted in the middle of a merge: the side that changed it still has decisions.
         sides = (git(root, "show", f":{stage}:./{REVIEW}") for stage in (2, 3))
@@ -127,7 +123,7 @@ def _merge(root: Path, theirs: tuple[Row, ...]) -> tuple[Row, ...]:
         DecisionsError: A row is malformed.
         PixmillError: ``decisions.csv`` is another table.
     """
-    text = _read(root / FILE) or ""
+    text = read_if_any(root / FILE) or ""
     if text.strip() and not re.match(r"\ufeff?image,label,answer,|<{7} ", text):
         raise PixmillError(
             f"{FILE} is a table of another kind, and its name is needed for decisions",
@@ -146,7 +142,7 @@ def _merge(root: Path, theirs: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def _log_lines(root: Path) -> list[str]:
     # A line without an end was never acknowledged.
-    return (_read(root / LOG) or "").split("\n")[:-1]
+    return (read_if_any(root / LOG) or "").split("\n")[:-1]
 
 
 def _is_old(line: str) -> bool:

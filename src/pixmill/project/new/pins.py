@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from pixmill.core.files.writing import read_if_any
 from pixmill.core.install.extras import LIBRARIES, installed_version
 
 CONSTRAINTS = "constraints.txt"
@@ -51,8 +52,7 @@ def pinned_files(pixmill: str | None, extras: str) -> dict[str, str]:
 
 def other_versions(root: Path) -> Iterator[str]:
     """Yield the packages that may affect an output and differ from the project's pins."""
-    file = root / CONSTRAINTS
-    for line in file.read_text("utf-8", "replace").splitlines() if file.is_file() else ():
+    for line in (read_if_any(root / CONSTRAINTS) or "").splitlines():
         if (name := line.partition("==")[0]) not in LIBRARIES:
             continue
         with suppress(InvalidRequirement, PackageNotFoundError):  # edited; of another extra
@@ -68,9 +68,7 @@ def _blocks(extra: str) -> dict[str, str]:
     """Return the lines of each package, which may have several versions for different platforms."""
     path = _LOCKS / f"{extra}.txt"
     blocks = dict[str, str]()
-    for block in re.findall(
-        r"^\w.*\n(?: .*\n)*", path.read_text("utf-8") if path.exists() else "", re.MULTILINE
-    ):
+    for block in re.findall(r"^\w.*\n(?: .*\n)*", read_if_any(path) or "", re.MULTILINE):
         name = block.partition("==")[0]
         blocks[name] = blocks.get(name, "") + block
     return blocks

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from pixmill.core.cells import Task
 from pixmill.core.errors import ParamsError, PixmillError
-from pixmill.core.files.writing import write_bytes, write_text
+from pixmill.core.files.writing import read_if_any, write_bytes, write_text
 from pixmill.core.install.origin import Origin, running_origin
 from pixmill.core.params import flat, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import value_at
@@ -85,7 +85,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
     is_labels = re.search(
-        r"""^task *: *["']?labels\b""", _text(root / "params.yaml") or "", re.MULTILINE
+        r"""^task *: *["']?labels\b""", read_if_any(root / "params.yaml") or "", re.MULTILINE
     )
     task: Task = "labels" if is_labels else "one_label"
     rendered = render(*project_names(root), supply, extras, task=task)
@@ -99,7 +99,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     _pin(root, supply.origin, extras, upgrade)
     _plan_conversion(root, upgrade)
     command = install_project(supply.origin, extras)
-    readme = _text(root / "README.md") or ""
+    readme = read_if_any(root / "README.md") or ""
     if " -e ." in readme and command not in readme:
         upgrade.lines.append(f"README.md: the command that installs the project is now: {command}")
     upgrade.pending = bool(upgrade.texts or upgrade.removed or upgrade.wheel) or new != old
@@ -157,7 +157,7 @@ def _plan_template(
     """Plan the files of the template."""
     # The schema comes last: it has the old defaults, which an upgrade after an interruption needs.
     for path in sorted(new.template, key=SCHEMA.__eq__):
-        current = _text(root / path)
+        current = read_if_any(root / path)
         was = old.template.get(path)
         if current is None and was is None:
             upgrade.texts[path] = rendered[path]
@@ -177,7 +177,7 @@ def _plan_template(
 def _plan_removals(root: Path, old: Lock, rendered: Mapping[str, str], upgrade: Upgrade) -> None:
     """Plan the removal of unedited files that the template no longer has."""
     for path in old.template:
-        text = _text(root / path)
+        text = read_if_any(root / path)
         if path not in rendered and text is not None and text_digest(text) == old.template[path]:
             upgrade.removed.append(path)
             upgrade.lines.append(f"Remove: {path}")
@@ -208,7 +208,7 @@ def _plan_conversion(root: Path, upgrade: Upgrade) -> None:
 
 def project_extras(root: Path) -> str:
     """Return the project's extras, such as ``pipeline,heic``; ``pyproject.toml`` comes first."""
-    pins = [*_PIN.finditer(_text(root / "pyproject.toml") or "")]
+    pins = [*_PIN.finditer(read_if_any(root / "pyproject.toml") or "")]
     if not pins:
         return "pipeline" if (lock := read_lock(root)) is None else lock.extras
     names = (
@@ -232,15 +232,10 @@ def _supply(root: Path, old: Lock, new: Lock) -> Supply:
     return supply_of(root, old.origin) if same and keeps else find_supply()
 
 
-def _text(path: Path) -> str | None:
-    """Return the text of a file; ``None`` if it does not exist."""
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-
-
 def _pin(root: Path, new: Origin, extras: str, upgrade: Upgrade) -> None:
     """Plan ``pyproject.toml`` with the new requirement, or without one if there is a wheel."""
     name = "pyproject.toml"
-    text = _text(root / name) or ""
+    text = read_if_any(root / name) or ""
     wanted = new.requirement(extras)
 
     def pin(match: re.Match[str]) -> str:
@@ -263,7 +258,7 @@ def _pin(root: Path, new: Origin, extras: str, upgrade: Upgrade) -> None:
 def _keep_scrape(root: Path, upgrade: Upgrade) -> None:
     """Put the digest of the rewritten script into ``dvc.lock``: scrape does not run again."""
     script = "stages/scrape.py"
-    lock = _text(root / "dvc.lock")
+    lock = read_if_any(root / "dvc.lock")
     if script not in upgrade.texts or lock is None or not (root / script).is_file():
         return
     entry = "path: {}\n      hash: md5\n      md5: {}\n      size: {}\n"
@@ -311,14 +306,14 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
 def _old_defaults(root: Path) -> dict[str, Any] | None:
     """Return the defaults in the project's schema; ``None`` if it is missing or not valid."""
     try:
-        return _by_name(json.loads(_text(root / SCHEMA) or ""))
+        return _by_name(json.loads(read_if_any(root / SCHEMA) or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
 def _describe_refusal(root: Path) -> Iterator[str]:
     try:
-        parse_params(_text(root / "params.yaml") or "")
+        parse_params(read_if_any(root / "params.yaml") or "")
     except ParamsError as error:
         yield f"Edit params.yaml: {error.message}"
 

@@ -17,7 +17,7 @@ from pixmill.core.cells import parse_cells, read_list
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import file_digest, file_mark
+from pixmill.core.files.writing import file_digest, file_mark, read_if_any
 from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import load_params
@@ -247,8 +247,7 @@ def read_history(root: Path, place: Path | None = None) -> list[dict[str, Any]]:
 
 
 def _read_scores(place: Path) -> dict[str, float] | None:
-    path = place / METRICS
-    return _scores(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None)
+    return _scores(read_if_any(place / METRICS))
 
 
 @lru_cache(maxsize=10 * _MAX_COMMITS)

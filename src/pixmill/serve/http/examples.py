@@ -11,6 +11,7 @@ from typing import Any
 
 from pixmill.core.cells import NONE, show_labels, task_of
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.writing import file_mark
 from pixmill.heads import head_of
 from pixmill.images.fit import thumbnail, thumbnail_uri
 from pixmill.models.model_folder import NOVELTY_FILE
@@ -99,13 +100,13 @@ def nearest_finder(
         folder,
         model.task,
         tuple(model.labels),
-        *(path.stat().st_mtime_ns if path.exists() else 0 for path in files),
+        *map(file_mark, files),
     )
 
 
 @lru_cache(maxsize=1)
 def _nearest_finder(
-    root: Path, folder: Path, task: str, labels: tuple[str, ...], *_: int
+    root: Path, folder: Path, task: str, labels: tuple[str, ...], *_: tuple[int, ...]
 ) -> Callable[[bytes], list[dict[str, Any]]] | None:
     training = load_training(root, folder)
     if training is None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pixmill.core.cells import cells_of
 from pixmill.core.errors import DataError, ManifestError
-from pixmill.core.manifest import VALIDATED, read_table, write_table
+from pixmill.core.manifest import VALIDATED, read_table, table_schema, write_table
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.metrics.arrays import Bools, Floats
 from pixmill.serve.predict.model import Model
@@ -28,17 +28,11 @@ Sample = Literal["random", "disagreement", "doubtful"]
 
 _SCHEMA = pa.schema(
     [
-        pa.field("place", pa.int64(), nullable=False),
-        pa.field("id", pa.string(), nullable=False),
+        *table_schema("place!:int64 id!"),
         pa.field("time", pa.timestamp("ms", "UTC"), nullable=False),
-        pa.field("predicted", pa.string(), nullable=False),
-        pa.field("shadow", pa.string()),
-        pa.field("second", pa.string()),
-        pa.field("p", pa.float64()),
-        pa.field("accepted", pa.bool_(), nullable=False),
+        *table_schema("predicted! shadow second p:float64 accepted!:bool_"),
         pa.field("features", pa.list_(pa.float32())),
-        pa.field("sample", pa.string()),
-        pa.field("asked", pa.int64()),
+        *table_schema("sample asked:int64"),
     ]
 )
 """Columns, in order of ``place``: images as they came, looks after one another.

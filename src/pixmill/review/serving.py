@@ -160,7 +160,7 @@ class ReviewSite:
 
     def _newest_correction(self) -> tuple[int, ...]:
         """Return the mark of the last correction, whose name begins with its time."""
-        files = (self._root / "inbox" / "corrections").glob("[!.]*")
+        files = (self._root / "inbox/corrections").glob("[!.]*")
         last = max(files, default=None)
         return file_mark(last) if last else ()
 
@@ -170,17 +170,15 @@ class ReviewSite:
 
     def find(self, name: str) -> Path | None:
         """Return the file of an image by its id, if a session that has begun has one."""
-        images = self._session.images if self._session else None
-        files = [
-            images.root / images.names[row]
-            for row in (images.rows_of(name) if images else ())
-            if images and not images.correction(row)
-        ]
-        return files[0] if files else None
+        if self._session is None:
+            return None
+        images = self._session.images
+        rows = (row for row in images.rows_of(name) if not images.correction(row))
+        return next((images.root / images.names[row] for row in rows), None)
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes, relative to the address of the project's page."""
-        drawn = map_routes(self, self._workspace.home / ".pixmill" / "map")
+        drawn = map_routes(self, self._workspace.home / ".pixmill/map")
         return [Mount("/review/map", routes=drawn), Mount("/review", routes=routes(self))]
 
     def end(self) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.files.writing import write_bytes
+from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.params import Params, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import edit_params, value_at
 from pixmill.core.params.reference import CurrentParam, current_params, plain
@@ -92,19 +92,15 @@ class ParamsForm:
         Raises:
             ParamsError: A value is wrong, or the file has changed since.
         """
-        with self._lock:
+        with self.changing():
             text = read_text(self._path)
             _expect(text, digest, "reload the form, and repeat the change")
             wanted, errors = _change(text, values)
             if wanted is None:
                 raise ParamsError("\n".join(errors.values()), next="correct the values")
-            before = self._path.read_bytes()
-            after = edit_params(
-                text, wanted, otherwise="edit it, then: pixmill doctor --quick"
-            ).encode()
-            if after != text.encode():
-                write_bytes(self._path, after)
-                self._saved.append((_digest(after), before))
+            after = edit_params(text, wanted, otherwise="edit it, then: pixmill doctor --quick")
+            if after != text:
+                write_text(self._path, after)
 
     def use(self, digest: str, recipe: str) -> None:
         """Take the model of a recipe, as ``pixmill use`` does.
@@ -127,7 +123,7 @@ class ParamsForm:
         with self._lock:
             before = self._path.read_bytes()
             yield
-            after = read_text(self._path).encode()
+            after = self._path.read_bytes()
             if after != before:
                 self._saved.append((_digest(after), before))
 

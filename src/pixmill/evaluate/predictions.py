@@ -256,6 +256,11 @@ def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> Featur
     return predictions[[f"p_{label}" for label in labels]].to_numpy(np.float32)
 
 
+def classes_in(columns: Iterable[str]) -> list[str]:
+    """Return the classes whose probabilities are among the columns of a table, in their order."""
+    return [name.removeprefix("p_") for name in columns if name.startswith("p_")]
+
+
 def class_indices(names: pd.Series, labels: Sequence[str]) -> Ints:
     """Return the index of each name in the labels."""
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.core.decisions import Decided, disputes
 from pixmill.core.words import join_names
-from pixmill.evaluate.predictions import class_indices, held_out, probabilities_of
+from pixmill.evaluate.predictions import class_indices, classes_in, held_out, probabilities_of
 from pixmill.review.outliers import ClassProfile, class_profiles
 from pixmill.review.review_tables import ReviewTables
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
@@ -324,7 +324,7 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
         second; ``margin``, which is ``p - second_p``; ``other``, the most probable class that is
         not the label.
     """
-    labels = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+    labels = classes_in(predictions.columns)
     shares = probabilities_of(predictions, labels)
     rows = np.arange(len(predictions))
     first, second = np.argsort(-shares, axis=1, kind="stable")[:, :2].T

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
 from pixmill.evaluate.labels import LABELS
-from pixmill.evaluate.predictions import held_out, predictions_schema
+from pixmill.evaluate.predictions import classes_in, held_out, predictions_schema
 from pixmill.validate.reasons import meaning
 
 _NEXT = "dvc repro validate"
@@ -224,5 +224,4 @@ def _read_predictions(path: Path) -> pd.DataFrame:
         names = pq.read_schema(path).names
     except pa.ArrowInvalid:
         names = []  # read_table raises the error.
-    labels = [name.removeprefix("p_") for name in names if name.startswith("p_")]
-    return read_table(path, predictions_schema(labels), stage="evaluate")
+    return read_table(path, predictions_schema(classes_in(names)), stage="evaluate")

@@ -13,7 +13,7 @@ import pandas as pd
 from pixmill.core.cells import YES
 from pixmill.core.errors import ManifestError
 from pixmill.core.words import join_names
-from pixmill.evaluate.predictions import held_out
+from pixmill.evaluate.predictions import classes_in, held_out
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.heads import Head, head_of
 from pixmill.metrics.arrays import Bools, Floats, Ints
@@ -124,7 +124,7 @@ def classes_of(revision: Revision) -> tuple[str, ...]:
         NotComparableError: There are no predictions, or they lack columns.
     """
     columns = [str(column) for column in predictions_of(revision).columns]
-    labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
+    labels = tuple(classes_in(columns))
     absent = [name for name in ("id", "split", "label") if name not in columns]
     if absent:
         raise _incomparable(revision, f"have no column {absent[0]}")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pixmill.core.cells import cells_of
 from pixmill.core.words import count, join_names
+from pixmill.evaluate.predictions import classes_in
 from pixmill.experiments.compare.answers import MAX_CLASSES, head_of_table
 from pixmill.experiments.compare.comparison import Comparison
 from pixmill.experiments.compare.numbers import METRIC_NAMES
@@ -140,8 +141,8 @@ def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:
         base: ``predictions.parquet`` of the base.
         head: That of the head.
     """
-    theirs = _classes(base)
-    ours = _classes(head)
+    theirs = classes_in(map(str, base.columns))
+    ours = classes_in(map(str, head.columns))
     before = _tested(base)
     after = _tested(head)
     same = before.merge(after, on="id", suffixes=("_base", "_head"))
@@ -191,11 +192,6 @@ def headline(comparison: Comparison) -> str:
         "answers " if shift.same.what else "",
     )
     return replace(shift, same=same).sentence or _WORDS[comparison.verdict]
-
-
-def _classes(predictions: pd.DataFrame) -> list[str]:
-    names = map(str, predictions.columns)
-    return [name.removeprefix("p_") for name in names if name.startswith("p_")]
 
 
 def _tested(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,7 @@ from pixmill.core.files.writing import (
     sync_folder,
     write_durably,
 )
-from pixmill.core.repository.git import git
+from pixmill.core.repository.git import git, git_line
 from pixmill.core.spellings import resolve
 
 LOG = "inbox/decided.jsonl"
@@ -385,7 +385,7 @@ class DecisionTable:
                 yield
 
     def _branch(self) -> str:
-        return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
+        return git_line(self.root, "symbolic-ref", "--quiet", "--short", "HEAD")
 
     def _committed(self) -> _Rows:
         """Return the rows of the last commit by id and label, none if it has a malformed file."""
@@ -423,4 +423,4 @@ def _advice(line: bytes, log: Path) -> str:
 
 def default_name(root: Path) -> str:
     """Return the name of who decides: ``user.name`` in Git, else the login."""
-    return (git(root, "config", "user.name") or "").strip() or getpass.getuser()
+    return git_line(root, "config", "user.name") or getpass.getuser()

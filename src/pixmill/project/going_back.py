@@ -14,7 +14,7 @@ from typing import Any
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import has_remote, read_record
-from pixmill.core.repository.git import change, git
+from pixmill.core.repository.git import change, git, git_line
 from pixmill.core.repository.stage_inputs import are_cached, outputs_of, stages_of
 from pixmill.core.review_csv import rows_of
 from pixmill.dataset.deciding import DecisionTable
@@ -121,7 +121,7 @@ def find_day_before(root: Path) -> dict[str, Any] | None:
     """
     midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     before = f"--before={midnight.isoformat()}"
-    commit = (git(root, "log", "-1", "--first-parent", before, "--format=%H") or "").strip()
+    commit = git_line(root, "log", "-1", "--first-parent", before, "--format=%H")
     if not commit:
         return None
     since = git(root, "rev-list", "--count", "--first-parent", f"{commit}..HEAD") or "0"
@@ -153,7 +153,7 @@ def _count_decided(root: Path, commit: str) -> int:
 
 
 def _subject(root: Path, commit: str) -> str:
-    return (git(root, "log", "-1", "--format=%s", commit) or "").strip()
+    return git_line(root, "log", "-1", "--format=%s", commit)
 
 
 def _is_begun(root: Path, commit: str, title: str) -> bool:

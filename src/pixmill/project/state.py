@@ -23,7 +23,7 @@ from pixmill.core.params import Params, load_params
 from pixmill.core.process.progress import StageProgress, read_progress
 from pixmill.core.repository.dvc import RunningDvc, has_remote, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.git import GitError, changed_files, git
+from pixmill.core.repository.git import GitError, changed_files, git, git_line
 from pixmill.core.repository.stage_inputs import (
     RESULTS,
     are_cached,
@@ -338,13 +338,13 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
             DECISIONS, lambda: has_labels(root), default=True, wanted=is_unlabelled
         ),
         is_cached=part("DVC's cache", lambda: _is_cached(root), default=False, wanted=is_missing),
-        is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
+        is_compared=_is_newer(root / "reports/compare.html", root / "dvc.lock"),
         is_promoted=part(
             "model of the last commit", lambda: _is_last(root, [promoted]), default=False
         ),
-        is_judged=has_store and _is_newer(root / "reports" / "promote.html", root / "dvc.lock"),
+        is_judged=has_store and _is_newer(root / "reports/promote.html", root / "dvc.lock"),
         is_rolled_back=part("rollbacks", lambda: _is_last(root, gone), default=False),
-        waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
+        waiting_runs=len(pending_folders(root / ".pixmill/record")),
         champion=champion,
         watched=_watched(root, champion),
         has_store=has_store,
@@ -366,7 +366,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
 
 
 def _running_sweep(root: Path) -> StageProgress | None:
-    found = read_progress(root / ".pixmill" / "progress")
+    found = read_progress(root / ".pixmill/progress")
     return next((each for each in found if each.stage == "sweep" and each.is_running), None)
 
 
@@ -411,7 +411,7 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
     return Repository(
         has_git=True,
         has_commit=has_commit,
-        branch=(git(root, "branch", "--show-current") or "").strip(),
+        branch=git_line(root, "branch", "--show-current"),
         changed=tuple(sorted(codes)),
         untracked=untracked,
         large=tuple(path for path in untracked if _is_large(root, path)),

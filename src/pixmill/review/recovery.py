@@ -9,11 +9,10 @@ from pixmill.core.decisions import FILE
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import place_within, storage_errors, write_durably
-from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.dvc import cache_folder, is_cached, read_listing, read_record
-from pixmill.core.repository.git import git
+from pixmill.core.repository.git import git, git_line
 from pixmill.core.words import count, join_names
 from pixmill.dataset.deciding import LOG, Accepted, Action, Change, DecisionTable
 from pixmill.dataset.inbox import Inbox
@@ -79,7 +78,7 @@ def find_lost(table: DecisionTable) -> Lost:
 
 def _find_absent(table: DecisionTable) -> list[Accepted]:
     """Return the images accepted on this branch that are neither in ``data/`` nor committed."""
-    branch = (git(table.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
+    branch = git_line(table.root, "symbolic-ref", "--quiet", "--short", "HEAD")
     pending = pending_images(action for action in table.actions() if action.branch == branch)
     absent = [item for item in pending.values() if not (table.root / item.file).is_file()]
     if not absent:
@@ -127,7 +126,7 @@ def restore(workspace: Workspace, params: Params) -> None:
         return
     announce("\n".join(lines))
     rows = [item for item in lost.rows if item.key[1] in ("", *params.classes)]
-    folders = class_by_name(params.classes, params.scrape.folder.classes)
+    folders = params.class_by_name
     pile = f"{params.evaluate.unlabelled or 'data/unlabelled'}/"
     files = [item for item in lost.files if item.label in folders or item.file.startswith(pile)]
     broken = _restore_images(table, files)

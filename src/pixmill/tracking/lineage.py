@@ -9,7 +9,7 @@ from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.documents import MalformedError, read_stages
-from pixmill.core.repository.git import GitError, git
+from pixmill.core.repository.git import GitError, git, git_line
 from pixmill.core.repository.stage_inputs import hashes_of, workspace_stages
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
@@ -75,7 +75,7 @@ def project_id(root: Path) -> str | None:
         For example ``1a2b…:apps/garments/``, with the folder percent-encoded; ``None`` outside Git,
         before the first commit, and in a shallow clone.
     """
-    if (git(root, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
+    if git_line(root, "rev-parse", "--is-shallow-repository") != "false":
         return None
     # Follow first parents only: merging another history adds another first commit.
     first = git(root, "rev-list", "--first-parent", "--max-parents=0", "HEAD")

@@ -46,6 +46,11 @@ def git(root: Path, *words: str) -> str | None:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
+def git_line(root: Path, *words: str) -> str:
+    """Return the output of a Git query without its line end; empty if there is none, as for :func:`git`."""
+    return (git(root, *words) or "").strip()
+
+
 def change(root: Path, *words: str) -> None:
     """Run a Git command that writes.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pixmill import __version__
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import read_rows
-from pixmill.core.repository.git import git
+from pixmill.core.repository.git import git_line
 from pixmill.dataset.exporting.choosing import Choice
 from pixmill.pages.markdown import in_markdown
 from pixmill.pages.page import make_environment
@@ -73,7 +73,7 @@ def render_texts(
         "mark": MARK,
         "name": name,
         "version": __version__,
-        "commit": (git(root, "rev-parse", "HEAD") or "").strip(),
+        "commit": git_line(root, "rev-parse", "HEAD"),
         "hub_licences": sorted(
             {code if _HUB_LICENCES.fullmatch(code) else "other" for code in codes}
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.repository.git import FIRST_COMMIT, git, require_git
+from pixmill.core.repository.git import FIRST_COMMIT, git, git_line, require_git
 from pixmill.core.words import printable
 
 WORKSPACE = "workspace"
@@ -124,13 +124,13 @@ def _fork(root: Path, last: GitRevision, *, is_named: bool) -> GitRevision | Non
         if _is_shallow(root):
             raise PixmillError("this clone has no main branch", next=_DEEPEN)
         return None
-    start = (git(root, "merge-base", main, str(last.commit)) or "").strip()
+    start = git_line(root, "merge-base", main, str(last.commit))
     if not start:
         lack = f"no common commit with {main}"
         if _is_shallow(root):
             raise PixmillError(f"this clone has {lack}", next=_DEEPEN)
         raise PixmillError(f"HEAD has {lack}", next="name the base: pixmill compare BASE")
-    branch = (git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip()
+    branch = git_line(root, "symbolic-ref", "--short", "-q", "HEAD")
     is_main = not is_named and branch == main.removeprefix("origin/")
     if is_main or start == last.commit:
         return None
@@ -157,7 +157,7 @@ def _is_shallow(root: Path) -> bool:
 
 def main_branch(root: Path) -> str | None:
     """Return the main branch, preferably the remote's; ``None`` if there is none."""
-    remote = (git(root, "symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD") or "").strip()
+    remote = git_line(root, "symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD")
     names = (remote, "origin/main", "origin/master", "main", "master")
     return next((name for name in names if name and _commit(root, name)), None)
 

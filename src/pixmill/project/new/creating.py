@@ -18,7 +18,7 @@ from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc, has_remote
-from pixmill.core.repository.git import FIRST_COMMIT, change, git, require_git
+from pixmill.core.repository.git import FIRST_COMMIT, change, git, git_line, require_git
 from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.dataset.bundled import CLASSES, holds_files, make_data
@@ -254,7 +254,7 @@ def _check_content(root: Path, spec: ProjectSpec) -> None:
 
 def _check_repository(root: Path, nearest: Path) -> None:
     """Refuse a folder inside another repository, and images tracked by Git."""
-    top = (git(nearest, "rev-parse", "--show-toplevel") or "").strip()
+    top = git_line(nearest, "rev-parse", "--show-toplevel")
     if top and Path(top).resolve() != root:
         raise PixmillError(
             f"{root} is inside the Git repository {top}; a project must be a separate repository",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from pixmill.core.cells import NONE, Task
 from pixmill.core.errors import ParamsError
-from pixmill.core.names import MAX_LABEL, fold, is_label, to_slug
+from pixmill.core.names import MAX_LABEL, class_by_name, fold, is_label, to_slug
 from pixmill.core.params.compare import METRICS, CompareParams
 from pixmill.core.params.models import PATCHES
 from pixmill.core.params.refusal import quote_value, refusals
@@ -192,6 +192,11 @@ class Params(Section):
         for name, value in values.items():
             _put(content, name, value, flat(self))
         return check_params(content)  # type: ignore[return-value]
+
+    @property
+    def class_by_name(self) -> dict[str, str]:
+        """The class of each name that a folder in ``data/``, or a label in its table, may have."""
+        return class_by_name(self.classes, self.scrape.folder.classes)
 
     def sources(self) -> list[str]:
         """Return the distinct sources of all classes, in order."""

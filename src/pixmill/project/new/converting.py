@@ -15,7 +15,6 @@ from typing import Any
 from pixmill.core.decisions import FILE, Key, Row, merge_rows, read_rows, render_rows
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import file_digest, read_if_any
-from pixmill.core.names import class_by_name
 from pixmill.core.params import load_params, parse_yaml
 from pixmill.core.repository.git import git
 from pixmill.core.review_csv import FILE as REVIEW
@@ -155,7 +154,7 @@ def _convert_log(root: Path) -> _Logged:
     if not any(map(_is_old, lines)):
         return _Logged()
     params = load_params(root)
-    names = class_by_name(params.classes, params.scrape.folder.classes)
+    names = params.class_by_name
     texts: list[str] = []
     rows: list[Row] = []
     for number, line in enumerate(lines, 1):

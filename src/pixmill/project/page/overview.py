@@ -19,7 +19,7 @@ from pixmill.core.decisions import Decided
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest, file_mark, read_if_any
 from pixmill.core.metadata import FILE, Facts, read_metadata
-from pixmill.core.names import class_by_name, to_nfc
+from pixmill.core.names import to_nfc
 from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import is_dvc_writing
 from pixmill.core.repository.git import git
@@ -397,7 +397,7 @@ def _read_reading(root: Path) -> _Reading:
         folder = params.scrape.folder
         reading.unlabelled = params.evaluate.unlabelled or reading.unlabelled
         reading.depth = 3 if folder.layout == "fixed" else 2
-        reading.names = class_by_name(params.classes, folder.classes)
+        reading.names = params.class_by_name
         reading.is_local = params.sources() == ["folder"]
         reading.facts = read_metadata(root / "data")
         reading.head = head_of(params.task)

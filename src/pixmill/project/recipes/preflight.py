@@ -19,7 +19,6 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.install.origin import install_command
 from pixmill.core.install.plugins import load_plugin
 from pixmill.core.install.pyproject import GROUPS
-from pixmill.core.names import class_by_name
 from pixmill.core.params import Params, parse_yaml
 from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
@@ -112,7 +111,7 @@ def _task(root: Path, params: Params) -> Iterator[Issue]:
 
 def _other_results(root: Path, params: Params) -> Iterator[Issue]:
     """Yield whether the results are of another task."""
-    model = root / "artifacts" / "train" / "labels.json"
+    model = root / "artifacts/train/labels.json"
     trained = json.loads(model.read_text("utf-8")) if model.is_file() else {"task": params.task}
     was = trained.get("task", Params.model_fields["task"].default)
     if was != params.task:
@@ -198,10 +197,9 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     """Yield the problems with ``data/`` as the source ``folder``."""
     from pixmill.scrape.sources.folder import FOLDERS
 
-    scrape = params.scrape
     try:
-        names = class_by_name(params.classes, scrape.folder.classes)
-        source = FOLDERS[params.task](data, layout=scrape.folder.layout, classes=names)
+        layout = params.scrape.folder.layout
+        source = FOLDERS[params.task](data, layout=layout, classes=params.class_by_name)
     except DataError as error:
         yield Issue(error.message, error.next, stops=data.is_dir())
         return

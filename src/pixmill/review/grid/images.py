@@ -23,10 +23,9 @@ from pixmill.core.files.cache import Cache
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import keep_newest, target_within
 from pixmill.core.manifest import ASKED
-from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
-from pixmill.images.compute import Loss, RowLimits, default_workers, map_batches
+from pixmill.images.compute import RowLimits, default_workers, map_batches
 from pixmill.images.depth import read_window
 from pixmill.images.listing import files_below
 from pixmill.models.classifier import Preprocessing
@@ -328,9 +327,9 @@ class ImageTable:
         params = self._params.scrape
         data = self.root / "data"
         if "folder" in self._params.sources() and data.is_dir():
-            known = class_by_name(self._params.classes, params.folder.classes)
-            folder = FOLDERS[self._params.task]
-            source = folder(data, layout=params.folder.layout, classes=known)
+            source = FOLDERS[self._params.task](
+                data, layout=params.folder.layout, classes=self._params.class_by_name
+            )
             texts = source.texts(self._params.classes)
             found = {f"data/{name}": came for name, came in texts.items()}
         for name in _names_below(self.root, self._folder):
@@ -463,7 +462,7 @@ class ImageTable:
             (self.names[row] for row in rows),
             workers=max(1, default_workers() - 1),  # the page stays quick
             limits=RowLimits(params.timeout, params.memory << 20),
-            lost=_reason,
+            lost=lambda _name, loss: loss,
             local=True,
         )
         for row, result in zip(rows, results, strict=True):
@@ -490,10 +489,6 @@ def _key(root: Path, name: str) -> bytes:
     """Return the key of a file in the cache, which changes with its size and time."""
     state = (root / name).stat()
     return f"{name}\0{state.st_size}\0{state.st_mtime_ns}".encode("utf-8", "surrogateescape")
-
-
-def _reason(_: str, loss: Loss) -> str:
-    return loss
 
 
 def _digest(root: Path, name: str) -> bytes:

@@ -25,11 +25,11 @@ from pixmill.tracking.stage_runs import evaluation_run
 def main(workspace: Workspace, params: Params) -> None:
     """Write predictions, plots, page and metrics; log them to MLflow if it is reachable."""
     root = workspace.root
-    classifier = root / "artifacts" / "train"
+    classifier = root / "artifacts/train"
     kind = KINDS[params.task]
     opened = predict_all(
         classifier,
-        root / "artifacts" / "split",
+        root / "artifacts/split",
         params.evaluate,
         train=params.train,
         scratch=workspace.scratch("train") / "features",
@@ -38,12 +38,12 @@ def main(workspace: Workspace, params: Params) -> None:
     result = kind.evaluate(
         opened,
         params.evaluate,
-        read_json(root / "plots" / "validate" / "shortcuts.json", stage="validate")["shortcuts"],
+        read_json(root / "plots/validate/shortcuts.json", stage="validate")["shortcuts"],
     )
     if remark := result.unlabelled_remark():
         announce(f"warning: {remark}")
     flags = head_of(params.task).flags(result.labels)
-    tables = fresh_folder(root / "artifacts" / "evaluate")
+    tables = fresh_folder(root / "artifacts/evaluate")
     write_table(
         tables / "predictions.parquet", result.predictions, predictions_schema(result.labels)
     )
@@ -54,10 +54,10 @@ def main(workspace: Workspace, params: Params) -> None:
     ):
         if table is not None:
             write_table(tables / f"{name}.parquet", table, schema)
-    curve = read_json(root / "plots" / "train" / "full.json", stage="train").get("learning_curve")
+    curve = read_json(root / "plots/train/full.json", stage="train").get("learning_curve")
     growth = curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
     page = kind.render(result, root, growth)
-    write_text(root / "reports" / "evaluate.html", page)
+    write_text(root / "reports/evaluate.html", page)
     short = kind.headline(result.metrics)
     write_figures(
         root, "evaluate", headline=short, full=result.metrics, tables=result.plot_tables()
@@ -73,7 +73,7 @@ def main(workspace: Workspace, params: Params) -> None:
             {name if "cross" in name else f"test_{name}": value for name, value in short.items()}
         )
         record.log_text(page, "reports/evaluate.html")
-        for path in sorted((root / "plots" / "evaluate").iterdir()):
+        for path in sorted((root / "plots/evaluate").iterdir()):
             record.log_file(path, f"plots/evaluate/{path.name}")
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 

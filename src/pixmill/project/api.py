@@ -53,9 +53,7 @@ class Project:
         """
         from pixmill.core.manifest import SPLIT, read_table
 
-        manifest = read_table(
-            self.root / "artifacts" / "split" / "manifest.parquet", SPLIT, stage="split"
-        )
+        manifest = read_table(self.root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
         return manifest.assign(
             file=f"{self.root / 'artifacts' / 'scrape'}{os.sep}" + manifest["path"]
         )
@@ -64,7 +62,7 @@ class Project:
     def metrics(self) -> dict[str, Any]:
         """All metrics of the last evaluation, as in ``plots/evaluate/full.json``."""
         metrics: dict[str, Any] = read_json(
-            self.root / "plots" / "evaluate" / "full.json", stage="evaluate"
+            self.root / "plots/evaluate/full.json", stage="evaluate"
         )
         return metrics
 

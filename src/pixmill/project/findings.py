@@ -126,7 +126,7 @@ def count_corrections(root: Path) -> int:
         DecisionsError: ``decisions.csv`` is malformed.
         StorageError: The inbox cannot be read.
     """
-    if not (root / "inbox" / "corrections").is_dir():
+    if not (root / "inbox/corrections").is_dir():
         return 0
     table = DecisionTable(root)
     accepted = pending_images(table.actions())
@@ -150,7 +150,7 @@ def read_growth(root: Path) -> Growth | None:
 
 def _read_trained(root: Path) -> dict[str, Any]:
     """Return the metrics of the last training; empty if there was none."""
-    path = root / "plots" / "train" / "full.json"
+    path = root / "plots/train/full.json"
     return dict(read_json(path, stage="train")) if path.exists() else {}
 
 
@@ -189,7 +189,7 @@ def read_score(root: Path, name: str) -> tuple[float, float, float] | None:
         name: The metric.
     """
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        metrics = json.loads((root / "plots" / "evaluate" / "full.json").read_bytes())
+        metrics = json.loads((root / "plots/evaluate/full.json").read_bytes())
         return (
             float(metrics[name]),
             float(metrics[f"{name}_low"]),

@@ -191,7 +191,7 @@ def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
             with its name.
     """
     reader = _StageReader(root, hashes)
-    progress = root / ".pixmill" / "progress"
+    progress = root / ".pixmill/progress"
     return [
         replace(reader.state(name), seconds=last_seconds(progress, name))
         for name in reader.definitions
@@ -205,7 +205,7 @@ class _StageReader:
         self._root = root
         self._hashes = hashes
         here = root.resolve()
-        found = read_progress(root / ".pixmill" / "progress")
+        found = read_progress(root / ".pixmill/progress")
         self._progress = {each.stage: each for each in found if Path(each.root) == here}
         # Before hashing: a stage that starts in between removes its outputs.
         self._written = {path for command in running_dvc(root) for path in command.writes}

@@ -11,7 +11,7 @@ from pixmill.scrape.page.report import render_report
 
 def main(workspace: Workspace, params: Params) -> None:
     """Scrape, write metrics, page and tables, then raise an error if too many queries failed."""
-    output = workspace.root / "artifacts" / "scrape"
+    output = workspace.root / "artifacts/scrape"
     result = scrape(
         params.classes,
         params.scrape,
@@ -25,7 +25,7 @@ def main(workspace: Workspace, params: Params) -> None:
         workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics()
     )
     write_text(
-        workspace.root / "reports" / "scrape.html",
+        workspace.root / "reports/scrape.html",
         render_report(result, output, root=workspace.root),
     )
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)

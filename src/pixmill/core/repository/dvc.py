@@ -84,7 +84,7 @@ def running_dvc(root: Path) -> list[RunningDvc]:
         root: The project's folder.
     """
     found: dict[tuple[int, str], dict[str, list[str]]] = {}
-    for kind, holders in _read_rwlock(root / ".dvc" / "tmp" / "rwlock").items():
+    for kind, holders in _read_rwlock(root / ".dvc/tmp/rwlock").items():
         for path, held in holders.items():
             for each in held if isinstance(held, list) else [held]:
                 try:
@@ -109,7 +109,7 @@ def is_dvc_writing(root: Path) -> bool:
 def is_dvc_locked(root: Path) -> bool:
     """Return whether a running DVC command holds the lock of a project; does not take the lock."""
     try:
-        return _runs_dvc(int((root / ".dvc" / "tmp" / "lock").read_bytes()))
+        return _runs_dvc(int((root / ".dvc/tmp/lock").read_bytes()))
     except (OSError, ValueError):
         return False
 
@@ -161,7 +161,7 @@ def cache_folder(root: Path) -> Path | None:
 @functools.lru_cache(maxsize=16)
 def _ask_cache_folder(root: Path, *marks: tuple[int, ...]) -> Path | None:  # noqa: ARG001 (part of the cache's key)
     done = _run(root, "cache", "dir")
-    return None if done.returncode else root / done.stdout.strip() / "files" / "md5"
+    return None if done.returncode else root / done.stdout.strip() / "files/md5"
 
 
 def has_remote(root: Path) -> bool:

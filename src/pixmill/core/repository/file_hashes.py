@@ -41,7 +41,7 @@ class FileHashes:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._cache = Cache(root / ".pixmill" / "state" / "hashes.sqlite", timeout=_TIMEOUT_SECONDS)
+        self._cache = Cache(root / ".pixmill/state/hashes.sqlite", timeout=_TIMEOUT_SECONDS)
         self._known: dict[str, str | None] = {}
         self._files: dict[str, Mapping[str, Mark]] = {}
 

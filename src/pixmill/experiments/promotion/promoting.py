@@ -154,7 +154,7 @@ def find_candidate(registry: Registry, workspace: Workspace, revision: Revision)
 
 def _upload_command(workspace: Workspace) -> str:
     """Return the command that sends a run to MLflow."""
-    waiting = workspace.root / ".pixmill" / "record"
+    waiting = workspace.root / ".pixmill/record"
     if waiting.is_dir() and any(path.is_dir() for path in waiting.iterdir()):
         return "pixmill doctor --fix, then the same command"
     return (

@@ -190,7 +190,7 @@ def _packed_folder(root: Path, split: SplitParams) -> Path:
     Raises:
         ManifestError: They are missing, or were not made from the current images and params.
     """
-    folder = root / "artifacts" / "split"
+    folder = root / "artifacts/split"
     form = read_json(folder / "preprocessing.json", stage="split")
     stages = {
         name: stage

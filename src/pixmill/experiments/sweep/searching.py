@@ -188,7 +188,7 @@ class _Search:
                 follower.trial = trial
             with only_warnings():
                 found = run_trial(
-                    workspace.root / "artifacts" / "split",
+                    workspace.root / "artifacts/split",
                     params.train,
                     head=plan.head,
                     classes=params.classes,

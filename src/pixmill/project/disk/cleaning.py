@@ -120,9 +120,9 @@ def stale_scratch(home: Path) -> list[Path]:
         home: Root of the original repository.
     """
     scratch = home / ".pixmill"
-    temporary = home / ".dvc" / "tmp" / "exps"
+    temporary = home / ".dvc/tmp/exps"
     now = time.time()
-    found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
+    found = [*_finished(scratch / "train/checkpoints"), *scratch.glob("plots")]
     for pattern in _CACHES:
         caches = _newest_first(scratch.glob(pattern))[1:]
         found += [path for path in caches if now - _modified(path) > _IDLE_SECONDS]

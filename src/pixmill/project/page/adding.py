@@ -37,7 +37,7 @@ class Adding:
 
     def __init__(self, root: Path, job: Job | None = None) -> None:
         self.job = job or Job(root, "pixmill import", at_end="add the images again")
-        self._folder = root / ".pixmill" / "open" / "added"
+        self._folder = root / ".pixmill/open/added"
         self._arrived: set[Path] = set()
         for left in self._folder.glob("*"):
             if time.time() - left.stat().st_mtime > _KEPT_SECONDS:

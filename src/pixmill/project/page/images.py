@@ -197,7 +197,7 @@ class Images:
     def _locate(self, key: tuple[str, int]) -> ImageFile:
         (name, side) = key
         validate = self._sections()[0]
-        window = read_window(self.root / "artifacts" / "validate")
+        window = read_window(self.root / "artifacts/validate")
         return ImageFile(name, self._source(name), validate.max_pixels, window, side)
 
     @staticmethod
@@ -212,7 +212,7 @@ class Images:
             if (found := self._find(finders, name)) is not None:
                 return found
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name, ["id", "path"]):
-            return self.root / "artifacts" / "scrape" / str(row["path"])
+            return self.root / "artifacts/scrape" / str(row["path"])
         table = self.root / "artifacts/evaluate/unlabelled.parquet"
         unlabelled = self._sections()[1].unlabelled
         for row in find_rows(table, name, ["id", "path"]) if unlabelled else ():

@@ -54,7 +54,7 @@ class Job:
         self._root = root
         self._patience = patience
         self._command = [*command] or [sys.executable, "-m", program, verb]
-        self._log = root / ".pixmill" / "open" / f"{verb}.log"
+        self._log = root / ".pixmill/open" / f"{verb}.log"
         self._mark = self._log.with_suffix(".pid")
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None

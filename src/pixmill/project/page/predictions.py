@@ -164,7 +164,7 @@ class Predictions:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._folder = root / ".pixmill" / "open" / "predictions"
+        self._folder = root / ".pixmill/open/predictions"
         self._lock = threading.RLock()
         self._worker: threading.Thread | None = None
         self._fault: str | None = None

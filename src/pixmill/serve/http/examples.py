@@ -145,7 +145,7 @@ def _open(root: Path, part: str) -> tuple[list[dict[str, Any]], Any]:
 
     from pixmill.images.parts import open_images
 
-    folder = root / "artifacts" / "split"
+    folder = root / "artifacts/split"
     try:
         path = folder / "manifest.parquet"
         columns = ["id", "label", "row"]

@@ -67,7 +67,7 @@ def write_page(root: Path, found: Watch, outcome: dict[str, Any]) -> None:
         uris=dict(zip(ids, images, strict=True)),
         quote=quote,
     )
-    write_text(root / "reports" / "watch.html", page)
+    write_text(root / "reports/watch.html", page)
 
 
 def _changes(found: Watch, before: pd.Series, label: str) -> bool:

@@ -68,7 +68,7 @@ def predict_held_out(root: Path, model: Model) -> pd.DataFrame:
     # By id, which is as good as random.
     wanted = manifest[is_known].groupby("split").head(_MOST)
     # Another version may measure images in another way.
-    folder = root / ".pixmill" / "watch" / f"{__version__}-{model.digest[:16]}"
+    folder = root / ".pixmill/watch" / f"{__version__}-{model.digest[:16]}"
     log = _known_rows(folder)
     lacking = wanted[~wanted["id"].isin(log["id"])]
     if len(lacking):

@@ -31,6 +31,15 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", [f"{'long' * 62}.jpg", f"{'長' * 83}.jpg"])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with replacing(path) as temporary:
+        assert temporary.name.endswith(name[-20:])
+        temporary.write_text("one")
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")

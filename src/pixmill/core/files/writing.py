@@ -68,8 +68,10 @@ def replacing(path: Path) -> Iterator[Path]:
     :func:`remove_temporary` removes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Keep the suffix: NumPy and Keras choose the format by it.
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    # Keep the suffix: NumPy and Keras choose the format by it. The start of a long name gives way:
+    # 50 characters of 4 bytes each leave enough of the 255 that file systems allow.
+    start = f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-"
+    temporary = path.with_name(start + path.name[-50:])
     try:
         try:
             yield temporary

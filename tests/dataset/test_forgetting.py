@@ -126,6 +126,14 @@ def test_an_image_goes_everywhere_and_does_not_return(
     assert holders(root, name) == ["data/boot/copy.png"]
 
 
+def test_the_sidecars_of_an_image_go_with_it(workspace: Workspace) -> None:
+    sidecars = [workspace.root / f"data/hat/{name}.png.xmp" for name in (3, 4)]
+    for path in sidecars:
+        path.write_text("keywords")
+    assert take_out(workspace, "data/hat/3.png") == (1, 3)  # also in the store of scrape
+    assert [path.exists() for path in sidecars] == [False, True]
+
+
 def test_an_image_goes_from_logs_and_what_is_out_of_reach_is_named(
     workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -27,6 +27,7 @@ from pixmill.dataset.inbox import Entry, Inbox
 from pixmill.dataset.prediction_log import forget_logged, recorded_logs
 from pixmill.dataset.tracing import find_ids, named_bytes, only_id
 from pixmill.fetch.location import is_on
+from pixmill.images.listing import SIDECAR
 from pixmill.scrape.journal import hold_journal
 
 _PLACES = ("data", "artifacts", ".pixmill", "inbox")
@@ -157,7 +158,8 @@ def forget(
     copies = _find_copies(root, ids)
     rows = _delete_rows(root / "data", plan.rows, copies)
     caches = [path for pattern in _OTHERS for path in workspace.home.glob(pattern)]
-    remove_scratch([*copies, *caches])
+    sidecars = [Path(f"{path}{SIDECAR}") for path in copies]
+    remove_scratch([*sidecars, *copies, *caches])  # A sidecar is only found by its image.
     return len(copies) + removed, rows, missed
 
 

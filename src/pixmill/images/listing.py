@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+SIDECAR = ".xmp"
+"""Follows the name of an image whose keywords a photo manager, or ``predict --xmp``, writes."""
+
 
 def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
     """Yield the files in a folder and its subfolders, sorted by path, without hidden ones.
@@ -25,7 +28,7 @@ def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
         names = [
             f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
             for entry in entries
-            if not (entry.name.startswith(".") or entry.name.lower().endswith(".xmp"))
+            if not (entry.name.startswith(".") or entry.name.lower().endswith(SIDECAR))
         ]
     names.sort(key=path_text)
     for name in names:

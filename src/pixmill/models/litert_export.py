@@ -18,7 +18,14 @@ from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.process.progress import announce, report_progress
 from pixmill.models.backbones import backbone_digest, build_backbone
 from pixmill.models.determinism import fix_threads
-from pixmill.models.layers import Origin, feature_maps, head_graph, origin_of
+from pixmill.models.layers import (
+    Origin,
+    feature_maps,
+    head_features,
+    head_graph,
+    logits_of,
+    origin_of,
+)
 from pixmill.models.litert import (
     BACKBONE,
     FEATURES,
@@ -29,7 +36,7 @@ from pixmill.models.litert import (
     load_outputs,
     quiet,
 )
-from pixmill.models.novelty import Novelty, add_novelty, logits_and_novelty
+from pixmill.models.novelty import Novelty, add_novelty
 from pixmill.models.tensorflow import keras, tf
 
 TOLERANCE = 1e-3
@@ -63,7 +70,9 @@ def export_classifier(
     """
     if not params.kind.on_features:
         # The classifier computes the final softmax, in float64.
-        convert(logits_and_novelty(model, novelty), folder / NETWORK)
+        graph = keras.Model(model.input, logits_of(model), name="network")
+        whole = add_novelty(graph, head_features(model), novelty, name=LOGITS)
+        convert(whole, folder / NETWORK)
         return
     options = {"image_size": model.input_shape[1], "scratch": scratch, "threads": params.threads}
     backbone = convert_backbone(params.backbone, **options, **origin_of(params, root))

@@ -19,7 +19,6 @@ and their directions were chosen by measuring, see statistics.md.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,8 +28,7 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
 from pixmill.metrics.arrays import Floats
 from pixmill.models.determinism import first_line
-from pixmill.models.layers import head_features, logits_of
-from pixmill.models.litert import LOGITS, NOVELTY
+from pixmill.models.litert import NOVELTY
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.scaling import Features, Scaling, principal_directions
 from pixmill.models.tensorflow import keras
@@ -85,45 +83,31 @@ class Novelty(NamedTuple):
         """Return the parameters that there are, by name."""
         return {name: part for name, part in self._asdict().items() if part is not None}
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any]) -> Novelty | None:
-        """Return the parameters among arrays; ``None`` if there are none."""
-        found = {name: arrays[name] for name in cls._fields if name in arrays}
-        return cls(**found) if found else None
-
     def of(self, features: Features) -> Features:
         """Return the novelty of images, as the network computes it, ``float32`` of shape (n,).
 
         Args:
             features: Shape (n, at least width); the last ones count.
         """
-        found: Features = compute(features.astype(np.float64), self.arrays())[:, 0]
-        return found.astype(np.float32)
+        found: Features = self.compute(features.astype(np.float64))[:, 0].astype(np.float32)
+        return found
 
-
-def compute(features: Any, parts: Mapping[str, Any]) -> Any:
-    """Return the novelty, shape (n, 1), of arrays or tensors.
-
-    Args:
-        features: Shape (n, at least width); the last ones count.
-        parts: Parameters of :class:`Novelty` by name.
-    """
-    last = features[:, -parts["mean"].shape[0] :]
-    whole, along = _squares(last, parts["mean"], parts["scale"], parts["directions"])
-    novelty = 1 - _total(along) / (_total(whole) + MIN_LENGTH)
-    if "whole_mean" not in parts:
-        return novelty
-    whole, along = _squares(
-        features, parts["whole_mean"], parts["whole_scale"], parts["whole_directions"]
-    )
-    novelty = novelty * (_total(whole) + along @ parts["whole_weights"][:, None])
-    return novelty / (1 + novelty)
+    def compute(self, features: Any) -> Any:
+        """Return the novelty of arrays or Keras tensors, shape (n, 1)."""
+        last = features[:, -len(self.mean) :]
+        whole, along = _squares(last, self.mean, self.scale, self.directions)
+        novelty = 1 - _total(along) / (whole + MIN_LENGTH)
+        if self.whole_mean is None:
+            return novelty
+        whole, along = _squares(features, self.whole_mean, self.whole_scale, self.whole_directions)
+        novelty = novelty * (whole + along @ self.whole_weights[:, None])
+        return novelty / (1 + novelty)
 
 
 def _squares(features: Any, mean: Any, scale: Any, directions: Any) -> tuple[Any, Any]:
-    """Return the squares of standardised features, and of these along directions."""
+    """Return the squared length of standardised features, and their squares along directions."""
     standard = (features - mean) * scale
-    return standard**2, (standard @ directions) ** 2
+    return _total(standard**2), (standard @ directions) ** 2
 
 
 def _total(values: Any) -> Any:
@@ -146,7 +130,7 @@ def fit_novelty(features: Features, top: int) -> Novelty | None:
     from threadpoolctl import threadpool_limits
 
     last = features[:, -top:]
-    limit = min(_MAX_DIRECTIONS, _MAX_VALUES // top, top - 1, len(features) - 1)
+    limit = min(_MAX_DIRECTIONS, _MAX_VALUES // top, min(last.shape) - 1)
     if limit < 1:
         return None
     scaling = Scaling.of(last, several=True)
@@ -164,9 +148,8 @@ def fit_novelty(features: Features, top: int) -> Novelty | None:
 def _fit_distance(features: Features) -> list[Floats]:
     """Return the parameters of the distance in all features, shape (n, width)."""
     scaling = Scaling.of(features, several=True)
-    directions = principal_directions(
-        features, scaling, min(_WHOLE_DIRECTIONS, len(features) - 1, features.shape[1] - 1)
-    )
+    limit = min(_WHOLE_DIRECTIONS, min(features.shape) - 1)
+    directions = principal_directions(features, scaling, limit)
     standard = (features - scaling.mean) / scaling.deviation
     squares = ((standard @ directions) ** 2).mean(axis=0)
     rest = max((standard**2).sum(axis=1).mean() - squares.sum(), MIN_LENGTH)
@@ -199,7 +182,7 @@ def load_novelty(folder: Path) -> Novelty | None:
         with np.load(
             io.BytesIO((folder / NOVELTY_FILE).read_bytes()), allow_pickle=False
         ) as arrays:
-            return Novelty.from_arrays(arrays)
+            return Novelty(**arrays)
     except Exception as error:  # numpy and zipfile raise all kinds of exceptions.
         reason = first_line(error)
         raise ManifestError(
@@ -220,19 +203,7 @@ def add_novelty(
         novelty: Parameters of the novelty, if any.
         name: Name of the first output.
     """
-    from pixmill.models.novelty_layer import NoveltyLayer
-
     if novelty is None:
         return model
-    arrays = novelty.arrays()
-    shapes = {name: list(part.shape) for name, part in arrays.items()}
-    layer = NoveltyLayer(shapes, dtype="float32", name=NOVELTY)
-    layer.build(features.shape)
-    layer.set_weights(list(arrays.values()))
-    return keras.Model(model.input, {name: model.output, NOVELTY: layer(features)}, name=model.name)
-
-
-def logits_and_novelty(classifier: keras.Model, novelty: Novelty | None) -> keras.Model:
-    """Return a classifier's graph from pixels to its logits and the novelty, by name."""
-    graph = keras.Model(classifier.input, logits_of(classifier), name="network")
-    return add_novelty(graph, head_features(classifier), novelty, name=LOGITS)
+    outputs = {name: model.output, NOVELTY: novelty.compute(features)}
+    return keras.Model(model.input, outputs, name=model.name)

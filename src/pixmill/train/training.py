@@ -368,6 +368,9 @@ def train(
             curve = _learning_curve(fitter, classifier, data, cross_fitted)
         if isinstance(fitter, HeadFitter) and cross_fitted and head.has_learning_curve:
             series_accuracy = _series_accuracy(fitter, images, folder / SERIES_FILE)
+    scorer: dict[str, Any] = {
+        name: part for name, part in checkpoint.state.items() if name in Novelty._fields
+    }
     return Trained(
         classifier=classifier,
         head=head,
@@ -382,7 +385,7 @@ def train(
         features=features,
         cross_fitted=cross_fitted,
         series_accuracy=series_accuracy,
-        novelty=Novelty.from_arrays(checkpoint.state),
+        novelty=Novelty(**scorer) if scorer else None,
     )
 
 

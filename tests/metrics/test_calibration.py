@@ -162,3 +162,9 @@ def test_calibration_has_six_digits_and_reaches_the_target():
 def test_threshold_of_0_is_none():
     assert Calibration(threshold=0) == Calibration(threshold=None)
     assert Calibration(threshold=0.0).is_sure(1.0) is None
+
+
+def test_an_image_is_unlike_above_the_limit_or_if_its_novelty_overflows():
+    calibration = Calibration(novelty_limit=0.5)
+    answers = [calibration.is_unlike(novelty) for novelty in (0.5, 0.6, math.nan, None)]
+    assert answers == [False, True, True, None]

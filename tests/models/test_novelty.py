@@ -102,7 +102,9 @@ def test_file_is_reproducible_and_errors_name_it(novelty, layers, tmp_path):
     assert list(found) == list(novelty.arrays())
     for name, part in novelty.arrays().items():
         np.testing.assert_array_equal(found[name], part)
-    np.savez(other := tmp_path / "other.npz", mean=novelty.mean, length=novelty.scale)
+    arrays = novelty.arrays()
+    arrays.popitem()
+    np.savez(other := tmp_path / "other.npz", **arrays)
     for malformed in (content[:500], other.read_bytes()):
         (tmp_path / "novelty.npz").write_bytes(malformed)
         with pytest.raises(ManifestError, match=r"novelty\.npz is not intact"):

@@ -110,11 +110,11 @@ class Calibration:
     def is_unlike(self, novelty: float | None) -> bool | None:
         """Return whether an image of this novelty is unlike the training images.
 
-        ``None`` if unknown.
+        ``None`` if unknown. One whose novelty overflows to NaN is.
         """
-        return (
-            None if novelty is None or self.novelty_limit is None else novelty > self.novelty_limit
-        )
+        if novelty is None or self.novelty_limit is None:
+            return None
+        return not novelty <= self.novelty_limit
 
 
 def calibrate(

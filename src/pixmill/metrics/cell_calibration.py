@@ -82,11 +82,11 @@ class CellCalibration:
     def is_unlike(self, novelty: float | None) -> bool | None:
         """Return whether an image of this novelty is unlike the training images.
 
-        ``None`` if unknown.
+        ``None`` if unknown. One whose novelty overflows to NaN is.
         """
         if novelty is None or self.novelty_limit is None:
             return None
-        return novelty > self.novelty_limit
+        return not novelty <= self.novelty_limit
 
 
 def calibrate_cells(

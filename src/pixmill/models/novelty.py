@@ -87,13 +87,13 @@ class Novelty(NamedTuple):
         """Return the novelty of images, as the network computes it, ``float32`` of shape (n,).
 
         Args:
-            features: Shape (n, at least width); the last ones count.
+            features: Of all layers, shape (n, features).
         """
         found: Features = self.compute(features.astype(np.float64))[:, 0].astype(np.float32)
         return found
 
     def compute(self, features: Any) -> Any:
-        """Return the novelty of arrays or Keras tensors, shape (n, 1)."""
+        """Return the novelty of features, arrays or Keras tensors, shape (n, 1)."""
         last = features[:, -len(self.mean) :]
         whole, along = _squares(last, self.mean, self.scale, self.directions)
         novelty = 1 - _total(along) / (whole + MIN_LENGTH)
@@ -101,7 +101,7 @@ class Novelty(NamedTuple):
             return novelty
         whole, along = _squares(features, self.whole_mean, self.whole_scale, self.whole_directions)
         novelty = novelty * (whole + along @ self.whole_weights[:, None])
-        return novelty / (1 + novelty)
+        return 1 - 1 / (1 + novelty)
 
 
 def _squares(features: Any, mean: Any, scale: Any, directions: Any) -> tuple[Any, Any]:
@@ -182,6 +182,8 @@ def load_novelty(folder: Path) -> Novelty | None:
         with np.load(
             io.BytesIO((folder / NOVELTY_FILE).read_bytes()), allow_pickle=False
         ) as arrays:
+            if len(arrays) not in (3, len(Novelty._fields)):
+                raise ValueError("arrays are missing")
             return Novelty(**arrays)
     except Exception as error:  # numpy and zipfile raise all kinds of exceptions.
         reason = first_line(error)

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
+
 from pixmill.models.model_folder import (
     HELD_OUT_FILE,
     NOVELTY_FILE,
@@ -27,8 +29,8 @@ _SERVED = Path(__file__).with_name("served.py")
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-_MAX_MORE_BYTES = 16 << 20
-"""Maximum size of a file that predictions do not need: 100,000 held-out predictions of 10 classes."""
+_HELD_OUT_ROWS = 20_000
+"""Maximum number of held-out predictions in the model: about 2 MB for ten classes."""
 
 _NAME = re.compile(r"\bpixmill\.(?=[a-z])")
 
@@ -71,10 +73,12 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
         (temporary / "classifier").mkdir()
         for file in classifier_files(classifier):
             shutil.copyfile(classifier / file, temporary / "classifier" / file)
-        # What a log keeps of images needs the one, other shares of the classes the other.
-        for more in (classifier / NOVELTY_FILE, classifier / HELD_OUT_FILE):
-            if more.exists() and more.stat().st_size <= _MAX_MORE_BYTES:
-                shutil.copyfile(more, temporary / "classifier" / more.name)
+        if (classifier / NOVELTY_FILE).exists():  # what a log keeps of images needs it
+            shutil.copyfile(classifier / NOVELTY_FILE, temporary / "classifier" / NOVELTY_FILE)
+        if (classifier / HELD_OUT_FILE).exists():  # other shares of the classes need it
+            # Sorted by id, a digest: the first rows are as good as random ones.
+            rows = pq.read_table(classifier / HELD_OUT_FILE).slice(0, _HELD_OUT_ROWS)
+            pq.write_table(rows, temporary / "classifier" / HELD_OUT_FILE)
         code = copy_standalone("pixmill.models.classifier", temporary)
         mlflow.pyfunc.save_model(
             str(folder),

@@ -7,7 +7,7 @@ const logit = (p) => Math.log(p / (1 - p));
 export function cells(outputs, { classes, calibration }) {
   const { temperatures, thresholds, sure_yes: yes, sure_no: no, novelty_limit: limit } = calibration;
   const raw = [...(outputs.logits ?? outputs.probabilities ?? Object.values(outputs)[0])];
-  const unlike = outputs.novelty && limit !== null ? outputs.novelty[0] > limit : null;
+  const unlike = outputs.novelty && limit !== null ? !(outputs.novelty[0] <= limit) : null;
   const labels = classes.map((label, at) => {
     const clipped = Math.min(Math.max(raw[at], 2 ** -126), 1 - 2 ** -25);
     const plain = Math.fround(sigmoid(outputs.probabilities ? Math.fround(logit(clipped)) : raw[at]));

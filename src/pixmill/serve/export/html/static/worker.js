@@ -70,7 +70,7 @@ function answer(outputs) {
   const probabilities = calibrated(outputs);
   const best = probabilities.indexOf(Math.max(...probabilities));
   const confidence = probabilities[best];
-  const unlike = outputs.novelty && limit !== null ? outputs.novelty[0] > limit : null;
+  const unlike = outputs.novelty && limit !== null ? !(outputs.novelty[0] <= limit) : null;
   const sure = threshold === null ? null : confidence >= threshold;
   return {
     label: model.classes[best],

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from pixmill.core.decisions import Row, read_rows, render_rows
 from pixmill.core.errors import DataError, LockedError, ParamsError
-from pixmill.core.files.writing import file_digest
 from pixmill.core.metadata import Facts, read_metadata, write_metadata
 from pixmill.core.names import fold
 from pixmill.core.params import load_params
 from pixmill.core.repository.dvc import RunningDvc
-from pixmill.dataset import import_plan, importing
+from pixmill.dataset import importing
 from pixmill.dataset.detected import Detected, Item
 from pixmill.dataset.detection import Options, recognise
 from pixmill.dataset.import_plan import free_path
@@ -102,26 +101,6 @@ def test_images_are_added_beside_others_once(root: Path, tmp_path: Path) -> None
     assert not (root / ".pixmill" / "import").exists()
     assert take(root, there)[0] == "Copied no images"
     assert images(root) == before | new
-
-
-def test_files_in_data_are_read_once_until_they_change(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = put(tmp_path / "there", {"cat/a.png": "cat 1"})
-    read: list[Path] = []
-
-    def digest(path: Path) -> str:
-        read.append(path)
-        return file_digest(path)
-
-    monkeypatch.setattr(import_plan, "file_digest", digest)
-    assert take(root, there)[0] == "Copied no images"
-    ours = [root / "data" / "cat" / "1.png", root / "data" / "dog" / "1.png"]
-    assert {*read} == {*ours, there / "cat" / "a.png"}
-    read.clear()
-    put(root, {"data/cat/1.png": "cat 2"})
-    assert take(root, there)[0].startswith("Copied 1 image")
-    assert {*read} == {ours[0], there / "cat" / "a.png"}
 
 
 def test_equal_images_have_the_groups_and_splits_of_all_rows(root: Path, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pixmill.core.cells import Cells, merge_cells
 from pixmill.core.errors import DataError
-from pixmill.core.files.cache import Cache
 from pixmill.core.files.writing import file_digest
 from pixmill.core.metadata import Facts, read_metadata
 from pixmill.core.names import class_by_name, class_folder, fold, to_nfc, to_slug, to_text
@@ -122,7 +121,7 @@ class _Planner:
         self._taken = {fold(name) for name, _ in files}
         present = {str(path): to_nfc(name) for name, path in files if path.is_file()}
         self._contents = _read_contents(
-            root, [item.file for item in items], present, reads_all=bool(self._excluded)
+            [item.file for item in items], present, reads_all=bool(self._excluded)
         )
         # All that the import says of a content.
         self._said: dict[str, list[Facts]] = defaultdict(list)
@@ -276,43 +275,29 @@ class _CellsPlanner(_Planner):
 
 
 def _read_contents(
-    root: Path, files: Sequence[str], others: Iterable[str], *, reads_all: bool
+    files: Sequence[str], others: Iterable[str], *, reads_all: bool
 ) -> dict[str, str]:
     """Return a text for each file that is equal if the bytes are.
 
     It is the SHA-256 digest if another file is as large, or with ``reads_all``; other files are not
-    read. Those in ``data/`` are read once: like DVC, a cache knows them by modification time and
-    inode.
+    read.
 
     Args:
-        root: Project folder.
         files: Files to import.
         others: Files in ``data/``; only those as large as a file to import are in the result.
         reads_all: Whether all digests are needed.
     """
     sizes = {file: Path(file).stat().st_size for file in files}
     wanted = {*sizes.values()}
-    keys = {}
     for file in others:
-        state = Path(file).stat()
-        if state.st_size in wanted:
-            sizes[file] = state.st_size
-            mark = state.st_size, state.st_mtime_ns, state.st_ino
-            keys[file] = f"{file}\0{mark}".encode("utf-8", "surrogateescape")
+        size = Path(file).stat().st_size
+        if size in wanted:
+            sizes[file] = size
     several = Counter(sizes.values())
-    contents = {}
-    with Cache(root / ".pixmill" / "state" / "digests.sqlite") as cache:
-        known = cache.read([*keys.values()]) if keys else {}
-        for file, size in track(sizes.items(), "Compare", len(sizes)):
-            if digest := known.get(keys.get(file, b"")):
-                contents[file] = digest.decode()
-            elif reads_all or several[size] > 1:
-                contents[file] = file_digest(Path(file))
-            else:
-                contents[file] = file
-        fresh = {file: key for file, key in keys.items() if key not in known}
-        cache.write({key: contents[file].encode() for file, key in fresh.items()})
-    return contents
+    return {
+        file: file_digest(Path(file)) if reads_all or several[size] > 1 else file
+        for file, size in track(sizes.items(), "Compare", len(sizes))
+    }
 
 
 def free_path(folder: str, name: str, taken: set[str]) -> str:

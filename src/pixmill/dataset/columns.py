@@ -38,22 +38,22 @@ _NAMES = {
 """Names of columns without case and punctuation, in order of preference."""
 
 _NO_LABEL = {
-    *(
-        "width",
-        "height",
-        "size",
-        "filesize",
-        "bytes",
-        "channels",
-        "depth",
-        "x",
-        "y",
-        "w",
-        "h",
-        "xmin",
-        "ymin",
-    ),
-    *("isvalid", "istest", "istrain"),
+    "width",
+    "height",
+    "size",
+    "filesize",
+    "bytes",
+    "channels",
+    "depth",
+    "x",
+    "y",
+    "w",
+    "h",
+    "xmin",
+    "ymin",
+    "isvalid",
+    "istest",
+    "istrain",
 }
 """Names of columns that are never taken as labels."""
 

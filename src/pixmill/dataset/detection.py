@@ -151,10 +151,10 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
             remarks = (error.remark,)
         if table:
             return table
-    if options.columns:
+    if options.columns or options.votes:
         raise DataError(
             f"{source} has no table that labels images",
-            next="omit --columns, or give the table's file",
+            next="omit --columns and --votes, or give the table's file, without --pattern",
         )
     try:
         found = find_in_folder(

@@ -23,6 +23,7 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.dataset.archives import Room
 from pixmill.dataset.label_files import coco, cvat, datumaro, label_studio, via
+from pixmill.dataset.label_files.unread import way_out
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.formats import EXTENSIONS, sniff
 
@@ -157,7 +158,7 @@ def read_tables(paths: Sequence[Path], *, skips: bool) -> tuple[list[Table], lis
         except _NO_TABLE as error:
             if not skips:
                 raise DataError(
-                    f"{path} cannot be read as a table: {error}", next="save it as CSV"
+                    f"{path} cannot be read as labels: {error}", next=way_out(path.suffix)
                 ) from None
     return tables, problems
 

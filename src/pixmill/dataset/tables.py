@@ -21,7 +21,7 @@ from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
 from pixmill.dataset.label_files.unread import name_unread
 from pixmill.dataset.layout import in_masks, role_of
-from pixmill.dataset.named_files import NamedFiles, folder_label, number_of
+from pixmill.dataset.named_files import NamedFiles, folder_label
 from pixmill.dataset.several import labels_of, named_labels, split_lists
 from pixmill.dataset.table_files import (
     SEPARATOR,
@@ -96,32 +96,30 @@ def find_table(
     chosen = _check_roles(columns or {})
     is_folder = source.is_dir()
     paths = _tables_in(source) if is_folder else [source]
-    tables: list[Table] = []
-    problems: list[UnreadError] = []
-    if paths:
-        tables, problems = within_limits(partial(read_tables, paths, skips=is_folder), paths)
-    present = {name for table in tables for name in (*table.columns, *table.sure.values())}
-    _check_columns(chosen.values(), present, tables)
+    if not paths:
+        return None
+    tables, problems = within_limits(partial(read_tables, paths, skips=is_folder), paths)
+    _check_columns(chosen.values(), tables)
     files = NamedFiles(source if is_folder else source.parent)
     reading = _Reading(files, fresh_folder(scratch), several, has_votes=votes)
     problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
     if is_folder or reading.has_metadata:
         reading.add_unnamed()
-    if found := reading.result():
-        used = {table.path for table, _ in reading.tables}
-        others = [path for _, path in files_below(files.top) if path not in used]
-        more = name_unread(others if is_folder else [], files.top)
-        more += [problem.remark for problem in problems]
-        return replace(found, remarks=(*found.remarks, *more))
+    found = reading.result()
+    if found:
+        remarks = [problem.remark for problem in problems]
+        if is_folder:
+            remarks = reading.name_unread() + remarks
+        return replace(found, remarks=(*found.remarks, *remarks))
     if problems:
         raise problems[0]
-    if not is_folder:
-        wanted = "labels" if reading.tables else "existing image files, or of URLs (http, https)"
-        raise DataError(
-            f"{source} has no column of {wanted}; it has {first_of(sorted(present))}",
-            next="put the images next to the table, or name the columns: --columns image=…,label=…",
-        )
-    return None
+    if is_folder:
+        return None
+    wanted = "labels" if reading.tables else "existing image files, or of URLs (http, https)"
+    raise DataError(
+        f"{source} has no column of {wanted}; it has {first_of(_names_of(tables))}",
+        next="put the images next to the table, or name the columns: --columns image=…,label=…",
+    )
 
 
 def _check_roles(columns: Roles) -> dict[str, str]:
@@ -134,13 +132,17 @@ def _check_roles(columns: Roles) -> dict[str, str]:
     return chosen
 
 
-def _check_columns(
-    chosen: Iterable[str], present: AbstractSet[str], tables: Sequence[Table]
-) -> None:
+def _names_of(tables: Sequence[Table]) -> list[str]:
+    """Return the names of all columns."""
+    return sorted({name for table in tables for name in (*table.columns, *table.sure.values())})
+
+
+def _check_columns(chosen: Iterable[str], tables: Sequence[Table]) -> None:
+    present = _names_of(tables)
     absent = [name for name in chosen if name not in {ONE_HOT, *present}]
     if tables and absent:
         raise DataError(
-            f"no table has the column {absent[0]}; there are {first_of(sorted(present))}",
+            f"no table has the column {absent[0]}; there are {first_of(present)}",
             next="correct --columns",
         )
 
@@ -259,10 +261,13 @@ class _Reading:
             keys = [cell if is_url(cell) else find(cell) for cell in tracked]
             if 2 * keys.count(None) < len(keys):
                 break
-        for cell, key in zip(cells, keys, strict=True):
-            if key and cell.isdecimal() and cell != (stem := Path(key).stem):
-                self._padded += [f"{cell} is {key}"] * (number_of(cell) == number_of(stem))
-        return [*zip(cells, keys, strict=True)]
+        found = [*zip(cells, keys, strict=True)]
+        self._padded += [
+            f"{cell} is {key}"
+            for cell, key in found
+            if key and cell.isdecimal() and Path(key).stem != cell
+        ]
+        return found
 
     def _add_images(self, table: Table, column: str, facts_of: Callable[[int], Facts]) -> None:
         """Write the images of Parquet as files, and add them with the facts of their rows."""
@@ -415,6 +420,12 @@ class _Reading:
             for what, each in self._lost.items()
         ]
         return [f"left out: {'; '.join(lost)}"] if lost else []
+
+    def name_unread(self) -> list[str]:
+        """Return lines on files in the folder whose labels, if they have some, were not read."""
+        read = {table.path for table, _ in self.tables}
+        others = (path for _, path in files_below(self._files.top) if path not in read)
+        return name_unread(others, self._files.top)
 
     def _describe_unused(self) -> list[str]:
         own = {*EXPORTED, "image"} if self._is_export else set()

@@ -21,6 +21,7 @@ OTHERS = {
     "package.json": b'{"name": "a", "version": "1.0"}',
     "3.json": b'{"caption": "a cat", "url": "https://a.test/1.jpg"}',
     "README.txt": b"1.jpg is a cat",
+    "digits.txt": b"0" + 4 * (b" " + b"1" * 16_000) + b"x",
     "notes.txt": b"Taken in May: 1.jpg\n0 0 0 0 0",
     "history.csv": b"epoch,loss\n1,0.5\n",
     "Thumbs.db": b"\xd0\xcf\x11\xe0",

@@ -12,19 +12,20 @@ _UNUSED = {"id", "width", "height", "license"}
 def read(content: Any) -> LabelRows | None:
     """Return the rows of a COCO file; ``None`` if it is none. Numbers may be texts."""
     match content:
-        case {"images": [{}, *_] as images, "annotations": list() as annotations}:
-            names = {str(each["id"]): each["name"] for each in content.get("categories", ())}
+        case {"images": [{}, *_] as images, "annotations": [*annotations]}:
+            categories = content.get("categories", ())
         case _:
             return None
-    labels: dict[str, dict[str, None]] = defaultdict(dict)
+    names = {str(each["id"]): each["name"] for each in categories} | {"None": None}
+    labels: dict[str, dict[str | None, None]] = defaultdict(dict)
     for each in annotations:
-        category = str(each.get("category_id", ""))
+        category = str(each.get("category_id"))
         labels[str(each["image_id"])][names.get(category, category)] = None
-    rows = []
-    for image in images:
-        facts = {name: value for name, value in image.items() if name not in _UNUSED}
-        every = labels.get(str(image["id"])) or [None]
-        rows += [facts | {"category": label or None} for label in every]
+    rows = [
+        {name: value for name, value in image.items() if name not in _UNUSED} | {"category": label}
+        for image in images
+        for label in labels.get(str(image["id"]), [None])
+    ]
     has_boxes = any(each.get("bbox") for each in annotations)
     kind = "COCO, whose boxes label their images" if has_boxes else "COCO"
     return LabelRows(kind, rows, {"image": "file_name", "label": "category"})

@@ -9,23 +9,23 @@ def read(content: Any) -> LabelRows | None:
     """Return a row for each annotation, null if it was skipped; ``None`` if the file is no export."""
     match content:
         case [{"data": {}, "annotations": _}, *_]:
-            pass
+            given = [
+                (task["data"], _answers(annotation))
+                for task in content
+                for annotation in task["annotations"] or [{"was_cancelled": True}]
+            ]
         case _:
             return None
-    rows: list[dict[str, Any]] = []
-    answered: list[dict[str, Any]] = []
-    questions: set[str] = set()
-    for task in content:
-        for annotation in task["annotations"] or [{"was_cancelled": True}]:
-            row = {**task["data"]}
-            rows.append(row)
-            if annotation.get("was_cancelled"):
-                continue
-            choices = [each for each in annotation["result"] if each["type"] == "choices"]
-            row |= {each["from_name"]: each["value"] for each in choices}
-            questions.update(each["from_name"] for each in choices)
-            answered.append(row)
-    for row in answered:
-        row |= dict.fromkeys(questions - row.keys(), "")
+    questions = {name for _, answers in given for name in answers or ()}
+    blank = dict.fromkeys(questions, "")
+    rows = [data if answers is None else data | blank | answers for data, answers in given]
     sure = {"label": questions.pop()} if len(questions) == 1 else {}
     return LabelRows("an export of Label Studio", rows, sure)
+
+
+def _answers(annotation: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the choices by question; ``None`` if the person skipped the task."""
+    if annotation.get("was_cancelled"):
+        return None
+    results = annotation["result"]
+    return {each["from_name"]: each["value"] for each in results if each["type"] == "choices"}

@@ -22,7 +22,7 @@ _KEY = rb"(?:label|class|categor|annotation|shape|object|tag|species|flag)"
 _IMAGE = rb"\.(?:jpe?g|png|bmp|tiff?|webp|heic)\b"
 _ANY = re.compile(b"")
 _JSON = re.compile(rb"\"%b\w*\"\s*:|\"[^\":]+%b" % (_KEY, _IMAGE), re.IGNORECASE)
-_TEXT = re.compile(rb"\A(?:\d+(?: -?\d*\.?\d+){4,}\s|[^\n\"':;<>]+%b)" % _IMAGE, re.IGNORECASE)
+_TEXT = re.compile(rb"\A(?:\d+(?: -?[\d.]++){4,}\s|[^\n\"':;<>]+%b)" % _IMAGE, re.IGNORECASE)
 _COLUMN = re.compile(rb"\A[^\n]*\b%b" % _KEY, re.IGNORECASE)
 
 _SIGNS = {
@@ -62,6 +62,11 @@ def name_unread(paths: Iterable[Path], top: Path) -> list[str]:
     for path in filter(may_label, paths):
         kinds[path.suffix.lower()].append(path.relative_to(top).as_posix())
     return [
-        f"no labels are read from {first_of(names, _MAX_NAMED)}; {_ADVICE.get(kind, _CSV)}"
+        f"no labels are read from {first_of(names, _MAX_NAMED)}; {way_out(kind)}"
         for kind, names in kinds.items()
     ]
+
+
+def way_out(suffix: str) -> str:
+    """Return what to do with labels in a file of such an ending that is not read."""
+    return _ADVICE.get(suffix.lower(), _CSV)

@@ -102,3 +102,12 @@ def test_a_table_takes_no_label(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n")
     with pytest.raises(DataError, match="without --label"):
         recognise(tmp_path / "labels.csv", tmp_path / "scratch", Options(label="cat"))
+
+
+@pytest.mark.parametrize("pattern", [None, "(cat|dog)"])
+def test_votes_need_a_table(pattern: str | None, tmp_path: Path) -> None:
+    for name in names("set/{kind}/{n}.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(PNG)
+    with pytest.raises(DataError, match="no table"):
+        recognise(tmp_path / "set", tmp_path / "scratch", Options(votes=True, pattern=pattern))

@@ -424,3 +424,19 @@ def test_majority_of_votes(votes: bool, top: Path, scratch: Path) -> None:
     assert found is not None
     assert ("--votes majority" in found.options) == (not votes)
     assert [line for line in found.remarks if f"{len(lost)} (images/{lost[0]}" in line]
+
+
+def test_counts_name_no_numbered_files(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", *(f"{n:05}.png" for n in range(12)))
+    rows = [{"photo": f"x{n}.jpeg", "age": f"{n}", "breed": BREEDS[n % 3]} for n in range(12)]
+    (tmp_path / "top/labels.csv").write_text(as_csv(rows))
+    assert find_table(tmp_path / "top", scratch=scratch) is None
+
+
+def test_label_files_without_labels_of_images(top: Path, scratch: Path) -> None:
+    image = '<image name="images/1.png"><box label="pug"/></image>'
+    (top / "boxes.xml").write_text(f"<annotations>{image}</annotations>")
+    assert find_table(top, scratch=scratch) is None
+    with pytest.raises(DataError, match="CVAT") as caught:
+        find_table(top / "boxes.xml", scratch=scratch)
+    assert "COCO" in str(caught.value.next)

@@ -86,7 +86,7 @@ def is_url(cell: str) -> bool:
 def guess_columns(
     table: Table,
     chosen: Roles,
-    has_file: Callable[[str], bool],
+    has_file: Callable[..., bool],
     folders: Collection[str],
     *,
     several: bool | None = None,
@@ -97,7 +97,7 @@ def guess_columns(
         table: The table.
         chosen: Columns by role that a person chose. Roles whose columns the table lacks are
             guessed.
-        has_file: Whether a cell names a file.
+        has_file: Whether a cell names a file; ``is_padded``: a number may lack its zeros.
         folders: Folders that may be the classes, if no column is named like one of labels.
         several: Whether an image may have several labels; ``None``: it is guessed.
 
@@ -147,7 +147,7 @@ def to_option(roles: Roles) -> str:
     return f"--columns {shell_word(text.getvalue())}"
 
 
-def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str], bool]) -> str:
+def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[..., bool]) -> str:
     """Return the column that names files; if there is none, one of URLs; or an empty text."""
     known = _NAMES["image"].split()
     found: dict[bool, list[str]] = {False: [], True: []}
@@ -158,11 +158,14 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
         cells = [*filter(None, table.columns[name])]
         sample = cells[:: -(-len(cells) // _SAMPLE)]
         least = len(sample) / 2
-        is_label = plain not in known and 2 * len({*sample}) <= len(sample) > 2
+        is_known = plain in known
+        is_label = not is_known and 2 * len({*sample}) <= len(sample) > 2
+        # Without its leading zeros, any count would name the file of a number.
+        is_file = partial(has_file, is_padded=is_known)
         if not is_label and (
-            sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least
+            sum(map(is_file, sample)) >= least or sum(map(is_url, sample)) >= least
         ):
-            if plain not in known and (has_file(name) or is_url(name)):
+            if not is_known and (is_file(name) or is_url(name)):
                 raise UnreadError(
                     f"{table.path} has no header: its first line names an image, {name}",
                     next="add a first line that names the columns, such as: image,label",

@@ -44,10 +44,10 @@ class NamedFiles:
                 found[key].append(name)
         return found
 
-    def find(self, cell: str, table: Path, *, is_loose: bool = True) -> str | None:
+    def find(
+        self, cell: str, table: Path, *, is_loose: bool = True, is_padded: bool = True
+    ) -> str | None:
         """Return the file that a cell names; ``None`` if there is none, or if several fit.
-
-        A number may lack the leading zeros of the file.
 
         Args:
             cell: A path, with or without ending, that may begin at another root or have
@@ -55,6 +55,7 @@ class NamedFiles:
             table: The table; its folder and name decide between files of the same name.
             is_loose: Whether a file is taken by its name alone, if both it and the cell are in
                 folders that differ.
+            is_padded: Whether a number may lack the leading zeros of a file.
         """
         text = cell.replace("\\", "/")
         if not self._by_name.get(fold(posixpath.basename(text))) and (
@@ -68,9 +69,10 @@ class NamedFiles:
         for name in names:
             *inside, file = fold(name).split("/")
             shared = len(posixpath.commonprefix([folders[::-1], inside[::-1]]))
-            if is_loose or shared == min(len(folders), len(inside)):
+            is_exact = last in (file, posixpath.splitext(file)[0])
+            is_near = is_loose or shared == min(len(folders), len(inside))
+            if is_near and (is_exact or is_padded):
                 is_of_table = role_of(table.stem) in {*map(role_of, inside)} - {""}
-                is_exact = last in (file, posixpath.splitext(file)[0])
                 ranks[name] = (
                     is_exact,
                     shared,

@@ -176,7 +176,10 @@ def _read_text(path: Path) -> Table:
     rows = content if suffix == ".xml" else _parse(_decode(content), suffix)
     for read in (cvat.read,) if suffix == ".xml" else _READERS:
         if found := read(rows):
-            return replace(_read_rows(path, found.rows), sure=found.sure, kind=found.kind)
+            table = _read_rows(path, found.rows)
+            if not {*found.sure.values()} <= table.columns.keys():
+                raise TypeError(f"{found.kind} without labels of images; boxes are none")
+            return replace(table, sure=found.sure, kind=found.kind)
     if not isinstance(rows, list):
         raise TypeError("none of the formats that are read")
     table = _read_rows(path, rows)

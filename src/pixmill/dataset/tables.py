@@ -147,10 +147,6 @@ def _check_columns(chosen: Iterable[str], tables: Sequence[Table]) -> None:
         )
 
 
-def _names_file(files: NamedFiles, table: Path, cell: str) -> bool:
-    return files.find(cell, table) is not None
-
-
 def _tables_in(top: Path) -> list[Path]:
     """Return the files in a folder that may be tables of labels."""
     named = [
@@ -198,7 +194,7 @@ class _Reading:
         problems = []
         for table in track(tables, "Read", len(tables), unit="table"):
             folders = classes if table.path.stem != "metadata" else ()
-            is_file = partial(_names_file, self._files, table.path)
+            is_file = partial(self._names_file, table.path)
             try:
                 roles = guess_columns(table, chosen, is_file, folders, several=self._several)
             except UnreadError as error:
@@ -207,6 +203,9 @@ class _Reading:
             if "image" in roles:
                 self._add(table, roles)
         return problems
+
+    def _names_file(self, table: Path, cell: str, *, is_padded: bool) -> bool:
+        return self._files.find(cell, table, is_padded=is_padded) is not None
 
     def _add(self, table: Table, roles: Roles) -> None:
         self.tables.append((table, roles))

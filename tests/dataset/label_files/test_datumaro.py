@@ -29,3 +29,10 @@ def test_labels() -> None:
 @pytest.mark.parametrize("content", [{}, {"items": []}, [], {"items": {}, "categories": {}}])
 def test_other_files(content: Any) -> None:
     assert read(content) is None
+
+
+@pytest.mark.parametrize("number", [-1, 2])
+def test_labels_that_are_none_are_refused(number: int) -> None:
+    item = {"id": "1", "annotations": [{"type": "label", "label_id": number}]}
+    with pytest.raises(LookupError):
+        read({"categories": CATEGORIES, "items": [item]})

@@ -9,12 +9,13 @@ def read(content: Any) -> LabelRows | None:
     """Return the rows of a file of Datumaro; ``None`` if it is none."""
     match content:
         case {"items": [*items], "categories": {"label": {"labels": [*labels]}}}:
-            rows: list[dict[str, Any]] = []
+            names = {number: label["name"] for number, label in enumerate(labels)}
         case _:
             return None
+    rows = []
     for item in items:
         media = item.get("image") or item.get("media") or {}
         image = {"image": media.get("path") or item["id"]}
         numbers = [each["label_id"] for each in item["annotations"] if each["type"] == "label"]
-        rows += [image | {"label": labels[number]["name"]} for number in numbers] or [image]
+        rows += [image | {"label": names[number]} for number in numbers] or [image]
     return LabelRows("Datumaro", rows, {"image": "image", "label": "label"})

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pixmill.core.words import first_of
@@ -10,26 +11,20 @@ from pixmill.core.words import first_of
 _HEAD_BYTES = 1 << 16
 """Bytes of a file in which signs of labels are searched for."""
 
-_MAX_NAMED = 3
-
 _NO_LABELS = re.compile(
     r"dataset_infos?\.json|dataset-metadata\.json|croissant\.json|.*\.aux\.xml|readme.*",
     re.IGNORECASE,
 )
 """Names of files that describe others."""
 
-_KEY = rb"(?:label|class|categor|annotation|shape|object|tag|species|flag)"
-_IMAGE = rb"\.(?:jpe?g|png|bmp|tiff?|webp|heic)\b"
-_ANY = re.compile(b"")
-_JSON = re.compile(rb"\"%b\w*\"\s*:|\"[^\":]+%b" % (_KEY, _IMAGE), re.IGNORECASE)
-_TEXT = re.compile(rb"\A(?:\d+(?: -?[\d.]++){4,}\s|[^\n\"':;<>]+%b)" % _IMAGE, re.IGNORECASE)
-_COLUMN = re.compile(rb"\A[^\n]*\b%b" % _KEY, re.IGNORECASE)
+_IMAGE = rb"\.(jpe?g|png|bmp|tiff?|webp|heic)\b"
 
 _SIGNS = {
-    r"\.(?:jsonl?|ndjson)": _JSON,
-    r"\.(?:txt|lst)": _TEXT,  # boxes of YOLO, lists of images
-    r"\.[ct]sv": _COLUMN,
-    r"\.(?:xlsx?|xlsb|ods|numbers|xml|mat|npz|npy|pkl|h5|hdf5|tfrecord)": _ANY,
+    r"\.(jsonl?|ndjson)": rb"\"(annotations|shapes|labels)\"\s*:|\"[^\":]+" + _IMAGE,
+    # boxes of YOLO, lists of images
+    r"\.(txt|lst)": rb"\A(\d+( -?[\d.]++){4,}\s|[^\s\"':;<>]+%b)" % _IMAGE,
+    r"\.[ct]sv": rb"\A(?=[^\n]*\b(id|image|img|file|photo))[^\n]*\b(label|class|categor|species|tag)",
+    r"\.(xlsx?|xlsb|ods|numbers|xml|mat|npz|npy|pkl|h5|hdf5|tfrecord)": b"",
 }
 """What the beginning of a file with labels has, by its ending."""
 
@@ -43,12 +38,12 @@ _ADVICE = {
 
 def may_label(path: Path) -> bool:
     """Return whether a file that is no image may have labels, by its name and its beginning."""
-    suffix = path.suffix.lower()
-    signs = next((_SIGNS[ending] for ending in _SIGNS if re.fullmatch(ending, suffix)), None)
-    if signs is None or _NO_LABELS.fullmatch(path.name) or not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return signs.search(stream.read(_HEAD_BYTES)) is not None
+    for ending, sign in _SIGNS.items():
+        is_kind = re.fullmatch(ending, path.suffix, re.IGNORECASE) and path.is_file()
+        if is_kind and not _NO_LABELS.fullmatch(path.name):
+            with suppress(OSError), path.open("rb") as stream:
+                return re.search(sign, stream.read(_HEAD_BYTES), re.IGNORECASE) is not None
+    return False
 
 
 def name_unread(paths: Iterable[Path], top: Path) -> list[str]:
@@ -62,7 +57,7 @@ def name_unread(paths: Iterable[Path], top: Path) -> list[str]:
     for path in filter(may_label, paths):
         kinds[path.suffix.lower()].append(path.relative_to(top).as_posix())
     return [
-        f"no labels are read from {first_of(names, _MAX_NAMED)}; {way_out(kind)}"
+        f"no labels are read from {first_of(names, 3)}; {way_out(kind)}"
         for kind, names in kinds.items()
     ]
 

@@ -205,13 +205,12 @@ def _look(top: Path) -> tuple[list[File], list[str]]:
     annotations: list[Path] = []
     for name, path in track(every, "Look at files", len(every), unit="file"):
         reason = reason_of(path)
-        if reason in ("unknown", "archive") and may_label(path):
-            annotations.append(path)
-            continue
         if reason in (None, "no_decoder", *_PROMISED):
             place = tuple(to_nfc(folder).strip() for folder in name.split("/")[:-1])
             files.append(File(place, name, path, reason in _PROMISED))
-        if reason in ("unknown", "not_a_file"):
+        if reason in ("unknown", "archive") and may_label(path):
+            annotations.append(path)
+        elif reason in ("unknown", "not_a_file"):
             others[_kind_of(path)].append(name)
         elif reason not in (None, "no_decoder"):
             reasons.append(reason)

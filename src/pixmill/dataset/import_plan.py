@@ -154,7 +154,8 @@ class _Planner:
 
     def _key_of(self, facts: Facts) -> str:
         """Return what another file with the content must have in common."""
-        return self._class_of(facts.label or self._unlabelled)
+        label = facts.label or self._unlabelled
+        return self._classes.get(label, label)
 
     def _folder_of(self, facts: Facts) -> str:
         return self._unlabelled if facts.label is None else class_folder(facts.label)
@@ -185,16 +186,9 @@ class _Planner:
             came = self._unlabelled if is_pile else name.split("/")[0]
             label = self._key_of(replace(row, label=row.label or came))
             found[content][label] = name
-            for given in self._labels_given_to(content):
-                found[content][given] = name
+            if decided := self._decided.get(content):
+                found[content] |= dict.fromkeys(decided.labels, name)
         return found
-
-    def _labels_given_to(self, content: str) -> tuple[str, ...]:
-        decided = self._decided.get(content)
-        return decided.labels if decided else ()
-
-    def _class_of(self, label: str) -> str:
-        return self._classes.get(label, label)
 
     def _find_obstacle(self, item: Item, label: str) -> tuple[str, str] | None:
         """Return the kind and the words of the note on an image that is left out."""

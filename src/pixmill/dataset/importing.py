@@ -113,7 +113,8 @@ def set_params(text: str, found: Detected, name: str) -> str:
     try:
         wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
     except ParamsError as error:
-        raise ParamsError(error.message, next=_advise_names(classes)) from None
+        message = f"{found.recognised}: {error.message}"
+        raise ParamsError(message, next=_advise_names(classes)) from None
     return edit_params(text, wanted, otherwise="set classes and scrape there yourself")
 
 

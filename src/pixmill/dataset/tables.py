@@ -282,9 +282,10 @@ class _Reading:
 
     def add_unnamed(self) -> None:
         """Add images that no table names and that need no label, and labels of folders."""
-        tops = [table.path.parent for table, _ in self.tables if table.path.stem == "metadata"]
         bases = [
-            f"{top.relative_to(self._files.top).as_posix()}/".removeprefix("./") for top in tops
+            f"{table.path.parent.relative_to(self._files.top).as_posix()}/".removeprefix("./")
+            for table, _ in self.tables
+            if table.path.stem == "metadata"
         ]
         for name in self._files.names if self._rows else ():
             label = _label_below(bases, name)
@@ -523,15 +524,14 @@ def _refuse_contradiction(facts: Facts, where: str) -> None:
 
 
 def _describe_overruled(items: Sequence[Item], classes: set[str]) -> list[str]:
-    names = [item.name for item in items if _is_overruled(item, classes)]
+    """Return a remark on images whose folders name another class than the table."""
+    names = []
+    for item in items:
+        folders = classes.intersection(map(to_nfc, item.name.split("/")[:-1]))
+        if item.facts.label and folders and item.facts.label not in folders:
+            names.append(item.name)
     which = f"{count(len(names), 'image')}: {first_of(names, MAX_NAMED)}"
     return [f"the table overrules the folder of {which}"] if names else []
-
-
-def _is_overruled(item: Item, classes: set[str]) -> bool:
-    """Return whether the folders of an image name another class than the table."""
-    folders = classes.intersection(map(to_nfc, item.name.split("/")[:-1]))
-    return bool(item.facts.label and folders and item.facts.label not in folders)
 
 
 def _split_of(names: Sequence[str]) -> str | None:

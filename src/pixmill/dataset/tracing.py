@@ -346,13 +346,12 @@ def _commits(root: Path) -> list[Row]:
     ]
     # The output comes first in the file, then the dependencies of later stages; parsing the YAML
     # would take seconds.
-    batches = [commits[start : start + _BATCH] for start in range(0, len(commits), _BATCH)]
     command = ("grep", *_PLAIN, "-A2", "path: artifacts/split$")
-    found = [
-        git(root, *command, *(each["commit"] for each in batch), "--", "dvc.lock") or ""
-        for batch in batches
-    ]
-    hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", "".join(found), re.MULTILINE)
+    found = ""
+    for start in range(0, len(commits), _BATCH):
+        batch = [each["commit"] for each in commits[start : start + _BATCH]]
+        found += git(root, *command, *batch, "--", "dvc.lock") or ""
+    hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", found, re.MULTILINE)
     split = dict(reversed(hashes))
     return [
         each | {"split_md5": split[each["commit"]]} for each in commits if each["commit"] in split
@@ -365,13 +364,11 @@ def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
         found = tagged_runs(workspace, "pixmill.dvc.artifacts/split")
     except (PixmillError, sqlite3.Error) as error:
         return [], str(error)
-    dated = (
-        (run, name, datetime.fromtimestamp(start / 1000, UTC).isoformat(), md5)
-        for run, name, start, md5 in found
-    )
-    return [
-        dict(zip(("run", "name", "date", "split_md5"), row, strict=True)) for row in dated
-    ], None
+    runs = []
+    for run, name, start, md5 in found:
+        date = datetime.fromtimestamp(start / 1000, UTC).isoformat()
+        runs.append({"run": run, "name": name, "date": date, "split_md5": md5})
+    return runs, None
 
 
 def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
@@ -379,13 +376,13 @@ def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
     cache = root / DEFAULT_CACHE if (root / DEFAULT_CACHE).is_dir() else cache_folder(root)
     if cache is None:
         return {}
-    listings = {
-        md5: listing for md5 in dict.fromkeys(hashes) if (listing := read_listing(cache, md5))
-    }
-    paths = {
-        md5: object_file(cache, listing["manifest.parquet"]) for md5, listing in listings.items()
-    }
-    return {md5: path for md5, path in paths.items() if path.is_file()}
+    found = {}
+    for md5 in dict.fromkeys(hashes):
+        if listing := read_listing(cache, md5):
+            path = object_file(cache, listing["manifest.parquet"])
+            if path.is_file():
+                found[md5] = path
+    return found
 
 
 def _date_decisions(root: Path, rows: Sequence[Row]) -> list[Row]:

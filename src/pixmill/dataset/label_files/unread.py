@@ -30,8 +30,8 @@ _SIGNS = {
 
 _CSV = "save its images and labels as CSV with the columns image and label, in the same folder"
 _ADVICE = {
-    ".json": f"export COCO or CVAT for images 1.1 instead, or {_CSV}",
-    ".xml": f"export CVAT for images 1.1 or COCO instead, or {_CSV}",
+    ".json": f"export COCO or CVAT for images 1.1, or {_CSV}",
+    ".xml": f"export CVAT for images 1.1 or COCO, or {_CSV}",
     ".csv": "name its columns: --columns image=…,label=…, or correct the names of images",
 }
 
@@ -57,7 +57,7 @@ def name_unread(paths: Iterable[Path], top: Path) -> list[str]:
     for path in filter(may_label, paths):
         kinds[path.suffix.lower()].append(path.relative_to(top).as_posix())
     return [
-        f"no labels are read from {first_of(names, 3)}; {way_out(kind)}"
+        f"no labels are read from {first_of(names, 3)}; if they have some: {way_out(kind)}"
         for kind, names in kinds.items()
     ]
 

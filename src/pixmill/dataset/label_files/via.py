@@ -11,13 +11,9 @@ _KEYS = {"filename", "file_attributes"}
 
 def read(content: Any) -> LabelRows | None:
     """Return the rows of a file of VIA; ``None`` if it is none."""
-    match content:
-        case {"_via_img_metadata": dict() as found}:
-            images = [*found.values()]
-        case dict():
-            images = [*content.values()]
-        case _:
-            images = content
+    images = content
+    if isinstance(content, dict):
+        images = content.get("_via_img_metadata", content).values()
     if not images or not all(isinstance(image, dict) and image.keys() >= _KEYS for image in images):
         return None
     rows = [

@@ -36,14 +36,23 @@ _COMMAND = re.compile(r"`|\$\(")
 _DRIVE = re.compile(r"^[A-Za-z]:/*")
 """Beginning of an absolute path on Windows."""
 
-_JAPANESE = "cp932"
-"""Encoding of Windows in Japan."""
+_ENCODINGS: dict[str, list[str]] = {
+    "utf-8": [],
+    "cp932": ["names in the archive are read as Japanese (cp932)"],
+}
+"""Remark by encoding of names in a ZIP; that of CP932 is of Windows in Japan."""
 
-_WORD = re.compile(r"(?:[^\W\d_]|[^\x00-\x7f])+")
+_LINES = re.compile(r"[\u0370-\u03ff\u2500-\u259f]")
+"""Signs in names of other encodings that are read as CP437."""
 
-_NO_JAPANESE = re.compile(r"[\x80-\xa0\u0370-\u04ff\u2500-\u257f\ue000-\uf8ff\uff61-\uff9f]")
-"""Characters in names that are wrongly read as Japanese: of other scripts, lines, and katakana of
-half the width, which stand for bytes of Chinese.
+_UNKNOWN = "names in the archive are in an unknown encoding: unzip -O ENCODING, and give the folder"
+
+_NO_JAPANESE = re.compile(
+    r"[\x80-\xa0\u0370-\u04ff\u2500-\u257f\ue000-\uf8ff\uff61-\uff9f]"
+    r"|[^\x00-\x7f][A-Za-z]|([a-z]|[A-Z]{2})[^\x00-\x7f]"
+)
+"""Parts of names that are wrongly read as Japanese: characters of other scripts, lines, and
+katakana of half the width, which stand for bytes of Chinese; and words that go on in Latin letters.
 """
 
 _Members = Iterator[tuple[str, Callable[[], IO[bytes]] | None]]
@@ -106,10 +115,9 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         ):
             members = _tar(raw, room)
             if zipfile.is_zipfile(raw):
-                encoding = _encoding_of(raw)
+                encoding, more = _encoding_of(raw)
+                remarks += more
                 members = _zip(raw, room, encoding)
-                if encoding == _JAPANESE:
-                    remarks.append(f"names in the archive are read as Japanese ({encoding})")
             for name, opened in members:
                 if opened is None or _COMMAND.search(name):
                     skipped.append(name)
@@ -151,30 +159,22 @@ def _zip(raw: IO[bytes], room: Room, encoding: str) -> _Members:
             yield info.filename, partial(archive.open, info) if is_file else None
 
 
-def _encoding_of(raw: IO[bytes]) -> str:
-    """Return the encoding of names in a ZIP: CP437 by the standard, yet many programs write UTF-8.
+def _encoding_of(raw: IO[bytes]) -> tuple[str, list[str]]:
+    """Return the encoding of names in a ZIP, and a remark if it is guessed.
 
-    Windows writes that of its language, of which Japanese is recognised: read as CP437, most of
-    its words have mostly letters with accents, or capitals after small letters.
+    It is CP437 by the standard, yet many programs write UTF-8.
+
+    Windows writes that of its language, of which Japanese is recognised. Of several classes, the
+    names have several signs that are not ASCII; one alone may be the O of a German "Öl".
     """
-    names: dict[str, list[str]] = {}
-    for encoding in ("utf-8", _JAPANESE, "cp437"):
+    for encoding, remarks in _ENCODINGS.items():
         with suppress(UnicodeDecodeError):
-            names[encoding] = zipfile.ZipFile(raw, metadata_encoding=encoding).namelist()
-    if "utf-8" in names:
-        return "utf-8"
-    words = [word for name in names["cp437"] for word in _WORD.findall(name) if not word.isascii()]
-    is_japanese = 2 * sum(map(_is_strange, words)) > len(words)
-    if not is_japanese or _NO_JAPANESE.search("".join(names.get(_JAPANESE, "\x80"))):
-        return "cp437"
-    return _JAPANESE
-
-
-def _is_strange(word: str) -> bool:
-    """Return whether a word of CP437 is no word of a European language."""
-    accents = sum(not sign.isascii() for sign in word)
-    is_mixed = not (word.islower() or word.isupper() or word.istitle())
-    return 2 * accents + is_mixed > len(word)
+            names = "\n".join(zipfile.ZipFile(raw, metadata_encoding=encoding).namelist())
+            has_signs = len({*re.sub(r"[\x00-\x7f]", "", names)}) > 1
+            if not remarks or (has_signs and not _NO_JAPANESE.search(names)):
+                return encoding, remarks
+    is_wrong = _LINES.search("".join(zipfile.ZipFile(raw).namelist()))
+    return "cp437", [_UNKNOWN] if is_wrong else []
 
 
 def _tar(raw: IO[bytes], room: Room) -> _Members:

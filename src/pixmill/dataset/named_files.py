@@ -40,7 +40,7 @@ class NamedFiles:
         for name in self.names:
             last = fold(posixpath.basename(name))
             stem = posixpath.splitext(last)[0]
-            for key in {last, stem, number_of(stem)}:
+            for key in {last, stem, _to_number(stem)}:
                 found[key].append(name)
         return found
 
@@ -65,32 +65,26 @@ class NamedFiles:
         base = table.parent.relative_to(self.top).as_posix()
         *folders, last = fold(posixpath.normpath(posixpath.join(base, text))).split("/")
         ranks: dict[str, tuple[int, ...]] = {}
-        names = self._by_name.get(last) or self._by_name.get(number_of(last)) or ()
+        names = self._by_name.get(last, [])
+        if is_padded and not names:
+            names = self._by_name.get(_to_number(last), [])
         for name in names:
-            *inside, file = fold(name).split("/")
+            *inside, _ = fold(name).split("/")
             shared = len(posixpath.commonprefix([folders[::-1], inside[::-1]]))
-            is_exact = last in (file, posixpath.splitext(file)[0])
-            is_near = is_loose or shared == min(len(folders), len(inside))
-            if is_near and (is_exact or is_padded):
+            if is_loose or shared == min(len(folders), len(inside)):
                 is_of_table = role_of(table.stem) in {*map(role_of, inside)} - {""}
-                ranks[name] = (
-                    is_exact,
-                    shared,
-                    shared - len(inside),
-                    not in_masks(inside),
-                    is_of_table,
-                )
+                ranks[name] = (shared, shared - len(inside), not in_masks(inside), is_of_table)
         best = [name for name, rank in ranks.items() if rank == max(ranks.values())]
         return best[0] if len(best) == 1 else None
 
 
-def number_of(stem: str) -> str:
-    """Return a name without the zeros before its number, if it is one.
+def _to_number(stem: str) -> str:
+    """Return the key of a number without leading zeros; no file is called so.
 
-    >>> number_of("00120"), number_of("0a")
-    ('120', '0a')
+    >>> _to_number("00120"), _to_number("0")
+    ('/120', '/')
     """
-    return stem.lstrip("0") or "0" if stem.isdecimal() else stem
+    return f"/{stem.lstrip('0') if stem.isdecimal() else stem}"
 
 
 def folder_label(name: str) -> str | None:

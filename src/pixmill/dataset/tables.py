@@ -1,6 +1,5 @@
 """Find images by tables that list their files, their URLs or their bytes."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -19,7 +18,7 @@ from pixmill.dataset.archives import Room
 from pixmill.dataset.columns import ONE_HOT, ROLES, denies, guess_columns, is_url, to_option
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
-from pixmill.dataset.label_files.unread import name_unread
+from pixmill.dataset.label_files.unread import NO_LABELS, name_unread
 from pixmill.dataset.layout import in_masks, role_of
 from pixmill.dataset.named_files import NamedFiles, folder_label
 from pixmill.dataset.several import labels_of, named_labels, split_lists
@@ -52,9 +51,6 @@ _VALUES = ("value", "answer", "present")
 
 _MAX_LOST = 0.5
 """Share of the images that may be left out because they have several labels."""
-
-_SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
-"""In names of tables that show how to hand in results, and have no labels."""
 
 
 def find_table(
@@ -149,10 +145,11 @@ def _check_columns(chosen: Iterable[str], tables: Sequence[Table]) -> None:
 
 def _tables_in(top: Path) -> list[Path]:
     """Return the files in a folder that may be tables of labels."""
-    named = [
-        path for _, path in files_below(top) if path.suffix.lower() in SUFFIXES and path.is_file()
+    return [
+        path
+        for _, path in files_below(top)
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not NO_LABELS.fullmatch(path.name)
     ]
-    return [path for path in named if not _SUBMISSION.search(path.stem)]
 
 
 class _Reading:

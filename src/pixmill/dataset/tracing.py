@@ -98,7 +98,14 @@ def trace(workspace: Workspace, name: str) -> Row:
         **_describe_image(here, rows.values()),
         "sightings": here["sightings"],
         "near_duplicates": here["near_duplicates"],
-        "prediction": [_describe_prediction(row) for row in here["predictions"]],
+        "prediction": [
+            {
+                "label": row["predicted"] and show_cells(row["predicted"]),
+                "confidence": row.get(f"p_{row['predicted']}"),
+                "held_out": row.get("held_out"),
+            }
+            for row in here["predictions"]
+        ],
         "corrections": here["corrections"],
         "decisions": _date_decisions(root, here["decisions"]),
         "commits": [use for use in seen if "commit" in use],
@@ -162,7 +169,9 @@ def _resolve(root: Path, name: str, content: bytes | None, history: _History) ->
     ids = find_ids(root, name)
     for path in history.splits.values():
         ids.update(row["id"] for row in find_rows(path, name))
-    ids.update(each for each in _noted_ids(root) if each.startswith(name))
+    noted = [row.image for row in _read_decisions(root) if len(row.image) == 64]
+    noted += [entry.id for entry in Inbox(root / "inbox").entries()[0]]
+    ids.update(each for each in noted if each.startswith(name))
     return only_id(name, ids)
 
 
@@ -180,14 +189,6 @@ def _describe_image(here: Row, before: Collection[Row]) -> Row:
         known = "in this project"
     shown = {"label": show_cells(facts["label"])} if facts.get("label") else {}
     return {"image": known, **{column: facts.get(column) for column in _FACTS}, **shown}
-
-
-def _describe_prediction(row: Row) -> Row:
-    return {
-        "label": row["predicted"] and show_cells(row["predicted"]),
-        "confidence": row.get(f"p_{row['predicted']}"),
-        "held_out": row.get("held_out"),
-    }
 
 
 def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
@@ -223,7 +224,11 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
         ],
         "predictions": [row for table in _PREDICTIONS for row in find(table)],
         "corrections": _find_corrections(root, key),
-        "decisions": _find_decisions(root, key, places),
+        "decisions": [
+            _cells(row)
+            for row in _read_decisions(root)
+            if key.startswith(row.image) or row.image in places
+        ],
     }
 
 
@@ -231,14 +236,6 @@ def _find_corrections(root: Path, key: str) -> list[Row]:
     entries, _ = Inbox(root / "inbox").entries()
     found = [entry for entry in entries if key in (entry.id, entry.original)]
     return [each.model_dump(mode="json") for entry in found for each in entry.corrections]
-
-
-def _find_decisions(root: Path, key: str, places: Collection[Any]) -> list[Row]:
-    return [
-        _cells(row)
-        for row in _read_decisions(root)
-        if key.startswith(row.image) or row.image in places
-    ]
 
 
 def _read_decisions(root: Path, commit: str = "") -> list[decisions.Row]:
@@ -258,12 +255,6 @@ def _read_decisions(root: Path, commit: str = "") -> list[decisions.Row]:
         elif path.exists():
             rows += rows_of(path.read_text("utf-8-sig", "replace"))
     return rows
-
-
-def _noted_ids(root: Path) -> list[str]:
-    """Return the ids of images in the inbox and in decisions."""
-    ids = [row.image for row in _read_decisions(root) if len(row.image) == 64]
-    return [*(entry.id for entry in Inbox(root / "inbox").entries()[0]), *ids]
 
 
 def named_bytes(root: Path, name: str) -> bytes | None:

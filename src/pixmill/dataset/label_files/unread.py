@@ -11,11 +11,12 @@ from pixmill.core.words import first_of
 _HEAD_BYTES = 1 << 16
 """Bytes of a file in which signs of labels are searched for."""
 
-_NO_LABELS = re.compile(
-    r"dataset_infos?\.json|dataset-metadata\.json|croissant\.json|.*\.aux\.xml|readme.*",
+NO_LABELS = re.compile(
+    r"dataset_infos?\.json|dataset-metadata\.json|croissant\.json|.*\.aux\.xml|readme.*"
+    r"|.*submi(t|ssion).*",
     re.IGNORECASE,
 )
-"""Names of files that describe others."""
+"""Names of files that describe others, or show how to hand in results."""
 
 _IMAGE = rb"\.(jpe?g|png|bmp|tiff?|webp|heic)\b"
 
@@ -40,7 +41,7 @@ def may_label(path: Path) -> bool:
     """Return whether a file that is no image may have labels, by its name and its beginning."""
     for ending, sign in _SIGNS.items():
         is_kind = re.fullmatch(ending, path.suffix, re.IGNORECASE) and path.is_file()
-        if is_kind and not _NO_LABELS.fullmatch(path.name):
+        if is_kind and not NO_LABELS.fullmatch(path.name):
             with suppress(OSError), path.open("rb") as stream:
                 return re.search(sign, stream.read(_HEAD_BYTES), re.IGNORECASE) is not None
     return False

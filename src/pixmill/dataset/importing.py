@@ -234,10 +234,11 @@ def complete_rows(root: Path, found: Detected) -> None:
         name = to_nfc(item.path.relative_to(root / "data").as_posix())
         facts = item.facts
         if facts.cells != known.get(name, Facts()).cells:
-            texts = (name, facts.label, facts.split, facts.not_label)
-            said = zip(("file_name", "label", "split", "not_label"), texts, strict=True)
-            row = {column: text for column, text in said if text}
-            changes[name] = {**table.read().get(name, {}), **row}
+            row = {"file_name": name}
+            for column in ("label", "split", "not_label"):
+                if text := getattr(facts, column):
+                    row[column] = text
+            changes[name] = table.read().get(name, {}) | row
     if changes:
         table.change(changes)
 

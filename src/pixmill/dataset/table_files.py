@@ -60,7 +60,7 @@ _NO_TABLE = (
 )
 """Raised for files that are no tables."""
 
-_READERS = (label_studio.read, via.read, coco.read, datumaro.read)
+_READERS = (label_studio.read, via.read, coco.read, datumaro.read, cvat.read)
 
 _Result = TypeVar("_Result")
 
@@ -171,10 +171,8 @@ def _check_size(path: Path, cells: int) -> None:
 
 
 def _read_text(path: Path) -> Table:
-    content = path.read_bytes()
-    suffix = path.suffix.lower()
-    rows = content if suffix == ".xml" else _parse(_decode(content), suffix)
-    for read in (cvat.read,) if suffix == ".xml" else _READERS:
+    rows = _parse(path.read_bytes(), path.suffix.lower())
+    for read in _READERS:
         if found := read(rows):
             table = _read_rows(path, found.rows)
             if not {*found.sure.values()} <= table.columns.keys():
@@ -189,7 +187,10 @@ def _read_text(path: Path) -> Table:
     return table
 
 
-def _parse(text: str, suffix: str) -> Any:
+def _parse(content: bytes, suffix: str) -> Any:
+    if suffix == ".xml":
+        return content
+    text = _decode(content)
     if suffix == ".json":
         return json.loads(text)
     if suffix in (".jsonl", ".ndjson"):

@@ -367,11 +367,12 @@ class _Reading:
         return max(self.tables, key=lambda each: "label" in each[1])
 
     def _describe(self, *, several: bool) -> str:
-        table, roles = self._main
+        _, roles = self._main
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
         names = {ONE_HOT: "a column for each label"} if several else {}
         columns = ", ".join(f"{role} = {names.get(name, name)}" for role, name in roles.items())
-        return f"{table.kind}, {first_of(paths, 3)}: {columns}"
+        kinds = dict.fromkeys(each.kind for each, _ in self.tables)
+        return f"{' and '.join(kinds)}, {first_of(paths, 3)}: {columns}"
 
     @property
     def _is_export(self) -> bool:

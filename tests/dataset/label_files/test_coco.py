@@ -17,6 +17,7 @@ CONTENT: dict[str, Any] = {
         {"image_id": 7, "category_id": "1", "bbox": [1, 1, 2, 2]},
         {"image_id": 8, "category_id": 1},
         {"image_id": 8, "category_id": 2},
+        {"image_id": 9, "category_id": None},
     ],
     "categories": [
         {"id": "1", "name": "cat", "supercategory": "pet"},
@@ -29,7 +30,7 @@ CONTENT: dict[str, Any] = {
 def test_labels() -> None:
     found = read(CONTENT)
     assert found is not None
-    assert [(row["file_name"], row["category"]) for row in found.rows] == [
+    assert [(row["file_name"], row.get("category")) for row in found.rows] == [
         ("a\\1.jpg", "cat"),
         ("b/1.jpg", "cat"),
         ("b/1.jpg", "dog"),
@@ -41,7 +42,7 @@ def test_labels() -> None:
 def test_categories_without_names() -> None:
     found = read({"images": CONTENT["images"], "annotations": CONTENT["annotations"]})
     assert found is not None
-    assert {row["category"] for row in found.rows} == {"1", "2", None}
+    assert {row.get("category") for row in found.rows} == {"1", "2", None}
 
 
 @pytest.mark.parametrize("content", [{}, {"images": [], "annotations": []}, [CONTENT], None, 1])

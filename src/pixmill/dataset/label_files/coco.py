@@ -1,6 +1,7 @@
 """COCO JSON, of detection, camera traps or iNaturalist: the categories of an image's annotations."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from pixmill.dataset.label_files.rows import LabelRows
@@ -13,19 +14,27 @@ def read(content: Any) -> LabelRows | None:
     """Return the rows of a COCO file; ``None`` if it is none. Numbers may be texts."""
     match content:
         case {"images": [{}, *_] as images, "annotations": [*annotations]}:
-            categories = content.get("categories", ())
+            labels = _categories(annotations, content.get("categories", ()))
         case _:
             return None
-    names = {str(each["id"]): each["name"] for each in categories} | {"None": None}
-    labels: dict[str, dict[str | None, None]] = defaultdict(dict)
-    for each in annotations:
-        category = str(each.get("category_id"))
-        labels[str(each["image_id"])][names.get(category, category)] = None
     rows = [
-        {name: value for name, value in image.items() if name not in _UNUSED} | {"category": label}
+        {name: value for name, value in image.items() if name not in _UNUSED} | label
         for image in images
-        for label in labels.get(str(image["id"]), [None])
+        for label in labels.get(str(image["id"]), {"": {}}).values()
     ]
     has_boxes = any(each.get("bbox") for each in annotations)
     kind = "COCO, whose boxes label their images" if has_boxes else "COCO"
     return LabelRows(kind, rows, {"image": "file_name", "label": "category"})
+
+
+def _categories(
+    annotations: Iterable[dict[str, Any]], categories: Iterable[dict[str, Any]]
+) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the cells of each category by image and number."""
+    names = {str(each["id"]): each["name"] for each in categories}
+    labels: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+    for each in annotations:
+        number = str(each.get("category_id"))
+        if number != "None":
+            labels[str(each["image_id"])][number] = {"category": names.get(number, number)}
+    return labels

@@ -29,12 +29,11 @@ _SIGNS = {
 }
 """What the beginning of a file with labels has, by its ending."""
 
-_CSV = "save its images and labels as CSV with the columns image and label, in the same folder"
-_ADVICE = {
-    ".json": f"export COCO or CVAT for images 1.1, or {_CSV}",
-    ".xml": f"export CVAT for images 1.1 or COCO, or {_CSV}",
-    ".csv": "name its columns: --columns image=…,label=…, or correct the names of images",
-}
+_TABLE = "name its columns: --columns image=…,label=…, or correct the names of images"
+_OTHERS = (
+    "export COCO or CVAT for images 1.1, or save images and labels as CSV with the columns image "
+    "and label, in the same folder"
+)
 
 
 def may_label(path: Path) -> bool:
@@ -65,4 +64,4 @@ def name_unread(paths: Iterable[Path], top: Path) -> list[str]:
 
 def way_out(suffix: str) -> str:
     """Return what to do with labels in a file of such an ending that is not read."""
-    return _ADVICE.get(suffix.lower(), _CSV)
+    return _TABLE if suffix.lower() in (".csv", ".tsv") else _OTHERS

@@ -36,10 +36,9 @@ def map_batches(
     their number. Workers are spawned, never forked (forking a process with threads may hang), and
     die with this process.
 
-    With limits the pass gets one row per call. If a row times out, exceeds its memory or crashes its
-    worker, the worker is replaced, the few rows sent with it run again one by one, and a row that
-    fails alone is retried once, first in a fresh process. So only its content can make a row fail,
-    not other rows. Other
+    With limits each row is monitored separately, and the pass gets one row per call. If a row times
+    out, exceeds its memory or crashes its worker, the worker is replaced, and the row is retried
+    once, first in a fresh process. So only its content can make a row fail, not other rows. Other
     workers continue meanwhile. A result may be computed twice, so the pass must be idempotent.
 
     Args:

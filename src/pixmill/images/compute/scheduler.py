@@ -27,37 +27,32 @@ _JOIN_TIMEOUT_SECONDS = 10
 _BATCHES_PER_WORKER = 4
 """Batches in progress per worker, some of which may be blocked by a slow row before them."""
 
-_MAX_ROWS = 8
-"""Rows per message with limits; one message per row takes a tenth of a small photograph's time."""
-
 
 class ServiceFullError(Exception):
     """Raised if too many rows wait, or the service is closing."""
 
 
 class Job(Future[Any]):
-    """The future of the results of some rows.
+    """The future of a row's result or, without limits, of the results of several rows.
 
     Args:
-        rows: The rows.
-        single: The result is that of the only row; default: a list.
+        rows: The rows; with limits, only one.
 
     Attributes:
-        losses: Reasons why rows failed twice, by place; they are also the results.
+        loss: Reason why the row failed twice, also its result; ``None`` otherwise.
     """
 
-    def __init__(self, rows: list[Any], *, single: bool = False) -> None:
+    def __init__(self, rows: list[Any]) -> None:
         super().__init__()
         self.rows = rows
-        self.single = single
-        self.losses: dict[int, Loss] = {}
+        self.loss: Loss | None = None
 
 
 class Scheduler:
     """Run jobs in disposable processes, each with a thread that waits for its messages.
 
-    A process that dies, times out or exceeds its memory is replaced, and its rows run again one by
-    one; a row that fails alone is retried once, as the first row of a new process.
+    A process that dies, times out or exceeds its memory is replaced, and its row is retried once,
+    as the first row of the new process.
 
     A process dies with the thread that started it, so the threads live as long as the scheduler.
 
@@ -180,67 +175,57 @@ class Scheduler:
 
     def _run(self, worker: Worker | None, job: Job) -> Worker | None:
         """Finish a job; return the process for the next job, or ``None`` if a new one is needed."""
-        worker, outcome = self._attempt(worker, job.rows)
-        if isinstance(outcome, str):
-            worker, outcome = self._retry(job)
+        is_retry = False
+        while True:
+            if worker is None:
+                started = self._start()
+                if isinstance(started, Exception):
+                    self._finish(job, error=started)
+                    return None
+                worker = started
+            try:
+                worker.send(job.rows)
+                kind, content = worker.receive(self._limits.seconds if self._limits else None)
+            except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
+                kind = "raised"
+                content = error
+            if kind == "results":
+                self._finish(job, content)
+                return worker
+            if kind == "raised":
+                self._finish(job, error=content)
+                return worker
+            self._end(worker)
+            worker = None
+            assert kind != "ready"
+            if self._limits is None:
+                message = (
+                    f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
+                )
+                advice = "free some memory, then run the same command again: finished work is kept"
+                self._finish(job, error=PixmillError(message, next=advice))
+                return None
+            if is_retry:
+                job.loss = kind
+                self._finish(job, [kind])
+                return None
+            is_retry = True
+
+    def _finish(
+        self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None
+    ) -> None:
+        """Finish a job."""
         with self._state:
             # Before the result is set, since its receiver may submit the next row at once.
             self._busy -= 1
             if self._ended:
                 self._state.notify_all()
-        if isinstance(outcome, BaseException):
-            job.set_exception(outcome)
-            return worker
-        if not job.losses:
+        if error is not None:
+            job.set_exception(error)
+            return
+        if job.loss is None:
             job.rows = []  # the future may outlive the image's bytes
-        job.set_result(outcome[0] if job.single else outcome)
-        return worker
-
-    def _attempt(
-        self, worker: Worker | None, rows: list[Any]
-    ) -> tuple[Worker | None, list[Any] | BaseException | Loss]:
-        """Run rows once; return the process for the next rows, and results, error or loss."""
-        if worker is None:
-            started = self._start()
-            if isinstance(started, Exception):
-                return None, started
-            worker = started
-        results: list[Any] = []
-        while len(results) < len(rows):
-            try:
-                worker.send(rows[len(results) :])
-                kind, content = worker.receive(self._limits.seconds if self._limits else None)
-            except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
-                return worker, error
-            if kind == "raised":
-                return worker, content
-            if kind != "results":
-                self._end(worker)
-                assert kind != "ready"
-                return None, kind
-            results += content
-        return worker, results
-
-    def _retry(self, job: Job) -> tuple[Worker | None, list[Any] | BaseException]:
-        """Run the rows of a lost job one by one; return the same as :meth:`_attempt`."""
-        worker: Worker | None = None
-        if self._limits is None:
-            return worker, PixmillError(
-                f"a worker process died in {name_of(self._function)} (killed, or out of memory)",
-                next="free some memory, then run the same command again: finished work is kept",
-            )
-        results: list[Any] = []
-        for place, row in enumerate(job.rows):
-            worker, outcome = self._attempt(worker, [row])
-            if isinstance(outcome, str) and len(job.rows) > 1:
-                worker, outcome = self._attempt(worker, [row])
-            if isinstance(outcome, BaseException):
-                return worker, outcome
-            if isinstance(outcome, str):
-                job.losses[place] = outcome
-                outcome = [outcome]
-            results += outcome
-        return worker, results
+        job.set_result(results if self._limits is None else results[0])
 
     def _end(self, worker: Worker) -> int | None:
         """Kill a process, and return its exit code."""
@@ -266,8 +251,7 @@ class Pool(Scheduler):
             PixmillError: Without limits, a worker died; or workers cannot start.
             Exception: Any exception of the pass.
         """
-        size = min(batch_size, _MAX_ROWS) if self._limits else batch_size
-        each = batch_size // size
+        size, each = (1, batch_size) if self._limits else (batch_size, 1)
         jobs: deque[Job] = deque()
         while True:
             while len(jobs) < _BATCHES_PER_WORKER * self._max_workers * each and (
@@ -280,11 +264,14 @@ class Pool(Scheduler):
             if not jobs:
                 return
             job = jobs.popleft()
-            results = job.result()
-            for place, loss in job.losses.items():
+            result = job.result()
+            if self._limits is None:
+                yield from result
+            elif job.loss is None:
+                yield result
+            else:
                 assert lost is not None
-                results[place] = lost(job.rows[place], loss)
-            yield from results
+                yield lost(job.rows[0], job.loss)
 
 
 class Service(Scheduler, Generic[Row, Result]):
@@ -386,7 +373,7 @@ class Service(Scheduler, Generic[Row, Result]):
         Raises:
             ServiceFullError: Too many rows wait, or the service is closing.
         """
-        jobs = [Job([row], single=True) for row in rows]
+        jobs = [Job([row]) for row in rows]
         with self._state:
             if self._ended:
                 raise ServiceFullError("the service is closing")

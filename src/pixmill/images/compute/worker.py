@@ -8,7 +8,6 @@ import pickle
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,9 +30,6 @@ _M_MMAP_THRESHOLD = -3
 Minimum size of a separate mapping, at most 32 MB in
 glibc.
 """
-
-_REPORT_SECONDS = 0.1
-"""Time after which a worker returns its results so far, since the time of a row is limited."""
 
 Loss = Literal["timeout", "memory", "crashed"]
 """Reason why a row has no result: it timed out, exceeded the memory limit, or crashed its process.
@@ -181,22 +177,11 @@ def serve(function: Pass, connection: Connection, memory: int | None) -> None:
         try:
             rows = pickle.loads(request)  # noqa: S301 (from the owner)
             del request
-            results = _run(function, rows, len(rows) if memory is None else 1)
-            connection.send_bytes(_pickle("results", results))
+            connection.send_bytes(_pickle("results", check_results(function(rows), rows)))
         except BaseException as error:  # noqa: BLE001 (the owner raises it)
             connection.send_bytes(
                 _pickle("memory", None) if memory and _lacks_memory(error) else _defect(error)
             )
-
-
-def _run(function: Pass, rows: Sequence[Any], size: int) -> list[Any]:
-    """Return the results of rows, several at a time; after a while, those so far."""
-    end = time.monotonic() + _REPORT_SECONDS
-    results: list[Any] = []
-    while len(results) < len(rows) and (not results or time.monotonic() < end):
-        batch = rows[len(results) : len(results) + size]
-        results += check_results(function(batch), batch)
-    return results
 
 
 def check_results(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:

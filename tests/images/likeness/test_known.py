@@ -13,6 +13,7 @@ from PIL import Image
 
 from pixmill.images.likeness import neighbours
 from pixmill.images.likeness.hashing import SIDE, perceptual_hashes
+from pixmill.images.likeness.known import Known, digest_images
 from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
 from pixmill.images.likeness.similarity import views
 
@@ -107,7 +108,6 @@ def test_only_views_that_may_match_are_made(
     [
         pytest.param(lambda _: b"", id="empty"),
         pytest.param(lambda whole: whole[: len(whole) // 2], id="truncated"),
-        pytest.param(lambda whole: whole[:900] + b"\xff" * 9 + whole[909:], id="damaged"),
         pytest.param(lambda _: b"other" * 99, id="foreign"),
     ],
 )
@@ -119,6 +119,24 @@ def test_damaged_file_is_made_again(content, tmp_path: Path) -> None:
     path.write_bytes(content(whole))
     assert_equal(search(greys, cache=path), expected)
     assert path.read_bytes() == whole
+
+
+def test_a_changed_byte_has_no_effect(tmp_path: Path) -> None:
+    greys = drawn(np.random.default_rng(1), 3)
+    digests = digest_images(perceptual_hashes(greys), greys)
+    path = tmp_path / "known.npz"
+    some = Known(np.arange(3, dtype=np.float32), np.array([[0, 1], [1, 0]]), np.ones(2))
+    some.write(path, digests, np.arange(3))
+    whole = path.read_bytes()
+    kept = Known.read(path, digests, np.arange(3))
+    for place in range(0, len(whole), 3):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        found = Known.read(path, digests, np.arange(3))
+        expected = kept if np.isfinite(found.radii).any() else Known.nothing(3)
+        for name, values in vars(expected).items():
+            np.testing.assert_array_equal(getattr(found, name), values)
 
 
 def test_other_options_have_other_matches(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Verified pairs of near-duplicates, and groups of them without chaining."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,17 @@ class VerifiedPairs:
     b: Indices
     similarity: Similarities
     repeats: Indices
+
+
+def by_key(keys: Indices, values: Indices) -> Iterator[tuple[int, Indices]]:
+    """Yield each key with its values.
+
+    Args:
+        keys: Keys, sorted.
+        values: The value of each.
+    """
+    found, starts = np.unique(keys, return_index=True)
+    yield from zip(found.tolist(), np.split(values, starts[1:]), strict=False)
 
 
 class PairCollector:

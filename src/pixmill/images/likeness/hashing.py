@@ -18,7 +18,7 @@ _LOW = 8
 
 _FREQUENCIES = np.arange(_LOW)[:, None]
 _PLACES = np.arange(SIDE)[None, :]
-_COSINES: npt.NDArray[np.float64] = np.rint(
+COSINES: npt.NDArray[np.float64] = np.rint(
     2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE))
 )
 """First rows of the DCT-II as integers, whose sums fit exactly into 53 bits of a ``float64``.
@@ -96,7 +96,7 @@ def perceptual_hashes(greys: Greys) -> npt.NDArray[np.uint64]:
     Returns:
         ``uint64`` of shape (n,).
     """
-    low = (_COSINES @ greys.astype(np.float64) @ _COSINES.T).reshape(len(greys), _LOW**2)
+    low = (COSINES @ greys.astype(np.float64) @ COSINES.T).reshape(len(greys), _LOW**2)
     ordered = np.sort(low, axis=1)
     twice_the_median = ordered[:, 31] + ordered[:, 32]
     bits = np.packbits(2 * low > twice_the_median[:, None], axis=1)

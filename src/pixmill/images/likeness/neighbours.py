@@ -6,17 +6,17 @@ view's perceptual hash is near the other image's hash, and its pixels correlate 
 other image. Views have their own hashes, because a crop at a corner changes more bits than the
 difference between two products.
 
-The search is exhaustive. :class:`Index` is an exact filter by projection to principal directions:
-images are unit vectors of 1,024 mean-centred greys, so a correlation of s is a distance of sqrt(2 -
-2 s). A projection never increases a distance. Therefore images that are near in 1,024 dimensions
-are also near in the first :data:`DIRECTIONS` principal directions plus the length of the remainder:
-none is missed, and few others need a full comparison. The choice of directions does not affect
-results. The points of an image's views lie in a ball around its own point, so only images in this
-ball, enlarged by r, are compared with each view. The points are divided into cells by their nearest
-centre. For a point within r of a query, the squared distances from the query to the point's centre
-and to the nearest centre differ by at most 2 r times the distance between the two centres; other
-cells are skipped. The time of the search grows more slowly than the square of the number of images,
-and its memory by some 250 bytes per image.
+The search is exhaustive. :class:`Index` is an exact filter by projection to low frequencies: images
+are unit vectors of 1,024 mean-centred greys, so a correlation of s is a distance of sqrt(2 - 2 s).
+A projection never increases a distance. Therefore images that are near in 1,024 dimensions are also
+near in 63 low frequencies plus the length of the remainder: none is missed, and few others need a
+full comparison. (The principal directions of photographs leave as few.) The points of an image's
+views lie in a ball around its own point, so only images in this ball, enlarged by r, are compared
+with each view. The points are divided into cells by their nearest centre. For a point within r of a
+query, the squared distances from the query to the point's centre and to the nearest centre differ
+by at most 2 r times the distance between the two centres; other cells are skipped. The time of the
+search grows more slowly than the square of the number of images, and its memory by some 300 bytes
+per image.
 
 A search may continue an earlier one (:mod:`.known`). Of the images that it knows, it makes the
 views only if a new image is in their ball.
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,25 +43,16 @@ from pixmill.images.likeness.groups import (
     PairCollector,
     Similarities,
     VerifiedPairs,
+    by_key,
 )
-from pixmill.images.likeness.hashing import SIDE, Greys, perceptual_hashes
-from pixmill.images.likeness.known import NOTHING, Known, digest_images, key_of
+from pixmill.images.likeness.hashing import COSINES, SIDE, Greys, perceptual_hashes
+from pixmill.images.likeness.known import Known, digest_images
 from pixmill.images.likeness.similarity import Compared, Floats, correlations, is_flat, views
 
-DIRECTIONS = 48
-"""Number of principal directions.
+Scalar = TypeVar("Scalar", bound=np.generic)
 
-32 leave twice as many images to compare, 64 cost more than they save.
-"""
-
-_SAMPLE_SIZE = 512
-"""Images from which the directions are computed."""
-
-_CELL_FACTOR = 1
-"""Number of cells divided by the square root of the number of points."""
-
-_BLOCK_SIZE = 1024
-"""Maximum points that are compared with the centres at a time."""
+_BASIS = np.linalg.qr(np.kron(COSINES, COSINES)[1:].T)[0].astype(np.float32)
+"""Orthonormal columns, of shape (1024, 63): the frequencies of the hash, except the constant."""
 
 _MAX_PRODUCTS = 1 << 20
 """Maximum products of queries and points in memory (4 bytes each)."""
@@ -95,66 +87,37 @@ class Index:
         greys: ``uint8`` of shape (n, 32, 32).
         places: Images to index, at least one, in random order, none of them flat.
         correlation: Minimum correlation, up to 1.
-        basis: Directions, orthonormal columns; if empty, the principal ones of the images.
     """
 
-    def __init__(
-        self, greys: Greys, places: Indices, correlation: float, basis: Floats = NOTHING.basis
-    ) -> None:
+    def __init__(self, greys: Greys, places: Indices, correlation: float) -> None:
         self._least = np.float32(correlation) - _MARGIN
         self._radius = np.sqrt(2 - 2 * self._least)
-        if not len(basis):
-            sample = _unit_vectors(greys[places[_spread(len(places), _SAMPLE_SIZE)]])
-            sample -= sample.mean(axis=0)
-            basis = np.linalg.svd(sample, full_matrices=False)[2][:DIRECTIONS].T
-        self.basis = basis
-        blocks = range(0, len(places), _BLOCK_SIZE)
-        points = np.concatenate(
-            [self.points(greys[places[start : start + _BLOCK_SIZE]]) for start in blocks]
-        )
-        self._centres = points[_spread(len(points), round(_CELL_FACTOR * len(points) ** 0.5))]
+        points = np.concatenate([project(greys[some]) for some in _blocks(places)])
+        self._centres = points[:: round(len(points) ** 0.5)]
         self._centre_distances = np.sqrt(np.maximum(0, 2 - 2 * (self._centres @ self._centres.T)))
-        nearest = [
-            (points[start : start + _BLOCK_SIZE] @ self._centres.T).argmax(axis=1)
-            for start in blocks
-        ]
-        cell = np.concatenate(nearest)
+        cell = np.concatenate([(some @ self._centres.T).argmax(axis=1) for some in _blocks(points)])
         order = np.argsort(cell, kind="stable")
         self._places = places[order]
         self._points = points[order]
         self._starts = np.searchsorted(cell[order], np.arange(len(self._centres) + 1))
 
-    def points(self, greys: Greys) -> Floats:
-        """Return unit vectors whose products are upper bounds of the correlations of the greys.
+    def near(self, seen: Floats, radii: Floats) -> Iterator[tuple[Indices, Indices]]:
+        """Yield candidate pairs, each once: rows of ``seen`` and places of images.
 
         Args:
-            greys: ``uint8`` of shape (m, 32, 32).
-
-        Returns:
-            ``float32`` of shape (m, d): coordinates in the principal directions, and the length of
-            the remainder.
-        """
-        projected = _unit_vectors(greys) @ self.basis
-        remainder = np.sqrt(np.maximum(0, 1 - np.einsum("ij,ij->i", projected, projected)))
-        return np.column_stack([projected, remainder])
-
-    def near(self, views: Floats, radii: Floats) -> Iterator[tuple[Indices, Indices]]:
-        """Yield candidate pairs, each once: rows of ``views`` and places of images.
-
-        Args:
-            views: Points of the views of m images, the first of which are the images.
+            seen: Points of the views of m images, the first of which are the images.
             radii: See :func:`ball_radii`.
         """
         bounds = self._bounds(radii)
-        for cell, rows in self._visit(views):
+        for cell, rows in self._visit(seen):
             start, stop = self._starts[cell : cell + 2]
-            step = max(1, _MAX_PRODUCTS // (len(rows) * views.shape[1]))
+            step = max(1, _MAX_PRODUCTS // (len(rows) * seen.shape[1]))
             for first in range(start, stop, step):
                 points = self._points[first : min(first + step, stop)]
-                row, place = np.nonzero(views[rows, 0] @ points.T >= bounds[rows, None])
+                row, place = np.nonzero(seen[rows, 0] @ points.T >= bounds[rows, None])
                 row = rows[np.unique(row)]
                 place = np.unique(place)
-                close = views[row] @ points[place].T >= self._least
+                close = seen[row] @ points[place].T >= self._least
                 found, other = np.nonzero(close.any(axis=1))
                 yield row[found], self._places[first + place[other]]
 
@@ -162,7 +125,7 @@ class Index:
         """Return the places of images of which a view may be near one of another index.
 
         Args:
-            targets: The other index, of the same basis.
+            targets: The other index.
             radii: See :func:`ball_radii`; by place, not a number to leave an image out.
         """
         bounds = self._bounds(radii[self._places])
@@ -178,20 +141,43 @@ class Index:
         bounds: Floats = 1 - (radii + self._radius) ** 2 / 2 - _MARGIN
         return bounds
 
-    def _visit(self, views: Floats) -> Iterator[tuple[int, Indices]]:
+    def _visit(self, seen: Floats) -> Iterator[tuple[int, Indices]]:
         """Yield each cell that may contain points near some images' views, with their rows."""
         tolerance = self._radius * self._centre_distances + _MARGIN
         keys = []
-        step = max(1, _BLOCK_SIZE // views.shape[1])
-        for start in range(0, len(views), step):
-            products = views[start : start + step] @ self._centres.T
+        step = max(1, _MAX_PRODUCTS // (seen.shape[1] * len(self._centres)))
+        for start in range(0, len(seen), step):
+            products = seen[start : start + step] @ self._centres.T
             difference = products.max(axis=2, keepdims=True) - products
             near = difference <= tolerance[products.argmax(axis=2)]
             row, cell = np.nonzero(near.any(axis=1))
-            keys.append(cell * len(views) + start + row)
-        cells, rows = np.divmod(np.sort(np.concatenate(keys)), len(views))
-        visited, starts = np.unique(cells, return_index=True)
-        yield from zip(visited.tolist(), np.split(rows, starts[1:]), strict=True)
+            keys.append(cell * len(seen) + start + row)
+        return by_key(*np.divmod(np.sort(np.concatenate(keys)), len(seen)))
+
+
+def project(greys: Greys) -> Floats:
+    """Return unit vectors whose products are upper bounds of the correlations of the greys.
+
+    Args:
+        greys: ``uint8`` of shape (m, 32, 32).
+
+    Returns:
+        ``float32`` of shape (m, 64): coordinates in low frequencies, and the length of the
+        remainder.
+    """
+    vectors = greys.reshape(-1, SIDE * SIDE).astype(np.float32)
+    vectors -= vectors.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    # Shorter vectors belong to flat images, which have no near-duplicates.
+    points = vectors @ _BASIS / np.maximum(length, np.float32(0.99 * SIDE))[:, None]
+    remainder = np.sqrt(np.maximum(0, 1 - np.einsum("ij,ij->i", points, points)))
+    return np.column_stack([points, remainder])
+
+
+def project_all(seen: Greys) -> Floats:
+    """Return the points of images' views, of shape (m, views, 64); see :func:`project`."""
+    # One by one, since those of an image fit into the CPU's cache.
+    return np.stack([project(some) for some in seen])
 
 
 def ball_radii(views: Floats) -> Floats:
@@ -203,20 +189,6 @@ def ball_radii(views: Floats) -> Floats:
     products = np.einsum("ijk,ik->ij", views, views[:, 0])
     radii: Floats = np.sqrt(2 - 2 * (products.min(axis=1) - _MARGIN))
     return radii
-
-
-def _spread(length: int, count: int) -> Indices:
-    """Return up to ``count`` evenly spaced indices below ``length``."""
-    return np.linspace(0, length - 1, min(length, count)).astype(np.int64)
-
-
-def _unit_vectors(greys: Greys) -> Floats:
-    vectors = greys.reshape(-1, SIDE * SIDE).astype(np.float32)
-    vectors -= vectors.mean(axis=1, keepdims=True)
-    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    # Shorter vectors belong to flat images, which have no near-duplicates.
-    vectors /= np.maximum(length, np.float32(0.99 * SIDE))[:, None]
-    return vectors
 
 
 def near_duplicates(
@@ -251,71 +223,55 @@ def near_duplicates(
     """
     places = np.arange(len(greys)) if among is None else among
     collector = PairCollector(len(greys), protected)
-    images = _Images(hashes, greys, distance, similarity, mirror, collector.kept)
-    known = NOTHING
-    rows = np.full(len(places), -1)
+    known = Known.nothing(len(greys))
     if cache is not None:
-        key = key_of(distance, similarity, mirror)
-        known = Known.read(cache, key)
-        digests = digest_images(hashes, greys, places)
-        rows = known.find(digests)
-    new = _not_flat(greys, places[rows < 0])
-    if len(new) > _MAX_NEW * np.count_nonzero(rows >= 0):
-        known = NOTHING
-        rows[:] = -1
-        new = _not_flat(greys, places)
-    old = places[rows >= 0]
-    radii = np.full(len(greys), np.nan, np.float32)
-    radii[old] = known.radii[rows[rows >= 0]]
-    place = np.full(len(known.digests), -1)
-    place[rows[rows >= 0]] = old
-    everything = np.union1d(old, new)
-    basis = known.basis
-    searched = new
-    found: Iterator[Match] = iter(())
+        digests = digest_images(hashes, greys, distance, similarity, mirror)
+        known = Known.read(cache, digests, places)
+    old = np.flatnonzero(known.radii >= 0)
+    new = _not_flat(greys, np.setdiff1d(places, old))
+    if len(new) > _MAX_NEW * len(old):
+        known = Known.nothing(len(greys))
+        new = np.union1d(old, new)
+        old = old[:0]
     threads = (default_workers() if workers is None else workers) or 1
     # BLAS's own threads would take longer to synchronise than to compute such small products.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        images = _Images(
+            hashes, greys, distance, similarity, mirror, collector.kept, known.radii, pool
+        )
+        searched = new
+        found: Iterator[Match] = iter(())
         if len(new):
-            index = Index(greys, everything, similarity - _ROUNDING, basis)
-            basis = index.basis
-            targets = Index(greys, new, similarity - _ROUNDING, basis)
-            touched = pool.map(
-                partial(images.near_to, targets), _tasks(index.around(targets, radii))
-            )
-            searched = np.unique(np.concatenate([new, *touched]))
-            found = images.search(index, searched, radii, pool, threads)
-        recalled = known.recall(place, without=searched)
-        for match in heapq.merge(found, recalled, key=itemgetter(0)):
+            index = images.index(np.union1d(old, new))
+            if len(old):
+                searched = np.union1d(new, images.near_to(index, new))
+            found = images.search(index, searched, 2 * threads * _TASK_SIZE)
+        for match in heapq.merge(found, known.recall(without=searched), key=itemgetter(0)):
             collector.add(*match)
-    if cache is not None and (len(new) or len(old) < len(known.digests)):
-        kept = everything[collector.kept[everything]]
-        matches, scores = collector.matches()
-        Known(
-            digests[np.searchsorted(places, kept)],
-            radii[kept],
-            np.searchsorted(kept, matches),
-            scores,
-            basis,
-        ).write(cache, key)
+    if cache is not None:
+        kept = np.flatnonzero(collector.kept & (known.radii >= 0))
+        Known(known.radii, *collector.matches()).write(cache, digests, kept)
     return collector.pairs()
 
 
 def _not_flat(greys: Greys, places: Indices) -> Indices:
     """Return the places of images that are not flat; flat ones have no near-duplicates."""
-    parts = [some[~is_flat(greys[some])] for some in _tasks(places)]
+    parts = [some[~is_flat(greys[some])] for some in _blocks(places)]
     return np.concatenate([places[:0], *parts])
 
 
-def _tasks(places: Indices) -> list[Indices]:
-    return [places[start : start + _TASK_SIZE] for start in range(0, len(places), _TASK_SIZE)]
+def _blocks(values: npt.NDArray[Scalar]) -> list[npt.NDArray[Scalar]]:
+    return [values[start : start + _TASK_SIZE] for start in range(0, len(values), _TASK_SIZE)]
 
 
 @dataclass(frozen=True)
 class _Images:
-    """Images to compare; the arguments are those of :func:`near_duplicates`.
+    """Images to compare; the first arguments are those of :func:`near_duplicates`.
 
-    ``kept`` is False for images that have been repeated so far.
+    Args:
+        kept: False for images that have been repeated so far.
+        radii: Radius of the ball of each image's views, not a number if it is unknown.
+        pool: Threads.
     """
 
     hashes: npt.NDArray[np.uint64]
@@ -324,44 +280,57 @@ class _Images:
     similarity: float
     mirror: bool
     kept: Flags
+    radii: Floats
+    pool: Executor
 
-    def near_to(self, targets: Index, places: Indices) -> Indices:
-        """Return the places of some images of which a view may match one of an index."""
-        seen = views(self.greys[places], mirror=self.mirror)
-        points = np.stack([targets.points(some) for some in seen])
-        near = [row for row, _ in targets.near(points, ball_radii(points))]
-        found: Indices = places[np.unique(np.concatenate([places[:0], *near]))]
-        return found
+    def index(self, places: Indices) -> Index:
+        """Return the index of some images."""
+        return Index(self.greys, places, self.similarity - _ROUNDING)
 
-    def search(
-        self, index: Index, places: Indices, radii: Floats, pool: Executor, threads: int
-    ) -> Iterator[Match]:
-        """Yield the matches of images in the order of their places, and set the radii."""
+    def near_to(self, index: Index, new: Indices) -> Indices:
+        """Return the places of known images in the index of which a view may match a new one."""
+        targets = self.index(new)
+
+        def near(places: Indices) -> Indices:
+            points = project_all(views(self.greys[places], mirror=self.mirror))
+            rows = [row for row, _ in targets.near(points, self.radii[places])]
+            found: Indices = places[np.concatenate([new[:0], *rows])]
+            return found
+
+        around = index.around(targets, self.radii)
+        return np.concatenate([new[:0], *self.pool.map(near, _blocks(around))])
+
+    def search(self, index: Index, places: Indices, most: int) -> Iterator[Match]:
+        """Yield the matches of images in the order of their places, and set the radii.
+
+        Args:
+            index: Images to compare with.
+            places: The images.
+            most: Maximum images that are searched for before their matches are yielded.
+        """
         start = 0
         size = _FIRST_BATCH
         while start < len(places):
             batch = places[start : start + size]
-            batch = batch[self.kept[batch]]
-            start = start + size
-            size = min(2 * size, 2 * threads * _TASK_SIZE)
-            for matches in pool.map(partial(self._matches, index, radii), _tasks(batch)):
+            start += size
+            size = min(2 * size, most)
+            tasks = _blocks(batch[self.kept[batch]])
+            for matches in self.pool.map(partial(self._matches, index), tasks):
                 yield from matches
 
-    def _matches(self, index: Index, radii: Floats, ones: Indices) -> list[Match]:
+    def _matches(self, index: Index, ones: Indices) -> list[Match]:
         seen = views(self.greys[ones], mirror=self.mirror)
-        points = np.stack([index.points(some) for some in seen])
-        radii[ones] = ball_radii(points)
+        points = project_all(seen)
+        self.radii[ones] = ball_radii(points)
         pairs = [np.empty((2, 0), np.int64)]
-        for row, other in index.near(points, radii[ones]):
+        for row, other in index.near(points, self.radii[ones]):
             wanted = self.kept[other] & (other != ones[row])
             pairs.append(np.stack([row[wanted], other[wanted]]))
         row, other = np.concatenate(pairs, axis=1)
         order = np.lexsort((other, row))
-        rows, starts = np.unique(row[order], return_index=True)
-        others = np.split(other[order], starts[1:])
         return [
             (int(ones[one]), *self._compare(seen[one], some))
-            for one, some in zip(rows.tolist(), others, strict=False)
+            for one, some in by_key(row[order], other[order])
         ]
 
     def _compare(self, seen: Greys, others: Indices) -> tuple[Indices, Similarities]:

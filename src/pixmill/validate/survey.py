@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,8 @@ def survey(
     A failure is a row with a reason, never an exception. The bytes of every image are read and
     compared with the id; only images that are not in the cache are decoded. The cache is written
     during the pass, so a killed run continues where it stopped. Results are the same without a
-    cache. Memory grows by 1.5 KB per image.
+    cache. The records, 1.3 KB per image, are in a temporary file beside the cache, so the system can
+    free their memory.
 
     If images of more than 8 bits need another window than each alone, they are decoded a second
     time.
@@ -165,7 +167,7 @@ def survey(
             results = map_batches(
                 measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry
             )
-            return _collect(rows["id"], results, cache)
+            return _collect(rows["id"], results, cache, scratch)
 
         records = run(rows, window)
         deep = np.asarray(records["window"].any(axis=1))
@@ -180,15 +182,20 @@ def survey(
 
 
 def _collect(
-    names: pd.Series, results: Iterator[tuple[bytes, bool]], cache: Cache | None
+    names: pd.Series,
+    results: Iterator[tuple[bytes, bool]],
+    cache: Cache | None,
+    scratch: Path | None,
 ) -> Records:
-    """Return the records of images, and write those to cache."""
-    records = np.empty(len(names), RECORD)
+    """Return the records of images from a temporary file, and write them to cache."""
     fresh: dict[bytes, bytes] = {}
-    with Progress("Validate", len(names)) as progress:
+    with (
+        tempfile.TemporaryFile(dir=scratch) as file,
+        Progress("Validate", len(names)) as progress,
+    ):
         try:
-            for place, (name, (record, lasting)) in enumerate(zip(names, results, strict=True)):
-                records[place] = np.frombuffer(record, RECORD)[0]
+            for name, (record, lasting) in zip(names, results, strict=True):
+                file.write(record)
                 if lasting and cache is not None:
                     fresh[bytes.fromhex(name)] = record
                 progress.advance()
@@ -198,7 +205,9 @@ def _collect(
         finally:
             if cache is not None:
                 cache.write(fresh)
-    return records
+        file.flush()
+        # Copy on write, since the window may change some records.
+        return np.memmap(file, RECORD, "c") if len(names) else np.empty(0, RECORD)
 
 
 def _rows(

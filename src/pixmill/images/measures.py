@@ -9,7 +9,7 @@ from blake3 import blake3
 from PIL import Image
 
 from pixmill.images.decode import decode, unused_pages
-from pixmill.images.depth import Window
+from pixmill.images.depth import PROBABILITIES, Window
 from pixmill.images.likeness.hashing import Greys, small_grey
 from pixmill.images.verified_reading import Source, read_verified
 
@@ -43,8 +43,8 @@ class Measures(NamedTuple):
         border: See :func:`pixmill.images.measures.border`.
         grey: Result of :func:`pixmill.images.likeness.hashing.small_grey`.
         unused: Result of :func:`pixmill.images.decode.unused_pages`.
-        values: See :func:`pixmill.images.depth.measure_values`; empty for an image of 8 bits.
-        window: Values that became black and white; ``None`` for an image of 8 bits.
+        values: See :func:`pixmill.images.depth.measure_values`; zeros for an image of 8 bits.
+        window: Values that became black and white; zeros for an image of 8 bits.
     """
 
     width: int
@@ -58,9 +58,9 @@ class Measures(NamedTuple):
     entropy: float
     border: float
     grey: Greys
-    unused: int = 0
-    values: tuple[float, ...] = ()
-    window: Window | None = None
+    unused: int
+    values: tuple[float, ...]
+    window: Window
 
 
 def measure(
@@ -100,8 +100,8 @@ def measure(
         border=border(values),
         grey=grey,
         unused=unused_pages(content),
-        values=decoded.values,
-        window=decoded.window,
+        values=decoded.values or (0,) * len(PROBABILITIES),
+        window=decoded.window or (0, 0),
     )
 
 

@@ -21,7 +21,7 @@ RECORD = np.dtype(
         ("height", "<i4"),
         ("format", "S8"),
         ("mode", "S16"),
-        ("pixels", "u1", 32),
+        ("pixels", "S64"),
         ("brightness", "<f4"),
         ("contrast", "<f4"),
         ("sharpness", "<f4"),
@@ -35,7 +35,7 @@ RECORD = np.dtype(
 )
 """``failure``, and the fields of :class:`pixmill.images.measures.Measures` in their order.
 
-All others are zero with a ``failure``; ``values`` and ``window`` are zero for images of 8 bits.
+All others are zero with a ``failure``.
 """
 
 Records = npt.NDArray[np.void]
@@ -65,14 +65,11 @@ class ImageTask(NamedTuple):
 
 def pack(measures: Measures | str) -> bytes:
     """Return a record of measures or of a failure."""
-    record = np.zeros((), RECORD)
     if isinstance(measures, str):
+        record = np.zeros((), RECORD)
         record["failure"] = measures
     else:
-        digest = np.frombuffer(bytes.fromhex(measures.pixels), np.uint8)
-        values = measures.values or (0.0,) * len(PROBABILITIES)
-        fields = measures._replace(values=values, window=measures.window or (0, 0))
-        record[()] = (b"", *fields[:4], digest, *fields[5:])
+        record = np.array((b"", *measures), RECORD)
     return record.tobytes()
 
 

@@ -71,12 +71,12 @@ class Survey:
     window: Window | None
 
 
-def tabulate(records: Records, deep: Flags | None = None) -> Survey:
+def _tabulate(records: Records, deep: Flags) -> Survey:
     """Convert records to columns; values of failures are null.
 
     Args:
         records: Records of type :data:`RECORD`.
-        deep: Mask of the images of more than 8 bits that share a window; default: all of them.
+        deep: Mask of the images of more than 8 bits that share a window.
     """
     absent = records["failure"] != b""
     # Here, since one by one they take ten times as long.
@@ -84,7 +84,6 @@ def tabulate(records: Records, deep: Flags | None = None) -> Survey:
     for start in range(0, len(records), _CHUNK):
         part = slice(start, start + _CHUNK)
         hashes[part] = perceptual_hashes(records["grey"][part])
-    hashes[absent] = 0
     width = records["width"]
     height = records["height"]
     ratio = (width / np.where(absent, 1, height)).astype(np.float32)
@@ -95,11 +94,8 @@ def tabulate(records: Records, deep: Flags | None = None) -> Survey:
         "aspect_ratio": ratio,
     }
     numbers |= {name: records[name] for name in (*_REAL, "unused")}
-    texts = {name: records[name] for name in ("format", "mode")}
-    texts |= {
-        "pixels": _hexadecimal(records["pixels"], 32),
-        "phash": _hexadecimal(hashes.astype(">u8"), 8),
-    }
+    texts = {name: records[name] for name in ("format", "mode", "pixels")}
+    texts["phash"] = np.frombuffer(hashes.astype(">u8").tobytes().hex().encode(), "S16")
     columns = {
         name: pa.array(np.ascontiguousarray(values), mask=absent)
         for name, values in numbers.items()
@@ -107,7 +103,7 @@ def tabulate(records: Records, deep: Flags | None = None) -> Survey:
     columns |= {name: _text(values, absent) for name, values in texts.items()}
     columns["failure"] = _text(records["failure"], ~absent)
     frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=_PANDAS.get)
-    shared = records[records["window"].any(axis=1) if deep is None else deep]
+    shared = records[deep]
     window = tuple(
         int(value) if value.is_integer() else value
         for value in shared["window"][:1].ravel().tolist()
@@ -117,11 +113,6 @@ def tabulate(records: Records, deep: Flags | None = None) -> Survey:
 
 def _text(values: npt.NDArray[np.bytes_], absent: Flags) -> pa.Array:
     return pa.array(np.ascontiguousarray(values), mask=absent).cast(pa.large_string())
-
-
-def _hexadecimal(values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.bytes_]:
-    """Return values of a size in bytes as hexadecimal digits."""
-    return np.frombuffer(values.tobytes().hex().encode(), f"S{2 * size}")
 
 
 def survey(
@@ -178,7 +169,7 @@ def survey(
             others = np.flatnonzero(deep & (records["window"] != window).any(axis=1))
             if len(others):
                 records[others] = run(rows.iloc[others], window)
-    return tabulate(records, deciding)
+    return _tabulate(records, deciding)
 
 
 def _collect(

@@ -2,7 +2,8 @@
 
 Whether a view of an image matches another image depends on their greys and the params alone.
 So the matches among images of an earlier search hold while these are present, whatever comes or
-goes. One file keeps some 25 bytes per image and 24 per match; the next search replaces it.
+goes. One file keeps some 25 bytes per image and 24 per match; the next search replaces it. It does
+not keep repeated images (see :class:`.groups.VerifiedPairs`), which each search compares again.
 """
 
 import contextlib

@@ -237,15 +237,20 @@ def near_duplicates(
     # BLAS's own threads would take longer to synchronise than to compute such small products.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         images = _Images(
-            hashes, greys, distance, similarity, mirror, collector.kept, known.radii, pool
+            hashes,
+            greys,
+            distance,
+            similarity,
+            mirror,
+            collector.kept,
+            known.radii,
+            pool,
+            threads,
         )
         searched = new
         found: Iterator[Match] = iter(())
         if len(new):
-            index = images.index(np.union1d(old, new))
-            if len(old):
-                searched = np.union1d(new, images.near_to(index, new))
-            found = images.search(index, searched, 2 * threads * _TASK_SIZE)
+            searched, found = images.compare(new, old)
         for match in heapq.merge(found, known.recall(without=searched), key=itemgetter(0)):
             collector.add(*match)
     if cache is not None:
@@ -271,7 +276,8 @@ class _Images:
     Args:
         kept: False for images that have been repeated so far.
         radii: Radius of the ball of each image's views, not a number if it is unknown.
-        pool: Threads.
+        pool: Executor of the threads.
+        threads: Number of threads.
     """
 
     hashes: npt.NDArray[np.uint64]
@@ -282,38 +288,35 @@ class _Images:
     kept: Flags
     radii: Floats
     pool: Executor
+    threads: int
 
-    def index(self, places: Indices) -> Index:
-        """Return the index of some images."""
-        return Index(self.greys, places, self.similarity - _ROUNDING)
-
-    def near_to(self, index: Index, new: Indices) -> Indices:
-        """Return the places of known images in the index of which a view may match a new one."""
-        targets = self.index(new)
-
-        def near(places: Indices) -> Indices:
-            points = project_all(views(self.greys[places], mirror=self.mirror))
-            rows = [row for row, _ in targets.near(points, self.radii[places])]
-            found: Indices = places[np.concatenate([new[:0], *rows])]
-            return found
-
-        around = index.around(targets, self.radii)
-        return np.concatenate([new[:0], *self.pool.map(near, _blocks(around))])
-
-    def search(self, index: Index, places: Indices, most: int) -> Iterator[Match]:
-        """Yield the matches of images in the order of their places, and set the radii.
+    def compare(self, new: Indices, old: Indices) -> tuple[Indices, Iterator[Match]]:
+        """Compare new images with all.
 
         Args:
-            index: Images to compare with.
-            places: The images.
-            most: Maximum images that are searched for before their matches are yielded.
+            new: Sorted places of new images, at least one.
+            old: Those of known images.
+
+        Returns:
+            The new images and the known ones that match one of them, and all that they match.
         """
+        index = self._index(np.union1d(old, new))
+        touched: list[int] = []
+        if len(old):
+            targets = self._index(new)
+            around = index.around(targets, self.radii)
+            touched = [one for one, others, _ in self._search(targets, around) if len(others)]
+        searched = np.union1d(new, np.array(touched, int))
+        return searched, self._search(index, searched)
+
+    def _search(self, index: Index, places: Indices) -> Iterator[Match]:
+        """Yield the matches of images with those of an index, and set the radii."""
         start = 0
         size = _FIRST_BATCH
         while start < len(places):
             batch = places[start : start + size]
             start += size
-            size = min(2 * size, most)
+            size = min(2 * size, 2 * self.threads * _TASK_SIZE)
             tasks = _blocks(batch[self.kept[batch]])
             for matches in self.pool.map(partial(self._matches, index), tasks):
                 yield from matches
@@ -332,6 +335,9 @@ class _Images:
             (int(ones[one]), *self._compare(seen[one], some))
             for one, some in by_key(row[order], other[order])
         ]
+
+    def _index(self, places: Indices) -> Index:
+        return Index(self.greys, places, self.similarity - _ROUNDING)
 
     def _compare(self, seen: Greys, others: Indices) -> tuple[Indices, Similarities]:
         """Return the images among others that a view matches, with their similarity."""

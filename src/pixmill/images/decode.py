@@ -173,7 +173,7 @@ def header_size(content: bytes) -> tuple[int, int]:
         MemoryError: There is not enough memory; the AVIF decoder allocates all pixels on opening.
     """
     kind = _kind(content)
-    size = _webp_size(content) if kind == "webp" else (0, 0)
+    size = _webp_size(kind, content)
     with _quiet(kind), _name_errors():
         return size if all(size) else _reader(kind)(io.BytesIO(content)).size
 
@@ -221,7 +221,7 @@ def _load(
     if kind == "webp" and len(content) < 8 + int.from_bytes(content[4:8], "little"):
         raise UndecodableError("truncated", "shorter than stated in its header")
     reader = _reader(kind)
-    size = _webp_size(content) if kind == "webp" else (0, 0)
+    size = _webp_size(kind, content)
     if size[0] * size[1] > max_pixels:
         raise UndecodableError("too_many_pixels", f"{size[0]} x {size[1]}")
     with _name_errors():
@@ -254,11 +254,13 @@ def _load(
     return image, box or (0, 0, *image.size)
 
 
-def _webp_size(content: bytes) -> tuple[int, int]:
-    """Return a WebP's size from its header (RFC 9649), or zeros.
+def _webp_size(kind: str, content: bytes) -> tuple[int, int]:
+    """Return a WebP's size from its header (RFC 9649), or zeros, also for other formats.
 
     The decoder would allocate all pixels on opening.
     """
+    if kind != "webp":
+        return 0, 0
     if content[12:16] == b"VP8X":
         return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(
             content[27:30], "little"

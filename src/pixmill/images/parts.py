@@ -18,7 +18,7 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.words import first_of
-from pixmill.images.compression import COMPRESSION, decompress
+from pixmill.images import compression
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -54,7 +54,7 @@ class PackedImages:
         return self.shape[0]
 
     def compressed(self, row: int) -> bytes:
-        """Return a compressed image, the input of :func:`decompress`.
+        """Return a compressed image, the input of :func:`pixmill.images.compression.decompress`.
 
         Args:
             row: Index of the image, from 0.
@@ -66,7 +66,7 @@ class PackedImages:
         rows = np.arange(len(self))[key]  # type: ignore[index]
         images = np.empty((rows.size, *self.shape[1:]), np.uint8)
         for place, row in enumerate(np.ravel(rows).tolist()):
-            images[place] = decompress(self.compressed(row), self.shape[1])
+            images[place] = compression.decompress(self.compressed(row), self.shape[1])
         return images.reshape(*np.shape(rows), *self.shape[1:])
 
 
@@ -115,7 +115,7 @@ class Shards:
         return self._arrays[number], row - int(self._starts[number])
 
     def compressed(self, row: int) -> bytes | None:
-        """Return a compressed image, the input of :func:`decompress`; ``None`` if it is not packed.
+        """Return a compressed image, see :meth:`PackedImages.compressed`; ``None`` if not packed.
 
         Args:
             row: Index of the image, from 0.
@@ -157,7 +157,7 @@ def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size
     Args:
         folder: ``artifacts/split``.
         name: Name of the split.
-        images: Compressed images, the results of :func:`compress`.
+        images: Compressed images, the results of :func:`pixmill.images.compression.compress`.
         image_size: Side of the images in pixels.
 
     Raises:
@@ -174,7 +174,7 @@ def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size
     header = {
         "dtype": "uint8",
         "shape": [len(ends), image_size, image_size, 3],
-        "compression": COMPRESSION,
+        "compression": compression.COMPRESSION,
     }
     write_json(header_path(folder, name), header)
 
@@ -193,9 +193,9 @@ def open_images(folder: Path, name: str) -> PackedImages:
     match read_json(header, stage="split"):
         case {
             "dtype": "uint8",
-            "compression": str(compression),
+            "compression": compression.COMPRESSION,
             "shape": [int(count), int(image_size), int(width), 3],
-        } if compression == COMPRESSION:
+        }:
             if not image_size == width > 0 < count:
                 raise ManifestError(
                     f"{header}: expected at least one image, square", next=_REPACK_COMMAND

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,19 @@ _DECODERS = (
     "littlecms2",
 )
 
-_REAL = ("brightness", "contrast", "sharpness", "entropy", "border")
+_COLUMNS = (
+    "width",
+    "height",
+    "format",
+    "mode",
+    "pixels",
+    "brightness",
+    "contrast",
+    "sharpness",
+    "entropy",
+    "border",
+    "unused",
+)
 _PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): TEXT}
 
 
@@ -86,23 +99,13 @@ def _tabulate(records: Records, deep: Flags) -> Survey:
         hashes[part] = perceptual_hashes(records["grey"][part])
     width = records["width"]
     height = records["height"]
-    ratio = (width / np.where(absent, 1, height)).astype(np.float32)
-    numbers = {
-        "width": width,
-        "height": height,
-        "short_side": np.minimum(width, height),
-        "aspect_ratio": ratio,
-    }
-    numbers |= {name: records[name] for name in (*_REAL, "unused")}
-    texts = {name: records[name] for name in ("format", "mode", "pixels")}
-    texts["phash"] = np.frombuffer(hashes.astype(">u8").tobytes().hex().encode(), "S16")
-    columns = {
-        name: pa.array(np.ascontiguousarray(values), mask=absent)
-        for name, values in numbers.items()
-    }
-    columns |= {name: _text(values, absent) for name, values in texts.items()}
-    columns["failure"] = _text(records["failure"], ~absent)
-    frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=_PANDAS.get)
+    columns = {name: records[name] for name in _COLUMNS}
+    columns["short_side"] = np.minimum(width, height)
+    columns["aspect_ratio"] = (width / np.where(absent, 1, height)).astype(np.float32)
+    columns["phash"] = np.frombuffer(hashes.astype(">u8").tobytes().hex().encode(), "S16")
+    arrays = {name: _column(values, absent) for name, values in columns.items()}
+    arrays["failure"] = _column(records["failure"], ~absent)
+    frame: pd.DataFrame = pa.table(arrays).to_pandas(types_mapper=_PANDAS.get)
     shared = records[deep]
     window = tuple(
         int(value) if value.is_integer() else value
@@ -111,8 +114,9 @@ def _tabulate(records: Records, deep: Flags) -> Survey:
     return Survey(frame, hashes, records["grey"], shared["values"], window or None)
 
 
-def _text(values: npt.NDArray[np.bytes_], absent: Flags) -> pa.Array:
-    return pa.array(np.ascontiguousarray(values), mask=absent).cast(pa.large_string())
+def _column(values: npt.NDArray[Any], absent: Flags) -> pa.Array:
+    column = pa.array(np.ascontiguousarray(values), mask=absent)
+    return column.cast(pa.large_string()) if values.dtype.kind == "S" else column
 
 
 def survey(

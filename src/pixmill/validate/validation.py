@@ -16,12 +16,12 @@ from pixmill.core.decided_cells import DECIDED
 from pixmill.core.decisions import FORGOTTEN, Decided, Row
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.install.plugins import load_plugin, plugin_error
-from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
+from pixmill.core.manifest import TEXT, VALIDATED
 from pixmill.core.params import ValidateParams
 from pixmill.core.process.progress import begin
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import Window
-from pixmill.images.likeness.groups import VerifiedPairs, groups
+from pixmill.images.likeness.groups import VerifiedPairs, find_most_similar, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.labelling import LABELLINGS, OneLabel
@@ -210,8 +210,7 @@ def validate(
             "a": ids.iloc[links.a].to_numpy(),
             "b": ids.iloc[links.b].to_numpy(),
             "similarity": links.similarity,
-        },
-        columns=PAIRS.names,
+        }
     )
     table["label"] = pd.array(verdicts.labels, dtype=TEXT)
     table["reason"] = pd.array(verdicts.reasons, dtype=TEXT)
@@ -323,14 +322,7 @@ def _follow(
         compare: :func:`near_duplicates` of these images.
     """
     links = compare(among=np.flatnonzero(verdicts.kept | unlabelled), protected=verdicts.kept)
-    ends = np.concatenate([np.stack([links.a, links.b]), np.stack([links.b, links.a])], axis=1)
-    similarity = np.concatenate([links.similarity] * 2)
-    follows = unlabelled[ends[0]] & verdicts.kept[ends[1]]
-    follower, other = ends[:, follows]
-    worst_first = np.lexsort((-other, similarity[follows]))
-    found = leaders.copy()
-    # For repeated indices NumPy keeps the last value, here that of the most similar image.
-    found[follower[worst_first]] = leaders[other[worst_first]]
+    found = leaders[find_most_similar(links, unlabelled, verdicts.kept)]
     found[links.repeats[:, 0]] = found[links.repeats[:, 1]]
     return found
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixmill.images.likeness.hashing import SIDE
-from pixmill.images.likeness.neighbours import Index, ball_radii, project_all
+from pixmill.images.likeness.neighbours import Index, ball_radii, project
 from pixmill.images.likeness.similarity import VIEWS, views
 
 
@@ -31,7 +31,7 @@ def test_all_correlated_images_are_found_once(
     greys = np.clip(greys, 0, 255).astype(np.uint8)
     seen = greys[generator.integers(0, count, (20, VIEWS))]
     index = Index(greys, np.arange(count), 0.97)
-    points = project_all(seen)
+    points = np.stack([project(some) for some in seen])
     found = [
         pair
         for rows, places in index.near(points, ball_radii(points))
@@ -48,7 +48,7 @@ def test_images_with_a_view_near_new_ones_are_found() -> None:
     greys = np.stack([np.asarray(Image.fromarray(one).resize((SIDE, SIDE))) for one in coarse])
     greys[60:] = views(greys[:20])[np.arange(20), np.arange(20)]
     index = Index(greys, np.arange(60), 0.99)
-    radii = ball_radii(project_all(views(greys)))
+    radii = ball_radii(np.stack([project(some) for some in views(greys)]))
     radii[5] = np.nan
     targets = Index(greys, np.arange(60, 80), 0.99)
     expected = set(range(20)) - {5}

@@ -39,6 +39,12 @@ class VerifiedPairs:
     similarity: Similarities
     repeats: Indices
 
+    def both_ways(self) -> tuple[Indices, Indices, Similarities]:
+        """Return the places and similarities of each pair in both orders."""
+        a = np.concatenate([self.a, self.b])
+        b = np.concatenate([self.b, self.a])
+        return a, b, np.tile(self.similarity, 2)
+
 
 def by_key(keys: Indices, values: Indices) -> Iterator[tuple[int, Indices]]:
     """Yield each key with its values.
@@ -138,22 +144,37 @@ def groups(count: int, links: VerifiedPairs) -> Indices:
     Returns:
         The place of each image's leader; its own place if it is a leader or has no near-duplicates.
     """
-    a = np.concatenate([links.a, links.b])
-    b = np.concatenate([links.b, links.a])
-    leads = _leads(count, links.repeats, a, b)
-    follows = ~leads[a] & leads[b]
-    a = a[follows]
-    b = b[follows]
-    similarity = np.concatenate([links.similarity] * 2)[follows]
-    worst_first = np.lexsort((-b, similarity, a))
-    leader = np.arange(count)
-    leader[a[worst_first]] = b[worst_first]  # for repeated indices NumPy keeps the last value
+    leads = _leads(count, links)
+    leader = find_most_similar(links, ~leads, leads)
     leader[links.repeats[:, 0]] = links.repeats[:, 1]
     return leader
 
 
-def _leads(count: int, repeats: Indices, a: Indices, b: Indices) -> Flags:
-    """Return flags of the leaders; ``a`` and ``b`` contain each pair in both orders."""
+def find_most_similar(links: VerifiedPairs, some: Flags, others: Flags) -> Indices:
+    """Return the most similar near-duplicate of each image, of equals the first.
+
+    Args:
+        links: Verified pairs.
+        some: Mask of the images.
+        others: Mask of the images among which to search.
+
+    Returns:
+        Places of shape (n,); an image's own place if it has none, or is not among the first.
+    """
+    a, b, similarity = links.both_ways()
+    wanted = some[a] & others[b]
+    a = a[wanted]
+    b = b[wanted]
+    worst_first = np.lexsort((-b, similarity[wanted]))
+    found = np.arange(len(some))
+    found[a[worst_first]] = b[worst_first]  # for repeated indices NumPy keeps the last value
+    return found
+
+
+def _leads(count: int, links: VerifiedPairs) -> Flags:
+    """Return flags of the leaders."""
+    a, b, _ = links.both_ways()
+    repeats = links.repeats
     leads = np.ones(count, bool)
     leads[repeats[:, 0]] = False
     rank = np.arange(count)

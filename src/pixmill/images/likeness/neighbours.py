@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +48,6 @@ from pixmill.images.likeness.groups import (
 from pixmill.images.likeness.hashing import COSINES, SIDE, Greys, perceptual_hashes
 from pixmill.images.likeness.known import Known, digest_images
 from pixmill.images.likeness.similarity import Compared, Floats, correlations, is_flat, views
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 _BASIS = np.linalg.qr(np.kron(COSINES, COSINES)[1:].T)[0].astype(np.float32)
 """Orthonormal columns, of shape (1024, 63): the frequencies of the hash, except the constant."""
@@ -174,12 +172,6 @@ def project(greys: Greys) -> Floats:
     return np.column_stack([points, remainder])
 
 
-def project_all(seen: Greys) -> Floats:
-    """Return the points of images' views, of shape (m, views, 64); see :func:`project`."""
-    # One by one, since those of an image fit into the CPU's cache.
-    return np.stack([project(some) for some in seen])
-
-
 def ball_radii(views: Floats) -> Floats:
     """Return the distance of each image's point from the farthest point of its views.
 
@@ -265,7 +257,7 @@ def _not_flat(greys: Greys, places: Indices) -> Indices:
     return np.concatenate([places[:0], *parts])
 
 
-def _blocks(values: npt.NDArray[Scalar]) -> list[npt.NDArray[Scalar]]:
+def _blocks(values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     return [values[start : start + _TASK_SIZE] for start in range(0, len(values), _TASK_SIZE)]
 
 
@@ -323,7 +315,8 @@ class _Images:
 
     def _matches(self, index: Index, ones: Indices) -> list[Match]:
         seen = views(self.greys[ones], mirror=self.mirror)
-        points = project_all(seen)
+        # Image by image, since one's views fit into the CPU's cache.
+        points = np.stack([project(some) for some in seen])
         self.radii[ones] = ball_radii(points)
         pairs = [np.empty((2, 0), np.int64)]
         for row, other in index.near(points, self.radii[ones]):

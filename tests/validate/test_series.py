@@ -95,7 +95,7 @@ def test_finds_series_and_the_pattern_that_groups_them(form, others):
     groups = groups_of(paths, found.group_by)
     # Numbers that count anew in each class name other clips; a name in two classes may be of one
     # patient.
-    shared = 1 if "([^/]+/" in found.group_by else len(CLASSES)
+    shared = 1 if "/([^/]+)/" in found.group_by else len(CLASSES)
     assert groups.nunique() == CLIPS * len(CLASSES) // shared + others
     assert (groups[: len(CLASSES) * COUNT].groupby(groups).size() == FRAMES * shared).all()
 
@@ -157,11 +157,12 @@ def test_unlike_neighbours_are_no_series(form):
             "_mirror",
             "_flip_rot90",
         ],
+        ["", "_HorizontalFlip", "_ShiftScaleRotate_2", "_RandomBrightnessContrast", "_GaussNoise"],
         ["", " - Copy", " - Copy (2)", " (copy 2)", " copy", "_copy2", " - Kopie", "_aug_1 copy 3"],
         ["_x151_y201", "_x151_y402", "_x2_y3_flip"],
         ["_3f2504e0-4f89-11d3-9a0c-{hash:.12}", "_3f2504e0-4f89-41d3-9a0c-{hash:.12}"],
     ],
-    ids=["roboflow", "words", "copies", "tiles", "augmentor"],
+    ids=["roboflow", "words", "transforms", "copies", "tiles", "augmentor"],
 )
 def test_suffixes_of_tools_tell_without_looking(endings):
     paths = []
@@ -176,6 +177,18 @@ def test_suffixes_of_tools_tell_without_looking(endings):
     assert (found.series, found.images) == (40, 40 * len(endings))
     groups = groups_of(paths, found.group_by)
     assert sorted(groups.value_counts()) == [*[1] * 4, *[len(endings)] * 40]
+
+
+@pytest.mark.parametrize(
+    "name", ["_aug________copy" * 20 + "!", "_jpg.rf.a_augaug" * 20 + "!", "1a" * 200]
+)
+def test_a_hostile_name_is_read_in_a_moment(name):
+    paths = [f"https://example.com/{name}/{name}{end}" for end in ("", "_flip/", "_jpg.rf.1.jpg")]
+    paths += [f"data/cat/{n}{end}.jpg" for n in range(6) for end in ("", " copy", "_jpg.rf.1")]
+    greys = np.zeros((len(paths), 32, 32), np.uint8)
+    found = find_series(["cat"] * len(paths), paths, greys, np.arange(len(paths)))
+    assert found is not None
+    assert groups_of(paths, found.group_by).notna().all()
 
 
 def test_a_few_copies_are_not_worth_a_remark():

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,8 @@ from pixmill.images.likeness.hashing import SIDE, Greys
 
 Rows = npt.NDArray[np.int64]
 
-_LEVELS = 3
-"""Numbers at the end of a name that may count within a series, as in ``slide07_x03_y12``."""
+_MAX_NUMBERS = 8
+"""Numbers of a name that are looked at, as in ``slide07_x03_y12``, which has three."""
 
 _SHIFTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 377, 987, 2584, 6765)
 """Distances in the order of names, in images, of the pairs that neighbours are compared with."""
@@ -43,18 +42,19 @@ _MAX_PAIRS = 50_000
 _MIN_COPIES = 0.01
 """Series of copies are worth a remark if they have this share of the images."""
 
-_SUFFIXES = (
-    r"(?:_(?:jpe?g|png|bmp|webp|tiff?))?\.rf\.\w{20,32}",  # Roboflow
+_FORMS = (
+    r"_[a-z]+\.rf\.[\da-z]+",  # Roboflow
     r"_[\da-f]{8}-[\da-f-]{27}",  # Augmentor
     r"_x\d+_y\d+",  # a tile of a scan
-    r"[ _-]+\(?(?:copy|copie|copia|kopie)(?:[ _-]*\(?\d+\)?)?\)?",  # file managers
-    r"[ _-](?:aug(?:mented)?|rot(?:ated?)?|[hv]?flip(?:ped|lr|ud)?|mirror(?:ed)?)[_-]*\d*",
-    r"[ _-](?:bright(?:ness)?|contrast|nois[ey]|blur(?:red)?)[_-]*\d*",
-    r"[ _-](?:crop(?:ped)?|zoom(?:ed)?|shift(?:ed)?)[_-]*\d*",
 )
-"""What tools append to the name of an image for a copy or a part of it."""
+_WORDS = (
+    "(?>[a-z]*?(?:aug|blur|bright|contrast|copia|copie|copy|crop|distort|elastic|flip|jitter|kopie|"
+    "mirror|nois|rotat|satur|shear|shift|transpos|warp|zoom)[a-z]*|rot)"
+)
+_NUMBERED = r"[ _(-]+(?:{})(?:[ _(-]*\d+)?\)?"
+"""What tools append to the name of an image for a copy or a part of it, in any case."""
 
-_ENDING = re.compile(f"(?<=.)(?:{'|'.join(_SUFFIXES)})+$", re.IGNORECASE)
+_ENDING = re.compile(f"(?<=.)(?:{'|'.join((*_FORMS, _NUMBERED.format(_WORDS)))})+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def find_series(
     """Return the series; ``None`` if there are none.
 
     Numbers in names are no evidence, because cameras count, too: neighbours by number must be far
-    more alike than other images of their class. The name of a series is the text before the last
-    number, or before the last but one, or two. Suffixes of tools, such as ``_flip``, are evidence.
+    more alike than other images of their class. The name of a series is the text up to one of the
+    numbers. Suffixes of tools, such as ``_flip``, are evidence.
 
     Args:
         labels: Labels of the images.
@@ -99,43 +99,61 @@ def find_series(
         greys: Small greyscale versions, ``uint8`` of shape (n, 32, 32).
         rows: Place of each image in ``greys``.
     """
-    full = [re.sub(r"\.\w+$", "", file).rpartition("/")[2] for file in files]
+    paths = [re.sub(r"(?<=[^/])\.\w+$", "", file) for file in files]
+    full = [path.rstrip("/").rpartition("/")[2] for path in paths]
     stems = [_ENDING.sub("", name) for name in full]
     padded = [re.sub(r"\d+", lambda number: number[0].zfill(20), stem) for stem in stems]
     columns = {"label": pd.factorize(np.array(labels, object))[0], "padded": padded}
     table = pd.DataFrame(columns | {"full": full, "stem": stems, "file": files, "row": rows})
     table = table.sort_values(["label", "padded", "full"], ignore_index=True)
-    copied = table["stem"][table["stem"] != table["full"]]
-    names = [table["stem"].where(table["stem"].isin(copied), "")]
-    for level in range(1, 1 + _LEVELS):
-        before = table["stem"].map(partial(_name, level))
-        # The original of numbered copies has the name of their series.
-        names.append(table["stem"].where(table["stem"].isin(before), before))
     near = _pairs(table, [1])
     others = _pairs(table, _SHIFTS)
-    for level in range(_LEVELS, -1, -1):
-        series = table[names[level] != ""].groupby(["label", names[level]])
+    numbers = min(_MAX_NUMBERS, table["stem"].str.count(r"\d+").max())
+    patterns = [*map(_up_to, range(numbers)), _without_endings(full)]
+    names = [
+        ("/" + table["full"]).str.extract(f"{pattern}$")[0].rename("name") for pattern in patterns
+    ]
+    copied = table["stem"][table["stem"] != table["full"]]
+    names[numbers] = names[numbers].where(names[numbers].isin(copied))
+    for level, pattern in enumerate(patterns):
+        series = table.groupby(["label", names[level]])
         sizes = series.size()[lambda n: n > 1]
-        if level:
+        of_classes = sizes.index.to_frame().groupby(level=0)["name"].agg(frozenset)
+        if level < numbers:
             # Coarser names need evidence of their own, from images of different finer series.
-            is_new = _is_same(names[level], near) & ~_is_same(names[level - 1], near)
+            is_new = _is_same(names[level], near) & ~_is_same(names[level + 1], near)
             apart = others[~_is_same(names[level], others)]
             is_evident = _look_alike(near[is_new], apart, table["row"].to_numpy(), greys)
         else:
             # A name that all images of a class have says nothing.
-            is_evident = len(sizes) >= _MIN_SERIES * sizes.groupby("label").ngroups
+            is_evident = len(sizes) >= _MIN_SERIES * len(of_classes)
             is_evident &= sizes.sum() > _MIN_COPIES * len(table)
         if is_evident and len(sizes) >= _MIN_SERIES:
+            # Names that are the same in all classes count anew in each; if only some are the same,
+            # they may be of one patient.
+            folder = "/([^/]+)" if of_classes.nunique() == 1 < len(of_classes) else ""
+            end = "/*$" if any(file.endswith("/") for file in files) else "$"
+            rest = "|([^/]+)" + end if folder or level < numbers else ""
             one, other = table["file"][series.groups[sizes.index[0]][:2]]
-            pattern = _pattern(table, names[level], level)
+            pattern = folder + pattern + end + rest
             return Series(len(sizes), int(sizes.sum()), (one, other), pattern)
     return None
 
 
-def _name(level: int, stem: str) -> str:
-    """Return the text before the last numbers of a name; empty if there is none."""
-    found = re.match(rf"(.*?)[ _.(-]*(?<!\d)(?:\d++\D*+){{{level}}}$", stem)
-    return found[1] if found else ""
+def _up_to(number: int) -> str:
+    """Return a pattern whose group is the text up to a number of a name; 0: before the first."""
+    digits = r"[^/\d]+".join(number * [r"\d+"])
+    return rf"/([^/\d]*{digits or '[^/0-9 _.(-]'})[^/]*"
+
+
+def _without_endings(names: Sequence[str]) -> str:
+    """Return a pattern whose group is a name without suffixes of tools."""
+    endings = "\n".join(found[0] for name in names if (found := _ENDING.search(name)))
+    forms = [form for form in _FORMS if re.search(form, endings, re.IGNORECASE)]
+    words = re.findall(f"[ _(-]+({_WORDS})", endings, re.IGNORECASE)
+    if words:
+        forms.append(_NUMBERED.format("|".join(sorted({word.lower() for word in words}))))
+    return f"/([^/]+?)(?i:{'|'.join(forms)})*" if forms else "/([^/]+)"
 
 
 def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
@@ -183,25 +201,6 @@ def _unit(values: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
 
 
 def _is_same(names: pd.Series, pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    one, other = (names.to_numpy(object)[pairs[name]] for name in "ab")
-    return np.asarray((one == other) & (one != ""), bool)
-
-
-def _pattern(table: pd.DataFrame, names: pd.Series, level: int) -> str:
-    r"""Return a pattern whose group is the name of a series; other images are groups themselves.
-
-    If each class has the same names, they count anew in each, and the folder of the class is a part
-    of the name. If only some are the same, they may be of one patient.
-    """
-    names = names[names != ""]
-    of_classes = names.groupby(table["label"]).agg(frozenset)
-    folder = "[^/]+/" if of_classes.nunique() == 1 < len(of_classes) else ""
-    numbers = {len(re.findall(r"\d+", name)) for name in names}
-    if level and len(numbers) == 1 and numbers != {0}:
-        pattern = rf"(?<![^/])({folder}(?:[^\d/]*\d+){{{numbers.pop()}}})[^/]*$"
-    else:
-        endings = "\n".join(map(str.removeprefix, table["full"], table["stem"]))
-        forms = "|".join(form for form in _SUFFIXES if re.search(form, endings, re.IGNORECASE))
-        number = rf"(?:[ _.(-]*(?<!\d)\d+[^\d/]*){{{level}}}" if level else ""
-        pattern = rf"({folder}[^/]+?){number}" + (f"(?i:{forms})*$" if forms else "$")
-    return f"{pattern}|({folder}[^/]+)$"
+    codes = pd.factorize(names)[0]
+    one, other = (codes[pairs[name]] for name in "ab")
+    return np.asarray((one == other) & (one >= 0), bool)

@@ -142,41 +142,47 @@ def test_unlike_neighbours_are_no_series(form):
     assert series(form, alike=False)[0] is None
 
 
-@pytest.mark.parametrize(
-    "endings",
-    [
-        ["_jpg.rf.{hash}", "_jpg.rf.a{hash:.30}", "_png.rf.{hash:.20}"],
-        [
-            "",
-            "_flip",
-            "_rot90",
-            "_aug3",
-            "_Aug_3",
-            "_augmented-2",
-            "_hflip",
-            "_mirror",
-            "_flip_rot90",
-        ],
-        ["", "_HorizontalFlip", "_ShiftScaleRotate_2", "_RandomBrightnessContrast", "_GaussNoise"],
-        ["", " - Copy", " - Copy (2)", " (copy 2)", " copy", "_copy2", " - Kopie", "_aug_1 copy 3"],
-        ["_x151_y201", "_x151_y402", "_x2_y3_flip"],
-        ["_3f2504e0-4f89-11d3-9a0c-{hash:.12}", "_3f2504e0-4f89-41d3-9a0c-{hash:.12}"],
-    ],
-    ids=["roboflow", "words", "transforms", "copies", "tiles", "augmentor"],
-)
-def test_suffixes_of_tools_tell_without_looking(endings):
+def copies(endings, *, alike: bool):
+    """Return the paths of copies of 40 images and of four other images, and the series found."""
+    rng = np.random.default_rng(1)
     paths = []
+    greys = []
     for label in CLASSES:
         for n in range(20):
             name = hashlib.md5(f"{label}{n}".encode()).hexdigest()
             paths += [f"data/{label}/IMG_{n}{end.format(hash=name)}.jpg" for end in endings]
+            ground = rng.integers(0, 120, (1, 32, 32))
+            greys += [*(alike * ground + rng.integers(0, 120, (len(endings), 32, 32)))]
         paths += [f"data/{label}/{name}.jpg" for name in ("IMG_100", "dog_aug")]
+        greys += [*rng.integers(0, 240, (2, 32, 32))]
     labels = [path.split("/")[1] for path in paths]
-    unlike = np.random.default_rng(1).integers(0, 255, (len(paths), 32, 32), np.uint8)
-    found = find_series(labels, paths, unlike, np.arange(len(paths)))
+    every = np.array(greys, np.uint8)
+    return find_series(labels, paths, every, np.arange(len(paths))), paths
+
+
+@pytest.mark.parametrize(
+    ("endings", "is_certain"),
+    [
+        (["_jpg.rf.{hash}", "_jpg.rf.a{hash:.30}", "_png.rf.{hash:.20}"], True),
+        (["_x151_y201", "_x151_y402", "_x2_y3"], True),
+        (["_3f2504e0-4f89-11d3-9a0c-{hash:.12}", "_3f2504e0-4f89-41d3-9a0c-{hash:.12}"], True),
+        (["", "_flip", "_rot90", "_aug3", "_Aug_3", "_augmented-2", "_hflip_rot90_x1_y2"], False),
+        (["", "_HorizontalFlip", "_ShiftScaleRotate_2", "_RandomBrightnessContrast"], False),
+        (["", " - Copy", " - Copy (2)", " (copy 2)", "_copy2", " - Kopie", "_aug_1 copy"], False),
+    ],
+    ids=["roboflow", "tiles", "augmentor", "words", "transforms", "copies"],
+)
+def test_series_by_endings(endings, is_certain):
+    found, paths = copies(endings, alike=not is_certain)
     assert (found.series, found.images) == (40, 40 * len(endings))
     groups = groups_of(paths, found.group_by)
     assert sorted(groups.value_counts()) == [*[1] * 4, *[len(endings)] * 40]
+    if not is_certain:
+        assert copies(endings, alike=False)[0] is None
+
+
+def test_a_month_is_no_evidence():
+    assert copies(["-aug-1", "-aug-2", "-aug-3"], alike=False)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,7 @@ def test_suffixes_of_tools_tell_without_looking(endings):
 )
 def test_a_hostile_name_is_read_in_a_moment(name):
     paths = [f"https://example.com/{name}/{name}{end}" for end in ("", "_flip/", "_jpg.rf.1.jpg")]
-    paths += [f"data/cat/{n}{end}.jpg" for n in range(6) for end in ("", " copy", "_jpg.rf.1")]
+    paths += [f"data/cat/{n}{end}.jpg" for n in range(6) for end in ("", "_jpg.rf.1")]
     greys = np.zeros((len(paths), 32, 32), np.uint8)
     found = find_series(["cat"] * len(paths), paths, greys, np.arange(len(paths)))
     assert found is not None
@@ -192,7 +198,7 @@ def test_a_hostile_name_is_read_in_a_moment(name):
 
 
 def test_a_few_copies_are_not_worth_a_remark():
-    copies = [f"data/cat/{n}{end}.jpg" for n in range(6) for end in ("", " copy")]
+    copies = [f"data/cat/{n}{end}.jpg" for n in range(6) for end in ("", "_jpg.rf.1")]
     for others, found in ((1000, True), (2000, False)):
         paths = [*copies, *(f"data/cat/{n}.jpg" for n in range(100, 100 + others))]
         greys = np.zeros((len(paths), 32, 32), np.uint8)

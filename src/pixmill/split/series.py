@@ -31,7 +31,7 @@ def torn_series(manifest: pd.DataFrame, folder: Path, params: SplitParams) -> di
     series = read_json(path, stage="validate")
     kept = manifest[manifest["split"].notna()]
     names = group_names(kept, series["group_by"]).to_numpy(object)
-    if kept[["split", "fold"]].groupby(names).nunique().to_numpy().max() <= 1:
+    if kept[["split", "fold"]].groupby(names).nunique().to_numpy().max(initial=0) <= 1:
         return {}
     together = clusters(kept["cluster"].to_numpy(object), names)
     folds = np.where(kept["fold"].isna(), -1, folds_of(together, params.salt, params.folds))

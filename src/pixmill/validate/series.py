@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.words import count
+from pixmill.core.words import count, printable
 from pixmill.images.likeness.hashing import SIDE, Greys
 
 Rows = npt.NDArray[np.int64]
 
-_MAX_NUMBERS = 8
+_MAX_NUMBERS = 6
 """Numbers of a name that are looked at, as in ``slide07_x03_y12``, which has three."""
 
 _SHIFTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 377, 987, 2584, 6765)
@@ -39,20 +39,22 @@ chance once in 5,000 times.
 _MAX_PAIRS = 50_000
 """Pairs whose images are compared, which takes seconds."""
 
-_MIN_COPIES = 0.01
-"""Series of copies are worth a remark if they have this share of the images."""
+_MIN_IMAGES = 0.01
+"""Series are worth a remark if they have this share of the images."""
 
 _FORMS = (
     r"_[a-z]+\.rf\.[\da-z]+",  # Roboflow
     r"_[\da-f]{8}-[\da-f-]{27}",  # Augmentor
     r"_x\d+_y\d+",  # a tile of a scan
 )
+"""What only tools append to the name of an image for a copy or a part of it, in any case."""
+
 _WORDS = (
     "(?>[a-z]*?(?:aug|blur|bright|contrast|copia|copie|copy|crop|distort|elastic|flip|jitter|kopie|"
     "mirror|nois|rotat|satur|shear|shift|transpos|warp|zoom)[a-z]*|rot)"
 )
 _NUMBERED = r"[ _(-]+(?:{})(?:[ _(-]*\d+)?\)?"
-"""What tools append to the name of an image for a copy or a part of it, in any case."""
+"""Words that tools append, with a number; people do, too, as in ``2020-aug-1``."""
 
 _ENDING = re.compile(f"(?<=.)(?:{'|'.join((*_FORMS, _NUMBERED.format(_WORDS)))})+$", re.IGNORECASE)
 
@@ -76,10 +78,10 @@ class Series:
     def sentence(self) -> str:
         """Return the finding and the line to set."""
         group_by = self.group_by.replace("'", "''")
+        example = " and ".join(map(printable, self.example))
         return (
-            f"{count(self.images, 'image')} form {self.series:,} series, such as "
-            f"that of {' and '.join(self.example)}; to keep each series in one split, params.yaml needs in "
-            "the section split: "
+            f"{count(self.images, 'image')} form {self.series:,} series, such as that of {example}; "
+            "to keep each series in one split, params.yaml needs in the section split: "
             f"group_by: '{group_by}'"
         )
 
@@ -91,7 +93,7 @@ def find_series(
 
     Numbers in names are no evidence, because cameras count, too: neighbours by number must be far
     more alike than other images of their class. The name of a series is the text up to one of the
-    numbers. Suffixes of tools, such as ``_flip``, are evidence.
+    numbers, or without words such as ``_flip``. Forms that only tools write are evidence.
 
     Args:
         labels: Labels of the images.
@@ -104,40 +106,43 @@ def find_series(
     stems = [_ENDING.sub("", name) for name in full]
     padded = [re.sub(r"\d+", lambda number: number[0].zfill(20), stem) for stem in stems]
     columns = {"label": pd.factorize(np.array(labels, object))[0], "padded": padded}
-    table = pd.DataFrame(columns | {"full": full, "stem": stems, "file": files, "row": rows})
+    table = pd.DataFrame(columns | {"full": full, "file": files, "row": rows})
     table = table.sort_values(["label", "padded", "full"], ignore_index=True)
     near = _pairs(table, [1])
     others = _pairs(table, _SHIFTS)
-    numbers = min(_MAX_NUMBERS, table["stem"].str.count(r"\d+").max())
-    patterns = [*map(_up_to, range(numbers)), _without_endings(full)]
-    names = [
-        ("/" + table["full"]).str.extract(f"{pattern}$")[0].rename("name") for pattern in patterns
-    ]
-    copied = table["stem"][table["stem"] != table["full"]]
-    names[numbers] = names[numbers].where(names[numbers].isin(copied))
+    numbers = max((len(re.findall(r"\d+", stem)) for stem in stems), default=0)
+    patterns = [*map(_up_to, range(min(numbers, _MAX_NUMBERS))), *_without_endings(full)]
+    names = [_names(table["full"], pattern) for pattern in patterns]
     for level, pattern in enumerate(patterns):
         series = table.groupby(["label", names[level]])
         sizes = series.size()[lambda n: n > 1]
+        if len(sizes) < _MIN_SERIES or sizes.sum() < _MIN_IMAGES * len(table):
+            continue
         of_classes = sizes.index.to_frame().groupby(level=0)["name"].agg(frozenset)
-        if level < numbers:
+        if pattern == patterns[-1]:
+            # A name that all images of a class have says nothing.
+            is_evident = len(sizes) >= _MIN_SERIES * len(of_classes)
+        else:
             # Coarser names need evidence of their own, from images of different finer series.
             is_new = _is_same(names[level], near) & ~_is_same(names[level + 1], near)
             apart = others[~_is_same(names[level], others)]
             is_evident = _look_alike(near[is_new], apart, table["row"].to_numpy(), greys)
-        else:
-            # A name that all images of a class have says nothing.
-            is_evident = len(sizes) >= _MIN_SERIES * len(of_classes)
-            is_evident &= sizes.sum() > _MIN_COPIES * len(table)
-        if is_evident and len(sizes) >= _MIN_SERIES:
+        if is_evident:
             # Names that are the same in all classes count anew in each; if only some are the same,
             # they may be of one patient.
             folder = "/([^/]+)" if of_classes.nunique() == 1 < len(of_classes) else ""
             end = "/*$" if any(file.endswith("/") for file in files) else "$"
-            rest = "|([^/]+)" + end if folder or level < numbers else ""
+            rest = "" if "+?" in pattern and not folder else f"|([^/]+){end}"
             one, other = table["file"][series.groups[sizes.index[0]][:2]]
-            pattern = folder + pattern + end + rest
-            return Series(len(sizes), int(sizes.sum()), (one, other), pattern)
+            group_by = folder + pattern + end + rest
+            return Series(len(sizes), int(sizes.sum()), (one, other), group_by)
     return None
+
+
+def _names(full: pd.Series, pattern: str) -> pd.Series:
+    """Return the name of the series of each image; null if no other text has the same name."""
+    names = ("/" + full).str.extract(f"{pattern}$")[0].rename("name")
+    return names.where(names.isin(names[names != full]))
 
 
 def _up_to(number: int) -> str:
@@ -146,14 +151,13 @@ def _up_to(number: int) -> str:
     return rf"/([^/\d]*{digits or '[^/0-9 _.(-]'})[^/]*"
 
 
-def _without_endings(names: Sequence[str]) -> str:
-    """Return a pattern whose group is a name without suffixes of tools."""
+def _without_endings(names: Sequence[str]) -> list[str]:
+    """Return patterns whose group is a name without suffixes of tools: all, and those of forms."""
     endings = "\n".join(found[0] for name in names if (found := _ENDING.search(name)))
     forms = [form for form in _FORMS if re.search(form, endings, re.IGNORECASE)]
-    words = re.findall(f"[ _(-]+({_WORDS})", endings, re.IGNORECASE)
-    if words:
-        forms.append(_NUMBERED.format("|".join(sorted({word.lower() for word in words}))))
-    return f"/([^/]+?)(?i:{'|'.join(forms)})*" if forms else "/([^/]+)"
+    words = {word.lower() for word in re.findall(f"[ _(-]+({_WORDS})", endings, re.IGNORECASE)}
+    every = [*forms, _NUMBERED.format("|".join(sorted(words)))] if words else forms
+    return [f"/([^/]+?)(?i:{'|'.join(some)})*" if some else "/([^/]+)" for some in (every, forms)]
 
 
 def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
@@ -185,7 +189,9 @@ def _compare(pairs: pd.DataFrame, rows: Rows, greys: Greys) -> pd.DataFrame:
     """
     pairs = pairs[:: len(pairs) // _MAX_PAIRS + 1]
     images = [greys[rows[pairs[name]]] for name in "ab"]
-    tones = [_unit(np.sort(image.reshape(-1, SIDE * SIDE))[:, ::16]) for image in images]
+    tones = [
+        _unit(np.sort(image.reshape(-1, SIDE * SIDE), kind="stable")[:, ::16]) for image in images
+    ]
     one, other = (image.reshape(-1, 8, SIDE // 8, 8, SIDE // 8).sum((2, 4)) for image in images)
     views = [np.rot90(side, turns, (1, 2)) for side in (other, other.mT) for turns in range(4)]
     likeness = np.max([(_unit(one) * _unit(view)).sum(axis=1) for view in views], axis=0)

@@ -1,20 +1,24 @@
 """``pixmill predict`` lists a few images, and summarizes many."""
 
 import csv
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from pixmill.core.files.writing import file_digest
 from pixmill.dataset.prediction_log import find_images, read_log, recorded_logs
 from pixmill.serve.predict import predicting
+from pixmill.serve.predict.model import find_model
 from tests.command import run_pixmill
 from tests.images.samples import encoded, shapes
+from tests.serve.held_out import add_held_out
 
 
 @pytest.fixture
@@ -179,3 +183,14 @@ def test_fails_for_a_named_file_or_if_nothing_is_predicted(photos, outputs, caps
     for photo in photos.glob("*.jpg"):
         photo.unlink()
     assert predicted("photos")[0] == 1
+
+
+def test_predicts_some_classes_and_other_shares(photos, capsys):
+    add_held_out(find_model("model", None), photos.parent / "known")
+    options = ["predict", "photos", "--model", "known", "--jsonl", "a.jsonl"]
+    assert run_pixmill(*options, "--classes", "coat,kurtā") == 0
+    rows = [json.loads(line) for line in Path("a.jsonl").read_text("utf-8").splitlines()]
+    assert [row["p_T-shirt & top"] for row in rows] == [0, 0, 0, None]
+    Path("shares.csv").write_text("class,share\ncoat,3\nhat,1\n")
+    assert run_pixmill(*options, "--prior", "shares.csv") == 1
+    assert "known has no class hat" in capsys.readouterr().err

@@ -6,15 +6,22 @@ image becomes a row with the reason. Exits 1 if no file has a prediction, or one
 that you name by itself has none.
 """
 
+from __future__ import annotations
+
 import argparse
 from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import add_log_options, open_log
 from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
 from pixmill.core.words import printable
 from pixmill.project.api import find_project
+
+if TYPE_CHECKING:
+    from pixmill.serve.predict.model import Model
+    from pixmill.serve.predict.showing import Summary
 
 EXTRAS = ("serve", "registry")
 
@@ -81,7 +88,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print or write the predictions."""
     from pixmill.serve.predict.delivery import Delivery
     from pixmill.serve.predict.inputs import find_images
-    from pixmill.serve.predict.model import find_model
     from pixmill.serve.predict.predicting import (
         FORMATS,
         Output,
@@ -89,24 +95,21 @@ def run(arguments: argparse.Namespace) -> None:
         keeps_rows,
         predict_to_files,
     )
-    from pixmill.serve.predict.shifting import read_classes, read_prior, shift_model
-    from pixmill.serve.predict.showing import MAX_TABLE_ROWS, Summary, table
+    from pixmill.serve.predict.showing import Summary
 
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
     check_outputs(outputs)
     if arguments.parquet:
         import pyarrow  # noqa: F401 (needed at the end; fail before the work)
-    excluded = [output.path for output in outputs]
-    images = find_images(arguments.inputs, [*excluded, *filter(None, [arguments.sort])])
+    excluded = [*filter(None, [arguments.sort]), *(output.path for output in outputs)]
+    images = find_images(arguments.inputs, excluded)
     root = find_project(Path.cwd())
-    classes = arguments.classes and read_classes(arguments.classes)
-    prior = arguments.prior and read_prior(arguments.prior)
-    model = shift_model(find_model(arguments.model, root), classes, prior)
-    summary = Summary(model.head)
+    model = _find_model(arguments, root)
+    summary = Summary(model)
     then = "goes on" if keeps_rows(root) else "begins anew"
     said = f"pixmill predict: interrupted; the same command {then}"
     log = open_log(arguments, root)
-    delivery = Delivery(images, model, arguments.sort, sidecars=arguments.xmp)
+    delivery = Delivery(images, model, arguments.sort, sidecars=arguments.xmp, root=root)
     with closing(delivery), interruptible(said), log or nullcontext():
         rows = predict_to_files(
             model, images, outputs, root=root, deliver=delivery.deliver, log=log
@@ -116,11 +119,26 @@ def run(arguments: argparse.Namespace) -> None:
     written = delivery.lines()
     if outputs:
         written.append(f"Written: {', '.join(str(output.path) for output in outputs)}")
-    if written:
-        print("\n".join([*summary.lines(model), *map(printable, written)]))
-    elif 0 < summary.n <= MAX_TABLE_ROWS:
-        print("\n".join(table(summary.rows, model)))
-    else:
-        print("\n".join(summary.lines(model)))
-        announce("To write all predictions to a file: --csv, --jsonl, --parquet or --html FILE")
+    _say(summary, written)
     summary.require(images)
+
+
+def _say(summary: Summary, written: list[str]) -> None:
+    """Print what was written, or the predictions."""
+    if written:
+        print("\n".join([*summary.lines(), *map(printable, written)]))
+    elif summary.is_short:
+        print("\n".join(summary.table()))
+    else:
+        print("\n".join(summary.lines()))
+        announce("To write all predictions to a file: --csv, --jsonl, --parquet or --html FILE")
+
+
+def _find_model(arguments: argparse.Namespace, root: Path | None) -> Model:
+    """Return the named model, with the named classes and shares."""
+    from pixmill.serve.predict.model import find_model
+    from pixmill.serve.predict.shifting import read_classes, read_prior, shift_model
+
+    classes = arguments.classes and read_classes(arguments.classes)
+    prior = arguments.prior and read_prior(arguments.prior)
+    return shift_model(find_model(arguments.model, root), classes, prior)

@@ -11,6 +11,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files import writing
 from pixmill.core.files.writing import file_digest
 from pixmill.heads import head_of
+from pixmill.metrics.prior_shift import PriorShift
 from pixmill.serve.predict.delivery import Delivery, answers_of
 from pixmill.serve.predict.inputs import find_images
 
@@ -84,7 +85,24 @@ def test_further_runs_add_only_what_is_new(model, rows):
     new = row("photos/05.webp", "kurtā")
     lines = deliver(other, ["photos"], again | {"photos/05.webp": new})
     assert tree() == sorted([*sorted_by_hand, "kurtā/05.webp"])
-    assert lines[1:] == ["Sorted before by another model: 6"]
+    assert lines[1:] == ["Sorted before by another model, or with other classes or shares: 6"]
+
+
+def test_other_shares_are_another_model(model, rows):
+    deliver(model, ["photos"], rows)
+    shifted = replace(model, shift=PriorShift((1.0, 2.0, 1.0), 0.9, None))
+    assert "other classes or shares: 6" in deliver(shifted, ["photos"], rows)[1]
+
+
+def test_sidecars_stay_out_of_the_data(model, photos, tmp_path):
+    photos.rename(tmp_path / "data")
+    images = find_images(["data/new"])
+    with pytest.raises(DataError, match="data"):
+        Delivery(images, model, None, sidecars=True, root=tmp_path)
+    with closing(Delivery(images, model, OUT, sidecars=True, root=tmp_path)):
+        pass
+    with closing(Delivery(images, model, None, sidecars=True)):  # It is no project.
+        pass
 
 
 def test_other_images_of_the_same_name_stay(model, rows, photos):

@@ -89,6 +89,11 @@ def test_excludes_outputs(photos):
     ]
 
 
+def test_refuses_outputs_alone(photos):
+    with pytest.raises(DataError, match="all files are outputs"):
+        find_images(["photos/new"], [Path("photos")])
+
+
 def test_names_are_not_formulas(photos):
     os.chdir(photos)
     for name in ("=1+1.png", "@x.png", "+1.png", "\n=1.png"):

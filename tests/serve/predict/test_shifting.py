@@ -66,6 +66,8 @@ def test_refuses_models_that_lack_what_it_needs(model, known):
     with pytest.raises(DataError, match="held-out"):
         shift_model(model, [COAT, KURTA])
     assert shift_model(model) is model
+    with pytest.raises(DataError, match="none of these"):
+        shift_model(replace(known, labels=(COAT, KURTA, "none of these")), [COAT, KURTA])
     with pytest.raises(DataError, match="several labels"):
         shift_model(replace(known, task="labels"), [COAT, KURTA])
     assert not head_of("labels").is_exclusive

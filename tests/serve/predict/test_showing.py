@@ -1,6 +1,6 @@
 """Unreliable predictions in the terminal."""
 
-from pixmill.serve.predict.showing import Summary, table
+from pixmill.serve.predict.showing import Summary
 from tests.serve.gallery.made import model, row
 
 LABELS = ("coat", "shoe", "shirt")
@@ -8,15 +8,15 @@ LABELS = ("coat", "shoe", "shirt")
 
 def test_distinguishes_unlike_from_not_sure() -> None:
     rows = [row(LABELS, 1, [6, 3, 1]), row(LABELS, 2, [9, 1, 0]) | {"sure": False, "unlike": True}]
-    assert table(rows, model(LABELS))[-2:] == [
+    summary = Summary(model(LABELS))
+    for each in rows:
+        summary.add(each)
+    assert summary.table()[-2:] == [
         "Not sure: the confidence is below the model's threshold of 75.0 %",
         "Unlike the training images: the model was not trained on such images, so its prediction "
         "is unreliable",
     ]
-    summary = Summary(model(LABELS).head)
-    for each in rows:
-        summary.add(each)
-    assert summary.lines(model(LABELS))[-2:] == [
+    assert summary.lines()[-2:] == [
         "Not sure: 1 (50.0 %), the confidence is below the model's threshold of 75.0 %",
         "Unlike the training images: 1 (50.0 %), whose predictions are unreliable",
     ]
@@ -29,11 +29,11 @@ def test_shows_several_labels_and_none_of_these() -> None:
         row(LABELS, 1, [6, 3, 1]) | {"predicted": "coat;shirt"},
         row(LABELS, 2, [6, 3, 1]) | {"predicted": ""},
     ]
-    first, second = table(rows, of_labels)[:2]
-    assert "  coat, shirt  " in first
-    assert "  none of these  " in second
-    summary = Summary(of_labels.head)
+    summary = Summary(of_labels)
     for each in rows:
         summary.add(each)
-    counts = [line.split()[-3:-1] for line in summary.lines(of_labels)[1:4]]
+    first, second = summary.table()[:2]
+    assert "  coat, shirt  " in first
+    assert "  none of these  " in second
+    counts = [line.split()[-3:-1] for line in summary.lines()[1:4]]
     assert counts == [["1", "50.0"]] * 3

@@ -24,6 +24,8 @@ _OTHERS = ("unsure", "unlike", "unreadable")
 
 _JOURNAL = ".pixmill-sorted"
 
+_BY_OTHERS = " by another model, or with other classes or shares"
+
 _REFUSALS = (FileExistsError, FileNotFoundError, IsADirectoryError, PermissionError)
 """Errors of one image: its name is taken, it is gone, or it is not a readable file."""
 
@@ -34,20 +36,27 @@ class Delivery:
     An image keeps its path in the folder that was named. Sorted images are hard links, or copies
     where the file system refuses a link. None of them is ever replaced, moved or deleted, and none
     is sorted again, even if it was moved or deleted since: the journal in the folder knows the path
-    and content of each, and the model that predicted it.
+    and content of each, and what predicted it.
 
     Args:
         images: The images.
         model: The model that predicts.
         folder: Folder to sort them into; ``None``: they are not sorted.
         sidecars: Whether sidecars are written.
+        root: Project folder; ``None`` outside of a project.
 
     Raises:
-        DataError: The folder is a file.
+        DataError: The folder is a file, or sidecars would become part of the project's data.
     """
 
     def __init__(
-        self, images: InputStream, model: Model, folder: Path | None, *, sidecars: bool
+        self,
+        images: InputStream,
+        model: Model,
+        folder: Path | None,
+        *,
+        sidecars: bool,
+        root: Path | None = None,
     ) -> None:
         self._images = images
         self._model = model
@@ -61,6 +70,8 @@ class Delivery:
                 raise DataError(f"{folder} is not a folder", next="name a folder: --sort DIR")
             remove_temporary(folder)
             self._journal = Journal(folder / _JOURNAL, [])
+        elif sidecars:
+            _check_data(images.words, root)
 
     def close(self) -> None:
         """Close the folder's journal."""
@@ -97,19 +108,19 @@ class Delivery:
     ) -> list[Path]:
         """Sort an image unless the folder has it; return its places."""
         key = f"{row['id']} {path_text(inner)}"
-        if not self._journal.has(key):
-            names = [Path(to_slug(answer), inner) for answer in answers]
-            try:
-                places = [_put(image, row, folder, name) for name in names]
-            except _REFUSALS:
-                self._left.append(f"{image} (not sorted)")
-                return []
-            self._journal.add({"path": key, "places": places, "model": self._model.digest}, ())
-            self._answers.update(answers)
-        else:
-            is_same = self._journal.get(key)["model"] == self._model.digest
-            self._counts["Sorted before" if is_same else "Sorted before by another model"] += 1
-        return [folder / place for place in self._journal.get(key)["places"]]
+        if self._journal.has(key):
+            found = self._journal.get(key)
+            is_same = found["model"] == self._model.key
+            self._counts[f"Sorted before{_BY_OTHERS * (not is_same)}"] += 1
+            return [folder / place for place in found["places"]]
+        try:
+            places = [_put(image, row, folder, Path(to_slug(answer), inner)) for answer in answers]
+        except _REFUSALS:
+            self._left.append(f"{image} (not sorted)")
+            return []
+        self._journal.add({"path": key, "places": places, "model": self._model.key}, ())
+        self._answers.update(answers)
+        return [folder / place for place in places]
 
     def _write_sidecars(self, places: Iterable[Path], row: Row, answers: list[str]) -> None:
         # It may be moved by hand since.
@@ -130,6 +141,12 @@ class Delivery:
         if self._left:
             lines.append(f"Left out: {first_of(self._left, 5)}")
         return lines
+
+
+def _check_data(words: Iterable[str], root: Path | None) -> None:
+    data = (root or Path()).resolve() / "data"
+    if root is not None and any(Path(word).resolve().is_relative_to(data) for word in words):
+        raise DataError("sidecars in data/ would change the data", next="add --sort FOLDER")
 
 
 def answers_of(row: Row, head: Head) -> list[str]:

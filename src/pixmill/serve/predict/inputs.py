@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.words import FORMULA_PREFIXES
+from pixmill.core.words import FORMULA_PREFIXES, first_of
 from pixmill.images.listing import files_below, path_text
 from pixmill.models.inference import Located
 
@@ -82,7 +82,8 @@ def find_images(words: Sequence[str], excluded: Iterable[Path] = ()) -> InputStr
         excluded: Files and folders to leave out, such as outputs within an input folder.
 
     Raises:
-        DataError: A file does not exist, a folder has no files, or no file matches a pattern.
+        DataError: A file does not exist, a folder has no files, no file matches a pattern, or all
+            are excluded.
     """
     images = InputStream(words)
     for word in words:
@@ -94,7 +95,12 @@ def find_images(words: Sequence[str], excluded: Iterable[Path] = ()) -> InputStr
                 f"no files in {word}" if word and Path(word).is_dir() else missing,
                 next="name images, folders, patterns or URLs (https://…)",
             )
-    return InputStream(words, frozenset(map(os.path.realpath, excluded)))
+    images = InputStream(words, frozenset(map(os.path.realpath, excluded)))
+    if next(iter(images), None) is None:
+        raise DataError(
+            f"{first_of(words)}: all files are outputs", next="name other images, or another output"
+        )
+    return images
 
 
 def _matches(word: str) -> Iterator[Path]:

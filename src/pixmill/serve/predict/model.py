@@ -141,6 +141,11 @@ class Model:
         return {"name": self.name, "version": self.version, "digest": self.digest}
 
     @property
+    def key(self) -> str:
+        """Digest of what decides its answers, with the classes and shares that it predicts with."""
+        return hashlib.sha256(f"{self.digest} {self.shift}".encode()).hexdigest()
+
+    @property
     def about(self) -> dict[str, Any]:
         """Identity and labels, for logs; ready for JSON."""
         return {**self.identity, "labels": self.labels}

@@ -201,7 +201,7 @@ def predict_to_files(
         folder = Path(temporary)
         if root is not None and keeps_rows(root):
             folder = Workspace(root, root).scratch("predict") / "journals"
-        key = [__version__, model.digest, str(Path.cwd()), *images.words, str(model.shift)]
+        key = [__version__, model.key, str(Path.cwd()), *images.words]
         with closing(Journal(folder, key)) as journal:
             _fill(journal, model, images, options)
 

@@ -75,17 +75,10 @@ def shift_model(
     """
     if classes is None and prior is None:
         return model
-    if not model.head.is_exclusive:
-        problem = "with several labels, none excludes another"
-        raise DataError(problem, next="leave out the classes and shares")
-    if not (model.path / HELD_OUT_FILE).exists():
-        raise DataError(
-            f"{model.title} comes without the held-out predictions that this needs",
-            next="name artifacts/train, or a model in MLflow that this version has trained",
-        )
-    given = dict.fromkeys(classes or (), 1.0) if prior is None else prior
-    occurring = {*(given if classes is None else classes)}
-    for name in {*occurring, *given}:
+    _check_model(model)
+    names = list((prior or ()) if classes is None else classes)
+    given = prior or dict.fromkeys(names, 1.0)
+    for name in (*names, *given):
         if name not in model.labels:
             raise DataError(
                 f"{model.title} has no class {printable(name)}{did_you_mean(name, model.labels)}",
@@ -93,11 +86,26 @@ def shift_model(
             )
         if not 0 <= given.get(name, 0.0) < inf:
             raise DataError(f"the share of {printable(name)} is not 0 or more", next=_FORM)
-    shares = [given.get(label, 0.0) if label in occurring else 0.0 for label in model.labels]
-    if sum(share > 0 for share in shares) < 2:
+    shares = tuple(given.get(label, 0.0) * (label in names) for label in model.labels)
+    if np.count_nonzero(shares) < 2:
         raise DataError("fewer than two classes can occur", next=_FORM)
-    shift = _fit(model.path, model.digest, model.labels, tuple(shares), prior is None)
+    shift = _fit(model.path, model.digest, model.labels, shares, not prior)
     return replace(model, threshold=shift.threshold, shift=shift)
+
+
+def _check_model(model: Model) -> None:
+    """Check that a model can be shifted."""
+    if not model.head.is_exclusive:
+        problem = "with several labels, none excludes another"
+        raise DataError(problem, next="leave out the classes and shares")
+    if NONE in model.labels:
+        problem = f"{model.title} has a class called {NONE}, which is the answer for other classes"
+        raise DataError(problem, next="rename the class, then: dvc repro")
+    if not (model.path / HELD_OUT_FILE).exists():
+        raise DataError(
+            f"{model.title} comes without the held-out predictions that this needs",
+            next="name artifacts/train, or a model in MLflow that this version has trained",
+        )
 
 
 @lru_cache(maxsize=64)

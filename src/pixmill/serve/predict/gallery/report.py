@@ -83,7 +83,7 @@ def render_gallery(
         classes=classes[:_MAX_CLASSES],
         others=sample.classes[_MAX_CLASSES:],
         never=[label for label in model.labels if label not in predicted],
-        unread=sorted(sample.unread.items(), key=lambda item: (-item[1].n, item[0])),
+        unread=sample.failures,
         meaning=meaning,
         probabilities=_probabilities,
     )

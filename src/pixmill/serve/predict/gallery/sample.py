@@ -110,7 +110,6 @@ class Sample:
         unsure: Rows below the threshold, except those that are unlike the training images.
         unlike: Rows that are unlike the training images.
         histogram: Counts by confidence of reliable rows, and of unsure or unlike rows.
-        unread: Files without a prediction by reason.
         random: Random sample.
         least: Images with the lowest confidence, lowest first.
         strange: Images that are unlike the training images, lowest confidence first.
@@ -120,7 +119,7 @@ class Sample:
         self._head = head
         self.n = self.read = self.unsure = self.unlike = 0
         self.histogram = ([0] * _BINS, [0] * _BINS)
-        self.unread: dict[str, UnreadableFiles] = {}
+        self._unread: dict[str, UnreadableFiles] = {}
         self._columns = [f"p_{label}" for label in labels]
         self._classes: dict[str, PredictedClass] = {}
         self._random = _Lowest()
@@ -139,7 +138,7 @@ class Sample:
         self.n += 1
         label = row["predicted"]
         if label is None:
-            of_reason = self.unread.setdefault(row["reason"] or "unreadable", UnreadableFiles())
+            of_reason = self._unread.setdefault(row["reason"] or "unreadable", UnreadableFiles())
             of_reason.n += 1
             if len(of_reason.paths) < _MAX_FILES:
                 of_reason.paths.append(row["path"])
@@ -192,3 +191,8 @@ class Sample:
     def classes(self) -> list[PredictedClass]:
         """The predicted classes, largest first."""
         return sorted(self._classes.values(), key=lambda of_class: (-of_class.n, of_class.label))
+
+    @property
+    def failures(self) -> list[tuple[str, UnreadableFiles]]:
+        """Files without a prediction by reason, the most frequent first."""
+        return sorted(self._unread.items(), key=lambda item: (-item[1].n, item[0]))

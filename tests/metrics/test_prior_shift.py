@@ -30,7 +30,7 @@ def test_probabilities_are_those_of_bayes_theorem(shares):
     found = fit(probabilities, actual, shares).apply(probabilities)
     expected = probabilities * shares / probabilities.mean(axis=0)
     assert found == pytest.approx(expected / expected.sum(axis=1, keepdims=True), abs=1e-9)
-    again = fit(probabilities, actual, [10 * share for share in shares])
+    again = fit(probabilities, actual, [1e299 * share for share in shares])
     assert again.apply(probabilities) == pytest.approx(found)
 
 
@@ -60,6 +60,12 @@ def test_classes_that_do_not_occur_are_left_out_and_found():
     is_other = shift.outside(probabilities) > shift.outside_limit
     assert is_other[actual < 2].mean() <= 0.01
     assert is_other[actual >= 2].mean() > 0.4
+
+
+def test_images_are_of_others_only_if_these_are_more_probable():
+    _, actual = sampled()
+    sharp = np.where(np.eye(CLASSES)[actual] > 0, 1 - 3e-6, 1e-6)
+    assert fit(sharp, actual, [1, 1, 0, 0]).outside_limit == 0.5
 
 
 def test_no_limits_without_images():

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pixmill.models.held_out import HeldOut, load_held_out, save_held_out
+from pixmill.models.held_out import HeldOut, copy_held_out, load_held_out, save_held_out
 
 
 def test_file_keeps_predictions_and_unknown_novelty(tmp_path):
@@ -20,3 +20,8 @@ def test_file_keeps_predictions_and_unknown_novelty(tmp_path):
     assert np.array_equal(
         found["novelty"].to_numpy(np.float64), [np.nan, 0.5, 0.25], equal_nan=True
     )
+    (tmp_path / "copy").mkdir()
+    copy_held_out(tmp_path, tmp_path / "copy", ["dark", "light"])
+    found["id"] = ["000000000", "000000001", "000000002"]
+    copied = load_held_out(tmp_path / "copy", ["dark", "light"])
+    pd.testing.assert_frame_equal(copied, found)

@@ -11,6 +11,10 @@ _TINY = 1e-12
 """Minimum of probabilities and shares that are divided by."""
 
 
+_MIN_OUTSIDE = 0.5
+"""Classes that do not occur must be more probable than those that do."""
+
+
 @dataclass(frozen=True, slots=True)
 class PriorShift:
     """How probabilities change, and when they are sure.
@@ -71,7 +75,7 @@ def fit_prior_shift(
     sample whose classes have these shares. There is none if a class that occurs has no images.
 
     The limit for classes that do not occur is conformal: at most one in a hundred images of the
-    others exceeds it, see :func:`pixmill.metrics.calibration.novelty_limit`.
+    others exceeds it, see :func:`pixmill.metrics.calibration.novelty_limit`. It is at least 0.5.
 
     Args:
         probabilities: Calibrated, shape (images, classes); images in random order, as by id.
@@ -84,11 +88,14 @@ def fit_prior_shift(
     assumed = np.maximum(probabilities.mean(axis=0), _TINY)
     if relative:
         shares = shares * assumed
+    shares = shares / shares.max()
     occurs = shares > 0
     members = np.asarray(groups)
     shift = PriorShift(tuple((shares / assumed).tolist()), None, None)
     inside = occurs[actual]
     limit = novelty_limit(shift.outside(probabilities[inside]), members[inside])
+    if limit is not None:
+        limit = max(limit, _MIN_OUTSIDE)
     sample = _sample(actual, shares)
     threshold = None
     if len(sample):

@@ -24,6 +24,9 @@ from pixmill.models.model_folder import CALIBRATION_FILE, HELD_OUT_FILE
 
 _BATCH_SIZE = 64
 
+_MAX_COPIED = 2_000_000
+"""Maximum number of probabilities in a copy: 8 MB."""
+
 Features = npt.NDArray[np.float32]
 
 
@@ -123,6 +126,20 @@ def load_held_out(folder: Path, labels: Sequence[str]) -> pd.DataFrame:
         ManifestError: The file is missing or malformed.
     """
     return read_table(folder / HELD_OUT_FILE, _schema(labels), stage="train")
+
+
+def copy_held_out(folder: Path, target: Path, labels: Sequence[str]) -> None:
+    """Copy the predictions with numbers as ids; of very many, a random sample.
+
+    Args:
+        folder: ``artifacts/train``.
+        target: Target folder.
+        labels: The classes, in the order of the model's outputs.
+    """
+    rows = load_held_out(folder, labels)[: _MAX_COPIED // len(labels)]
+    write_table(
+        target / HELD_OUT_FILE, rows.assign(id=rows.index.map("{:09}".format)), _schema(labels)
+    )
 
 
 def _schema(labels: Sequence[str]) -> pa.Schema:

@@ -145,6 +145,17 @@ def test_leaves_out_what_is_no_file_or_leads_elsewhere(model, rows, tmp_path):
     assert "new.jpg" in lines[-1]
 
 
+def test_one_image_never_ends_the_pass(model, rows, tmp_path):
+    name = f"photos/{'x' * 247}.jpg"  # too long for a sidecar
+    shutil.copy("photos/00.jpeg", name)
+    Path("out/coat/00.jpeg.xmp").mkdir(parents=True)
+    (tmp_path / "out" / "unlike").touch()
+    lines = deliver(model, ["photos"], rows | {name: row(name)}, sidecars=True)
+    assert [name in tree() for name in (f"coat/{Path(name).name}", "coat/00.jpeg")] == [True, True]
+    assert [word in lines[-1] for word in (name, "photos/00.jpeg", "photos/04.png")] == [True] * 3
+    assert "T-shirt & top/01.png.xmp" in tree()
+
+
 def test_urls_are_named_and_left(model, rows):
     url = f"https://example.org/{'x' * 300}.jpg"
     known = rows | {url: row("photos/00.jpeg", path=url)}

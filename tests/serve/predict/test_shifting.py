@@ -30,6 +30,7 @@ def test_reads_classes_and_shares(tmp_path):
     file.write_text("coat\n\n T-shirt, long \n")
     assert read_classes(str(file)) == ["coat", "T-shirt, long"]
     assert read_classes("coat, dress") == ["coat", "dress"]
+    assert len(read_classes(",".join(["coat"] * 100))) == 100  # too long for a path
     file.write_text("class,share\nNA,3\n1,0.5\n")
     assert read_prior(file) == {"NA": 3, "1": 0.5}
 
@@ -52,6 +53,7 @@ def test_refuses_other_tables(text, tmp_path):
         {"prior": {COAT: -1, KURTA: 1}},
         {"prior": {COAT: float("nan"), KURTA: 1}},
         {"prior": {COAT: float("inf"), KURTA: 1}},
+        {"prior": {COAT: 10**400, KURTA: 1}},
         {"prior": {COAT: 0, KURTA: 1}},
         {"prior": {COAT: 1, KURTA: 1}, "classes": [KURTA]},
     ],

@@ -12,13 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from pixmill.models.model_folder import (
     HELD_OUT_FILE,
     NOVELTY_FILE,
     classifier_files,
     keras_packages,
+    read_description,
 )
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 _SERVED = Path(__file__).with_name("served.py")
 
 _ROOT = Path(__file__).resolve().parents[2]
-
-_HELD_OUT_ROWS = 20_000
-"""Maximum number of held-out predictions in the model: about 2 MB for ten classes."""
 
 _NAME = re.compile(r"\bpixmill\.(?=[a-z])")
 
@@ -68,6 +64,8 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
     """
     import mlflow.pyfunc
 
+    from pixmill.models.held_out import copy_held_out
+
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         temporary = Path(made)
         (temporary / "classifier").mkdir()
@@ -76,9 +74,8 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
         if (classifier / NOVELTY_FILE).exists():  # what a log keeps of images needs it
             shutil.copyfile(classifier / NOVELTY_FILE, temporary / "classifier" / NOVELTY_FILE)
         if (classifier / HELD_OUT_FILE).exists():  # other shares of the classes need it
-            # Sorted by id, a digest: the first rows are as good as random ones.
-            rows = pq.read_table(classifier / HELD_OUT_FILE).slice(0, _HELD_OUT_ROWS)
-            pq.write_table(rows, temporary / "classifier" / HELD_OUT_FILE)
+            labels = read_description(classifier)["labels"]
+            copy_held_out(classifier, temporary / "classifier", labels)
         code = copy_standalone("pixmill.models.classifier", temporary)
         mlflow.pyfunc.save_model(
             str(folder),

@@ -263,6 +263,7 @@ async def predict(
 ) -> Response:
     """Predict images: one or several files, raw bytes, or JSON with base64 or URLs."""
     images = await read_images(request)
+    await asyncio.to_thread(endpoints.loaded.shifted, classes, prior)  # refuses before the work
     found = await endpoints.fetch(request, images)
     loaded, answers = await endpoints.predict(found)
     model = await asyncio.to_thread(loaded.shifted, classes, prior)

@@ -1,5 +1,6 @@
 """Sort predicted images into a folder for each class, and write sidecars."""
 
+import errno
 import filecmp
 import os
 from collections import Counter
@@ -26,8 +27,8 @@ _JOURNAL = ".pixmill-sorted"
 
 _BY_OTHERS = " by another model, or with other classes or shares"
 
-_REFUSALS = (FileExistsError, FileNotFoundError, IsADirectoryError, PermissionError)
-"""Errors of one image: its name is taken, it is gone, or it is not a readable file."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of the disk; others are those of one image, such as a name that is too long."""
 
 
 class Delivery:
@@ -95,13 +96,20 @@ class Delivery:
             if not isinstance(path, Path):
                 self._left.append(f"{image.name} (a URL)")
                 continue
-            answers = answers_of(row, self._model.head)
-            places = [path]
-            if self._folder is not None:
-                inner = path.relative_to(getattr(image.source, "folder", path.parent))
-                places = self._sort(self._folder, path, inner, row, answers)
-            if self._sidecars and row["predicted"] is not None:
-                self._write_sidecars(places, row, answers)
+            try:
+                self._deliver(path, getattr(image.source, "folder", path.parent), row)
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise
+                self._left.append(f"{path} ({error.strerror})")
+
+    def _deliver(self, image: Path, folder: Path, row: Row) -> None:
+        answers = answers_of(row, self._model.head)
+        places = [image]
+        if self._folder is not None:
+            places = self._sort(self._folder, image, image.relative_to(folder), row, answers)
+        if self._sidecars and row["predicted"] is not None:
+            self._write_sidecars(places, row, answers)
 
     def _sort(
         self, folder: Path, image: Path, inner: Path, row: Row, answers: list[str]
@@ -113,11 +121,7 @@ class Delivery:
             is_same = found["model"] == self._model.key
             self._counts[f"Sorted before{_BY_OTHERS * (not is_same)}"] += 1
             return [folder / place for place in found["places"]]
-        try:
-            places = [_put(image, row, folder, Path(to_slug(answer), inner)) for answer in answers]
-        except _REFUSALS:
-            self._left.append(f"{image} (not sorted)")
-            return []
+        places = [_put(image, row, folder, Path(to_slug(answer), inner)) for answer in answers]
         self._journal.add({"path": key, "places": places, "model": self._model.key}, ())
         self._answers.update(answers)
         return [folder / place for place in places]
@@ -173,14 +177,24 @@ def answers_of(row: Row, head: Head) -> list[str]:
 def _put(image: Path, row: Row, folder: Path, name: Path) -> str:
     """Link or copy an image, unless it is there; return its place in the folder."""
     if row["reason"] == "symlink":
-        raise FileNotFoundError  # It leads to files that nobody named.
+        raise FileNotFoundError(errno.ENOENT, "leads to files that nobody named")
     source = Path(os.path.realpath(image))
     for place in (name, name.with_stem(f"{name.stem}-{str(row['id'])[:8]}")):
         target = folder / place
         if not target.exists():
-            link_or_copy(source, target)
+            _link(source, target)
             return str(place)
         # A killed run may have left it.
         if filecmp.cmp(source, target, shallow=False):
             return str(place)
-    raise FileExistsError
+    raise FileExistsError(errno.EEXIST, "its name is taken")
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileExistsError:  # of another run, just now
+        raise
+    except OSError:
+        link_or_copy(source, target)

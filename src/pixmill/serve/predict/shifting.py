@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
-from math import inf
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -21,6 +22,11 @@ from pixmill.models.inference import Answer
 from pixmill.models.model_folder import CALIBRATION_FILE, HELD_OUT_FILE
 from pixmill.serve.predict.model import Model
 
+_MAX_SHARE = 1e300
+
+_FITTING = Lock()
+"""Requests with other shares take one processor at most."""
+
 _FORM = "write a header and then a line for each class: class,share and coat,0.7"
 
 
@@ -30,9 +36,9 @@ def read_classes(text: str) -> list[str]:
     Args:
         text: Path of the file, or the list.
     """
-    path = Path(text)
-    is_file = path.is_file()
-    names = path.read_text("utf-8-sig", "replace").splitlines() if is_file else text.split(",")
+    names = text.split(",")
+    if os.path.isfile(text):  # noqa: PTH113 (a long list is no path)
+        names = Path(text).read_text("utf-8-sig", "replace").splitlines()
     return [name.strip() for name in names if name.strip()]
 
 
@@ -70,7 +76,7 @@ def shift_model(
             the shares that the model assumes.
 
     Raises:
-        DataError: A class is unknown, a share is not a number of 0 or more, fewer than two classes
+        DataError: A class is unknown, a share is not a number from 0 to 1e300, fewer than two classes
             occur, or the model has several labels or no held-out predictions.
     """
     if classes is None and prior is None:
@@ -84,12 +90,14 @@ def shift_model(
                 f"{model.title} has no class {printable(name)}{did_you_mean(name, model.labels)}",
                 next=f"name some of {first_of([*map(printable, model.labels)], 10)}",
             )
-        if not 0 <= given.get(name, 0.0) < inf:
-            raise DataError(f"the share of {printable(name)} is not 0 or more", next=_FORM)
+        if not 0 <= given.get(name, 0.0) <= _MAX_SHARE:
+            problem = f"the share of {printable(name)} is not from 0 to {_MAX_SHARE:g}"
+            raise DataError(problem, next=_FORM)
     shares = tuple(given.get(label, 0.0) * (label in names) for label in model.labels)
     if np.count_nonzero(shares) < 2:
         raise DataError("fewer than two classes can occur", next=_FORM)
-    shift = _fit(model.path, model.digest, model.labels, shares, not prior)
+    with _FITTING:
+        shift = _fit(model.path, model.digest, model.labels, shares, not prior)
     return replace(model, threshold=shift.threshold, shift=shift)
 
 
@@ -150,7 +158,7 @@ def shift_answer(answer: Answer, model: Model) -> Answer:
     outside = float(shift.outside(given))
     probabilities = shift.apply(given)
     calibration = Calibration(threshold=shift.threshold)
-    never_sure = unlike or outside > 0.5
+    never_sure = unlike or outside > 0.5  # other classes are more probable
     found = model.head.answer(probabilities, model.labels, calibration, unlike=never_sure)
     if shift.outside_limit is not None and outside > shift.outside_limit:
         found = replace(found, label=NONE, confidence=outside, sure=False if unlike else None)

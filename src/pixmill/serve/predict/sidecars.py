@@ -61,7 +61,10 @@ def write_sidecar(image: Path, row: Mapping[str, Any], keywords: Iterable[str], 
         model=model,
     )
     content = f"{_HEAD}{body}".encode()
-    found = path.read_bytes() if path.exists() else _HEAD.encode()
+    found = _HEAD.encode()
+    if path.is_file():
+        with path.open("rb") as file:
+            found = file.read(len(content) + 1)
     if not found.startswith(_HEAD.encode()):
         return False
     if found != content:

@@ -9,7 +9,7 @@ that you name by itself has none.
 from __future__ import annotations
 
 import argparse
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +109,8 @@ def run(arguments: argparse.Namespace) -> None:
     then = "goes on" if keeps_rows(root) else "begins anew"
     said = f"pixmill predict: interrupted; the same command {then}"
     log = open_log(arguments, root)
-    delivery = Delivery(images, model, arguments.sort, sidecars=arguments.xmp, root=root)
-    with closing(delivery), interruptible(said), log or nullcontext():
+    delivery = Delivery(images, model, arguments.sort, arguments.xmp, root)
+    with interruptible(said), log or nullcontext():
         rows = predict_to_files(
             model, images, outputs, root=root, deliver=delivery.deliver, log=log
         )

@@ -1,7 +1,6 @@
 """Sorting predicted images into folders, and sidecars beside them."""
 
 import shutil
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +27,8 @@ def deliver(model, words, rows, folder=OUT, *, sidecars=False):
     """Deliver the images whose rows are given by path; return the lines."""
     images = find_images(words)
     pairs = [(each, rows[each.name]) for each in images if each.name in rows]
-    with closing(Delivery(images, model, folder, sidecars=sidecars)) as delivery:
-        delivery.deliver(pairs)
+    delivery = Delivery(images, model, folder, sidecars)
+    delivery.deliver(pairs)
     return delivery.lines()
 
 
@@ -91,7 +90,9 @@ def test_further_runs_add_only_what_is_new(model, rows):
 def test_other_shares_are_another_model(model, rows):
     deliver(model, ["photos"], rows)
     shifted = replace(model, shift=PriorShift((1.0, 2.0, 1.0), 0.9, None))
-    assert "other classes or shares: 6" in deliver(shifted, ["photos"], rows)[1]
+    lines = deliver(shifted, ["photos"], rows, sidecars=True)
+    assert "other classes or shares: 6" in lines[1]
+    assert not [name for name in tree() if name.endswith(".xmp")]  # They are of other folders.
 
 
 def test_sidecars_stay_out_of_the_data(model, photos, tmp_path):
@@ -99,10 +100,8 @@ def test_sidecars_stay_out_of_the_data(model, photos, tmp_path):
     images = find_images(["data/new"])
     with pytest.raises(DataError, match="data"):
         Delivery(images, model, None, sidecars=True, root=tmp_path)
-    with closing(Delivery(images, model, OUT, sidecars=True, root=tmp_path)):
-        pass
-    with closing(Delivery(images, model, None, sidecars=True)):  # It is no project.
-        pass
+    assert Delivery(images, model, OUT, sidecars=True, root=tmp_path)
+    assert Delivery(images, model, None, sidecars=True)  # It is no project.
 
 
 def test_other_images_of_the_same_name_stay(model, rows, photos):

@@ -5,6 +5,8 @@ import filecmp
 import os
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixmill.core.errors import DataError
@@ -25,12 +27,11 @@ _OTHERS = ("unsure", "unlike", "unreadable")
 
 _JOURNAL = ".pixmill-sorted"
 
-_BY_OTHERS = " by another model, or with other classes or shares"
-
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of the disk; others are those of one image, such as a name that is too long."""
 
 
+@dataclass
 class Delivery:
     """Sort images by predicted class, and write sidecars beside the sorted ones, else the originals.
 
@@ -50,34 +51,23 @@ class Delivery:
         DataError: The folder is a file, or sidecars would become part of the project's data.
     """
 
-    def __init__(
-        self,
-        images: InputStream,
-        model: Model,
-        folder: Path | None,
-        *,
-        sidecars: bool,
-        root: Path | None = None,
-    ) -> None:
-        self._images = images
-        self._model = model
-        self._folder = folder
-        self._sidecars = sidecars
-        self._answers: Counter[str] = Counter()
-        self._counts: Counter[str] = Counter()
-        self._left: list[str] = []
-        if folder is not None:
-            if folder.is_file():
-                raise DataError(f"{folder} is not a folder", next="name a folder: --sort DIR")
-            remove_temporary(folder)
-            self._journal = Journal(folder / _JOURNAL, [])
-        elif sidecars:
-            _check_data(images.words, root)
+    images: InputStream
+    model: Model
+    folder: Path | None
+    sidecars: bool
+    root: Path | None = None
+    _sorted: Counter[str] = field(default_factory=Counter, init=False)
+    _counts: Counter[str] = field(default_factory=Counter, init=False)
+    _left: list[str] = field(default_factory=list, init=False)
 
-    def close(self) -> None:
-        """Close the folder's journal."""
-        if self._folder is not None:
-            self._journal.close()
+    def __post_init__(self) -> None:
+        if self.folder is not None:
+            if self.folder.is_file():
+                raise DataError(f"{self.folder} is not a folder", next="name a folder: --sort DIR")
+        elif self.sidecars and self.root is not None:
+            data = self.root.resolve() / "data"
+            if any(Path(word).resolve().is_relative_to(data) for word in self.images.words):
+                raise DataError("sidecars in data/ would change the data", next="add --sort FOLDER")
 
     def deliver(self, pairs: Iterable[tuple[Input, Row]]) -> None:
         """Sort images and write sidecars.
@@ -86,50 +76,58 @@ class Delivery:
             pairs: The images with their predictions.
 
         Raises:
-            OSError: The disk is full, or a file cannot be written.
+            OSError: The disk is full, or the folder cannot be written.
         """
-        if self._sidecars:
-            for word in self._images.words:
+        if self.sidecars:
+            for word in self.images.words:
                 remove_temporary(Path(word), SUFFIX)
-        for image, row in track(pairs, "Deliver", self._images.count()):
+        if self.folder is None:
+            self._deliver(pairs, None)
+            return
+        remove_temporary(self.folder)
+        with closing(Journal(self.folder / _JOURNAL, [])) as journal:
+            self._deliver(pairs, journal)
+
+    def _deliver(self, pairs: Iterable[tuple[Input, Row]], journal: Journal | None) -> None:
+        for image, row in track(pairs, "Deliver", self.images.count()):
             path = getattr(image.source, "path", image.source)
             if not isinstance(path, Path):
                 self._left.append(f"{image.name} (a URL)")
                 continue
+            inner = path.relative_to(getattr(image.source, "folder", path.parent))
+            answers = answers_of(row, self.model.head)
             try:
-                self._deliver(path, getattr(image.source, "folder", path.parent), row)
+                places = (
+                    [path] if journal is None else self._sort(path, inner, row, answers, journal)
+                )
+                if self.sidecars and row["predicted"] is not None:
+                    self._write_sidecars(places, row, answers)
             except OSError as error:
                 if error.errno in _FULL:
                     raise
                 self._left.append(f"{path} ({error.strerror})")
 
-    def _deliver(self, image: Path, folder: Path, row: Row) -> None:
-        answers = answers_of(row, self._model.head)
-        places = [image]
-        if self._folder is not None:
-            places = self._sort(self._folder, image, image.relative_to(folder), row, answers)
-        if self._sidecars and row["predicted"] is not None:
-            self._write_sidecars(places, row, answers)
-
     def _sort(
-        self, folder: Path, image: Path, inner: Path, row: Row, answers: list[str]
+        self, image: Path, inner: Path, row: Row, answers: list[str], journal: Journal
     ) -> list[Path]:
-        """Sort an image unless the folder has it; return its places."""
+        """Sort an image unless the folder has it; return its places if this model chose them."""
+        folder = self.folder or Path()
         key = f"{row['id']} {path_text(inner)}"
-        if self._journal.has(key):
-            found = self._journal.get(key)
-            is_same = found["model"] == self._model.key
-            self._counts[f"Sorted before{_BY_OTHERS * (not is_same)}"] += 1
-            return [folder / place for place in found["places"]]
-        places = [_put(image, row, folder, Path(to_slug(answer), inner)) for answer in answers]
-        self._journal.add({"path": key, "places": places, "model": self._model.key}, ())
-        self._answers.update(answers)
-        return [folder / place for place in places]
+        if journal.has(key):
+            if journal.get(key)["model"] != self.model.key:
+                self._counts["Sorted before by another model, or with other classes or shares"] += 1
+                return []
+            self._counts["Sorted before"] += 1
+        else:
+            places = [_put(image, row, folder, Path(to_slug(answer), inner)) for answer in answers]
+            journal.add({"path": key, "places": places, "model": self.model.key}, ())
+            self._sorted.update(answers)
+        return [folder / place for place in journal.get(key)["places"]]
 
     def _write_sidecars(self, places: Iterable[Path], row: Row, answers: list[str]) -> None:
         # It may be moved by hand since.
         for place in filter(Path.exists, places):
-            if write_sidecar(place, row, answers, self._model.digest):
+            if write_sidecar(place, row, answers, self.model.digest):
                 self._counts["Sidecars"] += 1
             else:
                 self._left.append(f"{place}{SUFFIX} (of another program)")
@@ -137,20 +135,14 @@ class Delivery:
     def lines(self) -> list[str]:
         """Return the lines of the summary: new images by folder, counts, and what was left out."""
         lines = []
-        if self._folder is not None:
-            sizes = [f"{n:,} {answer}" for answer, n in self._answers.most_common()]
-            line = f"Sorted {count(self._answers.total(), 'file')} into {self._folder}"
+        if self.folder is not None:
+            sizes = [f"{n:,} {answer}" for answer, n in self._sorted.most_common()]
+            line = f"Sorted {count(self._sorted.total(), 'file')} into {self.folder}"
             lines.append(f"{line}: {first_of(sizes)}" if sizes else line)
         lines += [f"{what}: {n:,}" for what, n in self._counts.items()]
         if self._left:
             lines.append(f"Left out: {first_of(self._left, 5)}")
         return lines
-
-
-def _check_data(words: Iterable[str], root: Path | None) -> None:
-    data = (root or Path()).resolve() / "data"
-    if root is not None and any(Path(word).resolve().is_relative_to(data) for word in words):
-        raise DataError("sidecars in data/ would change the data", next="add --sort FOLDER")
 
 
 def answers_of(row: Row, head: Head) -> list[str]:

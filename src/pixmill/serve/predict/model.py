@@ -193,7 +193,7 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     path = Path(spec)
     if path.suffix == ".tflite" and not path.is_dir():
         return _from_file(path)
-    return _find_in_folder(path, is_own=False)
+    return _find_in_folder(path)
 
 
 def _find_default(root: Path) -> Model:
@@ -207,10 +207,10 @@ def _find_default(root: Path) -> Model:
     except PixmillError as error:
         raise PixmillError(error.message, next=f"{error.next}; or take {other}") from error
     if number is None:
-        return _find_in_folder(place, is_own=True)
+        return _find_in_folder(place)
     promoted = replace(found, in_production=True)
     with contextlib.suppress(PixmillError):
-        own = _find_in_folder(place, is_own=True)
+        own = _find_in_folder(place)
         if own.digest == found.digest:
             # This folder has what MLflow lacks: the weights, and what similar images are found by.
             return replace(promoted, path=own.path, metrics=own.metrics)
@@ -224,7 +224,7 @@ def _announce_once(line: str) -> None:
     announce(line)
 
 
-def _find_in_folder(path: Path, *, is_own: bool) -> Model:
+def _find_in_folder(path: Path) -> Model:
     project = path.resolve().parent.parent
     is_trained = path.resolve() == project / TRAINED
     if (path / "labels.json").exists():
@@ -237,20 +237,13 @@ def _find_in_folder(path: Path, *, is_own: bool) -> Model:
         )
     if (path / _EXPORTED).exists():
         return _from_file(path / _EXPORTED)
-    raise _missing(path, is_own=is_own or (is_trained and (project / "dvc.yaml").exists()))
-
-
-def _missing(path: Path, *, is_own: bool) -> PixmillError:
-    root = path.absolute().parent.parent
-    if not is_own:
-        advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
-    else:
-        advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
+    advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
+    if is_trained and (project / "dvc.yaml").exists():
+        advice = f"dvc repro, or for what a colleague pushed: {commit_first(project, 'dvc pull')}"
+    problem = "is not a model" if path.exists() else "does not exist"
     if path.is_dir():
-        return PixmillError(f"{path} holds no model: labels.json is missing", next=advice)
-    return PixmillError(
-        f"{path} {'is not a model' if path.exists() else 'does not exist'}", next=advice
-    )
+        problem = "holds no model: labels.json is missing"
+    raise PixmillError(f"{path} {problem}", next=advice)
 
 
 def current_version(spec: str | None, root: Path | None = None) -> str:
@@ -361,17 +354,14 @@ def _commit(project: Path) -> tuple[str | None, float | None]:
 
     ``None`` if the file has uncommitted changes, or Git fails.
     """
+    found = None
     try:
-        if not is_committed(project, "dvc.lock"):
-            return None, None
-        found = git(project, "log", "-1", "--format=%H %ct", "--", "dvc.lock")
+        if is_committed(project, "dvc.lock"):
+            found = git(project, "log", "-1", "--format=%H %ct", "--", "dvc.lock")
     except GitError as error:
         announce(f"note: the model's commit is unknown. {error}")
-        return None, None
-    if not found or not found.strip():
-        return None, None
-    commit, time = found.split()
-    return commit, float(time)
+    commit, _, time = (found or "").strip().partition(" ")
+    return (commit, float(time)) if commit else (None, None)
 
 
 def _metrics(project: Path) -> dict[str, float]:

@@ -21,7 +21,7 @@ from pixmill.core.provenance.lock import FILE
 from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
 from pixmill.core.repository.dvc import is_dvc_locked, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.stage_inputs import Stages, hashes_of
+from pixmill.core.repository.stage_inputs import Stages, data_md5, hashes_of
 from pixmill.core.words import describe_seconds, printable
 
 Status = Literal["fresh", "stale", "never run", "failed", "running", "unknown"]
@@ -314,9 +314,8 @@ class _StageReader:
 
     def _recorded_data(self) -> str | None:
         content = _bytes(self._root / "data.dvc")
-        return hashes_of(_named("data.dvc", lambda: read_stages(content, "data.dvc"))[""]).get(
-            "data"
-        )
+        md5: str | None = _named("data.dvc", lambda: data_md5(content))
+        return md5
 
 
 def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -334,15 +333,13 @@ def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]
 def _change(old: Any, new: Any) -> str:
     if new is _ABSENT:
         return "was removed"
-    shown = [
-        None if value is _ABSENT or isinstance(value, dict | list) else _show(value)
+    if old is _ABSENT or isinstance(old, dict | list) or isinstance(new, dict | list):
+        return "changed"
+    now, was = (
+        printable(json.dumps(value, ensure_ascii=False, default=str))[:MAX_VALUE_CHARS]
         for value in (new, old)
-    ]
-    return "changed" if None in shown else f"is now {shown[0]}, was {shown[1]}"
-
-
-def _show(value: Any) -> str:
-    return printable(json.dumps(value, ensure_ascii=False, default=str))[:MAX_VALUE_CHARS]
+    )
+    return f"is now {now}, was {was}"
 
 
 def _read_lock(root: Path) -> bytes:

@@ -8,9 +8,9 @@ from urllib.parse import quote
 from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.process.progress import announce
-from pixmill.core.repository.documents import MalformedError, read_stages
+from pixmill.core.repository.documents import MalformedError
 from pixmill.core.repository.git import GitError, git, git_line
-from pixmill.core.repository.stage_inputs import hashes_of, workspace_stages
+from pixmill.core.repository.stage_inputs import data_md5, hashes_of, workspace_stages
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
 """Results in Git; changes of these do not make the code dirty."""
@@ -105,7 +105,7 @@ def data_hashes(root: Path) -> dict[str, str]:
     }
     if (record := root / "data.dvc").exists():
         try:
-            data = hashes_of(read_stages(record.read_bytes(), record.name)[""]).get("data")
+            data = data_md5(record.read_bytes())
         except MalformedError as fault:
             raise DataError(f"data.dvc {fault}", next="git diff data.dvc") from None
         if data is not None:

@@ -46,6 +46,15 @@ def hashes_of(stage: Mapping[str, Any], kind: str = "outs") -> dict[str, str | N
     return {entry["path"]: entry.get("md5") for entry in stage.get(kind, ())}
 
 
+def data_md5(content: bytes) -> str | None:
+    """Return the MD5 of ``data/`` by a ``data.dvc``; ``None`` if it records none.
+
+    Raises:
+        MalformedError: DVC would not write such a file.
+    """
+    return hashes_of(read_stages(content, "data.dvc")[""]).get("data")
+
+
 def outputs_of(stages: Stages) -> dict[str, str | None]:
     """Return the MD5 of each output of all stages by path."""
     return {path: md5 for stage in stages.values() for path, md5 in hashes_of(stage).items()}
@@ -95,8 +104,7 @@ def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> s
 def _changed_file(path: str, md5: str, read: Callable[[str], bytes | None]) -> str | None:
     """Return the file in Git that shows that a dependency changed; ``None`` if none does."""
     if path == "data":
-        outs = read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}]
-        return None if str(outs[0].get("md5", md5)) == md5 else "data.dvc"
+        return None if data_md5(read("data.dvc") or b"") in (None, md5) else "data.dvc"
     if path.startswith("artifacts/") or md5.endswith(".dir"):
         return None
     content = read(path)

@@ -391,14 +391,17 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def item_of(owner: Any, key: str) -> Any:
+    """Return an item of nested content; that of a list by its index."""
+    return owner[int(key) if isinstance(owner, list) else key]
+
+
 def _put(content: Any, name: str, value: Any, known: Mapping[str, Any]) -> None:
     """Set a value in nested content by dotted name."""
     *sections, key = name.split(".")
-    owner = content
     try:
-        for section in sections:
-            owner = owner[int(section) if isinstance(owner, list) else section]
-        owner[int(key) if isinstance(owner, list) else key]
+        owner = functools.reduce(item_of, sections, content)
+        item_of(owner, key)
     except (KeyError, IndexError, TypeError, ValueError):
         what = (
             "a name with a dot cannot be set here"

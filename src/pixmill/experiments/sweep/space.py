@@ -4,6 +4,7 @@ And the values of a trial in ``params.yaml``.
 """
 
 import contextlib
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
 from pixmill.core.params import Params, RangeParams, check_space, parse_params, read_text
-from pixmill.core.params.document import edit_params
+from pixmill.core.params.document import edit_params, item_of
 from pixmill.core.params.models import Space
 from pixmill.core.params.reference import plain
 from pixmill.experiments.sweep.trial_store import SweepTrial
@@ -140,13 +141,8 @@ def suggest(trial: "Trial", space: Space) -> dict[str, Any]:
 
 def current_values(params: Params, names: Iterable[str]) -> dict[str, Any]:
     """Return the current values of params by dotted name."""
-    found = {}
-    for name in names:
-        owner: Any = params.model_dump(mode="json", by_alias=True)
-        for key in name.split("."):  # Items of a list are named by their index.
-            owner = owner[int(key) if isinstance(owner, list) else key]
-        found[name] = owner
-    return found
+    content = params.model_dump(mode="json", by_alias=True)
+    return {name: functools.reduce(item_of, name.split("."), content) for name in names}
 
 
 def find_trial(trials: Sequence[SweepTrial], number: int | None, *, command: str) -> SweepTrial:

@@ -56,17 +56,17 @@ def _describe(result: Result, _: pd.DataFrame) -> list[str]:
     named = result.get("unexpected_index_list") or []
     # Great Expectations puts the value before the identifying columns, and has floats only.
     rows = [
-        ", ".join(f"{key} {_short(value)}" for key, value in reversed(row.items())) for row in named
+        ", ".join(
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in reversed(row.items())
+        )
+        for row in named
     ]
     # Checks of value sets count values, not rows.
     total = "values"
     if "element_count" in result:
         total = f"of {result['element_count'] - result.get('missing_count', 0):,} rows"
     return rows or [f"{result['unexpected_count']:,} {total} fail"]
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)

@@ -286,17 +286,15 @@ class Session:
             if label:
                 undo += self._declare(label, choice.rows)
             for row in choice.rows:
-                if self.images.correction(row) and self._waits(row):
+                # One that was neither accepted nor brought into `data/` waits.
+                image = self.images.correction(row)
+                if image and image not in self.table.decided:
                     undo.append(self._correct(row, choice.verb, label, why))
                 else:
                     changes |= self._changes(row, choice.verb, label, _one_line(why))
         if changes:
             action = self.table.decide(changes, then=_AGAIN)
             undo.append(partial(self.table.undo, action, then=_AGAIN))
-
-    def _waits(self, row: int) -> bool:
-        """Return whether a correction was neither accepted nor brought into ``data/``."""
-        return str(self.images.ids[row]) not in self.table.decided
 
     def _correct(self, row: int, verb: Verb, label: str, why: str) -> Callable[[], None]:
         assert self.corrections is not None

@@ -1,7 +1,6 @@
 """Put back the results that DVC removed before it started a stage."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,8 @@ def put_back_results(root: Path, stage: str) -> None:
     try:
         with Repo(str(root)) as repo:
             outs = repo.stage.load_one(name=stage).outs
-            if _has_results(outs):
-                return
+            if any(out.exists and not out.persist for out in outs):
+                return  # The stage wrote results.
             removed = [out for out in outs if out.hash_info and not out.exists]
             lost = [out.def_path for out in removed if not _put_back(root, out)]
             if lost:
@@ -41,11 +40,6 @@ def put_back_results(root: Path, stage: str) -> None:
             f"warning: the results of the last run are not back: {error}; to try again: dvc "
             f"checkout {stage}"
         )
-
-
-def _has_results(outs: Iterable[Any]) -> bool:
-    """Return whether the stage wrote results."""
-    return any(out.exists and not out.persist for out in outs)
 
 
 def _put_back(root: Path, out: Any) -> bool:

@@ -121,14 +121,12 @@ def _fork(root: Path, last: GitRevision, *, is_named: bool) -> GitRevision | Non
     """
     main = main_branch(root)
     if main is None:
-        if _is_shallow(root):
-            raise PixmillError("this clone has no main branch", next=_DEEPEN)
+        _require_depth(root, "this clone has no main branch")
         return None
     start = git_line(root, "merge-base", main, str(last.commit))
     if not start:
         lack = f"no common commit with {main}"
-        if _is_shallow(root):
-            raise PixmillError(f"this clone has {lack}", next=_DEEPEN)
+        _require_depth(root, f"this clone has {lack}")
         raise PixmillError(f"HEAD has {lack}", next="name the base: pixmill compare BASE")
     branch = git_line(root, "symbolic-ref", "--short", "-q", "HEAD")
     is_main = not is_named and branch == main.removeprefix("origin/")
@@ -146,13 +144,14 @@ def _parent(root: Path, last: GitRevision) -> GitRevision | None:
     if parents:
         first = parents[0]
         return GitRevision(first[:7], _title(root, first, first), first, first[:10])
-    if _is_shallow(root):
-        raise PixmillError(f"this clone does not have the parent of {last.title}", next=_DEEPEN)
+    _require_depth(root, f"this clone does not have the parent of {last.title}")
     return None
 
 
-def _is_shallow(root: Path) -> bool:
-    return git(root, "rev-parse", "--is-shallow-repository") == "true\n"
+def _require_depth(root: Path, problem: str) -> None:
+    """Raise an error with this message if the clone is shallow."""
+    if git_line(root, "rev-parse", "--is-shallow-repository") == "true":
+        raise PixmillError(problem, next=_DEEPEN)
 
 
 def main_branch(root: Path) -> str | None:

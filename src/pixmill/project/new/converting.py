@@ -139,18 +139,14 @@ def _merge(root: Path, theirs: tuple[Row, ...]) -> tuple[Row, ...]:
 # The log.
 
 
-def _log_lines(root: Path) -> list[str]:
-    # A line without an end was never acknowledged.
-    return (read_if_any(root / LOG) or "").split("\n")[:-1]
-
-
 def _is_old(line: str) -> bool:
     return line.startswith('{"image":')
 
 
 def _convert_log(root: Path) -> _Logged:
     """Convert the lines of an earlier version; others stay."""
-    lines = _log_lines(root)
+    # A line without an end was never acknowledged.
+    lines = (read_if_any(root / LOG) or "").split("\n")[:-1]
     if not any(map(_is_old, lines)):
         return _Logged()
     params = load_params(root)

@@ -174,7 +174,7 @@ def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[s
     for name, given in values.items():
         section, _, key = name.rpartition(".")
         owner = value_at(content, section, None) if section else content
-        if not _can_set(owner, name):
+        if not isinstance(owner, dict) or not (key in owner or name in _OFFERED):
             raise ParamsError(f"{name}: params.yaml does not set it", next="reload the form")
         try:
             value = parse_yaml(given, file=name)
@@ -190,10 +190,6 @@ def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[s
         return parse_params(json.dumps(content, ensure_ascii=False, default=str)), {}
     except ParamsError as error:
         return None, _by_param(error.message, values)
-
-
-def _can_set(owner: Any, name: str) -> bool:
-    return isinstance(owner, dict) and (name.rpartition(".")[2] in owner or name in _OFFERED)
 
 
 def _by_param(message: str, names: Iterable[str]) -> dict[str, str]:

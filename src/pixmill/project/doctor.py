@@ -262,26 +262,25 @@ def _compare_data(state: ProjectState) -> Iterator[Finding]:
     if data is None or not (state.root / "data").exists():  # reported by others
         return
     present = f"{data.count} files of {data.size / 1e6:.1f} MB"
-    other = f"{present}, but data.dvc records others"
     uncommitted = state.repository.uncommitted
+    message = f"{present}, as data.dvc records"
+    advice = state.commit
     if not data.count:
+        message = "data/ is empty"
         advice = f"pixmill demo, or for your own images: {state.commit_first('dvc pull data.dvc')}"
-        yield Finding("data", Status.WARNING, "data/ is empty", next=advice)
     elif data.record is None:
-        yield Finding("data", Status.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
-    elif data.differs and uncommitted.has_earlier_images:
-        # `dvc add` would undo the changes that were pulled.
-        yield Finding("data", Status.WARNING, other, next="dvc pull data.dvc")
+        message = f"{present}, not tracked by DVC"
+        advice = "dvc add data"
     elif data.differs:
+        message = f"{present}, but data.dvc records others"
         # `dvc checkout` would delete files in data/ that the cache lacks.
         restore = "mv data data.old && dvc checkout data.dvc"
-        advice = f"{state.commit or 'dvc add data'}, or to restore: {restore}"
-        yield Finding("data", Status.WARNING, other, next=advice)
-    elif state.commit is not None:
-        message = f"{present}, as data.dvc records, but {uncommitted.sentence}"
-        yield Finding("data", Status.WARNING, message, next=state.commit)
-    else:
-        yield Finding("data", Status.OK, f"{present}, as data.dvc records")
+        advice = f"{advice or 'dvc add data'}, or to restore: {restore}"
+        if uncommitted.has_earlier_images:  # `dvc add` would undo the changes that were pulled.
+            advice = "dvc pull data.dvc"
+    elif advice is not None:
+        message += f", but {uncommitted.sentence}"
+    yield Finding("data", Status.WARNING if advice else Status.OK, message, next=advice)
 
 
 def _dvc(root: Path) -> Iterator[Finding]:

@@ -12,12 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from pixmill.core.params.sections import PLUGIN, Section
+from pixmill.core.params.sections import PLUGIN, PartialShare, Section
 from pixmill.core.params.sweep import RangeParams
 
 Padding = Literal["same", "valid"]
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]
-Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout after the layer.")]
+Dropout = Annotated[PartialShare, Field(description="Dropout after the layer.")]
 Units = Annotated[int, Field(ge=1, le=65_536)]
 """Channels or units of a layer; the widest published networks have fewer."""
 
@@ -179,7 +179,7 @@ class BackboneParams(Section):
         description="Hidden dense layers of the head.",
         examples=[[{"units": 256}]],
     )
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before the output.")
+    dropout: PartialShare = Field(default=0.2, description="Dropout before the output.")
 
     @property
     def networks(self) -> "tuple[BackboneParams, ...]":

@@ -48,6 +48,12 @@ def _check_group_by(value: str) -> str:
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
+PartialShare = Annotated[float, Field(ge=0, lt=1)]
+"""A share of less than all."""
+
+ProperShare = Annotated[float, Field(gt=0, lt=1)]
+"""A share of some, but less than all."""
+
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 """Up to a billion, which fits every counter."""
 
@@ -105,8 +111,8 @@ class ClassSharesParams(WarningParams):
 class SplitParams(Section):
     """Sizes of the splits, and resizing of images."""
 
-    val: float = Field(default=0.15, gt=0, lt=1, description="Share of images for validation.")
-    test: float = Field(default=0.2, gt=0, lt=1, description="Share of images for testing.")
+    val: ProperShare = Field(default=0.15, description="Share of images for validation.")
+    test: ProperShare = Field(default=0.2, description="Share of images for testing.")
     image_size: int = Field(
         default=224, ge=8, le=1024, description="Side of the square input images, in pixels."
     )
@@ -162,9 +168,7 @@ _MAX_SHOWN = 1000
 class EvaluateParams(Section):
     """Confidence intervals, and the contents of the report."""
 
-    confidence: float = Field(
-        default=0.95, gt=0, lt=1, description="Level of the confidence intervals."
-    )
+    confidence: ProperShare = Field(default=0.95, description="Level of the confidence intervals.")
     # A million draws on 10,000 test images take some ten minutes.
     draws: int = Field(
         default=10_000, ge=100, le=1_000_000, description="Bootstrap draws behind the intervals."

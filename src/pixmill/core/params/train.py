@@ -14,12 +14,10 @@ from pixmill.core.params.models import (
     FeaturesParams,
     Model,
 )
-from pixmill.core.params.sections import PluginName, Section, Share
+from pixmill.core.params.sections import PartialShare, PluginName, ProperShare, Section, Share
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 """More than a day at a second each."""
-
-Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ScheduleParams(Section):
@@ -31,7 +29,7 @@ class ScheduleParams(Section):
         "validation metric stalls.",
     )
     warmup: int = Field(default=0, ge=0, le=100_000, description="Epochs of linear warm-up.")
-    factor: float = Field(default=0.5, gt=0, lt=1, description="Factor of `plateau`.")
+    factor: ProperShare = Field(default=0.5, description="Factor of `plateau`.")
     patience: Epochs = Field(default=3, description="Patience of `plateau`, in epochs.")
     floor: Share = Field(
         default=0.0, description="Smallest rate, as a share of train.learning_rate."
@@ -43,18 +41,14 @@ class AugmentationParams(Section):
 
     flip: bool = Field(default=True, description="Mirror left and right.")
     rotation: float = Field(default=5.0, ge=0, le=180, description="Largest rotation in degrees.")
-    zoom: float = Field(default=0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.")
-    shift: float = Field(
-        default=0.05, ge=0, lt=1, description="Largest shift, as a share of the side."
-    )
+    zoom: PartialShare = Field(default=0.05, description="Largest zoom in or out, as a share.")
+    shift: PartialShare = Field(default=0.05, description="Largest shift, as a share of the side.")
     shear: float = Field(
         default=0.0, ge=0, lt=90, description="Largest horizontal shear in degrees."
     )
-    brightness: float = Field(
-        default=0.0, ge=0, le=1, description="Largest change of brightness, as a share."
-    )
-    contrast: float = Field(
-        default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share."
+    brightness: Share = Field(default=0.0, description="Largest change of brightness, as a share.")
+    contrast: PartialShare = Field(
+        default=0.0, description="Largest change of contrast, as a share."
     )
     erasing: Share = Field(default=0.0, description="Probability of erasing a random rectangle.")
     plugin: PluginName | None = Field(
@@ -83,7 +77,7 @@ class LabelsParams(Section):
     """The answers of models with several labels an image."""
 
     threshold: Annotated[
-        Annotated[Probability, Tag("[one]")] | Annotated[dict[str, Probability], Tag("[several]")],
+        Annotated[ProperShare, Tag("[one]")] | Annotated[dict[str, ProperShare], Tag("[several]")],
         Discriminator(lambda given: "[several]" if isinstance(given, dict) else "[one]"),
     ] = Field(
         default=0.5,
@@ -114,8 +108,8 @@ class TrainParams(Section):
     )
     features: FeaturesParams = Field(default=FeaturesParams(), description="The model `features`.")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="Optimizer.")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`.")
-    weight_decay: float = Field(default=0.004, ge=0, lt=1, description="Weight decay of `adamw`.")
+    momentum: PartialShare = Field(default=0.9, description="Momentum of `sgd`.")
+    weight_decay: PartialShare = Field(default=0.004, description="Weight decay of `adamw`.")
     learning_rate: float = Field(default=0.001, gt=0, le=100, description="Learning rate.")
     schedule: ScheduleParams = Field(
         default=ScheduleParams(), description="Schedule of the learning rate."
@@ -126,7 +120,7 @@ class TrainParams(Section):
     class_weights: bool = Field(
         default=False, description="Whether to weight the loss by inverse class frequency."
     )
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Label smoothing.")
+    label_smoothing: PartialShare = Field(default=0.0, description="Label smoothing.")
     epochs: Epochs = Field(default=30, description="Maximum number of epochs.")
     batch_size: int = Field(default=32, ge=1, le=65_536, description="Batch size.")
     patience: Epochs | None = Field(
@@ -173,10 +167,8 @@ class TrainParams(Section):
     labels: LabelsParams = Field(
         default=LabelsParams(), description="With several labels an image (`task: labels`)."
     )
-    target_accuracy: float = Field(
+    target_accuracy: ProperShare = Field(
         default=0.95,
-        gt=0,
-        lt=1,
         description="Target accuracy of sure predictions; predictions below the confidence that "
         "reaches it on validation are 'not sure'.",
     )

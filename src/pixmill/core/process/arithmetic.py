@@ -11,15 +11,15 @@ _LEAST = {"avx2", "fma"}
 _FASTER = {
     "X86_V4": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
     "AVX512_ICL": {
-        *(
-            "avx512ifma",
-            "avx512vbmi",
-            "avx512_vbmi2",
-            "avx512_vnni",
-            "avx512_bitalg",
-            "avx512_vpopcntdq",
-        ),
-        *("gfni", "vaes", "vpclmulqdq"),
+        "avx512ifma",
+        "avx512vbmi",
+        "avx512_vbmi2",
+        "avx512_vnni",
+        "avx512_bitalg",
+        "avx512_vpopcntdq",
+        "gfni",
+        "vaes",
+        "vpclmulqdq",
     },
     "AVX512_SPR": {"avx512_fp16"},
 }

@@ -341,7 +341,7 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
         yield f"{count:,} images refused: {message}"
     for of_search in tally.searches.values():
         counts = of_search.counts
-        dropped = of_search.counts.refused["only_thumbnail"]
+        dropped = counts.refused["only_thumbnail"]
         if of_search.wanted is not None:
             yield (
                 f"{of_search.search}: ended after {counts.candidates:,} of the "

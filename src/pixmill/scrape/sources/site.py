@@ -361,6 +361,11 @@ class StallDetector:
     Args:
         patience: Seconds without change after which the page is over; a quarter of it precedes each
             nudge.
+
+    Attributes:
+        awaits: Whether a click has had no effect so far; a second click on *next* might skip
+            results.
+        nudging: Whether the page is to be nudged.
     """
 
     _NUDGES = 4
@@ -371,13 +376,8 @@ class StallDetector:
         self._nudges = self._repetitions = 0
         self._count = self._position = 0
         self._since = time.monotonic()
-        self._clicked = False
+        self.awaits = False
         self.nudging = False
-
-    @property
-    def awaits(self) -> bool:
-        """Whether a click has had no effect so far; a second click on *next* might skip results."""
-        return self._clicked
 
     @property
     def is_over(self) -> bool:
@@ -387,7 +387,7 @@ class StallDetector:
     @property
     def may_click(self) -> bool:
         """Whether a "more" button may be clicked; each click gets time to take effect."""
-        return not self._clicked or self._nudges > 0
+        return not self.awaits or self._nudges > 0
 
     def record(self, count: int, position: int, *, fresh: bool, clicked: bool) -> None:
         """Record the state of the page after a step.
@@ -404,9 +404,9 @@ class StallDetector:
         self._position = position
         now = time.monotonic()
         self.nudging = False
-        if fresh or (clicked and not self._clicked):
+        if fresh or (clicked and not self.awaits):
             self._nudges = self._repetitions = 0
-            self._clicked = False
+            self.awaits = False
         elif grown:
             self._repetitions += 1
         elif not moved:
@@ -414,7 +414,7 @@ class StallDetector:
                 return
             self._nudges += 1
             self.nudging = True
-        self._clicked = self._clicked or clicked
+        self.awaits = self.awaits or clicked
         self._since = now
 
 

@@ -406,9 +406,7 @@ def with_params(
 
 def _find_different(models: Sequence[TrainedModel]) -> list[str]:
     """Return the params that some of the models use, and in which they differ."""
-    names: set[str] = set()
-    for model in models:
-        names |= model.params.keys() - model.unused
+    names = {name for model in models for name in model.params.keys() - model.unused}
     found = []
     for name in sorted(names - {SEED}):
         values = [model.params.get(name, ...) for model in models]

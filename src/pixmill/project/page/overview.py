@@ -422,11 +422,9 @@ def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
 def _choose(root: Path, images: list[tuple[str, str]], number: int) -> dict[str, Path]:
     """Return the files of some images by id."""
     chosen = sorted(images)[:: max(1, len(images) // number)][:number]
-    ids: dict[str, Path] = {}
-    for path, name in chosen:
-        if known := name or _identify(root / path):
-            ids[known] = root / path
-    return ids
+    return {
+        known: root / path for path, name in chosen if (known := name or _identify(root / path))
+    }
 
 
 def _per_class(classes: int) -> int:

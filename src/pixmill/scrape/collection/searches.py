@@ -85,16 +85,18 @@ def plan_searches(
         sources: Sources by name.
         unlabelled: Folder of ``data/`` whose images have no label, so its name is no class.
     """
-    planned: list[tuple[str, str, Source]] = []
-    for label in classes:
-        for text, name in product(params.queries_of(label), params.sources_of(label)):
-            planned.append((label, text, sources[name]))
+    planned = [
+        (label, text, sources[name])
+        for label in classes
+        for text, name in product(params.queries_of(label), params.sources_of(label))
+    ]
     for source in filter(is_local, sources.values()):
         others = [label for label in source.labels() if label not in (*classes, unlabelled)]
         planned += [(label, label, source) for label in others]
     fingerprints = {name: source.fingerprint() for name, source in sources.items()}
-    searches: dict[Search, None] = {}
-    for label, text, each in planned:
-        for query in each.queries(label, [text]):
-            searches[Search(each, query, fingerprints[each.name])] = None
-    return list(searches)
+    searches = (
+        Search(each, query, fingerprints[each.name])
+        for label, text, each in planned
+        for query in each.queries(label, [text])
+    )
+    return list(dict.fromkeys(searches))

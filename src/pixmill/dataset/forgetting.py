@@ -1,8 +1,9 @@
 """Take images out of a project: exclude them from later scrapes, and delete their files."""
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,9 +203,14 @@ def _clear_inbox(inbox: Inbox, ids: AbstractSet[str]) -> int:
 
 
 def _find_copies(root: Path, ids: AbstractSet[str]) -> list[Path]:
-    paths = (path for place in _PLACES for path in (root / place).rglob("*"))
-    copies = track(paths, "Find copies", unit="file")
+    copies = track(_files_of(root), "Find copies", unit="file")
     return [path for path in copies if path.is_file() and file_digest(path) in ids]
+
+
+def _files_of(root: Path) -> Iterator[Path]:
+    for place in _PLACES:
+        for top, _, files in os.walk(root / place):
+            yield from (Path(top, name) for name in files)
 
 
 def _delete_rows(data: Path, chosen: AbstractSet[str], copies: Iterable[Path]) -> int:

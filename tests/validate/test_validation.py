@@ -1,5 +1,6 @@
 """Validation as a whole."""
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -206,3 +207,17 @@ def test_empty_manifest_fails_the_gate(scrape: Scrape) -> None:
     assert len(found.manifest) == 0
     assert metrics(found)["gate"]["not_empty"] is False
     assert metrics(found)["near_duplicates"] == {"pairs": 0, "groups": 0, "largest_group": 0}
+
+
+def test_series_change_no_verdict(tmp_path: Path) -> None:
+    found = []
+    for form in ("IMG_{n}_jpg.rf.{copy}.png", "{n}{copy}.png"):
+        scrape = Scrape(tmp_path)
+        for label, n, copy in itertools.product(("coat", "shoe"), range(5), "ab"):
+            content = image(1000 * (label == "shoe") + 200 * n + ord(copy))
+            scrape.add(label, content, form.format(n=n, copy=copy))
+        found.append(scrape.validate())
+    one, other = found
+    assert (one.series is not None, other.series) == (True, None)
+    pd.testing.assert_frame_equal(*(each.manifest.drop(columns="image_url") for each in found))
+    pd.testing.assert_frame_equal(one.pairs, other.pairs)

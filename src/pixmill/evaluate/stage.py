@@ -54,8 +54,11 @@ def main(workspace: Workspace, params: Params) -> None:
     ):
         if table is not None:
             write_table(tables / f"{name}.parquet", table, schema)
-    curve = read_json(root / "plots/train/full.json", stage="train").get("learning_curve")
+    figures = read_json(root / "plots/train/full.json", stage="train")
+    curve = figures.get("learning_curve")
     growth = curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
+    if together := figures.get("series_accuracy"):
+        result.metrics["series_accuracy"] = together
     page = kind.render(result, root, growth)
     write_text(root / "reports/evaluate.html", page)
     short = kind.headline(result.metrics)

@@ -101,17 +101,18 @@ def find_series(
         greys: Small greyscale versions, ``uint8`` of shape (n, 32, 32).
         rows: Place of each image in ``greys``.
     """
+    if not files:
+        return None
     paths = [re.sub(r"(?<=[^/])\.\w+$", "", file) for file in files]
     full = [path.rstrip("/").rpartition("/")[2] for path in paths]
-    stems = [_ENDING.sub("", name) for name in full]
-    padded = [re.sub(r"\d+", lambda number: number[0].zfill(20), stem) for stem in stems]
-    columns = {"label": pd.factorize(np.array(labels, object))[0], "padded": padded}
-    table = pd.DataFrame(columns | {"full": full, "file": files, "row": rows})
+    stems = pd.Series([_ENDING.sub("", name) for name in full])
+    table = pd.DataFrame({"label": labels, "full": full, "file": files, "row": rows})
+    table["padded"] = stems.str.replace(r"\d+", lambda number: number[0].zfill(20), regex=True)
     table = table.sort_values(["label", "padded", "full"], ignore_index=True)
     near = _pairs(table, [1])
     others = _pairs(table, _SHIFTS)
-    numbers = max((len(re.findall(r"\d+", stem)) for stem in stems), default=0)
-    patterns = [*map(_up_to, range(min(numbers, _MAX_NUMBERS))), *_without_endings(full)]
+    numbers = min(stems.str.count(r"\d+").max(), _MAX_NUMBERS)
+    patterns = [*map(_up_to, range(numbers)), *_without_endings(full)]
     names = [_names(table["full"], pattern) for pattern in patterns]
     for level, pattern in enumerate(patterns):
         series = table.groupby(["label", names[level]])
@@ -132,9 +133,9 @@ def find_series(
             # they may be of one patient.
             folder = "/([^/]+)" if of_classes.nunique() == 1 < len(of_classes) else ""
             end = "/*$" if any(file.endswith("/") for file in files) else "$"
-            rest = "" if "+?" in pattern and not folder else f"|([^/]+){end}"
+            always = "+?" in pattern and not folder
+            group_by = folder + pattern + end + ("" if always else f"|([^/]+){end}")
             one, other = table["file"][series.groups[sizes.index[0]][:2]]
-            group_by = folder + pattern + end + rest
             return Series(len(sizes), int(sizes.sum()), (one, other), group_by)
     return None
 
@@ -162,12 +163,14 @@ def _without_endings(names: Sequence[str]) -> list[str]:
 
 def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
     """Return pairs of rows of one class at some distances by name."""
-    rows = np.arange(len(table), dtype=np.int32)
-    pairs = [np.stack([rows[:-shift], rows[shift:]]) for shift in shifts if shift < len(rows)]
-    a, b = np.concatenate([np.empty((2, 0), np.int32), *pairs], axis=1)
-    label = table["label"].to_numpy()
-    found: pd.DataFrame = pd.DataFrame({"a": a, "b": b, "label": label[a]})[label[a] == label[b]]
-    return found
+    label = table["label"]
+    found = pd.concat(
+        pd.DataFrame({"a": label.index, "b": label.index + shift, "label": label})
+        for shift in shifts
+    )
+    found = found[found["b"] < len(label)]
+    pairs: pd.DataFrame = found[found["label"].array == label[found["b"]].array]
+    return pairs
 
 
 def _look_alike(near: pd.DataFrame, apart: pd.DataFrame, rows: Rows, greys: Greys) -> bool:

@@ -65,6 +65,7 @@ CONFIDENCES = {
     "within a wide interval": (0.97, 0.03, 0.70, 0.98),
 }
 WEAKNESSES = {
+    "torn series": CROSSED | {"series_accuracy": 0.792},
     "a shortcut": {"shortcuts": [SHORTCUT]},
     "a large class": {"baseline": {"majority_accuracy": 0.86, "histogram_accuracy": 0.6}},
     "different colours": {"baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.86}},

@@ -49,7 +49,7 @@ def main(workspace: Workspace, params: Params) -> None:
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")
     for remark in remarks:
-        print(f"split: {remark}")
+        print(f"split: warning: {remark}")
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
     if torn:

@@ -80,9 +80,9 @@ class Series:
         group_by = self.group_by.replace("'", "''")
         example = " and ".join(map(printable, self.example))
         return (
-            f"{count(self.images, 'image')} form {self.series:,} series, such as that of {example}; "
-            "to keep each series in one split, params.yaml needs in the section split: "
-            f"group_by: '{group_by}'"
+            f"{count(self.images, 'image')} form {self.series:,} series, such as that of {example}. "
+            "Series in several splits make the accuracy look too high: to keep each in one, set in "
+            f"the section split of params.yaml: group_by: '{group_by}'"
         )
 
 
@@ -106,7 +106,8 @@ def find_series(
     paths = [re.sub(r"(?<=[^/])\.\w+$", "", file) for file in files]
     full = [path.rstrip("/").rpartition("/")[2] for path in paths]
     stems = pd.Series([_ENDING.sub("", name) for name in full])
-    table = pd.DataFrame({"label": labels, "full": full, "file": files, "row": rows})
+    codes = pd.factorize(np.array(labels, object))[0]
+    table = pd.DataFrame({"label": codes, "full": full, "file": files, "row": rows})
     table["padded"] = stems.str.replace(r"\d+", lambda number: number[0].zfill(20), regex=True)
     table = table.sort_values(["label", "padded", "full"], ignore_index=True)
     near = _pairs(table, [1])

@@ -81,8 +81,8 @@ class Series:
         example = " and ".join(map(printable, self.example))
         return (
             f"{count(self.images, 'image')} form {self.series:,} series, such as that of {example}. "
-            "Series in several splits make the accuracy look too high: to keep each in one, set in "
-            f"the section split of params.yaml: group_by: '{group_by}'"
+            "Series in several splits make the accuracy look too high: to keep each in one, set "
+            f"group_by: '{group_by}' in the section split of params.yaml"
         )
 
 
@@ -130,15 +130,23 @@ def find_series(
             apart = others[~_is_same(names[level], others)]
             is_evident = _look_alike(near[is_new], apart, table["row"].to_numpy(), greys)
         if is_evident:
-            # Names that are the same in all classes count anew in each; if only some are the same,
-            # they may be of one patient.
-            folder = "/([^/]+)" if of_classes.nunique() == 1 < len(of_classes) else ""
-            end = "/*$" if any(file.endswith("/") for file in files) else "$"
-            always = "+?" in pattern and not folder
-            group_by = folder + pattern + end + ("" if always else f"|([^/]+){end}")
             one, other = table["file"][series.groups[sizes.index[0]][:2]]
+            counts_anew = of_classes.nunique() == 1 < len(of_classes)
+            group_by = _group_by(pattern, files, counts_anew=counts_anew)
             return Series(len(sizes), int(sizes.sum()), (one, other), group_by)
     return None
+
+
+def _group_by(pattern: str, files: Sequence[str], *, counts_anew: bool) -> str:
+    """Return the pattern for any path or URL, also for those without such a name.
+
+    Names that are the same in all classes count anew in each, so the folder is a part of the group.
+    If only some are the same, they may be of one patient.
+    """
+    end = "/*$" if any(file.endswith("/") for file in files) else "$"
+    if counts_anew:
+        return f"/([^/]+){pattern}{end}|([^/]+){end}"
+    return f"{pattern}{end}" if "+?" in pattern else f"{pattern}{end}|([^/]+){end}"
 
 
 def _names(full: pd.Series, pattern: str) -> pd.Series:

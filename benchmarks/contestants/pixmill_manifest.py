@@ -119,7 +119,6 @@ def write_surveyed(
         rows = np.arange(start, min(start + CHUNK, count))
         greys[rows] = drawn(originals[rows], rows)
         hashes[rows] = perceptual_hashes(greys[rows])
-    np.save(folder / "hashes.npy", hashes)
     pixels = np.array(list(digests(dice, count)), dtype=object)
     pixels[copies] = pixels[originals[copies]]
     measure = {
@@ -175,7 +174,6 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
     table.loc[unread, ["width", "height", "short_side", "pixels", "phash", "mode"]] = pd.NA
     surveyed = Survey(
         table,
-        hashes=np.load(folder / "hashes.npy"),
         greys=np.load(folder / "greys.npy", mmap_mode="r"),
         values=np.empty((0, 0), np.float32),
         window=None,

@@ -69,7 +69,6 @@ class Survey:
         table: One row per image, with the columns of :data:`.VALIDATED` from ``width`` to
             ``border``, ``format`` by content, and ``failure``: null, or the reason why the other
             columns are null.
-        hashes: Perceptual hashes, ``uint64`` of shape (n,); 0 for failures.
         greys: Small greyscale versions, read-only ``uint8`` of shape (n, 32, 32); black for
             failures.
         values: For each image of more than 8 bits, see :func:`pixmill.images.depth.measure_values`;
@@ -78,7 +77,6 @@ class Survey:
     """
 
     table: pd.DataFrame
-    hashes: npt.NDArray[np.uint64]
     greys: npt.NDArray[np.uint8]
     values: npt.NDArray[np.float32]
     window: Window | None
@@ -93,10 +91,8 @@ def _tabulate(records: Records, deep: Flags) -> Survey:
     """
     absent = records["failure"] != b""
     # Here, since one by one they take ten times as long.
-    hashes = np.zeros(len(records), np.uint64)
-    for start in range(0, len(records), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        hashes[part] = perceptual_hashes(records["grey"][part])
+    parts = np.array_split(records["grey"], 1 + len(records) // _CHUNK)
+    hashes = np.concatenate([perceptual_hashes(some) for some in parts])
     width = records["width"]
     height = records["height"]
     columns = {name: records[name] for name in _COLUMNS}
@@ -111,7 +107,7 @@ def _tabulate(records: Records, deep: Flags) -> Survey:
         int(value) if value.is_integer() else value
         for value in shared["window"][:1].ravel().tolist()
     )
-    return Survey(frame, hashes, records["grey"], shared["values"], window or None)
+    return Survey(frame, records["grey"], shared["values"], window or None)
 
 
 def _column(values: npt.NDArray[Any], absent: Flags) -> pa.Array:

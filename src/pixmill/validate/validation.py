@@ -186,7 +186,6 @@ def validate(
     compared = np.flatnonzero(verdicts.kept)
     compare = partial(
         near_duplicates,
-        surveyed.hashes,
         surveyed.greys,
         distance=params.duplicate_distance,
         similarity=params.duplicate_similarity,

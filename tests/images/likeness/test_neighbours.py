@@ -21,8 +21,7 @@ Edit = Callable[[Image.Image], Image.Image]
 
 def links_of(images: list[Image.Image], **options) -> VerifiedPairs:
     greys = np.stack([small_grey(np.asarray(image.convert("L"))) for image in images])
-    hashes = perceptual_hashes(greys)
-    return near_duplicates(hashes, greys, **{"distance": 16, "similarity": 0.99, **options})
+    return near_duplicates(greys, **{"distance": 16, "similarity": 0.99, **options})
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +145,9 @@ def families(draw):
 def test_pairs_match_brute_force(greys, distance, similarity, mirror, workers) -> None:
     hashes = perceptual_hashes(greys)
     options = {"distance": distance, "similarity": similarity, "mirror": mirror}
-    found = near_duplicates(hashes, greys, workers=workers, **options)
+    found = near_duplicates(greys, workers=workers, **options)
     assert pairs_of(found) == by_definition(hashes, greys, **options)
-    backwards = near_duplicates(hashes[::-1], greys[::-1], workers=workers, **options)
+    backwards = near_duplicates(greys[::-1], workers=workers, **options)
     last = len(greys) - 1
     turned = {(last - b, last - a): score for (a, b), score in pairs_of(backwards).items()}
     assert turned == pairs_of(found)
@@ -166,9 +165,7 @@ def test_mirror_images_are_near_duplicates_by_option(bundled) -> None:
 def test_search_is_restricted_by_among() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
     greys = np.concatenate([noise, noise])
-    links = near_duplicates(
-        perceptual_hashes(greys), greys, distance=16, similarity=0.99, among=np.array([0, 1, 3, 5])
-    )
+    links = near_duplicates(greys, distance=16, similarity=0.99, among=np.array([0, 1, 3, 5]))
     assert pairs_of(links) == {(0, 3): 1.0}
 
 
@@ -179,12 +176,12 @@ def test_one_image_represents_many(bundled) -> None:
         [small_grey(np.asarray(image.convert("L"))) for image in bundled["trouser"][:50]]
     )
     greys = np.concatenate([np.clip(placeholder + noise, 0, 255).astype(np.uint8), others])
-    links = near_duplicates(perceptual_hashes(greys), greys, distance=16, similarity=0.99)
+    links = near_duplicates(greys, distance=16, similarity=0.99)
     assert len(links.repeats) == 599
     assert set(links.repeats[:, 1].tolist()) == {0}
     assert (links.a >= 600).all()
     some = greys[: MAX_NEAR_DUPLICATES + 1]
-    few = near_duplicates(perceptual_hashes(some), some, distance=16, similarity=0.99)
+    few = near_duplicates(some, distance=16, similarity=0.99)
     assert len(few.repeats) == 0
 
 

@@ -97,17 +97,13 @@ class Known:
             yield place, other[some], self.similarity[some]
 
 
-def digest_images(hashes: npt.NDArray[np.uint64], greys: Greys, *options: object) -> Digests:
+def digest_images(greys: Greys, *options: object) -> Digests:
     """Return digests of all that the matches of each image depend on, 16 bytes each.
 
     Args:
-        hashes: Perceptual hashes, of shape (n,).
         greys: Small greys, of shape (n, 32, 32).
         options: Options of the search.
     """
     key = blake3(f"{digest_code('likeness')} {options}".encode()).digest()
-    content = zip(greys, hashes, strict=True)
-    digests = [
-        blake3(grey.tobytes() + bits.tobytes(), key=key).digest(16) for grey, bits in content
-    ]
+    digests = [blake3(grey.tobytes(), key=key).digest(16) for grey in greys]
     return np.frombuffer(b"".join(digests), "V16")

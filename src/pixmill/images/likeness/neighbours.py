@@ -184,7 +184,6 @@ def ball_radii(views: Floats) -> Floats:
 
 
 def near_duplicates(
-    hashes: npt.NDArray[np.uint64],
     greys: Greys,
     *,
     distance: int,
@@ -201,7 +200,6 @@ def near_duplicates(
     images only determines which images of a large set become representatives.
 
     Args:
-        hashes: Perceptual hashes, of shape (n,).
         greys: Small greys, of shape (n, 32, 32).
         distance: Maximum number of bits in which the hashes of a view and a near-duplicate differ.
         similarity: Minimum correlation of a view with a near-duplicate.
@@ -217,7 +215,7 @@ def near_duplicates(
     collector = PairCollector(len(greys), protected)
     known = Known.nothing(len(greys))
     if cache is not None:
-        digests = digest_images(hashes, greys, distance, similarity, mirror)
+        digests = digest_images(greys, distance, similarity, mirror)
         known = Known.read(cache, digests, places)
     old = np.flatnonzero(known.radii >= 0)
     new = _not_flat(greys, np.setdiff1d(places, old))
@@ -229,7 +227,6 @@ def near_duplicates(
     # BLAS's own threads would take longer to synchronise than to compute such small products.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         images = _Images(
-            hashes,
             greys,
             distance,
             similarity,
@@ -272,7 +269,6 @@ class _Images:
         threads: Number of threads.
     """
 
-    hashes: npt.NDArray[np.uint64]
     greys: Greys
     distance: int
     similarity: float
@@ -338,11 +334,12 @@ class _Images:
         best = np.zeros(len(others))
         for start in range(0, len(others), _COMPARED):
             some = others[start : start + _COMPARED]
-            scores = correlations(compared, Compared(self.greys[some]))
+            greys = self.greys[some]
+            scores = correlations(compared, Compared(greys))
             near = scores >= self.similarity
             view = np.flatnonzero(near.any(axis=1))
             if len(view):
-                bits = perceptual_hashes(seen[view])[:, None] ^ self.hashes[some]
+                bits = perceptual_hashes(seen[view])[:, None] ^ perceptual_hashes(greys)
                 near[view] &= np.bitwise_count(bits) <= self.distance
                 best[start : start + _COMPARED] = np.where(near, scores, 0).max(axis=0)
         return others[best > 0], best[best > 0]

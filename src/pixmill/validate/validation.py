@@ -139,7 +139,8 @@ def validate(
 ) -> Validation:
     """Measure all images, decide which to keep, find near-duplicates, and run the checks.
 
-    A failing image is a row with a reason, never an exception. Memory grows by 2 KB per image.
+    A failing image is a row with a reason, never an exception. Memory grows by 2 KB per
+    image, of which the system can free 1.3 KB, see :func:`pixmill.validate.survey.survey`.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SCRAPED`, sorted by id.

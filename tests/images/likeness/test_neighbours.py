@@ -14,7 +14,7 @@ from PIL import Image
 from pixmill.images.likeness.groups import MAX_NEAR_DUPLICATES, groups
 from pixmill.images.likeness.hashing import SIDE, perceptual_hashes, small_grey
 from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
-from pixmill.images.likeness.similarity import Compared, correlations, is_flat, views
+from pixmill.images.likeness.similarity import Compared, correlations, views
 
 Edit = Callable[[Image.Image], Image.Image]
 
@@ -85,7 +85,7 @@ def by_definition(
 ) -> dict[tuple[int, int], float]:
     """Return all pairs with their similarity, by brute force."""
     found: dict[tuple[int, int], float] = {}
-    lively = ~is_flat(greys)
+    lively = ~Compared(greys).flat
     for one in np.flatnonzero(lively).tolist():
         seen = views(greys[[one]], mirror=mirror)[0]
         scores = correlations(Compared(seen), Compared(greys))

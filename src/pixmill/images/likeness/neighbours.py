@@ -47,7 +47,7 @@ from pixmill.images.likeness.groups import (
 )
 from pixmill.images.likeness.hashing import COSINES, SIDE, Greys, perceptual_hashes
 from pixmill.images.likeness.known import Known, digest_images
-from pixmill.images.likeness.similarity import Compared, Floats, correlations, is_flat, views
+from pixmill.images.likeness.similarity import Compared, Floats, correlations, views
 
 _BASIS = np.linalg.qr(np.kron(COSINES, COSINES)[1:].T)[0].astype(np.float32)
 """Orthonormal columns, of shape (1024, 63): the frequencies of the hash, except the constant."""
@@ -250,7 +250,7 @@ def near_duplicates(
 
 def _not_flat(greys: Greys, places: Indices) -> Indices:
     """Return the places of images that are not flat; flat ones have no near-duplicates."""
-    parts = [some[~is_flat(greys[some])] for some in _blocks(places)]
+    parts = [some[~Compared(greys[some]).flat] for some in _blocks(places)]
     return np.concatenate([places[:0], *parts])
 
 

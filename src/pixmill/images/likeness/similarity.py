@@ -60,15 +60,6 @@ weights and 5 of their sum, or 11 with the fraction, 8 and 5, no sum exceeds the
 """
 
 
-def is_flat(greys: Greys) -> npt.NDArray[np.bool_]:
-    """Return for each grey whether it is too flat to be compared.
-
-    Args:
-        greys: ``uint8`` of shape (n, 32, 32).
-    """
-    return Compared(greys).flat
-
-
 def views(greys: Greys, *, mirror: bool = False) -> Greys:
     """Return the views of each image.
 

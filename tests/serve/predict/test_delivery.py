@@ -238,5 +238,5 @@ def test_sidecars_of_other_programs_stay(model, rows):
     Path("photos/00.jpeg.xmp").write_text("<x:xmpmeta/>")
     lines = deliver(model, ["photos"], rows, folder=None, sidecars=True)
     assert Path("photos/00.jpeg.xmp").read_text() == "<x:xmpmeta/>"
-    assert "Sidecars: 4" in lines
+    assert "Sidecars up to date: 4" in lines
     assert "photos/00.jpeg.xmp" in lines[-1]

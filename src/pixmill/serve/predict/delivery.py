@@ -128,7 +128,7 @@ class Delivery:
         # It may be moved by hand since.
         for place in filter(Path.exists, places):
             if write_sidecar(place, row, answers, self.model.digest):
-                self._counts["Sidecars"] += 1
+                self._counts["Sidecars up to date"] += 1
             else:
                 self._left.append(f"{place}{SUFFIX} (of another program)")
 

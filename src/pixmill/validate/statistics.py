@@ -38,30 +38,22 @@ def metrics(validation: Validation) -> dict[str, Any]:
     manifest = validation.judged
     dropped = manifest["reason"].dropna().map(word).value_counts()
     sizes = manifest["group"].value_counts()
-    kinds = {str(kind): int(n) for kind, n in validation.repeated["kind"].value_counts().items()}
+    kinds = validation.repeated["kind"].value_counts()
     found: dict[str, Any] = {
         "n": len(manifest),
         "kept": int((manifest["verdict"] == "keep").sum()),
-        "dropped": {str(name): int(n) for name, n in dropped.items()},
-        "class_counts": dict(
-            zip(validation.classes["label"], validation.classes["n"].tolist(), strict=True)
-        ),
+        "dropped": dropped.to_dict(),
+        "class_counts": validation.classes.set_index("label")["n"].to_dict(),
         "gate": verdicts_by_name(validation.outcomes),
         "near_duplicates": {
             "pairs": len(validation.pairs),
             "groups": int((sizes > 1).sum()),
             "largest_group": int(sizes.max()) if len(sizes) else 0,
         },
-        "conflicts": kinds.get("conflict", 0),
-        "placeholders": kinds.get("placeholder", 0),
+        "conflicts": int(kinds.get("conflict", 0)),
+        "placeholders": int(kinds.get("placeholder", 0)),
         "leaks": validation.leaks["id"].nunique(),
-        "shortcuts": dict(
-            zip(
-                validation.shortcuts["property"],
-                validation.shortcuts["skill"].tolist(),
-                strict=True,
-            )
-        ),
+        "shortcuts": validation.shortcuts.set_index("property")["skill"].to_dict(),
         "warnings": {
             "decisions_not_followed": len(validation.review.powerless),
             "expectations_failed": len(warnings(validation.outcomes)),

@@ -148,7 +148,7 @@ def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[
         .median()
         .reindex(list(labels[:MAX_ROWS]))
     )
-    return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]
+    return table.rename_axis("label").reset_index().to_dict("records")
 
 
 def _chart(found: Distribution) -> tuple[str, str]:

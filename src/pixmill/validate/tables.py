@@ -298,32 +298,16 @@ def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: SightingIndex) ->
         }
     ).sort_values(["row", "part"], ignore_index=True)
     address = places.set_index(["row", "part"])["address"]
-    ids = images["id"]
-    return pd.DataFrame(
-        {
-            "id": ids.iloc[found["row"]].to_numpy(),
-            "part": _names(found["part"]),
-            "place": _places(images, address, found["row"], found["part"]),
-            "other": ids.iloc[found["other"]].to_numpy(),
-            "other_part": _names(found["other_part"]),
-            "other_place": _places(images, address, found["other"], found["other_part"]),
-        },
-        columns=list(LEAKS),
-    )
-
-
-def _names(parts: pd.Series[int]) -> Texts:
-    names: Texts = np.array(PARTS, dtype=object)[parts]
-    return names
-
-
-def _places(
-    images: pd.DataFrame, address: pd.Series[str], rows: pd.Series[int], parts: pd.Series[int]
-) -> Texts:
-    """Return the address of each image in a split, or its path if no address is known."""
-    known = address.reindex(pd.MultiIndex.from_arrays([rows, parts])).to_numpy(dtype=object)
-    files = images["path"].iloc[rows].to_numpy(dtype=object)
-    return np.where(pd.isna(known), files, known)
+    table = pd.DataFrame(index=found.index, columns=list(LEAKS))
+    for name, rows, prefix in (("id", found["row"], ""), ("other", found["other"], "other_")):
+        parts = found[f"{prefix}part"]
+        known = address.reindex(pd.MultiIndex.from_arrays([rows, parts])).to_numpy(dtype=object)
+        files = images["path"].iloc[rows].to_numpy(dtype=object)
+        table[name] = images["id"].iloc[rows].to_numpy()
+        table[f"{prefix}part"] = np.array(PARTS, dtype=object)[parts]
+        # The path, if no address is known.
+        table[f"{prefix}place"] = np.where(pd.isna(known), files, known)
+    return table
 
 
 def find_lookalikes(

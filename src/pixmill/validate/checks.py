@@ -446,7 +446,5 @@ def _per_class(
 
 def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:
     """Return the distinct texts with their counts, most frequent first, then by text."""
-    counts = texts.value_counts()
-    return sorted(
-        ((str(text), int(n)) for text, n in counts.items()), key=lambda item: (-item[1], item[0])
-    )
+    counts = texts.value_counts().sort_index()
+    return list(counts.sort_values(ascending=False, kind="stable").items())

@@ -255,25 +255,21 @@ def paired_coverage(
     drawn = np.concatenate(
         [sums @ weights for weights in group_weights(sums.shape[1], draws)], axis=1
     )
-    differ = {"coverage": answered[0] != answered[1]}
-    differ["covered_accuracy"] = differ["coverage"] | (hits[0] != hits[1])
-    among = {
-        "coverage": np.ones(len(comparison.group_of), bool),
-        "covered_accuracy": answered[0] | answered[1],
-    }
+    differ = answered[0] != answered[1]
+    either = answered[0] | answered[1]
     found = {}
     with np.errstate(invalid="ignore"):
-        for name, part, of in (
-            ("coverage", slice(1, 3), slice(0, 1)),
-            ("covered_accuracy", slice(3, 5), slice(1, 3)),
+        for name, part, of, differing, among in (
+            ("coverage", slice(1, 3), slice(0, 1), differ, columns[0] > 0),
+            ("covered_accuracy", slice(3, 5), slice(1, 3), differ | (hits[0] != hits[1]), either),
         ):
             first, second = (
                 None if np.isnan(value) else float(value)
                 for value in (whole[part] / whole[of])[:, 0]
             )
             gaps = np.subtract(*(drawn[part] / drawn[of])[::-1])
-            share = comparison.unobserved_share(among[name])
-            item = comparison.difference(first, second, gaps, differ[name], share)
+            share = comparison.unobserved_share(among)
+            item = comparison.difference(first, second, gaps, differing, share)
             if item is not None:
                 found[name] = item
     return found
@@ -368,18 +364,17 @@ def _find_differing(actual: Ints, both: Sequence[Floats], top_k: int | None) -> 
     first, second = (values.argmax(axis=1) for values in both)
     right = (first == actual) != (second == actual)
     answers = first != second
-    tops = {}
-    if top_k is not None:
-        tops[f"top_{top_k}_accuracy"] = in_top_k(actual, both[0], top_k) != in_top_k(
-            actual, both[1], top_k
-        )
-    by_metric = {
+    differ = {
         "accuracy": right,
         "balanced_accuracy": right,
         "macro_f1": answers,
         "weighted_f1": answers,
+        "loss": np.any(both[0] != both[1], axis=1),
     }
-    return {**by_metric, **tops, "loss": np.any(both[0] != both[1], axis=1)}
+    if top_k is not None:
+        one, other = (in_top_k(actual, values, top_k) for values in both)
+        differ[f"top_{top_k}_accuracy"] = one != other
+    return differ
 
 
 def _p_value(gaps: Floats, differing: int) -> float:

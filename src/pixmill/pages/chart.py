@@ -411,8 +411,8 @@ def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
     )
 
 
-def _circle(x: float, y: float, radius: float, kind: str = "") -> str:
-    return f'<circle{_class(kind)} cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
+def _circle(x: float, y: float, radius: float) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
 
 
 def _text(
@@ -446,9 +446,10 @@ def _anchor(x: float, width: float) -> str:
 
 def _number(value: float) -> str:
     """Return a number in short form, such as ``12 k``."""
-    for least, size, letter in ((1_000_000, 1_000_000, "M"), (10_000, 1000, "k")):
-        if value >= least:
-            return f"{value / size:.3g} {letter}"
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:.3g} M"
+    if value >= 10_000:
+        return f"{value / 1000:.3g} k"
     return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
 
 
@@ -464,11 +465,10 @@ def _ticks(values: Sequence[float], least: float = 0.0, end: float | None = None
     high = max(values)
     if high == low:
         half = abs(low) / 2 or 0.5
-        is_at_end = low == end
-        if not (is_at_end and end == 0):
-            low -= half
-        if not (is_at_end and end != 0):
+        if low != end or end == 0:
             high += half
+        if low != end or end != 0:
+            low -= half
     power = 10 ** math.floor(math.log10((high - low) / _AXIS_STEPS))
     step = next(
         power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _AXIS_STEPS

@@ -75,10 +75,6 @@ class ExportResult:
     is_exclusive: bool = True
 
 
-class _FormatError(Exception):
-    """Reason to refuse a format."""
-
-
 def export(
     root: Path,
     output: Path,
@@ -226,11 +222,11 @@ def _export_format(
             found = check(temporary)
             reason = found.refusal(name, max_drop=max_drop)
             if reason is not None:
-                raise _FormatError(reason)
+                raise PixmillError(reason)
         result.checked[name] = (found, path.stat().st_size)
     except OSError:
         raise
-    except (_FormatError, PixmillError) as error:
+    except PixmillError as error:
         result.refused[name] = str(error)
     except Exception as error:  # noqa: BLE001 (of converters and runtimes; the other formats follow)
         result.refused[name] = f"{type(error).__name__}: {first_line(error)[:300]}"

@@ -78,12 +78,8 @@ def gather(root: Path, description: Exported) -> ModelCard:
         columns=["label", "source", "licence", "split"],
     )
     trained = manifest[manifest["split"] == "train"]
-    origins = Counter(
-        (str(source), _licence(licence))
-        for source, licence in zip(
-            trained["source"], trained["licence"].astype(object), strict=True
-        )
-    )
+    licences = trained["licence"].astype(object).map(_licence)
+    origins = Counter(zip(trained["source"].astype(str), licences, strict=True))
     metrics: dict[str, Any] = {}
     if description.metrics:
         metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
@@ -103,7 +99,7 @@ def gather(root: Path, description: Exported) -> ModelCard:
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
         metrics=metrics,
         hashes=data_hashes(root),
-        counts={str(name): int(count) for name, count in manifest["split"].value_counts().items()},
+        counts=manifest["split"].value_counts().to_dict(),
         origins=sorted(
             ((*origin, count) for origin, count in origins.items()),
             key=lambda item: (-item[2], item[0], item[1] or ""),

@@ -109,16 +109,12 @@ def _results(state: ProjectState) -> list[str]:
     except (KeyError, TypeError, ManifestError) as error:
         what = _FAULTS[type(error)].format(error)
         return [*lines, f"The results cannot be shown: {what} (dvc repro -f -s evaluate)", ""]
-    head = ["Last evaluation:"] if lines else []
-    return [
-        *lines,
-        *head,
-        *headline,
-        *([f"warning: {shortcut}"] if shortcut else []),
-        "",
-        *classes,
-        "",
-    ]
+    if lines:
+        lines.append("Last evaluation:")
+    lines += headline
+    if shortcut:
+        lines.append(f"warning: {shortcut}")
+    return [*lines, "", *classes, ""]
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:

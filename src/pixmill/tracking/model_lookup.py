@@ -170,21 +170,26 @@ def _from_registry(
         entry = client.get_model_version_by_alias(name, alias)
     else:
         entry = client.get_model_version(name, version)
-    # With a database, only the source has the id.
-    source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
     own = {
         "name": name,
         "version": str(entry.version),
         "promoted": entry.creation_timestamp / 1000,
     }
     own |= {"commit": entry.tags[COMMIT]} if COMMIT in entry.tags else {}
-    if model_id := entry.model_id or (source and source[1]):
+    if model_id := model_id_of(entry):
         logged = _from_logged_model(client, uri, store, client.get_logged_model(model_id))
         return MlflowModel(**vars(logged) | own)
     location = client.get_model_version_download_uri(name, entry.version)
     key = hashlib.sha256(location.encode()).hexdigest()[:32]
     run = client.get_run(entry.run_id) if entry.run_id else None
     return MlflowModel(uri, store, location, key, **_facts(run) | own)
+
+
+def model_id_of(entry: Any) -> str | None:
+    """Return the id of the model of an entry of MLflow's registry, if it has one."""
+    # With a database, only the source has the id.
+    source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
+    return entry.model_id or (source[1] if source else None)
 
 
 def list_models(client: MlflowClient, run: Run) -> list[LoggedModel]:

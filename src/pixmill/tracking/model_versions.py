@@ -20,7 +20,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.words import printable
-from pixmill.tracking.model_lookup import DONE, STATE, open_store, store_errors
+from pixmill.tracking.model_lookup import DONE, STATE, model_id_of, open_store, store_errors
 from pixmill.tracking.store import database_file, read_database, tracking_uri
 
 if TYPE_CHECKING:
@@ -425,14 +425,12 @@ def who(root: Path) -> str:
 
 
 def _version(entry: Any, aliases: list[str]) -> ModelVersion:
-    # With a database, only the source has the id.
-    source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
     return ModelVersion(
         number=int(entry.version),
         aliases=tuple(sorted(aliases)),
         created=entry.creation_timestamp / 1000,
         source=entry.source or "",
-        model_id=entry.model_id or (source[1] if source else None),
+        model_id=model_id_of(entry),
         run=entry.run_id or None,
         tags=dict(entry.tags),
     )

@@ -33,8 +33,7 @@ def _shares(targets: Targets) -> Floats:
 
 
 def _logistic_losses(logits: Floats, yes: Bools) -> Floats:
-    losses: Floats = np.logaddexp(0, np.where(yes, -logits, logits))
-    return losses
+    return np.logaddexp(0, np.where(yes, -logits, logits))
 
 
 def _figures(losses: Floats, logits: Floats, targets: Targets) -> Floats:

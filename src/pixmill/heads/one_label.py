@@ -138,8 +138,7 @@ class OneLabel(Head):
         calibration: Calibration,
     ) -> NDArray[Any]:
         """Return the most probable class of each image."""
-        names: NDArray[Any] = np.asarray(labels, object)[self.decide(probabilities, calibration)]
-        return names
+        return np.asarray(labels, object)[self.decide(probabilities, calibration)]
 
     def decide(self, probabilities: NDArray[Any], calibration: Calibration) -> Targets:  # noqa: ARG002 (a class needs no threshold)
         """Return the index of the most probable class of each image."""

@@ -63,8 +63,7 @@ class CellCalibration:
 
     def answers(self, probabilities: Floats) -> Bools:
         """Return yes or no for calibrated probabilities, shape (..., labels)."""
-        yes: Bools = probabilities >= np.asarray(self.thresholds)
-        return yes
+        return probabilities >= np.asarray(self.thresholds)
 
     def sure(self, probabilities: Floats, unlike: bool | Bools = False) -> tuple[Bools, Bools]:
         """Return which answers are sure, and for which an accuracy is promised.

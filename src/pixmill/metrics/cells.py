@@ -233,5 +233,4 @@ class CellAnswers:
         ).astype(np.float64)
         sums = np.zeros((int(group_of.max()) + 1, columns.shape[1]))
         np.add.at(sums, group_of, columns)
-        found: Floats = sums.T
-        return found
+        return sums.T

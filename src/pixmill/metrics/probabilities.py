@@ -48,8 +48,7 @@ def normalise(probabilities: ArrayLike) -> Floats:
     exact = np.abs(sums - 1) <= values.shape[1] * np.finfo(np.float64).eps
     if exact.all():
         return values
-    result: Floats = np.where(exact, values, values / sums)
-    return result
+    return np.where(exact, values, values / sums)
 
 
 def losses(actual: Ints, probabilities: ArrayLike) -> Floats:
@@ -64,8 +63,7 @@ def losses(actual: Ints, probabilities: ArrayLike) -> Floats:
     """
     values = normalise(probabilities)
     of_actual = values[np.arange(len(actual)), actual]
-    result: Floats = -np.log(np.clip(of_actual, _EPSILON, 1 - _EPSILON))
-    return result
+    return -np.log(np.clip(of_actual, _EPSILON, 1 - _EPSILON))
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
@@ -89,8 +87,7 @@ def logits(values: Floats) -> Floats:
     Args:
         values: As :func:`normalise` returns them.
     """
-    result: Floats = np.log(np.maximum(values, _EPSILON))
-    return result
+    return np.log(np.maximum(values, _EPSILON))
 
 
 def check_unit_interval(values: Floats) -> Floats:

@@ -162,8 +162,7 @@ def _skills(values: Values, y: Codes, folds: Codes) -> Values:
     shares = 1 / sizes[y]
     right = predicted == y
     recognised = np.bincount(y, shares * right, count)
-    skills: Values = recognised - np.bincount(predicted, shares * ~right, count) / (count - 1)
-    return skills
+    return recognised - np.bincount(predicted, shares * ~right, count) / (count - 1)
 
 
 def _example(

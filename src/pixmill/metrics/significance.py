@@ -249,7 +249,8 @@ def paired_coverage(
     """
     comparison = Pairing(group_numbers(groups), confidence, identical, width)
     hits = [correct & sure for correct, sure in zip(right, answered, strict=True)]
-    columns = [np.ones(len(comparison.group_of)), *answered, *hits]
+    everyone = np.ones(len(comparison.group_of), bool)
+    columns = [everyone, *answered, *hits]
     sums = np.stack([np.bincount(comparison.group_of, weights=column) for column in columns])
     whole = sums.sum(axis=1, keepdims=True)
     drawn = np.concatenate(
@@ -260,7 +261,7 @@ def paired_coverage(
     found = {}
     with np.errstate(invalid="ignore"):
         for name, part, of, differing, among in (
-            ("coverage", slice(1, 3), slice(0, 1), differ, columns[0] > 0),
+            ("coverage", slice(1, 3), slice(0, 1), differ, everyone),
             ("covered_accuracy", slice(3, 5), slice(1, 3), differ | (hits[0] != hits[1]), either),
         ):
             first, second = (
@@ -458,5 +459,4 @@ def _gap(hits: ArrayLike, sizes: ArrayLike, all_hits: int, all_sizes: int) -> Fl
     """Return the accuracy inside the slice minus the accuracy of the rest."""
     inside = np.asarray(hits, np.float64)
     size = np.asarray(sizes, np.float64)
-    result: Floats = inside / size - (all_hits - inside) / (all_sizes - size)
-    return result
+    return inside / size - (all_hits - inside) / (all_sizes - size)

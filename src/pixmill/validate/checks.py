@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import pandas as pd
@@ -444,7 +444,7 @@ def _per_class(
     return describe
 
 
-def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:
+def _counts(texts: pd.Series[Any]) -> list[tuple[Hashable, int]]:
     """Return the distinct texts with their counts, most frequent first, then by text."""
     counts = texts.value_counts().sort_index()
     return list(counts.sort_values(ascending=False, kind="stable").items())

@@ -99,7 +99,7 @@ def gather(root: Path, description: Exported) -> ModelCard:
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
         metrics=metrics,
         hashes=data_hashes(root),
-        counts=manifest["split"].value_counts().to_dict(),
+        counts=Counter(manifest["split"]),
         origins=sorted(
             ((*origin, count) for origin, count in origins.items()),
             key=lambda item: (-item[2], item[0], item[1] or ""),

@@ -176,11 +176,10 @@ def _describe_window(validation: Validation) -> tuple[str, str] | None:
 
 def _failed(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     """Return the names of the failed checks by severity."""
-    found: dict[str, dict[str, None]] = {severity: {} for severity in _SEVERITIES}
-    for outcome in outcomes:
-        if not outcome.success:
-            found[outcome.check.severity][outcome.check.name] = None
-    return {severity: list(names) for severity, names in found.items()}
+    failed = dict.fromkeys(
+        (item.check.severity, item.check.name) for item in outcomes if not item.success
+    )
+    return {each: [name for severity, name in failed if severity == each] for each in _SEVERITIES}
 
 
 def _view_decisions(review: Review) -> tuple[Excerpt[Any], Excerpt[Any]]:

@@ -205,7 +205,7 @@ def _of_labels(
         wanted=f"only {', '.join(classes)}"
         if len(classes) <= MAX_LISTED
         else f"only the {len(classes):,} classes",
-        describe=_describe_undeclared(classes),
+        describe=functools.partial(_describe_undeclared, classes),
     )
     yield _none(
         "conflicts",
@@ -406,18 +406,13 @@ def _describe_pairs(_: Result, pairs: pd.DataFrame) -> list[str]:
     return lines or ["no near-duplicate pair has different labels"]
 
 
-def _describe_undeclared(classes: Sequence[str]) -> Describe:
-    """Return a function that describes undeclared labels."""
-
-    def describe(_: Result, rows: pd.DataFrame) -> list[str]:
-        labels = rows["label"].dropna()
-        counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
-        return [
-            f"{count(n, 'image')} with the undeclared label '{label}'"
-            for label, n in counts.items()
-        ] or ["no undeclared labels"]
-
-    return describe
+def _describe_undeclared(classes: Sequence[str], _: Result, rows: pd.DataFrame) -> list[str]:
+    """Return the number of images by undeclared label."""
+    labels = rows["label"].dropna()
+    counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
+    return [
+        f"{count(n, 'image')} with the undeclared label '{label}'" for label, n in counts.items()
+    ] or ["no undeclared labels"]
 
 
 def _per_class(

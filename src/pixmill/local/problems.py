@@ -27,12 +27,11 @@ class ProblemError(Exception):
 
 def answer(problem: ProblemError) -> Response:
     """Return a problem as a response; ``error`` repeats its detail for clients of other servers."""
-    title = HTTPStatus(problem.status).phrase
     content = {
         "type": "about:blank",
-        "title": title,
+        "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
+        "error": problem.detail,
     }
-    text = json.dumps(content | {"error": problem.detail})
-    return Response(text, problem.status, problem.headers, MEDIA_TYPE)
+    return Response(json.dumps(content), problem.status, problem.headers, MEDIA_TYPE)

@@ -115,9 +115,8 @@ class Catalogue:
         every = [card for cards in self.classes.values() for card in cards]
         self.products = {card.id: card for card in every}
         self.media = {card.image: card for card in every if card.kind is not CardKind.SOLD_OUT}
-        self.slow = min(
-            filter(_is_fetched, every), key=lambda card: _number(card.id, "slow"), default=None
-        )
+        fetched = [card for card in every if card.kind is CardKind.PRODUCT and card.inline is None]
+        self.slow = min(fetched, key=lambda card: _number(card.id, "slow"), default=None)
 
     def find(self, query: str) -> tuple[ProductCard, ...]:
         """Return the cards of the class of this name, in any case if there is no exact match."""
@@ -130,10 +129,6 @@ class Catalogue:
         cards = self.classes[label]
         fine = (card for card in cards if card.kind is CardKind.PRODUCT and card is not self.slow)
         return tuple(islice(fine, 3))
-
-
-def _is_fetched(card: ProductCard) -> bool:
-    return card.kind is CardKind.PRODUCT and card.inline is None
 
 
 def _inner(folder: Path, is_kind: Callable[[Path], bool], data: Path | None = None) -> list[Path]:

@@ -51,13 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
         origin = "params.yaml" if item.in_file else "default"
         print(f"{item.name:{width}}  {shorten(plain(item.value), 60):24}  {origin}")
         if item.name in arguments.keys:
-            print(f"  {item.meaning}\n  {item.values()}; {_default(item)}")
-
-
-def _default(item: "CurrentParam") -> str:
-    from pixmill.core.params.reference import plain
-
-    return "required" if item.default is ... else f"default: {plain(item.default)}"
+            default = "required" if item.default is ... else f"default: {plain(item.default)}"
+            print(f"  {item.meaning}\n  {item.values()}; {default}")
 
 
 def _row(item: "CurrentParam") -> dict[str, Any]:

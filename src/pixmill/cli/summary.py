@@ -31,7 +31,7 @@ _FAULTS: Mapping[type[Exception], str] = {
 }
 """Why results cannot be shown."""
 
-_SHOWN_FAULTS = ("Git", "stages", "model in production", "MLflow")
+_SHOWN_FAULTS = {"Git", "stages", "model in production", "MLflow"}
 """Faults that the next step or another line shows."""
 
 
@@ -78,7 +78,7 @@ def summary(state: ProjectState) -> str:
     lines += [f"  MLflow: {view}", f"  In production: {_production(state)}", f"  Git: {git}"]
     if state.disk:
         lines.append(f"  {describe_sizes(state.disk)}")
-    unknown = state.faults.keys() - {*_SHOWN_FAULTS}
+    unknown = state.faults.keys() - _SHOWN_FAULTS
     lines += [f"  Unknown: {part} ({state.faults[part]})" for part in sorted(unknown)]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -78,7 +78,8 @@ def gather(root: Path, description: Exported) -> ModelCard:
         columns=["label", "source", "licence", "split"],
     )
     trained = manifest[manifest["split"] == "train"]
-    licences = trained["licence"].astype(object).map(_licence)
+    # Not with pandas, which would turn an unknown licence into NaN.
+    licences = map(_licence, trained["licence"].astype(object))
     origins = Counter(zip(trained["source"].astype(str), licences, strict=True))
     metrics: dict[str, Any] = {}
     if description.metrics:

@@ -35,9 +35,7 @@ def test_counts_all_rows() -> None:
         ("coat", 2, 1),
         ("shoe", 1, 0),
     ]
-    assert {reason: (of.n, of.paths) for reason, of in sample.unread.items()} == {
-        "html": (1, ["a"])
-    }
+    assert {reason: (of.n, of.paths) for reason, of in sample.failures} == {"html": (1, ["a"])}
     sure, unsure = sample.histogram
     assert {place: n for place, n in enumerate(sure) if n} == {16: 1, 19: 1}
     assert {place: n for place, n in enumerate(unsure) if n} == {8: 1}

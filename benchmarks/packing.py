@@ -30,7 +30,6 @@ from PIL import Image
 from pixmill.core.params import BackboneParams
 from pixmill.images.compression import compress, decompress
 from pixmill.images.fit import fit
-from pixmill.models.determinism import fix_threads
 from pixmill.models.extraction import FeaturePass
 from pixmill.models.litert_export import convert_backbone
 
@@ -127,7 +126,6 @@ def measure(given: list[Pixels], images: list[Pixels], codec: Codec) -> tuple[fl
 
 def features_ratio(photographs: list[Pixels], side: int) -> float:
     """Return the time of features of images in memory, relative to that of packed ones."""
-    fix_threads(1)
     images = [fit(each, side) for each in photographs]
     packed = [compress(each) for each in images]
     with tempfile.TemporaryDirectory() as folder:

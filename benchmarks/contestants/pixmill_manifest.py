@@ -17,6 +17,7 @@ from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_tab
 from pixmill.core.params import SplitParams, ValidateParams
 from pixmill.images.likeness.groups import Indices, VerifiedPairs
 from pixmill.images.likeness.hashing import perceptual_hashes
+from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.split.splitting import split
 from pixmill.validate import validation
 from pixmill.validate.sightings import SEEN
@@ -178,7 +179,7 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
         values=np.empty((0, 0), np.float32),
         window=None,
     )
-    compare = SearchInTwo(validation.near_duplicates)
+    compare = SearchInTwo(near_duplicates)
     validation.near_duplicates = compare  # type: ignore[assignment]
     validation.survey = lambda *_, **__: surveyed  # type: ignore[assignment]
     start = time.perf_counter()

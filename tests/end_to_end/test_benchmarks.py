@@ -188,7 +188,7 @@ def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
 )
 def test_last_line_has_the_ratios(name, run, repository, request) -> None:
     environ = {"QUICK": "tiny"}
-    if name in {"compare", "predict", "log", "watch"}:
+    if name in {"compare", "predict", "prior", "log", "watch"}:
         environ["PROJECT"] = str(request.getfixturevalue("finished").path)
     output, error = run(str(repository / "benchmarks" / f"{name}.py"), environ)
     assert error is None, output + error

@@ -204,8 +204,8 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     source.edit((f'"{__version__}"', '"0.2.0"'), file="src/pixmill/__init__.py")
     source.edit(
         (
-            "label_smoothing: float = Field(default=0.0,",
-            "label_smoothing: float = Field(default=0.1,",
+            "label_smoothing: PartialShare = Field(default=0.0,",
+            "label_smoothing: PartialShare = Field(default=0.1,",
         ),
         file=DEFAULTS,
     )

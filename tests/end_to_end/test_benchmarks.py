@@ -18,7 +18,13 @@ KEYS = {
     "download": {"vs_icrawler", "vs_img2dataset", "memory_vs_icrawler", "memory_vs_img2dataset"},
     "labelling": {"bundled_accuracy_vs_all", "bundled_actions_vs_random", "bundled_covers"},
     "labels": {"bundled_2", "bundled_5", "bundled_10"},
-    "manifest": {"duplicates_exponent", "gate_exponent", "split_exponent", "memory_under_4_gb"},
+    "manifest": {
+        "duplicates_exponent",
+        "more_exponent",
+        "gate_exponent",
+        "split_exponent",
+        "memory_under_4_gb",
+    },
     "packing": {
         "bytes_vs_lz4",
         "bytes_vs_png",

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixmill.serve.predict.model import find_model
 from tests.fetch.inner import Trap
 from tests.images.samples import encoded
+from tests.serve.held_out import add_held_out
 from tests.serve.http.load.server import Running
 
 WORKERS = 2
@@ -44,9 +46,10 @@ def heavy() -> bytes:
 
 @pytest.fixture(scope="module")
 def server(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server with two workers."""
-    arguments = ["--model", str(trained_folder), "--workers", str(WORKERS), "--poll", "0"]
+    """A server with two workers, of a model with held-out predictions."""
     folder = tmp_path_factory.mktemp("server")
+    model = add_held_out(find_model(str(trained_folder), None), folder / trained_folder.name)
+    arguments = ["--model", str(model.path), "--workers", str(WORKERS), "--poll", "0"]
     with Running(*arguments, "--inbox", str(folder / "inbox"), cwd=folder) as running:
         yield running
 

@@ -22,7 +22,8 @@ def blocks(language: str) -> list[str]:
 
 
 def local(example: str, server: Running) -> str:
-    return example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+    named = example.replace("=dress", "=kurt%C4%81").replace('"dress"', '"kurtā"')
+    return named.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
 
 
 def test_shell_commands(server, photographs, tmp_path):

@@ -7,10 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pixmill.core.cells import read_list
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
-from pixmill.core.metadata import COLUMNS, EXPORTED, SPLITS, Facts
+from pixmill.core.metadata import EXPORTED, Facts
 from pixmill.core.names import to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of, join_names
@@ -21,7 +20,8 @@ from pixmill.dataset.folders import MAX_NAMED, settle_splits
 from pixmill.dataset.label_files.unread import NO_LABELS, name_unread
 from pixmill.dataset.layout import in_masks, role_of
 from pixmill.dataset.named_files import NamedFiles, folder_label
-from pixmill.dataset.several import labels_of, named_labels, split_lists
+from pixmill.dataset.row_facts import RowFacts, split_of
+from pixmill.dataset.several import labels_of, named_labels
 from pixmill.dataset.table_files import (
     SEPARATOR,
     SUFFIXES,
@@ -206,7 +206,7 @@ class _Reading:
 
     def _add(self, table: Table, roles: Roles) -> None:
         self.tables.append((table, roles))
-        facts_of = _RowFacts(table, roles, self._files.top, self._several)
+        facts_of = RowFacts(table, roles, self._files.top, self._several)
         if self._several is None and facts_of.has_several:
             self._several = True
         image = roles["image"]
@@ -291,7 +291,7 @@ class _Reading:
             if facts:
                 self._rows[name] = replace(facts, label=facts.label or label or facts.label)
             elif _is_image(folders, label):
-                self._rows[name] = Facts(label, _split_of(folders))
+                self._rows[name] = Facts(label, split_of(folders))
             elif Path(name).suffix:
                 self._lost["images that no table names"].append(name)
 
@@ -436,55 +436,6 @@ class _Reading:
         return [f"not used: {first_of([*unused])}"] if unused else []
 
 
-class _RowFacts:
-    """What the cells of a table say about an image.
-
-    Args:
-        table: The table.
-        roles: Columns by role.
-        top: Folder of the images; the folders from there to the table may name a split.
-        several: Whether an image may have several labels; ``None``: the cells say it.
-    """
-
-    def __init__(self, table: Table, roles: Roles, top: Path, several: bool | None) -> None:
-        self._cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
-        self._above = table.path.relative_to(top).with_suffix("").parts
-        self._nulls = table.nulls.get(roles.get("label", ""))
-        for role in self._cells.keys() & {"label", "not_label"}:
-            cells = [*map(to_nfc, self._cells[role])]
-            self._cells[role] = _split_cells(cells, table, roles, several)
-        if table.lacking:
-            self._cells["not_label"] = table.lacking
-        joined = any(SEPARATOR in cell for cell in self._cells.get("label", []))
-        self.has_several = "not_label" in self._cells or joined
-
-    def __call__(self, number: int, folders: Sequence[str] = ()) -> Facts:
-        """Return the facts of a row; a split is that of the cell, or of folders."""
-        row = {role: values[number] or None for role, values in self._cells.items()}
-        # Empty cells say something: an image has none of the labels, or none is known to lack.
-        if "not_label" in row:
-            row["not_label"] = row["not_label"] or ""
-        elif "label" in row and not (self._nulls and self._nulls[number]):
-            row["label"] = row["label"] or ""
-        cell = row.get("split")
-        row["split"] = _split_of([cell] if cell else [*folders, *self._above])
-        return Facts(**row)
-
-
-def _split_cells(cells: list[str], table: Table, roles: Roles, several: bool | None) -> list[str]:
-    """Return cells of labels in which lists are joined by :data:`SEPARATOR`."""
-    is_own = {*COLUMNS} <= table.columns.keys()
-    if "not_label" in roles or (is_own and several):
-        # An export has lists where its format does, so a label there may have a ";".
-        if {*EXPORTED} <= table.columns.keys() and table.path.suffix != ".csv":
-            return cells
-        return [cell if SEPARATOR in cell else SEPARATOR.join(read_list(cell)) for cell in cells]
-    is_sure = is_own or roles["label"] in {*table.sure.values(), ONE_HOT}
-    if is_sure or any(SEPARATOR in cell for cell in cells):
-        return cells
-    return split_lists(cells, several=several)
-
-
 def _label_below(bases: Sequence[str], name: str) -> str | None:
     """Return the label that the folders below a table ``metadata`` give."""
     for base in bases:
@@ -530,10 +481,6 @@ def _describe_overruled(items: Sequence[Item], classes: set[str]) -> list[str]:
             names.append(item.name)
     which = f"{count(len(names), 'image')}: {first_of(names, MAX_NAMED)}"
     return [f"the table overrules the folder of {which}"] if names else []
-
-
-def _split_of(names: Sequence[str]) -> str | None:
-    return next((role for role in map(role_of, names) if role in SPLITS), None)
 
 
 def _join(*cells: str | None) -> str | None:

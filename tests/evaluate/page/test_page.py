@@ -123,6 +123,11 @@ def section(text, name):
     return text.partition(f'<h2 id="{name}">')[2].partition("<h2")[0]
 
 
+def test_accuracy_on_torn_series_is_not_of_unseen_images():
+    text = page(metrics=EVALUATION.metrics | {"series_accuracy": 0.792})
+    assert "<h1>Accuracy 92.5 % on images of series that it has seen</h1>" in text
+
+
 def test_shows_accuracy_with_interval_and_baselines():
     text = page()
     assert "<h1>Accuracy 92.5 % on unseen images</h1>" in text

@@ -66,6 +66,13 @@ def test_page_is_complete_and_self_contained(found, page, project):
         assert outcome.check.name in page
 
 
+def test_series_are_no_leakage_prevented(found, project):
+    remarks = ["20 series"]
+    page = render_report(found, PARAMS, LIMITS, folder=project.images, workers=1, remarks=remarks)
+    assert "No leakage" not in page
+    assert "</span> 20 series.</p>" in page
+
+
 def test_missing_class_is_shown_with_advice(project):
     params = SplitParams(image_size=16)
     found = split(project.manifest, pairs_table([]), params, classes=(*CLASSES, "hat"))

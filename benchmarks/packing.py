@@ -26,6 +26,7 @@ import sklearn
 from contest import TRIAL_SIDE, install, machine, sized
 from images import make_images
 from PIL import Image
+from public_images import THREADS
 
 from pixmill.core.params import BackboneParams
 from pixmill.images.compression import compress, decompress
@@ -130,7 +131,7 @@ def features_ratio(photographs: list[Pixels], side: int) -> float:
     packed = [compress(each) for each in images]
     with tempfile.TemporaryDirectory() as folder:
         network = convert_backbone(
-            BackboneParams(), image_size=side, scratch=Path(folder), threads=1
+            BackboneParams(), image_size=side, scratch=Path(folder), threads=THREADS
         ).read_bytes()
     run = FeaturePass(network, side)
     run(packed[:1])

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Generic, Self, TypeVar
 
 from pixmill.core.errors import PixmillError
-from pixmill.images.compute.worker import Loss, Pass, RowLimits, Worker, name_of
+from pixmill.images.compute.worker import Kind, Loss, Pass, RowLimits, Worker, name_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -27,32 +27,56 @@ _JOIN_TIMEOUT_SECONDS = 10
 _BATCHES_PER_WORKER = 4
 """Batches in progress per worker, some of which may be blocked by a slow row before them."""
 
+_MAX_GUARDED = 8
+"""Rows of a batch with limits. If one of them fails, the same thread processes the others again, so
+more would delay the pass where many neighbours time out.
+"""
+
 
 class ServiceFullError(Exception):
     """Raised if too many rows wait, or the service is closing."""
 
 
 class Job(Future[Any]):
-    """The future of a row's result or, without limits, of the results of several rows.
+    """The future of the results of several rows.
 
     Args:
-        rows: The rows; with limits, only one.
+        rows: The rows.
 
     Attributes:
-        loss: Reason why the row failed twice, also its result; ``None`` otherwise.
+        losses: Why rows failed twice, by their place; also their results.
     """
 
     def __init__(self, rows: list[Any]) -> None:
         super().__init__()
         self.rows = rows
-        self.loss: Loss | None = None
+        self.losses: dict[int, Loss] = {}
+        self._failed: set[int] = set()
+
+    def retry(self, places: Sequence[int], last: int, loss: Loss) -> list[list[int]]:
+        """Return the batches to process after a process failed at the row ``last`` of a batch."""
+        others = [place for place in places if place != last]
+        again = [others] if others else []
+        if last in self._failed:
+            self.losses[last] = loss
+            return again
+        self._failed.add(last)
+        return [[last], *again]
+
+
+class RowJob(Job):
+    """The future of the result of one row."""
+
+    def set_result(self, result: Sequence[Any]) -> None:
+        """Set the result from a list of one."""
+        super().set_result(result[0])
 
 
 class Scheduler:
     """Run jobs in disposable processes, each with a thread that waits for its messages.
 
     A process that dies, times out or exceeds its memory is replaced, and its row is retried once,
-    as the first row of the new process.
+    as the first row of the new process. The other rows of its batch follow.
 
     A process dies with the thread that started it, so the threads live as long as the scheduler.
 
@@ -175,26 +199,23 @@ class Scheduler:
 
     def _run(self, worker: Worker | None, job: Job) -> Worker | None:
         """Finish a job; return the process for the next job, or ``None`` if a new one is needed."""
-        is_retry = False
-        while True:
-            if worker is None:
-                started = self._start()
-                if isinstance(started, Exception):
-                    self._finish(job, error=started)
-                    return None
-                worker = started
-            try:
-                worker.send(job.rows)
-                kind, content = worker.receive(self._limits.seconds if self._limits else None)
-            except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
-                kind = "raised"
-                content = error
+        results: dict[int, Any] = {}
+        waiting: deque[Sequence[int]] = deque([range(len(job.rows))])
+        while waiting:
+            places = waiting.popleft()
+            started = worker or self._start()
+            if isinstance(started, Exception):
+                self._finish(job, error=started)
+                return None
+            worker = started
+            kind, content = self._ask(worker, [job.rows[place] for place in places])
             if kind == "results":
-                self._finish(job, content)
-                return worker
+                results.update(zip(places, content, strict=True))
+                continue
             if kind == "raised":
                 self._finish(job, error=content)
                 return worker
+            last = places[worker.place]
             self._end(worker)
             worker = None
             assert kind != "ready"
@@ -205,11 +226,18 @@ class Scheduler:
                 advice = "free some memory, then run the same command again: finished work is kept"
                 self._finish(job, error=PixmillError(message, next=advice))
                 return None
-            if is_retry:
-                job.loss = kind
-                self._finish(job, [kind])
-                return None
-            is_retry = True
+            waiting += job.retry(places, last, kind)
+        results |= job.losses
+        self._finish(job, [results[place] for place in range(len(job.rows))])
+        return worker
+
+    def _ask(self, worker: Worker, rows: list[Any]) -> tuple[Kind | Loss, Any]:
+        """Send rows to a process, and return its answer."""
+        try:
+            worker.send(rows)
+            return worker.receive(self._limits.seconds if self._limits else None)
+        except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
+            return "raised", error
 
     def _finish(
         self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None
@@ -223,9 +251,9 @@ class Scheduler:
         if error is not None:
             job.set_exception(error)
             return
-        if job.loss is None:
+        if not job.losses:
             job.rows = []  # the future may outlive the image's bytes
-        job.set_result(results if self._limits is None else results[0])
+        job.set_result(results)
 
     def _end(self, worker: Worker) -> int | None:
         """Kill a process, and return its exit code."""
@@ -251,7 +279,8 @@ class Pool(Scheduler):
             PixmillError: Without limits, a worker died; or workers cannot start.
             Exception: Any exception of the pass.
         """
-        size, each = (1, batch_size) if self._limits else (batch_size, 1)
+        size = min(batch_size, _MAX_GUARDED) if self._limits else batch_size
+        each = batch_size // size
         jobs: deque[Job] = deque()
         while True:
             while len(jobs) < _BATCHES_PER_WORKER * self._max_workers * each and (
@@ -264,14 +293,12 @@ class Pool(Scheduler):
             if not jobs:
                 return
             job = jobs.popleft()
-            result = job.result()
-            if self._limits is None:
-                yield from result
-            elif job.loss is None:
-                yield result
-            else:
-                assert lost is not None
-                yield lost(job.rows[0], job.loss)
+            for place, result in enumerate(job.result()):
+                if place in job.losses:
+                    assert lost is not None
+                    yield lost(job.rows[place], job.losses[place])
+                else:
+                    yield result
 
 
 class Service(Scheduler, Generic[Row, Result]):
@@ -373,7 +400,7 @@ class Service(Scheduler, Generic[Row, Result]):
         Raises:
             ServiceFullError: Too many rows wait, or the service is closing.
         """
-        jobs = [Job([row]) for row in rows]
+        jobs = [RowJob([row]) for row in rows]
         with self._state:
             if self._ended:
                 raise ServiceFullError("the service is closing")

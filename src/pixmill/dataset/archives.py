@@ -36,11 +36,8 @@ _COMMAND = re.compile(r"`|\$\(")
 _DRIVE = re.compile(r"^[A-Za-z]:/*")
 """Beginning of an absolute path on Windows."""
 
-_ENCODINGS: dict[str, list[str]] = {
-    "utf-8": [],
-    "cp932": ["names in the archive are read as Japanese (cp932)"],
-}
-"""Remark by encoding of names in a ZIP; that of CP932 is of Windows in Japan."""
+_JAPANESE = "names in the archive are read as Japanese (cp932)"
+"""Remark on names in the encoding of Windows in Japan."""
 
 _LINES = re.compile(r"[\u0370-\u03ff\u2500-\u259f]")
 """Signs in names of other encodings that are read as CP437."""
@@ -113,12 +110,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
             archive.open("rb") as raw,
             Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress,
         ):
-            members = _tar(raw, room)
-            if zipfile.is_zipfile(raw):
-                encoding, more = _encoding_of(raw)
-                remarks += more
-                members = _zip(raw, room, encoding)
-            for name, opened in members:
+            is_zip = zipfile.is_zipfile(raw)
+            for name, opened in _zip(raw, room, remarks) if is_zip else _tar(raw, room):
                 if opened is None or _COMMAND.search(name):
                     skipped.append(name)
                     continue
@@ -145,8 +138,9 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     return remarks
 
 
-def _zip(raw: IO[bytes], room: Room, encoding: str) -> _Members:
-    archive = zipfile.ZipFile(raw, metadata_encoding=encoding)
+def _zip(raw: IO[bytes], room: Room, remarks: list[str]) -> _Members:
+    archive, remark = _open_zip(raw)
+    remarks += filter(None, [remark])
     if _DOCUMENT & {*archive.namelist()}:
         problem = f"{raw.name} is a document of an office program, not an archive of images"
         raise DataError(
@@ -159,22 +153,24 @@ def _zip(raw: IO[bytes], room: Room, encoding: str) -> _Members:
             yield info.filename, partial(archive.open, info) if is_file else None
 
 
-def _encoding_of(raw: IO[bytes]) -> tuple[str, list[str]]:
-    """Return the encoding of names in a ZIP, and a remark if it is guessed.
+def _open_zip(raw: IO[bytes]) -> tuple[zipfile.ZipFile, str]:
+    """Return a ZIP, and a remark if the encoding of its names is guessed or unknown.
 
     It is CP437 by the standard, yet many programs write UTF-8.
 
     Windows writes that of its language, of which Japanese is recognised. Of several classes, the
     names have several signs that are not ASCII; one alone may be the O of a German "Öl".
     """
-    for encoding, remarks in _ENCODINGS.items():
-        with suppress(UnicodeDecodeError):
-            names = "\n".join(zipfile.ZipFile(raw, metadata_encoding=encoding).namelist())
-            has_signs = len({*re.sub(r"[\x00-\x7f]", "", names)}) > 1
-            if not remarks or (has_signs and not _NO_JAPANESE.search(names)):
-                return encoding, remarks
-    is_wrong = _LINES.search("".join(zipfile.ZipFile(raw).namelist()))
-    return "cp437", [_UNKNOWN] if is_wrong else []
+    with suppress(UnicodeDecodeError):
+        return zipfile.ZipFile(raw, metadata_encoding="utf-8"), ""
+    with suppress(UnicodeDecodeError):
+        archive = zipfile.ZipFile(raw, metadata_encoding="cp932")
+        names = "\n".join(archive.namelist())
+        has_signs = len({*re.sub(r"[\x00-\x7f]", "", names)}) > 1
+        if has_signs and not _NO_JAPANESE.search(names):
+            return archive, _JAPANESE
+    archive = zipfile.ZipFile(raw)
+    return archive, _UNKNOWN if _LINES.search("".join(archive.namelist())) else ""
 
 
 def _tar(raw: IO[bytes], room: Room) -> _Members:

@@ -86,7 +86,7 @@ def is_url(cell: str) -> bool:
 def guess_columns(
     table: Table,
     chosen: Roles,
-    has_file: Callable[..., bool],
+    find: Callable[..., str | None],
     folders: Collection[str],
     *,
     several: bool | None = None,
@@ -97,7 +97,7 @@ def guess_columns(
         table: The table.
         chosen: Columns by role that a person chose. Roles whose columns the table lacks are
             guessed.
-        has_file: Whether a cell names a file; ``is_padded``: a number may lack its zeros.
+        find: Returns the file that a cell names; ``is_padded``: a number may lack its zeros.
         folders: Folders that may be the classes, if no column is named like one of labels.
         several: Whether an image may have several labels; ``None``: it is guessed.
 
@@ -124,13 +124,14 @@ def guess_columns(
     for role in ("group", "licence", "author", "not_label"):
         roles.setdefault(role, named(role))
     roles.setdefault("split", next(filter(holds_splits, free().values()), ""))
-    roles.setdefault("image", _guess_image(table, free(), has_file))
+    roles.setdefault("image", _guess_image(table, free(), find))
     roles.setdefault("page_url", named("page_url"))
     if "label" not in roles and roles["image"]:
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
         joins = chosen.get("label") == ONE_HOT
-        find = partial(_guess_label, table, others, roles["image"], folders, several)
-        roles["label"] = (not joins and named("label")) or find(joins=joins)
+        roles["label"] = (not joins and named("label")) or _guess_label(
+            table, others, roles["image"], folders, several, joins=joins
+        )
     return {role: roles[role] for role in ROLES if roles.get(role)}
 
 
@@ -147,7 +148,7 @@ def to_option(roles: Roles) -> str:
     return f"--columns {shell_word(text.getvalue())}"
 
 
-def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[..., bool]) -> str:
+def _guess_image(table: Table, names: Mapping[str, str], find: Callable[..., str | None]) -> str:
     """Return the column that names files; if there is none, one of URLs; or an empty text."""
     known = _NAMES["image"].split()
     found: dict[bool, list[str]] = {False: [], True: []}
@@ -161,11 +162,11 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[...,
         is_known = plain in known
         is_label = not is_known and 2 * len({*sample}) <= len(sample) > 2
         # Without its leading zeros, any count would name the file of a number.
-        is_file = partial(has_file, is_padded=is_known)
-        if not is_label and (
-            sum(map(is_file, sample)) >= least or sum(map(is_url, sample)) >= least
+        find_file = partial(find, is_padded=is_known)
+        if not is_label and any(
+            len([*filter(names_image, sample)]) >= least for names_image in (find_file, is_url)
         ):
-            if not is_known and (is_file(name) or is_url(name)):
+            if not is_known and (find_file(name) or is_url(name)):
                 raise UnreadError(
                     f"{table.path} has no header: its first line names an image, {name}",
                     next="add a first line that names the columns, such as: image,label",

@@ -99,8 +99,7 @@ def find_table(
     files = NamedFiles(source if is_folder else source.parent)
     reading = _Reading(files, fresh_folder(scratch), several, has_votes=votes)
     problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
-    if is_folder or reading.has_metadata:
-        reading.add_unnamed()
+    reading.add_unnamed(is_folder=is_folder)
     found = reading.result()
     if found:
         remarks = [problem.remark for problem in problems]
@@ -177,11 +176,6 @@ class _Reading:
         self._first: dict[str, str] = {}  # the first row with a label
         self._lost: dict[str, list[str]] = defaultdict(list)  # by reason
 
-    @property
-    def has_metadata(self) -> bool:
-        """Whether a table is called ``metadata``, beside which folders are the classes."""
-        return any(table.path.stem == "metadata" for table, _ in self.tables)
-
     def add_tables(
         self, tables: Sequence[Table], chosen: Roles, *, guesses_folders: bool
     ) -> list[UnreadError]:
@@ -191,18 +185,15 @@ class _Reading:
         problems = []
         for table in track(tables, "Read", len(tables), unit="table"):
             folders = classes if table.path.stem != "metadata" else ()
-            is_file = partial(self._names_file, table.path)
+            find = partial(self._files.find, table=table.path)
             try:
-                roles = guess_columns(table, chosen, is_file, folders, several=self._several)
+                roles = guess_columns(table, chosen, find, folders, several=self._several)
             except UnreadError as error:
                 problems.append(error)
                 continue
             if "image" in roles:
                 self._add(table, roles)
         return problems
-
-    def _names_file(self, table: Path, cell: str, *, is_padded: bool) -> bool:
-        return self._files.find(cell, table, is_padded=is_padded) is not None
 
     def _add(self, table: Table, roles: Roles) -> None:
         self.tables.append((table, roles))
@@ -277,14 +268,19 @@ class _Reading:
                 self._items.append(Item(*file, facts))
                 self._note_first(facts, table.where(number))
 
-    def add_unnamed(self) -> None:
-        """Add images that no table names and that need no label, and labels of folders."""
+    def add_unnamed(self, *, is_folder: bool) -> None:
+        """Add images that no table names and that need no label, and labels of folders.
+
+        Args:
+            is_folder: Whether the tables are those of a folder. Beside another table, only if it is
+                called ``metadata``, as then the folders are the classes.
+        """
         bases = [
             f"{table.path.parent.relative_to(self._files.top).as_posix()}/".removeprefix("./")
             for table, _ in self.tables
             if table.path.stem == "metadata"
         ]
-        for name in self._files.names if self._rows else ():
+        for name in self._files.names if self._rows and (is_folder or bases) else ():
             label = _label_below(bases, name)
             folders = name.split("/")[:-1]
             facts = self._rows.get(name)
@@ -427,13 +423,13 @@ class _Reading:
 
     def _describe_unused(self) -> list[str]:
         own = {*EXPORTED, "image"} if self._is_export else set()
-        unused: dict[str, None] = {}
-        for table, roles in self.tables:
-            used = own.union(roles.values())
-            for name, cells in table.columns.items():
-                if name not in used and any(cells):
-                    unused[name] = None
-        return [f"not used: {first_of([*unused])}"] if unused else []
+        unused = [
+            name
+            for table, roles in self.tables
+            for name, cells in table.columns.items()
+            if any(cells) and name not in own.union(roles.values())
+        ]
+        return [f"not used: {first_of([*dict.fromkeys(unused)])}"] if unused else []
 
 
 def _label_below(bases: Sequence[str], name: str) -> str | None:

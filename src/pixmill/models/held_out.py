@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.files.writing import write_json
-from pixmill.core.manifest import read_table, write_table
+from pixmill.core.manifest import read_table, table_schema, write_table
 from pixmill.core.params import TrainParams
 from pixmill.heads import Head
 from pixmill.heads.head import Targets
@@ -143,13 +143,10 @@ def copy_held_out(folder: Path, target: Path, labels: Sequence[str]) -> None:
 
 
 def _schema(labels: Sequence[str]) -> pa.Schema:
-    probabilities = [pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels]
     return pa.schema(
         [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("label", pa.string(), nullable=False),
-            pa.field("cluster", pa.int32(), nullable=False),
-            *probabilities,
-            pa.field("novelty", pa.float32()),
+            *table_schema("id! label! cluster!:int32"),
+            *(pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels),
+            *table_schema("novelty:float32"),
         ]
     )

@@ -100,17 +100,14 @@ def answers_schema(labels: Sequence[str], flags: Sequence[str] = ()) -> pa.Schem
     """
     import pyarrow as pa
 
+    from pixmill.core.manifest import table_schema
+
     return pa.schema(
         [
-            pa.field("path", pa.string(), nullable=False),
-            pa.field("id", pa.string()),
-            pa.field("predicted", pa.string()),
-            pa.field("confidence", pa.float64()),
-            pa.field("sure", pa.bool_()),
-            pa.field("unlike", pa.bool_()),
+            *table_schema("path! id predicted confidence:float64 sure:bool_ unlike:bool_"),
             *(pa.field(f"p_{label}", pa.float32()) for label in labels),
             *(pa.field(name, pa.bool_()) for name in flags),
-            pa.field("reason", pa.string()),
+            *table_schema("reason"),
         ]
     )
 

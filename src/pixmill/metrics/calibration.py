@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
+from pixmill.metrics.confidence import by_confidence
 from pixmill.metrics.probabilities import apply_temperature, losses, normalise
+from pixmill.metrics.resampling import group_numbers
 
 _MAX_TEMPERATURE = 20.0
 """Temperatures above this value, or below its inverse, count as infinite."""
@@ -264,7 +266,7 @@ def search_threshold(
     from scipy.stats import binom
 
     levels, answers, hits = by_confidence(confidence, right)
-    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    group_of = group_numbers(groups)
     highest = np.zeros(group_of.max() + 1)
     np.maximum.at(highest, group_of, confidence)
     independent = len(highest) - np.searchsorted(np.sort(highest), levels)
@@ -303,7 +305,7 @@ def threshold_hints(
         groups: Group of each image, shape (images,); predictions of a group count once.
         target: Accuracy without a threshold, > 0 and < 1.
     """
-    _, members = np.unique(np.asarray(groups), return_inverse=True)
+    members = group_numbers(groups)
 
     def reached(times: int, aim: float) -> bool:
         copies = (members + (members.max() + 1) * np.arange(times)[:, None]).ravel()
@@ -326,21 +328,6 @@ def min_answers(target: float) -> int:
         target: Accuracy that covered predictions should reach, > 0 and < 1.
     """
     return math.ceil(math.log(LEVEL) / math.log(target))
-
-
-def by_confidence(
-    confidence: Floats, right: Bools
-) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Return distinct confidences, highest first, with the predictions and hits above each.
-
-    Args:
-        confidence: Probability of each image's predicted class, shape (images,).
-        right: Whether the prediction is correct, shape (images,).
-    """
-    levels, level_of = np.unique(-confidence, return_inverse=True)
-    answers = np.cumsum(np.bincount(level_of))
-    hits = np.cumsum(np.bincount(level_of, weights=right)).astype(np.int64)
-    return -levels, answers, hits
 
 
 def calibration_verdict(metrics: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from pixmill.metrics.limits import class_limits, figure_limits, with_sides
 from pixmill.metrics.resampling import (
     Drawn,
     bounded_draws,
+    class_figures,
     group_numbers,
     group_weights,
     join,
@@ -194,12 +195,7 @@ class CellAnswers:
                 average[place] = weighted_areas(ranking, drawn[: ranking.shape[1]])[1]
             with np.errstate(invalid="ignore"):
                 of_labels.append(
-                    {
-                        "precision": hits / claims,
-                        "recall": hits / support,
-                        "f1": 2 * hits / (support + claims),
-                        "average_precision": average,
-                    }
+                    {**class_figures(hits, support, claims), "average_precision": average}
                 )
                 overall.append(
                     {

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
-from pixmill.metrics.calibration import by_confidence
 from pixmill.metrics.probabilities import normalise
 
 if TYPE_CHECKING:
@@ -77,6 +76,21 @@ def confidence_gaps(actual: Ints, values: Floats) -> tuple[NDArray[np.int64], Fl
     """
     confidence = values.max(axis=1)
     return confidence_bins(confidence), (values.argmax(axis=1) == actual) - confidence
+
+
+def by_confidence(
+    confidence: Floats, right: Bools
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Return distinct confidences, highest first, with the predictions and hits above each.
+
+    Args:
+        confidence: Probability of each image's predicted class, shape (images,).
+        right: Whether the prediction is correct, shape (images,).
+    """
+    levels, level_of = np.unique(-confidence, return_inverse=True)
+    answers = np.cumsum(np.bincount(level_of))
+    hits = np.cumsum(np.bincount(level_of, weights=right)).astype(np.int64)
+    return -levels, answers, hits
 
 
 def coverage_curve(confidence: Floats, right: Bools) -> pd.DataFrame:

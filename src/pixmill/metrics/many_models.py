@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.metrics.arrays import ArrayLike, Floats, Groups, Ints, NDArray
-from pixmill.metrics.resampling import SEED, percentiles, weighted_scores
+from pixmill.metrics.resampling import SEED, group_numbers, percentiles, weighted_scores
 
 _CHUNK_DRAWS = 100
 """Draws at a time."""
@@ -243,7 +243,7 @@ def _usable_weights(actual: Ints, groups: Groups, draws: int) -> tuple[Floats, i
     """Return draws with each class in the bag and out of it, and the number of rejected draws."""
     from scipy.sparse import csr_array
 
-    _, classes = np.unique(actual, return_inverse=True)
+    classes = group_numbers(actual)
     ones = np.ones(len(actual))
     members = csr_array(
         (ones, (classes, groups)), shape=(int(classes.max()) + 1, int(groups.max()) + 1)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+Counts = Floats | Groups
+
 Drawn = tuple[dict[str, Floats], dict[str, Floats]]
 """Metrics in each draw by name: of a split, and of its classes."""
 
@@ -224,11 +226,7 @@ def weighted_scores(
             [weighted_areas(ranking, drawn) for ranking in rankings], (-1, 2, len(n))
         ).swapaxes(0, 1)
         with np.errstate(invalid="ignore"):
-            of_class = {
-                "precision": hits / claims,
-                "recall": hits / support,
-                "f1": 2 * hits / (support + claims),
-            }
+            of_class = class_figures(hits, support, claims)
             per_class.append(of_class)
             overall.append(
                 {
@@ -249,6 +247,22 @@ def weighted_scores(
                 }
             )
     return join(overall), join(per_class)
+
+
+def class_figures(hits: Counts, support: Counts, claims: Counts) -> dict[str, Floats]:
+    """Return ``precision``, ``recall`` and ``f1`` of classes; NaN where undefined.
+
+    Args:
+        hits: Number of right predictions of each class.
+        support: Number of its images.
+        claims: Number of its predictions.
+    """
+    with np.errstate(invalid="ignore"):
+        return {
+            "precision": hits / claims,
+            "recall": hits / support,
+            "f1": 2 * hits / (support + claims),
+        }
 
 
 def in_top_k(actual: Ints, values: Floats, top_k: int) -> Bools:

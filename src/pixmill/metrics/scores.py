@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Floats, Groups, Ints
-from pixmill.metrics.resampling import weighted_scores
+from pixmill.metrics.resampling import class_figures, weighted_scores
 
 Figures = dict[str, float | int | None]
 """Metrics by name; ``None`` where undefined."""
@@ -51,10 +51,10 @@ def macro_f1(actual: Ints, predicted: Ints) -> float:
         actual: Class indices, shape (images,), at least one.
         predicted: Class indices, shape (images,).
     """
-    _, _, f1, support = _of_classes(
+    figures, support = _of_classes(
         actual, predicted, int(max(np.max(actual), np.max(predicted))) + 1
     )
-    return float(np.mean(f1[support > 0]))
+    return float(np.mean(figures["f1"][support > 0]))
 
 
 def class_scores(actual: Ints, predicted: Ints, labels: Sequence[str]) -> dict[str, Figures]:
@@ -65,15 +65,13 @@ def class_scores(actual: Ints, predicted: Ints, labels: Sequence[str]) -> dict[s
         predicted: Class indices, shape (images,).
         labels: Names of the classes, in the order of their indices.
     """
-    columns = _of_classes(actual, predicted, len(labels))
+    figures, support = _of_classes(actual, predicted, len(labels))
     return {
         label: {
-            "precision": number(precision),
-            "recall": number(recall),
-            "f1": number(f1),
-            "support": int(support),
+            **{name: number(column[place]) for name, column in figures.items()},
+            "support": int(support[place]),
         }
-        for label, precision, recall, f1, support in zip(labels, *columns, strict=True)
+        for place, label in enumerate(labels)
     }
 
 
@@ -89,18 +87,15 @@ def majority_accuracy(actual: Ints) -> float:
     return float(np.bincount(actual).max() / len(actual))
 
 
-def _of_classes(
-    actual: Ints, predicted: Ints, classes: int
-) -> tuple[Floats, Floats, Floats, Groups]:
-    """Return precision, recall, F1 (NaN if undefined) and number of images of each class."""
+def _of_classes(actual: Ints, predicted: Ints, classes: int) -> tuple[dict[str, Floats], Groups]:
+    """Return precision, recall and F1 (NaN if undefined), and number of images of each class."""
     actual = np.asarray(actual)
     predicted = np.asarray(predicted)
     hits, claims, images = (
         np.bincount(part, minlength=classes)
         for part in (actual[actual == predicted], predicted, actual)
     )
-    with np.errstate(invalid="ignore"):
-        return hits / claims, hits / images, 2 * hits / (images + claims), images
+    return class_figures(hits, images, claims), images
 
 
 def number(value: float) -> float | None:

@@ -421,7 +421,7 @@ def worse_than_rest(right: Bools, inside: Bools, groups: ArrayLike, *, draws: in
     from scipy.stats import hypergeom
 
     number = 2 * group_numbers(groups) + inside
-    _, group_of = np.unique(number, return_inverse=True)
+    group_of = group_numbers(number)
     sizes = np.bincount(group_of)
     hits = np.bincount(group_of, weights=right).astype(np.int64)
     chosen = np.bincount(group_of, weights=inside) > 0

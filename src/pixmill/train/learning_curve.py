@@ -71,7 +71,7 @@ def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[Ints]:
     ranks = np.empty(len(part))
     for label in range(labels):
         rows = np.flatnonzero(part.targets == label)
-        _, groups = np.unique(clusters[rows], return_inverse=True)
+        groups = group_numbers(clusters[rows])
         count = int(groups.max()) + 1 if len(rows) else 0
         # Ranks are between 0 and 1; the first cluster of each class is in every share.
         ranks[rows] = generator.permutation(count)[groups] / max(count, 1)

@@ -148,21 +148,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     match read_json(folder / _LABELS, stage="train"):
         case {
             "labels": [_, *_] as labels,
-            "image_size": int(image_size),
+            "image_size": int(),
             "aspect": aspect,
             "resize": resize,
-            **rest,
-        }:
-            if are_valid_labels(labels) and aspect in ASPECTS and resize in RESIZES:
-                found = {
-                    "labels": labels,
-                    "image_size": image_size,
-                    "aspect": aspect,
-                    "resize": resize,
-                }
-                task = rest.get("task", ONE_LABEL)
-                if task in TASKS:
-                    return found | {"window": rest.get("window"), "task": task}
+        } as content:
+            found = {"window": None, "task": ONE_LABEL, **content}
+            is_known = aspect in ASPECTS and resize in RESIZES and found["task"] in TASKS
+            if are_valid_labels(labels) and is_known:
+                return found
     raise ManifestError(
         f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and "
         "resize",

@@ -153,42 +153,37 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
     nodes = {
         node.operation.name: node for nodes in model._nodes_by_depth.values() for node in nodes
     }
-    averages = []
-    for name in dict.fromkeys(layers):
-        if name == TOP:
-            averages.append(model.output)
-            continue
-        outputs = nodes[name].outputs if name in nodes else [None]
-        averages.append(_average(name, outputs[0], model.name, nodes))
+    averages = [
+        model.output if name == TOP else _average(name, model.name, nodes)
+        for name in dict.fromkeys(layers)
+    ]
     whole = keras.layers.Concatenate(name="layers")(averages) if len(averages) > 1 else averages[0]
     return keras.Model(model.input, whole, name=model.name)
 
 
-def _average(
-    name: str, output: keras.KerasTensor | None, network: str, nodes: Mapping[str, Any]
-) -> keras.KerasTensor:
+def _average(name: str, network: str, nodes: Mapping[str, Any]) -> keras.KerasTensor:
     """Return the average of a layer's output over the image; vectors are left as they are.
 
     Args:
         name: Name of the layer.
-        output: Its output; ``None`` if it does not exist.
         network: Name of the network, for messages.
         nodes: All layers of the network by name.
 
     Raises:
         TrainError: The layer does not exist, or has neither maps nor vectors.
     """
-    if output is None or len(output.shape) not in (2, 4):
-        usable = [each for each, node in nodes.items() if len(node.outputs[0].shape) in (2, 4)]
+    outputs = {each: node.outputs[0] for each, node in nodes.items()}
+    usable = [each for each, output in outputs.items() if len(output.shape) in (2, 4)]
+    if name not in usable:
         raise TrainError(
             f"train.features.layers: {network} has no layer {name!r} whose average could be a "
             f"feature{did_you_mean(name, usable)}",
             next="set train.features.layers in params.yaml to auto or to some of its layers, then: "
             "dvc repro train",
         )
-    if len(output.shape) == 2:
-        return output
-    return keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(output)
+    if len(outputs[name].shape) == 2:
+        return outputs[name]
+    return keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(outputs[name])
 
 
 def join_features(pixels: keras.KerasTensor, models: Sequence[keras.Model]) -> keras.Model:

@@ -76,7 +76,7 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
         if (classifier / HELD_OUT_FILE).exists():  # other shares of the classes need it
             labels = read_description(classifier)["labels"]
             copy_held_out(classifier, temporary / "classifier", labels)
-        code = copy_standalone("pixmill.models.classifier", temporary)
+        code = copy_standalone(temporary)
         mlflow.pyfunc.save_model(
             str(folder),
             python_model=str(_SERVED),
@@ -91,17 +91,16 @@ def _pin(*packages: str) -> list[str]:
     return [f"{package}=={version(package)}" for package in packages]
 
 
-def copy_standalone(module: str, folder: Path) -> Path:
-    """Write the copy into a folder, and return the folder of the package.
+def copy_standalone(folder: Path) -> Path:
+    """Write the modules of the classifier into a folder, and return the folder of the package.
 
     Each ``__init__.py`` is empty in the copy unless a name is imported from the package itself.
 
     Args:
-        module: Module to copy, such as ``pixmill.models.classifier``.
         folder: Target folder.
     """
     texts: dict[Path, str] = {}
-    pending = [module]
+    pending = ["pixmill.models.classifier"]
     while pending:
         path = _path(pending.pop())
         relative = path.relative_to(_ROOT)

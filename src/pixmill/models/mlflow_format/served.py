@@ -24,7 +24,7 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Load the classifier with the code in the model's folder."""
-        module = _import_copy(Path(context.artifacts["code"]), "models.classifier")
+        module = _import_copy(Path(context.artifacts["code"]))
         self._classifier = module.Classifier.load(Path(context.artifacts["classifier"]))
 
     def predict(self, context: Any, model_input: list[bytes], params: dict[str, Any] | None = None):  # type: ignore[no-untyped-def]  # noqa: ARG002
@@ -54,12 +54,12 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         )
 
 
-def _import_copy(folder: Path, module: str) -> Any:
-    """Import a module of the package in a folder."""
+def _import_copy(folder: Path) -> Any:
+    """Import the module of the classifier in the package in a folder."""
     if str(folder.parent) not in sys.path:
         # Last on the path, to shadow nothing; the package name is unique.
         sys.path.append(str(folder.parent))
-    return importlib.import_module(f"{folder.name}.{module}")
+    return importlib.import_module(f"{folder.name}.models.classifier")
 
 
 mlflow.models.set_model(ImageClassifier())

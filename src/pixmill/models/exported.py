@@ -23,6 +23,7 @@ from pixmill.core.files.writing import write_bytes
 from pixmill.heads import head_of
 from pixmill.images.depth import Window
 from pixmill.images.fit import Aspect, Resize
+from pixmill.models.determinism import first_line
 from pixmill.models.litert import Floats, Items, Network, Scorer, load_scorer
 from pixmill.models.model_folder import ONE_LABEL, are_valid_labels
 
@@ -209,7 +210,7 @@ def load_exported(
         run, scorer = load_scorer(path, threads=threads)
         found = run(np.zeros((1, description.image_size, description.image_size, 3), np.uint8))
     except (OSError, RuntimeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        reason = first_line(error)[:300]
         raise _not_exported(path, f"its network cannot be run: {reason}") from error
     if found.shape != (1, len(description.labels)) or not (
         np.all(found >= 0) and 0 < found.sum() < math.inf

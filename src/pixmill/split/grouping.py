@@ -250,19 +250,13 @@ def clusters(groups: Texts, *names: Texts, pairs: Pairs | None = None) -> Texts:
     return found
 
 
-def place(name: str, salt: str) -> float:
-    """Return a hash of an image from 0 to 1, uniformly distributed.
+def places(names: Iterable[str], salt: str) -> Floats:
+    """Return a hash of each image from 0 to 1, uniformly distributed.
 
     Args:
-        name: Image id or group name.
+        names: Image ids or group names.
         salt: ``split.salt``; another salt gives another split.
     """
-    digest = hashlib.sha256(f"{salt}{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
-def places(names: Iterable[str], salt: str) -> Floats:
-    """Return the :func:`place` of each name."""
     found = b"".join([hashlib.sha256(f"{salt}{name}".encode()).digest()[:8] for name in names])
     return np.frombuffer(found, ">u8") / 2.0**64
 
@@ -274,7 +268,7 @@ def sides_of(at: Floats, *, val: float, test: float) -> Sides:
     share of ``val`` does not change the test split.
 
     Args:
-        at: Hash of each image, see :func:`place`.
+        at: Hash of each image, see :func:`places`.
         val: Share of validation images.
         test: Share of test images.
     """
@@ -289,7 +283,7 @@ def keep_given(sides: Sides, given: Sides, at: Floats, *, val: float) -> Sides:
     Args:
         sides: Splits according to the hash.
         given: Predefined split of each image; negative if there is none.
-        at: Hash of each image, see :func:`place`.
+        at: Hash of each image, see :func:`places`.
         val: Share of validation images in the given training split.
     """
     has_val = bool((given == VAL).any())

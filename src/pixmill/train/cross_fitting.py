@@ -172,7 +172,7 @@ def cross_fit(
         found.probabilities[inside] = head.probabilities(
             features[inside].astype(np.float64) @ fitted.kernel + fitted.bias
         )
-        novelty = fit_novelty(features[evenly(rest, MAX_SAMPLE)], top)
+        novelty = fit_novelty(features[novelty_sample(rest)], top)
         if novelty is not None:
             found.novelty[inside] = novelty.of(features[inside])
     return found, histories
@@ -191,9 +191,9 @@ def divisions(folds: Ints, targets: Targets, head: Head) -> Iterator[tuple[Ints,
         yield fitted, np.flatnonzero((folds == number) & head.predictable(targets, targets[fitted]))
 
 
-def evenly(rows: Ints, limit: int) -> Ints:
-    """Return at most this many rows, evenly spaced."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, limit).astype(np.int64))]
+def novelty_sample(rows: Ints) -> Ints:
+    """Return at most as many rows as the novelty is fitted to, evenly spaced."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, MAX_SAMPLE).astype(np.int64))]
 
 
 def validated(

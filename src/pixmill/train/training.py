@@ -22,11 +22,11 @@ from pixmill.models.determinism import fix_threads
 from pixmill.models.held_out import HeldOut, predict_held_out
 from pixmill.models.layers import head_features, last_features
 from pixmill.models.networks import describe_model
-from pixmill.models.novelty import MAX_SAMPLE, Novelty, fit_novelty
+from pixmill.models.novelty import Novelty, fit_novelty
 from pixmill.models.scaling import Features
 from pixmill.models.tensorflow import keras, tf
 from pixmill.train.checkpoints import Checkpoints
-from pixmill.train.cross_fitting import CrossFitted, divisions, evenly, folds_to_fit
+from pixmill.train.cross_fitting import CrossFitted, divisions, folds_to_fit, novelty_sample
 from pixmill.train.fitting import FitData, Fitted, Fitter, NetworkFitter
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
 from pixmill.train.heads import FineTuner, HeadFitter
@@ -73,7 +73,7 @@ class OpenTraining:
             return Fitted(classifier, checkpoint, None, CrossFitted.from_arrays(checkpoint.state))
         classifier, checkpoint, features, cross_fitted = fitter.fit(data)
         fitted = data.training.join(data.validation) if cross_fitted else data.training
-        sample = fitted.take(evenly(np.arange(len(fitted)), MAX_SAMPLE))
+        sample = fitted.take(novelty_sample(np.arange(len(fitted))))
         top = last_features(head_features(classifier)).shape[-1]
         novelty = fit_novelty(fitter.novelty_features(sample, classifier), top)
         state = {
@@ -256,21 +256,25 @@ class Trained:
     def headline(self) -> dict[str, Any]:
         """Return the content of ``metrics/train.json``: the metrics of the best epoch."""
         best = self.best
-        epoch = {} if self.solved else {"best_epoch": best.epoch}
-        losses = {"train_loss": best.train_loss, "val_loss": best.val_loss}
         return {
             "train_accuracy": best.train_accuracy,
             "val_accuracy": best.val_accuracy,
-            **losses,
-            **epoch,
+            "train_loss": best.train_loss,
+            "val_loss": best.val_loss,
+            **self._best_epoch,
         }
+
+    @property
+    def _best_epoch(self) -> dict[str, int]:
+        """Number of the best epoch, by name; nothing for a solver."""
+        return {} if self.solved else {"best_epoch": self.best.epoch}
 
     def metrics(self) -> dict[str, Any]:
         """Return the content of ``plots/train/full.json``."""
-        epochs = {} if self.solved else {"best_epoch": self.best.epoch, "epochs": len(self.history)}
         return {
             **self.best.figures(),
-            **epochs,
+            **self._best_epoch,
+            **({} if self.solved else {"epochs": len(self.history)}),
             "parameters": self.parameters,
             "trainable": self.trainable,
             **fold_metrics(self.folds),
@@ -286,12 +290,10 @@ class Trained:
         Their names differ from those of curves.
         """
         best = {"best_val_accuracy": self.best.val_accuracy, "best_val_loss": self.best.val_loss}
-        folds = (
-            {"folds_accuracy": float(np.mean([fold.accuracy for fold in self.folds]))}
-            if self.folds
-            else {}
-        )
-        return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
+        found: dict[str, float] = {**best, **self._best_epoch}
+        if self.folds:
+            found["folds_accuracy"] = float(np.mean([fold.accuracy for fold in self.folds]))
+        return found
 
     @property
     def accuracy_text(self) -> str:
@@ -359,15 +361,11 @@ def train(
             best = best_of(checkpoint.history, params.monitor).epoch
             folds = list(folds_of(images))
             results = [cross_validate(fitter, fold, data, best, len(folds)) for fold in folds]
-        if (
-            isinstance(fitter, HeadFitter)
-            and params.kind.is_logistic
-            and params.learning_curve == "auto"
-            and head.has_learning_curve
-        ):
-            curve = _learning_curve(fitter, classifier, data, cross_fitted)
-        if isinstance(fitter, HeadFitter) and cross_fitted and head.has_learning_curve:
-            series_accuracy = _series_accuracy(fitter, images, folder / SERIES_FILE)
+        if isinstance(fitter, HeadFitter) and head.has_learning_curve:
+            if params.kind.is_logistic and params.learning_curve == "auto":
+                curve = _learning_curve(fitter, classifier, data, cross_fitted)
+            if cross_fitted:
+                series_accuracy = _series_accuracy(fitter, images, folder / SERIES_FILE)
     scorer: dict[str, Any] = {
         name: part for name, part in checkpoint.state.items() if name in Novelty._fields
     }

@@ -86,17 +86,14 @@ def measure(
     luma = (image.reduce(factor) if factor > 1 else image).convert("L")
     values = _memory(luma).reshape(luma.height, luma.width)
     grey = small_grey(values, factor=factor, size=image.size)
-    statistics = luma_statistics(luma)
     return Measures(
         width=image.width,
         height=image.height,
         format=decoded.format,
         mode=decoded.mode,
         pixels=pixels,
-        brightness=statistics.brightness,
-        contrast=statistics.contrast,
+        **luma_statistics(luma)._asdict(),
         sharpness=sharpness(values),
-        entropy=statistics.entropy,
         border=border(values),
         grey=grey,
         unused=unused_pages(content),

@@ -176,20 +176,19 @@ def predict_parts(
     first = 0
     with Progress("Predict", sum(map(len, parts))) as progress:
         for part in parts:
+            own = None if features is None else features[first : first + len(part)]
             batches = []
             unlike = []
             for start in range(0, len(part), _BATCH):
-                rows = slice(start, min(start + _BATCH, len(part)))
-                if features is None:
+                rows = slice(start, start + _BATCH)
+                if own is None:
                     found, novelty = classifier.score_pixels(part.pixels[rows])
                 else:
-                    found, novelty = classifier.score_features(
-                        features[first + rows.start : first + rows.stop]
-                    )
+                    found, novelty = classifier.score_features(own[rows])
                 batches.append(found)
                 scores = [None] * len(found) if novelty is None else novelty.tolist()
                 unlike += [classifier.calibration.is_unlike(score) for score in scores]
-                progress.advance(len(batches[-1]))
+                progress.advance(len(found))
             first += len(part)
             given = np.concatenate(batches)
             columns = {
@@ -218,7 +217,7 @@ def hold_out(
     calibration = classifier.calibration
     places = pd.Index(held_out["id"]).get_indexer(pd.Index(predictions["id"]))
     known = places >= 0
-    rows = places[places >= 0]
+    rows = places[known]
     given = probabilities_of(held_out, labels)[rows]
     novelty = held_out["novelty"].to_numpy(np.float64)[rows]
     unlike = [

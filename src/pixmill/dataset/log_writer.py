@@ -9,7 +9,6 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from pathlib import Path
@@ -76,8 +75,6 @@ class _Entry(NamedTuple):
         prediction = self.answer.prediction
         given = prediction.probabilities
         observed = self.answer.observed
-        # dataclasses.asdict copies deeply, which takes 20 times as long.
-        measures = [] if observed is None else [each.name for each in fields(observed)]
         return {
             "time": self.time,
             "id": self.answer.id,
@@ -88,7 +85,7 @@ class _Entry(NamedTuple):
             "probabilities": None if given is None else given.tolist(),
             "reason": prediction.reason,
             "shadow": None if self.shadow is None else predicted_text(self.shadow.prediction),
-            **{name: getattr(observed, name) for name in measures},
+            **({} if observed is None else observed._asdict()),
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 
@@ -39,11 +39,7 @@ class Tile:
         """Return the tile, updated with the values of a later read unless its original is known."""
         if self.image is not None:
             return self
-        new = {
-            field.name: value
-            for field in fields(later)
-            if (value := getattr(later, field.name)) is not None
-        }
+        new = {name: value for name, value in vars(later).items() if value is not None}
         return replace(self, **new | {"key": self.key})
 
 

@@ -15,9 +15,9 @@ from pixmill.core.errors import DataError
 from pixmill.core.process.progress import track
 from pixmill.core.words import count
 from pixmill.dataset.inbox import Inbox
-from pixmill.images.formats import EXTENSIONS, sniff
+from pixmill.images.formats import EXTENSIONS
 from pixmill.images.read_errors import explain
-from pixmill.images.verified_reading import UndecodableError
+from pixmill.images.verified_reading import UndecodableError, known_format
 from pixmill.models.determinism import first_line
 
 _LIST = "corrections.json"
@@ -99,7 +99,7 @@ def take_in(file: Path, inbox: Inbox) -> list[str]:
             try:
                 # Each entry is read once, however often the list names it.
                 content = _unpack(archive, entries.pop(item.file, None))
-                extension = _extension(content)
+                extension = EXTENSIONS[known_format(content)]
             except UndecodableError as error:
                 outcomes.append(error.reason)
                 continue
@@ -160,15 +160,3 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None) -> bytes:
             return stream.read(entry.file_size)
     except Exception as error:  # zipfile raises all kinds of exceptions.
         raise UndecodableError("broken", str(error)) from error
-
-
-def _extension(content: bytes) -> str:
-    """Return the extension of an image's format.
-
-    Raises:
-        UndecodableError: It is not an image, judged by its first bytes.
-    """
-    kind = sniff(content)
-    if kind not in EXTENSIONS:
-        raise UndecodableError(kind)
-    return EXTENSIONS[kind]

@@ -19,8 +19,8 @@ from PIL import Image, ImageFile, features
 
 from pixmill.images.depth import Window, find_window, measure_values, strips, to_8_bits
 from pixmill.images.display import as_displayed
-from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.images.verified_reading import UndecodableError
+from pixmill.images.formats import sniff
+from pixmill.images.verified_reading import UndecodableError, known_format
 
 Reader = Callable[[io.BytesIO], ImageFile.ImageFile]
 
@@ -144,7 +144,7 @@ def decode(
         UndecodableError: The bytes are not an image, or the image is too large or not intact.
         MemoryError: There is not enough memory.
     """
-    kind = _kind(content)
+    kind = known_format(content)
     with _quiet(kind):
         image, box = _load(kind, content, max_pixels)
         orientation = _orientation(kind, image)
@@ -172,7 +172,7 @@ def header_size(content: bytes) -> tuple[int, int]:
         UndecodableError: The bytes are not an image, or its header is broken.
         MemoryError: There is not enough memory; the AVIF decoder allocates all pixels on opening.
     """
-    kind = _kind(content)
+    kind = known_format(content)
     size = _webp_size(kind, content)
     with _quiet(kind), _name_errors():
         return size if all(size) else _reader(kind)(io.BytesIO(content)).size
@@ -202,13 +202,6 @@ def decodable(kind: str) -> bool:
     if kind in ("webp", "avif"):
         return bool(features.check(kind))
     return kind != "heic" or importlib.util.find_spec("pillow_heif") is not None
-
-
-def _kind(content: bytes) -> str:
-    kind = sniff(content)
-    if kind not in EXTENSIONS:
-        raise UndecodableError(kind)
-    return kind
 
 
 def _load(

@@ -6,6 +6,8 @@ import hashlib
 import stat
 from pathlib import Path
 
+from pixmill.images.formats import EXTENSIONS, sniff
+
 
 class UndecodableError(Exception):
     """Raised when bytes are not a usable image.
@@ -29,6 +31,18 @@ class UndecodableError(Exception):
 
     def __reduce__(self) -> tuple[type[UndecodableError], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
+
+
+def known_format(content: bytes) -> str:
+    """Return the format of an image, a key of :data:`pixmill.images.EXTENSIONS`.
+
+    Raises:
+        UndecodableError: It is not an image, judged by its first bytes.
+    """
+    kind = sniff(content)
+    if kind not in EXTENSIONS:
+        raise UndecodableError(kind)
+    return kind
 
 
 Source = Path | bytes | Exception

@@ -157,9 +157,8 @@ def test_no_head_predicts_an_image_linked_to_one_that_it_was_fitted_to(project):
     fitted = frame[frame["split"].isin(["train", "val"])].reset_index(drop=True)
     rows = {name: row for row, name in enumerate(fitted["id"])}
     links = [(rows[a], rows[b]) for a, b in pairs if a in rows and b in rows]
-    names = [fitted["pixels"]]
-    if found.groups is not None:
-        names.append(found.groups[frame["split"].isin(["train", "val"])].reset_index(drop=True))
+    groups = found.groups[frame["split"].isin(["train", "val"])].reset_index(drop=True)
+    names = [fitted["pixels"], groups]
     for name in names:
         for members in name.groupby(name).indices.values():
             links += [(members[0], other) for other in members[1:]]

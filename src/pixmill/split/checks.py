@@ -4,7 +4,6 @@ import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 
 from pixmill.core.cells import by_label
@@ -13,6 +12,7 @@ from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import Severity, SplitParams
 from pixmill.core.words import first_of
 from pixmill.images.parts import PARTS
+from pixmill.split.grouping import rows_of
 from pixmill.split.labelling import OneLabel, answers_of, show_answer
 
 Side = TypeVar("Side", str, int)
@@ -37,7 +37,7 @@ def count_by(
 def tables(
     manifest: pd.DataFrame,
     pairs: pd.DataFrame,
-    groups: pd.Series | None,
+    groups: pd.Series,
     classes: Sequence[str],
     labelling: OneLabel,
 ) -> dict[str, Table]:
@@ -46,7 +46,7 @@ def tables(
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
-        groups: Group name of each row; ``None`` without ``split.group_by``.
+        groups: Group name of each row, null if it has none.
         classes: The classes.
         labelling: What labels are.
     """
@@ -57,17 +57,16 @@ def tables(
         "pixels": Table(_sides_of(kept["pixels"], kept["split"])),
         "pairs": Table(_pairs(kept, pairs, "split")),
         "shares": Table(_shares(manifest, classes, labelling), named_by=("label", "part")),
+        "groups": Table(_sides_of(groups[kept.index], kept["split"])),
         "pixels in folds": Table(_sides_of(within["pixels"], within["fold"])),
         "pairs in folds": Table(_pairs(within, pairs, "fold")),
+        "groups in folds": Table(_sides_of(groups[within.index], within["fold"])),
         "given": Table(_given_rows(manifest)),
         "given and dropped": Table(given_test_rows(manifest)[["given_split", "reason"]]),
     }
     for part in PARTS:
         answers = answers_of(kept.loc[kept["split"] == part, "label"])
         found[part] = Table(pd.DataFrame({"label": [*map(show_answer, answers)]}, dtype=object))
-    if groups is not None:
-        found["groups"] = Table(_sides_of(groups[kept.index], kept["split"]))
-        found["groups in folds"] = Table(_sides_of(groups[within.index], within["fold"]))
     return found
 
 
@@ -270,20 +269,12 @@ def _sides_of(names: pd.Series, sides: pd.Series) -> pd.DataFrame:
 
 def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the pairs of kept images with the side of each."""
-    first = kept.drop_duplicates("id")
-    index = pd.Index(first["id"].to_numpy(object))
-    sides = first[column].reset_index(drop=True)
-    a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))) for name in ("a", "b"))
-    both = np.flatnonzero((a >= 0) & (b >= 0))
-    return pd.DataFrame(
-        {
-            **{name: pairs[name].iloc[both].reset_index(drop=True) for name in ("a", "b")},
-            **{
-                f"side_{name}": sides.iloc[at[both]].reset_index(drop=True)
-                for name, at in (("a", a), ("b", b))
-            },
-        }
-    )
+    first = kept.drop_duplicates("id")[["id", column]]
+    ends = [
+        first.iloc[rows].set_axis([name, f"side_{name}"], axis=1).reset_index(drop=True)
+        for name, rows in zip("ab", rows_of(pairs, first["id"].to_numpy(object)), strict=True)
+    ]
+    return pd.concat(ends, axis=1)
 
 
 def _shares(manifest: pd.DataFrame, classes: Sequence[str], labelling: OneLabel) -> pd.DataFrame:

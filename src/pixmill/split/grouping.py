@@ -250,6 +250,22 @@ def clusters(groups: Texts, *names: Texts, pairs: Pairs | None = None) -> Texts:
     return found
 
 
+def rows_of(pairs: pd.DataFrame, ids: Texts) -> Pairs:
+    """Return the rows of the images of each pair, for pairs with both images among some.
+
+    Args:
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
+        ids: Ids of the images.
+    """
+    index = pd.Index(ids)
+    a, b = (
+        index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64)
+        for name in ("a", "b")
+    )
+    present = (a >= 0) & (b >= 0)
+    return a[present], b[present]
+
+
 def places(names: Iterable[str], salt: str) -> Floats:
     """Return a hash of each image from 0 to 1, uniformly distributed.
 

@@ -32,6 +32,7 @@ from pixmill.split.grouping import (
     group_names,
     keep_given,
     places,
+    rows_of,
     sides_of,
 )
 from pixmill.split.labelling import LABELLINGS, Answer, OneLabel, answers_of, show_answer
@@ -44,14 +45,14 @@ class Assignment:
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`, sorted by id.
-        groups: Group name of each row, null if it has none; ``None`` without ``split.group_by``.
+        groups: Group name of each row, null if it has none.
         dropped: Images dropped by split, sorted by id: ``id``, ``label``, ``part`` (the intended
             split), ``word`` (a key of :data:`pixmill.split.straddling.REASONS`) and ``other``, the
             id of the image that stays.
     """
 
     manifest: pd.DataFrame
-    groups: pd.Series | None
+    groups: pd.Series
     dropped: pd.DataFrame
 
 
@@ -124,11 +125,7 @@ def split(
     salt = None
     lacks = functools.partial(_lacks, labelling.answers(classes), drawn)
     if lacks(assigned.manifest):
-        names = (
-            assigned.manifest["id"]
-            if assigned.groups is None
-            else assigned.groups.fillna(assigned.manifest["id"])
-        )
+        names = assigned.groups.fillna(assigned.manifest["id"])
         for other in labelling.salts(kept, names[kept.index].tolist(), params, classes):
             tried = params.model_copy(update={"salt": other})
             if not lacks(assign(manifest, pairs, tried, root).manifest):
@@ -171,13 +168,13 @@ def assign(
     kept = np.flatnonzero(manifest["verdict"] == "keep")
     table = manifest.iloc[kept]
     ids = table["id"].to_numpy(object)
-    groups = None if params.group_by is None else group_names(manifest, params.group_by, root)
-    named = None if groups is None else groups.iloc[kept].to_numpy(object)
-    names = ids if named is None else np.where(pd.isna(named), ids, named)
-    alike = SplitConstraints(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
-    grouped = SplitConstraints(
-        *_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))]
-    )
+    groups = pd.Series(None, manifest.index, object)
+    if params.group_by is not None:
+        groups = group_names(manifest, params.group_by, root)
+    named = groups.iloc[kept].to_numpy(object)
+    names = np.where(pd.isna(named), ids, named)
+    alike = SplitConstraints(*rows_of(pairs, ids), sets=[_numbers(table["pixels"])])
+    grouped = SplitConstraints(*_NO_PAIRS, sets=[_numbers(pd.Series(named))])
 
     # A group's hash is that of its name, so that its images stay together whatever is added.
     at = places(names, params.salt)
@@ -210,17 +207,6 @@ _WORDS = np.array(list(REASONS), object)
 _NO_PAIRS: Pairs = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-def _rows(pairs: pd.DataFrame, ids: Texts) -> Pairs:
-    """Return the rows of the images of each pair, for pairs with both images in ``ids``."""
-    index = pd.Index(ids)
-    a, b = (
-        index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64)
-        for name in ("a", "b")
-    )
-    present = (a >= 0) & (b >= 0)
-    return a[present], b[present]
-
-
 def _numbers(names: pd.Series) -> Rows:
     """Return a number per name, -1 for names that occur once."""
     shared = names.notna() & names.duplicated(keep=False)
@@ -233,7 +219,7 @@ def _complete(
     dropped: pd.DataFrame,
     sides: Sides,
     pairs: Pairs,
-    names: Texts | None,
+    names: Texts,
     corrected: Flags,
     params: SplitParams,
 ) -> pd.DataFrame:
@@ -246,7 +232,7 @@ def _complete(
     both = there[pairs[0]] & there[pairs[1]]
     place = np.cumsum(there) - 1
     linked = (place[pairs[0][both]], place[pairs[1][both]])
-    members[there] = clusters(near, alike, *([] if names is None else [names[there]]), pairs=linked)
+    members[there] = clusters(near, alike, names[there], pairs=linked)
     # By cluster, so that no head predicts an image after it was fitted to one linked to it; of the
     # cluster's name alone, so that an image keeps its fold as data grow. Corrections, which train
     # every head, and their clusters have none: they are errors by selection, so predictions of them
@@ -299,9 +285,9 @@ def series_remark(split: Split) -> str:
     """Return which classes consist of one cluster, dropped images included; empty if none does."""
     manifest = split.manifest
     kept = manifest[manifest["split"].notna() | manifest["id"].isin(split.dropped["id"])]
-    names = [] if split.groups is None else [split.groups[kept.index].to_numpy(object)]
-    pairs = _rows(split.pairs, kept["id"].to_numpy(object))
-    members = pd.Series(clusters(kept["group"].to_numpy(object), *names, pairs=pairs), kept.index)
+    names = split.groups[kept.index].to_numpy(object)
+    pairs = rows_of(split.pairs, kept["id"].to_numpy(object))
+    members = pd.Series(clusters(kept["group"].to_numpy(object), names, pairs=pairs), kept.index)
     labels = by_label(kept[["label"]])["label"]
     images = members[labels.index].groupby(labels.to_numpy()).agg(["size", "nunique"])
     single = images.index[(images["size"] > 1) & (images["nunique"] == 1)].tolist()

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.cli.parser import project_root
+from pixmill.cli.parser import number, project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.process.progress import announce
@@ -52,9 +52,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     runs.add_argument(
         "--runs", action="store_true", help="rank them on validation: reports/runs.html"
     )
-    runs.add_argument(
-        "--limit", type=int, metavar="N", help="only the newest N of each (default: 500)"
-    )
+    whole = number("a whole number of at least 1", int, 1)
+    limit = "only the newest N of each (default: 500)"
+    runs.add_argument("--limit", type=whole, metavar="N", help=limit)
     parser.set_defaults(refuse=parser.error)
 
 
@@ -103,8 +103,6 @@ def _check(arguments: argparse.Namespace) -> None:
     """Refuse conflicting options."""
     if arguments.runs and (arguments.base or arguments.gate):
         arguments.refuse("--runs ranks all runs; omit BASE and --gate")
-    if arguments.limit is not None and arguments.limit < 1:
-        arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
     if arguments.limit and not arguments.runs:
         arguments.refuse("--limit needs --runs")
 

@@ -8,7 +8,7 @@ shows and stops it; imports and shared pages end.
 
 import argparse
 
-from pixmill.cli.parser import port, project_workspace
+from pixmill.cli.parser import add_page_options, project_workspace
 
 EXAMPLES = (
     ("pixmill open --port 8080 --no-open", "on a remote machine, with the port forwarded by SSH"),
@@ -17,12 +17,7 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument(
-        "--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)"
-    )
-    parser.add_argument(
-        "--no-open", dest="open", action="store_false", help="do not open the browser"
-    )
+    add_page_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -103,6 +103,14 @@ def inbox(text: str) -> Path:
     return Path(text)
 
 
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the project's page."""
+    text = "port on 127.0.0.1; 0 for a free one (default: 0)"
+    parser.add_argument("--port", type=port, default=0, help=text)
+    text = "do not open the browser"
+    parser.add_argument("--no-open", dest="open", action="store_false", help=text)
+
+
 def add_log_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of a log of predictions."""
     text = (

@@ -12,7 +12,7 @@ it with Ctrl-C.
 
 import argparse
 
-from pixmill.cli.parser import inbox, port, project_workspace
+from pixmill.cli.parser import add_page_options, inbox, project_workspace
 from pixmill.core.errors import PixmillError
 
 EXAMPLES = (
@@ -79,12 +79,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             "a page"
         ),
     )
-    parser.add_argument(
-        "--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)"
-    )
-    parser.add_argument(
-        "--no-open", dest="open", action="store_false", help="do not open the browser"
-    )
+    add_page_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

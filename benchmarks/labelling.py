@@ -278,11 +278,10 @@ def _measure(name: str, draw: int) -> dict[str, Any]:
             if label and row not in set(sample.tolist())
         ]
     )
-    grid = suggesting.Head.fit(
+    grid = suggesting.fit_head(
         vectors[fitted], [str(person.labels[row]) for row in fitted.tolist()]
     )
-    guesses = np.array(grid.names)[grid.probabilities(_like(own, rest)).argmax(axis=1)]
-    actual = float((guesses == classes[others].astype(str)).mean())
+    actual = float(grid.score(_like(own, rest), classes[others].astype(str)))
     return {
         "name": name,
         "draw": draw,

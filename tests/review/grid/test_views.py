@@ -140,6 +140,8 @@ def test_orders(table):
     assert table.state("class:coat", "belief", "coat")["rows"][0] == wrong
     unlike = table.state("unlabelled", "unlike")["rows"]
     assert sorted(unlike) == sorted(table.state("unlabelled", "sure")["rows"])
+    for sort in ("sure", "belief"):
+        assert table.state("query:of no image", sort, "coat")["rows"] == []
 
 
 def test_images_are_left_out_while_the_order_is_known(table):

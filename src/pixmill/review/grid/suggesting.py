@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.models.scaling import Scaling, principal_directions
 
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Labels = Sequence[str | None]
-Kind = Literal["sample", "cluster", "probably", "unsure", "like none", "again"]
 
 DROPPED = ""
 """The label of an image that was dropped: not shown, not fitted to, not measured."""
@@ -84,13 +86,15 @@ class Section(NamedTuple):
     """Images that are shown together.
 
     Args:
-        kind: Why they are together. ``again``: labelled images of the sample that are to be
-            labelled again, without showing the label, since the head contradicts some of them.
-        label: The class of ``probably``; ``None`` for other kinds.
+        kind: Why they are together: ``sample``, ``cluster``, ``probably``, ``unsure``,
+            ``like none``, ``again`` or, of a view, ``waiting`` or its sort. ``again``: labelled
+            images of the sample that are to be labelled again, without showing the label, since the
+            head contradicts some of them.
+        label: The class of ``probably``, or of the view; ``None`` for other kinds.
         rows: The images, the first to be labelled first.
     """
 
-    kind: Kind
+    kind: str
     label: str | None
     rows: Rows
 
@@ -133,7 +137,7 @@ class Accuracy(NamedTuple):
     more: int
 
 
-def sample_of(ids: Sequence[str], count: int | None = None) -> Rows:
+def sample_of(ids: Sequence[str], count: int) -> Rows:
     """Return the rows of a random sample, drawn by a hash of the ids.
 
     A larger sample begins with the smaller one; images that are added leave the order of the others
@@ -141,11 +145,8 @@ def sample_of(ids: Sequence[str], count: int | None = None) -> Rows:
 
     Args:
         ids: Ids of all images.
-        count: Size of the sample. Default: :data:`SAMPLE`, and at most a third of the images, which
-            leaves some to learn from.
+        count: Size of the sample.
     """
-    if count is None:
-        count = min(SAMPLE, len(ids) // 3)
     ranks = [sha256(f"sample {name}".encode()).digest() for name in ids]
     return np.array(sorted(range(len(ids)), key=ranks.__getitem__)[:count], np.int64)
 
@@ -194,42 +195,12 @@ def clusters(vectors: Floats, count: int) -> list[Rows]:
     return sorted((rows for rows in found if len(rows)), key=len, reverse=True)
 
 
-class Head:
-    """A logistic regression on vectors.
+def fit_head(vectors: Floats, labels: Sequence[str]) -> LogisticRegression:
+    """Return a logistic regression on vectors with the label of each; at least two classes."""
+    from sklearn.linear_model import LogisticRegression
 
-    Args:
-        names: The classes, sorted.
-        kernel: Shape (width, classes).
-        bias: Shape (classes,).
-    """
-
-    def __init__(self, names: list[str], kernel: Floats, bias: Floats) -> None:
-        self.names = names
-        self._kernel = kernel
-        self._bias = bias
-
-    @classmethod
-    def fit(cls, vectors: Floats, labels: Sequence[str]) -> Head:
-        """Fit to vectors and the label of each; at least two classes."""
-        from sklearn.linear_model import LogisticRegression
-
-        names, targets = np.unique(np.asarray(labels, object).astype(str), return_inverse=True)
-        model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=300, tol=1e-3).fit(
-            vectors, targets
-        )
-        kernel = model.coef_.T
-        bias = model.intercept_
-        if len(names) == 2:  # One logit, of the second class.
-            kernel = np.hstack([-kernel / 2, kernel / 2])
-            bias = np.hstack([-bias / 2, bias / 2])
-        return cls(names.tolist(), kernel.astype(np.float32), bias.astype(np.float32))
-
-    def probabilities(self, vectors: Floats) -> Floats:
-        """Return the probabilities of the classes, shape (n, classes)."""
-        logits = vectors @ self._kernel + self._bias
-        found = np.exp(logits - logits.max(axis=1, keepdims=True))
-        result: Floats = found / found.sum(axis=1, keepdims=True)
-        return result
+    model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=300, tol=1e-3)
+    return model.fit(vectors, labels)
 
 
 def propose(
@@ -276,7 +247,7 @@ def propose(
             return shown.proposal()
     rows = np.flatnonzero(open_rows)
     fitted = np.flatnonzero(given)
-    head = Head.fit(vectors[fitted], [str(labels[row]) for row in fitted.tolist()])
+    head = fit_head(vectors[fitted], [str(labels[row]) for row in fitted.tolist()])
     _suggest(shown, head, vectors, rows, fitted, classes, refused)
     if looks is not None:
         shown.add("again", _contradicted(head, vectors, labels, sample, looks), "random sample")
@@ -313,9 +284,8 @@ def accuracy(vectors: Floats, labels: Labels, sample: Rows) -> Accuracy | None:
     answers = [str(labels[row]) for row in fitted]
     if not len(measured) or len(fitted) < _MIN_LABELS or len(set(answers)) < 2:
         return None
-    head = Head.fit(vectors[fitted], answers)
-    names = np.array(head.names, object)[head.probabilities(vectors[measured]).argmax(axis=1)]
-    value = float(np.mean([name == labels[row] for name, row in zip(names, measured, strict=True)]))
+    head = fit_head(vectors[fitted], answers)
+    value = float(head.score(vectors[measured], [str(labels[row]) for row in measured]))
     counts = np.arange(len(measured), len(measured) + 1000)
     centres = (value + _Z**2 / (2 * counts)) / (1 + _Z**2 / counts)
     widths = (
@@ -339,7 +309,7 @@ class _Shown:
         self._words: dict[str, int] = {}
 
     def add(
-        self, kind: Kind, rows: Rows, words: str | Sequence[str], label: str | None = None
+        self, kind: str, rows: Rows, words: str | Sequence[str], label: str | None = None
     ) -> None:
         """Add a section unless it is empty, with the reason of all its images, or of each."""
         if len(rows):
@@ -356,7 +326,7 @@ class _Shown:
 
 def _suggest(
     shown: _Shown,
-    head: Head,
+    head: LogisticRegression,
     vectors: Floats,
     rows: Rows,
     fitted: Rows,
@@ -366,12 +336,13 @@ def _suggest(
     """Add the sections of a head: probable images of each class, unsure ones, like none."""
     if not len(rows):
         return
-    places = np.array([classes.index(name) if name in classes else -1 for name in head.names])
-    probabilities = head.probabilities(vectors[rows])
+    names = head.classes_.tolist()
+    places = np.array([classes.index(name) if name in classes else -1 for name in names])
+    probabilities = head.predict_proba(vectors[rows])
     for row, name in refused:
         place = int(np.searchsorted(rows, row))
-        if name in head.names and place < len(rows) and rows[place] == row:
-            probabilities[place, head.names.index(name)] = 0
+        if name in names and place < len(rows) and rows[place] == row:
+            probabilities[place, names.index(name)] = 0
     probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-9)
     second, first = probabilities.argsort(axis=1)[:, -2:].T
     each = np.arange(len(rows))
@@ -389,12 +360,12 @@ def _suggest(
     def word(place: int) -> str:
         if novel[place]:
             return "new region"
-        one = head.names[first[place]]
-        two = head.names[second[place]]
+        one = names[first[place]]
+        two = names[second[place]]
         return f"probably {one}" if margin[place] >= _SURE_MARGIN else f"{one} / {two}"
 
     rest = ~np.isin(each, unsure)
-    for number, name in enumerate(head.names):
+    for number, name in enumerate(names):
         members = np.flatnonzero(rest & ~novel & (first == number))
         members = members[np.argsort(-belief[members], kind="stable")]
         shown.add("probably", rows[members], [word(place) for place in members.tolist()], name)
@@ -418,7 +389,11 @@ def _diverse(vectors: Floats, margin: Floats, near: Floats) -> Rows:
 
 
 def _contradicted(
-    head: Head, vectors: Floats, labels: Labels, sample: Rows, looks: Sequence[int]
+    head: LogisticRegression,
+    vectors: Floats,
+    labels: Labels,
+    sample: Rows,
+    looks: Sequence[int],
 ) -> Rows:
     """Return labelled images of the sample to label again, in order of the sample.
 
@@ -429,9 +404,9 @@ def _contradicted(
     )
     if not len(rows):
         return rows
-    columns = {name: place for place, name in enumerate(head.names)}
+    columns = {name: place for place, name in enumerate(head.classes_)}
     probabilities = np.pad(
-        head.probabilities(vectors[rows]), ((0, 0), (0, 1))
+        head.predict_proba(vectors[rows]), ((0, 0), (0, 1))
     )  # The last is for unknown classes.
     believed = probabilities[
         np.arange(len(rows)), [columns.get(str(labels[row]), -1) for row in rows]

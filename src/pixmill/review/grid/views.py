@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pixmill.review.grid.advice import Advice
-from pixmill.review.grid.suggesting import DROPPED, Head, Labels, Rows, likes
+from pixmill.review.grid.suggesting import DROPPED, Labels, Rows, Section, fit_head, likes
 
 _EXAMPLES = 1000
 """Maximum number of labelled images that others are compared with."""
@@ -36,14 +36,6 @@ class View(NamedTuple):
     like: int = -1
     predicted: str = ""
     focus: str = ""
-
-
-class _Part(NamedTuple):
-    """A section: a kind of :class:`~pixmill.review.grid.suggesting.Section`, or a sort."""
-
-    kind: str
-    label: str | None
-    rows: Rows
 
 
 def list_images(
@@ -107,20 +99,20 @@ def _scope(
     return np.array([row for row in shown if test is None or test(row)], np.int64)
 
 
-def _sections(view: View, advice: Advice, labels: Labels, found: Rows) -> list[_Part]:
+def _sections(view: View, advice: Advice, labels: Labels, found: Rows) -> list[Section]:
     """Return the sections of a view of these rows."""
     inside = np.zeros(len(labels), bool)
     inside[found] = True
     if view.sort == "next":
         # Images to label again have a label.
         parts = [
-            _Part(kind, label, rows[inside[rows] | (kind == "again")])
-            for kind, label, rows in advice.proposal.sections
+            section._replace(rows=section.rows[inside[section.rows] | (section.kind == "again")])
+            for section in advice.proposal.sections
         ]
         for part in parts:
             inside[part.rows] = False
         waiting = [row for row in found.tolist() if inside[row] and labels[row] is None]
-        parts.append(_Part("waiting", None, np.array(waiting, np.int64)))
+        parts.append(Section("waiting", None, np.array(waiting, np.int64)))
     else:
         # Without a label, images of the sample get no suggestion, and an order would be one.
         if view.sort != "files":
@@ -128,7 +120,7 @@ def _sections(view: View, advice: Advice, labels: Labels, found: Rows) -> list[_
         ranking = _ranking(view, advice, labels, found)
         ranked = ranking[inside[ranking]]
         inside[ranked] = False
-        parts = [_Part(view.sort, view.label, np.concatenate([ranked, found[inside[found]]]))]
+        parts = [Section(view.sort, view.label, np.concatenate([ranked, found[inside[found]]]))]
     return [part for part in parts if len(part.rows)]
 
 
@@ -151,13 +143,16 @@ def _ranking(view: View, advice: Advice, labels: Labels, found: Rows) -> Rows:
 def _by_belief(view: View, advice: Advice, labels: Labels, found: Rows, examples: Rows) -> Rows:
     """Return the rows with features by what a head believes that is fitted to the examples."""
     rows: Rows = found[np.isfinite(advice.vectors[found, 0])]
-    head = Head.fit(advice.vectors[examples], [str(labels[row]) for row in examples.tolist()])
-    shares = head.probabilities(advice.vectors[rows])
+    if not len(rows):
+        return rows
+    head = fit_head(advice.vectors[examples], [str(labels[row]) for row in examples.tolist()])
+    shares = head.predict_proba(advice.vectors[rows])
     if view.sort == "sure":
         return rows[np.argsort(shares.max(axis=1), kind="stable")]
-    if view.label not in head.names:
+    names = head.classes_.tolist()
+    if view.label not in names:
         return found
     # Among the images of the class, the doubtful ones come first.
     sign = 1 if view.scope == f"class:{view.label}" else -1
-    beliefs = shares[:, head.names.index(view.label)]
+    beliefs = shares[:, names.index(view.label)]
     return rows[np.argsort(sign * beliefs, kind="stable")]

@@ -66,12 +66,12 @@ def watched(
         "labelled": judged(np.array([], bool)),
         "shadow": None,
         "answers": pd.DataFrame({"sample": [], "waiting": []}),
-    }
-    found_out |= {name: others.pop(name) for name in {*found_out} & {*others}}
-    made = {
         "shares": {label: Estimate(0.3, 0.2, 0.4) for label in labels},
         "accuracy": Estimate(0.9, 0.87, 0.94),
         "withheld": "",
+    }
+    found_out |= {name: others.pop(name) for name in {*found_out} & {*others}}
+    made = {
         "broken": {"truncated": 3},
         "record": found[["id", "time", "predicted"]].assign(
             shadow=found["predicted"], second="e" * 64, accepted=False, sample=None, asked=np.nan

@@ -79,9 +79,6 @@ class Watch:
         others: Number of rows of other models.
         broken: Number of rows without an answer, by reason.
         difference: Whether new images differ.
-        shares: Estimated share of each label; empty if there are too few images.
-        accuracy: Estimated accuracy; ``None`` if it is withheld.
-        withheld: Why it is withheld; empty if it is not.
         root: Project folder.
     """
 
@@ -93,15 +90,53 @@ class Watch:
     others: int
     broken: dict[str, int]
     difference: Difference
-    shares: dict[str, Estimate]
-    accuracy: Estimate | None
-    withheld: str
     root: Path
+
+    @cached_property
+    def latest(self) -> pd.DataFrame:
+        """Rows of the last 30 days, which the estimates are about."""
+        found: pd.DataFrame = self.rows[
+            self.rows["time"] > self.rows["time"].max() - timedelta(days=_DAYS)
+        ]
+        return found
+
+    @cached_property
+    def shares(self) -> dict[str, Estimate]:
+        """Estimated share of each label; empty if there are too few images."""
+        return _estimate_shares(self.latest, self.known, self.model)
+
+    @cached_property
+    def withheld(self) -> str:
+        """Why the accuracy is not estimated; empty if it is."""
+        if self.difference.begun is not None or self.record["accepted"].any():
+            return "the images differ from the test images"
+        if len(self.latest) < _LEAST:
+            return f"only {count(len(self.latest), 'image')} came"
+        unlike = self.latest["unlike"].fillna(value=False).mean()
+        if unlike > _MAX_UNLIKE:
+            return f"{100 * unlike:.0f} % of the images are unlike the training images"
+        return ""
+
+    @cached_property
+    def accuracy(self) -> Estimate | None:
+        """Estimated accuracy; ``None`` if it is withheld."""
+        if self.withheld:
+            return None
+        known = self.known
+        return estimate_accuracy(self.latest["confidence"], known["confidence"], known["right"])
 
     @cached_property
     def answers(self) -> pd.DataFrame:
         """The images that people were asked about, see :func:`.read_answers`."""
         return read_answers(self.root, self.record, self.model)
+
+    @cached_property
+    def recent(self) -> Bools:
+        """Which images came since others were accepted; in an alarm, since it began."""
+        found = is_recent(self.record)
+        if self.difference.begun is not None:
+            found &= (self.record["time"] >= self.difference.begun).to_numpy(bool)
+        return found
 
     @cached_property
     def labelled(self) -> Judged:
@@ -110,7 +145,7 @@ class Watch:
         A fall that was found before stays.
         """
         right = self.known["right"]
-        for counts in (is_recent(self.record), _since(self.record, self.difference)):
+        for counts in (is_recent(self.record), self.recent):
             answers = self.answers[counts[self.answers.index]]
             found = judge(answers, self.model, int(right.sum()), len(right))
             if found.is_decided:
@@ -121,11 +156,6 @@ class Watch:
     def shadow(self) -> Judged | None:
         """What their answers say about the second model; ``None`` if there is none."""
         return judge_shadow(self.record, self.answers, self.model)
-
-    @property
-    def latest(self) -> pd.DataFrame:
-        """Rows of the last 30 days, which the estimates are about."""
-        return _latest(self.rows)
 
     @property
     def is_alarm(self) -> bool:
@@ -157,23 +187,15 @@ def watch(root: Path, folder: Path, model: Model) -> Watch:
     record = extend(record, rows)
     record, difference = _compare(record, rows, held_out, model)
     save_record(folder, model, record)
-    known = held_out[held_out["split"] == "test"]
-    latest = _latest(rows)
-    withheld = _why_withheld(latest, record, difference)
     return Watch(
         model,
         folder,
         rows,
-        known,
+        held_out[held_out["split"] == "test"],
         record,
         others,
         {str(name): int(n) for name, n in every["reason"].value_counts().items()},
         difference,
-        _estimate_shares(latest, known, model),
-        None
-        if withheld
-        else estimate_accuracy(latest["confidence"], known["confidence"], known["right"]),
-        withheld,
         root,
     )
 
@@ -192,38 +214,22 @@ def accept(found: Watch) -> Watch:
             "the accuracy fell on these images, so they cannot count as usual",
             next=f"pixmill watch {found.folder} --doubtful 200",
         )
-    record = _accept(found.record, found.rows, found.difference)
-    save_record(found.folder, found.model, record)
-    return watch(found.root, found.folder, found.model)
-
-
-def _since(record: pd.DataFrame, difference: Difference) -> Bools:
-    """Return which images came since others were accepted; in an alarm, since it began."""
-    found = is_recent(record)
-    if difference.begun is not None:
-        found &= (record["time"] >= difference.begun).to_numpy(bool)
-    return found
-
-
-def _accept(record: pd.DataFrame, rows: pd.DataFrame, difference: Difference) -> pd.DataFrame:
-    """Return the record with the latest images as usual: in an alarm, those since it began.
-
-    Raises:
-        DataError: They are too few to compare others with.
-    """
-    there = _since(record, difference) & record["id"].isin(rows["id"]).to_numpy(bool)
-    found = record[there][-_MOST_USUAL:]
-    if len(found) < 2 * _LEAST:
+    record = found.record
+    there = found.recent & record["id"].isin(found.rows["id"]).to_numpy(bool)
+    usual = record[there][-_MOST_USUAL:]
+    if len(usual) < 2 * _LEAST:
         raise DataError(
-            f"only {count(len(found), 'image')} came, but {2 * _LEAST} are needed to compare later "
+            f"only {count(len(usual), 'image')} came, but {2 * _LEAST} are needed to compare later "
             "ones with",
             next="repeat it once they came",
         )
-    kept = features(rows.set_index("id").loc[found["id"]])
-    return record.assign(
-        accepted=record.index.isin(found.index),
-        features=pd.Series([*kept], found.index).reindex(record.index),
+    kept = features(found.rows.set_index("id").loc[usual["id"]])
+    record = record.assign(
+        accepted=record.index.isin(usual.index),
+        features=pd.Series([*kept], usual.index).reindex(record.index),
     )
+    save_record(found.folder, found.model, record)
+    return watch(found.root, found.folder, found.model)
 
 
 def _compare(
@@ -265,10 +271,12 @@ def _is_by_shares(held_out: pd.DataFrame, rows: pd.DataFrame, trains: Bools, mod
     if not shares or not model.head.is_exclusive:
         return False
     before = known["label"].value_counts(normalize=True)
-    both = pd.concat([held_out[held_out["split"] != "test"], known])
-    weights = both["label"].map(lambda name: max(shares[name].value, 0.001) / before.get(name, 1.0))
-    old = features(both[: -len(known)])
-    return explain_by_shares(old, features(known), weights.to_numpy(), features(rows), trains)
+    others = held_out[held_out["split"] != "test"]
+    labels = pd.concat([others["label"], known["label"]])
+    weights = labels.map(lambda name: max(shares[name].value, 0.001) / before.get(name, 1.0))
+    return explain_by_shares(
+        features(others), features(known), weights.to_numpy(), features(rows), trains
+    )
 
 
 def _estimate_shares(rows: pd.DataFrame, known: pd.DataFrame, model: Model) -> dict[str, Estimate]:
@@ -302,20 +310,3 @@ def _choose_new(every: pd.DataFrame, record: pd.DataFrame, root: Path) -> pd.Dat
             next="send images that the project does not have",
         )
     return rows[~is_own].reset_index(drop=True)
-
-
-def _latest(rows: pd.DataFrame) -> pd.DataFrame:
-    found: pd.DataFrame = rows[rows["time"] > rows["time"].max() - timedelta(days=_DAYS)]
-    return found
-
-
-def _why_withheld(rows: pd.DataFrame, record: pd.DataFrame, difference: Difference) -> str:
-    """Return why the accuracy cannot be estimated without labels; empty if it can."""
-    if difference.begun is not None or record["accepted"].any():
-        return "the images differ from the test images"
-    if len(rows) < _LEAST:
-        return f"only {count(len(rows), 'image')} came"
-    unlike = rows["unlike"].fillna(value=False).mean()
-    if unlike > _MAX_UNLIKE:
-        return f"{100 * unlike:.0f} % of the images are unlike the training images"
-    return ""

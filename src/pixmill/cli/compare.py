@@ -129,10 +129,9 @@ def _runs(project: Project, arguments: argparse.Namespace) -> tuple[str, Path]:
         render_ranking,
     )
 
-    limits = {"limit": arguments.limit} if arguments.limit else {}
     page = project.root / "reports" / "runs.html"
     announce("Reading runs and experiments …")
-    ranking = compare_runs(project.workspace, project.params, **limits)
+    ranking = compare_runs(project.workspace, project.params, limit=arguments.limit or 500)
     # Scripts that read JSON need no page.
     if arguments.open or not arguments.json:
         write_text(page, render_ranking(ranking, project.root))

@@ -25,6 +25,9 @@ MEASURES = (
 )
 """Measurements in the manifest that are compared."""
 
+LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
+"""Metrics whose best value is the lowest."""
+
 
 class NotComparableError(Exception):
     """Two revisions cannot be compared; the text is a sentence with the reason."""
@@ -221,6 +224,18 @@ class Numbers:
     def decisive(self) -> Difference:
         """The difference in the deciding metric."""
         return self.metrics[self.metric]
+
+    @property
+    def gain(self) -> tuple[float, float, float]:
+        """Its low end, the difference and its high end; above 0, the head is better."""
+        row = self.decisive
+        if self.metric in LOWER_IS_BETTER:
+            return -row.high, -row.difference, -row.low
+        return row.low, row.difference, row.high
+
+    def is_changed(self, row: ClassNumbers | SliceNumbers) -> bool:
+        """Return whether a class or slice differs significantly, also among all of its kind."""
+        return row.p_adjusted is not None and row.p_adjusted <= 1 - self.confidence
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pixmill.experiments.compare.comparison import (
     Revision,
     Rule,
 )
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
+from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.verdict import images_needed
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.pages import with_sign
@@ -222,14 +222,7 @@ def _drop_rule(
 
 def _check_drop(numbers: Numbers, max_drop: float | str) -> tuple[Result, int | None]:
     """Return the result of ``compare.max_drop``, and the images that would decide it."""
-    found = numbers.decisive
-    gain = found.difference
-    low = found.low
-    high = found.high
-    if numbers.metric in LOWER_IS_BETTER:
-        gain = -found.difference
-        low = -found.high
-        high = -found.low
+    low, gain, high = numbers.gain
     # "significant" passes only if the interval also rules out a drop of more than the margin.
     if isinstance(max_drop, str):
         broken = 0.0

@@ -34,9 +34,6 @@ from pixmill.experiments.compare.comparison import (
 from pixmill.experiments.compare.slices import compare_slices
 from pixmill.metrics.significance import Difference, holm
 
-LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
-"""Metrics whose best value is the lowest."""
-
 METRIC_NAMES = {
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",

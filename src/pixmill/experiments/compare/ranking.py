@@ -17,13 +17,12 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import count
 from pixmill.experiments.compare.answers import SplitAnswers, clusters_of
 from pixmill.experiments.compare.class_scoring import DIGITS
-from pixmill.experiments.compare.comparison import NotComparableError, Revision
-from pixmill.experiments.compare.numbers import (
+from pixmill.experiments.compare.comparison import (
     LOWER_IS_BETTER,
-    METRIC_NAMES,
-    SCORINGS,
-    compare_numbers,
+    NotComparableError,
+    Revision,
 )
+from pixmill.experiments.compare.numbers import METRIC_NAMES, SCORINGS, compare_numbers
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import NOT_OF_MODEL, SEED, TrainedModel, read_models

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from pixmill.experiments.compare.comparison import MEASURES, Numbers, SliceNumbers
+from pixmill.experiments.compare.comparison import MEASURES, SliceNumbers
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints
 from pixmill.metrics.paired_accuracy import accuracy_differences
 from pixmill.metrics.resampling import group_numbers
@@ -79,22 +79,6 @@ def compare_slices(
     adjusted = iter(holm([row.p for *_, count, row in found if count >= MIN_CLUSTERS]).tolist())
     return tuple(
         SliceNumbers(*part, next(adjusted) if part[3] >= MIN_CLUSTERS else None) for part in found
-    )
-
-
-def changed_slices(numbers: Numbers) -> list[SliceNumbers]:
-    """Return the slices with a significant change: falls before rises, the largest first.
-
-    Args:
-        numbers: Metrics of both models.
-    """
-    changed = [
-        row
-        for row in numbers.slices
-        if row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
-    ]
-    return sorted(
-        changed, key=lambda row: (row.accuracy.difference > 0, -abs(row.accuracy.difference))
     )
 
 

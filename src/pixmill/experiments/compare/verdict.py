@@ -6,8 +6,7 @@ from statistics import NormalDist
 from pixmill.core.words import count
 from pixmill.experiments.compare.answers import MAX_CLASSES
 from pixmill.experiments.compare.comparison import ClassNumbers, Numbers, Verdict
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
-from pixmill.experiments.compare.slices import changed_slices
+from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.metrics.significance import Difference
 from pixmill.pages.page import render_sentence
 
@@ -34,13 +33,12 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     """
     row = numbers.decisive
     margin = numbers.margin
-    gain = (row.low, row.high)
-    if numbers.metric in LOWER_IS_BETTER:
-        gain = (-row.high, -row.low)
-    low, high = gain
+    low, _, high = numbers.gain
     equal = all(found.low == found.high == 0 for found in numbers.metrics.values())
     verdict: Verdict = "same" if equal else _decide(low, high, margin)
-    falls = [each for each in changed_slices(numbers) if each.accuracy.difference < 0]
+    changed = filter(numbers.is_changed, numbers.slices)
+    falls = [each for each in changed if each.accuracy.difference < 0]
+    falls.sort(key=lambda each: each.accuracy.difference)
     named = {each.name for each in falls[:_MAX_SLICES] if each.dimension == "class"}
     images = count(numbers.n, numbers.image)
     if numbers.own_classes:
@@ -123,8 +121,6 @@ def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
     found = [
         (row.score.difference, label, row)
         for label, row in numbers.per_class.items()
-        if row.score is not None
-        and row.p_adjusted is not None
-        and row.p_adjusted <= 1 - numbers.confidence
+        if row.score is not None and numbers.is_changed(row)
     ]
     return [(label, row) for gap, label, row in sorted(found, key=lambda item: item[:2]) if gap < 0]

@@ -17,6 +17,7 @@ from pixmill.core.files.writing import json_text
 from pixmill.core.params.compare import METRICS
 from pixmill.core.words import printable, shorten
 from pixmill.experiments.compare.comparison import (
+    LOWER_IS_BETTER,
     Change,
     Changes,
     Comparison,
@@ -25,8 +26,7 @@ from pixmill.experiments.compare.comparison import (
     Revision,
 )
 from pixmill.experiments.compare.image_changes import CHANGES
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
-from pixmill.experiments.compare.slices import changed_slices
+from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.metrics.significance import Difference
 from pixmill.pages.page import make_environment, render_text
 from pixmill.validate.reasons import word
@@ -163,7 +163,6 @@ def _numbers(numbers: Numbers | None) -> Document:
     gained = int(numbers.flips["gained"].sum())
     # The deciding metric is first.
     names = dict.fromkeys([numbers.metric, *numbers.metrics])
-    changed = changed_slices(numbers)
     return {
         **{name: getattr(numbers, name) for name in _FACTS},
         "on_test": numbers.on_test and _difference(numbers.on_test),
@@ -175,7 +174,7 @@ def _numbers(numbers: Numbers | None) -> Document:
             | {
                 "accuracy": _difference(row.accuracy),
                 "p": row.accuracy.p,
-                "changed": any(row is each for each in changed),
+                "changed": numbers.is_changed(row),
             }
             for row in numbers.slices
         ],
@@ -194,7 +193,6 @@ def _classes(numbers: Numbers) -> dict[str, Document]:
     rows = {}
     change = {}
     for label, row in numbers.per_class.items():
-        is_changed = row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
         score = row.score and _difference(row.score)
         rows[label] = {
             "support": row.support,
@@ -202,7 +200,7 @@ def _classes(numbers: Numbers) -> dict[str, Document]:
             "recall": row.recall,
             numbers.label_metric: score,
             "p_adjusted": row.p_adjusted,
-            "changed": is_changed,
+            "changed": numbers.is_changed(row),
         }
         change[label] = abs(score["diff"]) if score else 0
     return {label: rows[label] for label in sorted(rows, key=lambda label: -change[label])}

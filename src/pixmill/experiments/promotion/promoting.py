@@ -22,7 +22,7 @@ from pixmill.core.words import count, first_of, join_names, printable
 from pixmill.experiments.compare.answers import MAX_CLASSES
 from pixmill.experiments.compare.comparing import compare_revisions
 from pixmill.experiments.compare.comparison import Comparison, Revision
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
+from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.revisions import read_each
 from pixmill.tracking import model_versions
 from pixmill.tracking.delivery import WEIGHTS
@@ -326,11 +326,11 @@ def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
     if (numbers := comparison.numbers) is None or comparison.verdict != "undecided":
         return
     found = numbers.decisive
-    is_loss = numbers.metric in LOWER_IS_BETTER
-    if (found.difference > 0) if is_loss else (found.difference < 0):
+    if numbers.gain[1] < 0:
+        side = "higher" if found.difference > 0 else "lower"
         yield (
-            f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that "
-            f"of version {seen} ({found.second:.3f} after {found.first:.3f}), and "
+            f"its {METRIC_NAMES[numbers.metric]} is {side} than that of version {seen} "
+            f"({found.second:.3f} after {found.first:.3f}), and "
             f"{count(numbers.n, numbers.image)} cannot decide"
         )
 

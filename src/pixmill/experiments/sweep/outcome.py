@@ -63,16 +63,16 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
         trials: Finished trials by number, at least one of them complete.
         images: Images that the trials predicted, from :meth:`.TrialStore.images`.
     """
-    params = plan.params
     metric = plan.metric
     confidence = plan.params.evaluate.confidence
-    done = [trial for trial in trials if trial.answers is not None]
     ids = pd.Index(images["id"])
     groups = group_numbers(images["cluster"].astype(str))
     answers = {
-        trial.name: plan.read(images, trial.answers) for trial in done if trial.answers is not None
+        trial.name: plan.read(images, trial.answers)
+        for trial in trials
+        if trial.answers is not None
     }
-    models = [_as_model(params, trial) for trial in done]
+    models = [_as_model(plan.params, trial) for trial in trials if trial.name in answers]
     crossed = not ids.isin(plan.validation).all()
     width = CROSS_FITTING_WIDTH if crossed else 1.0
     truth = next(iter(answers.values()))
@@ -82,7 +82,7 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     rows = with_params(ranked)
     current = {trial.name for trial in trials if plan.is_current(trial)}
     expected = None
-    if len(done) > 1:
+    if len(answers) > 1:
         expected = selected_value(
             metric,
             truth.actual,

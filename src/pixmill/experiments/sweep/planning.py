@@ -27,7 +27,7 @@ from pixmill.core.repository.stage_inputs import (
     workspace_stages,
 )
 from pixmill.experiments.compare.answers import SplitAnswers
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
+from pixmill.experiments.compare.comparison import LOWER_IS_BETTER
 from pixmill.experiments.sweep.space import check_searched, combinations, current_values, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.heads import Head, head_of

@@ -4,7 +4,6 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -347,7 +346,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Detected | None, root
         layout = "classes" if spec.source is not None else _layout_of(found, root / "data")
         whole = whole.with_images(labels, source="folder" if found.items else "urls", layout=layout)
         if found.urls:
-            whole = whole.with_snapshot(date.today().isoformat())
+            whole = whole.with_snapshot()
         _check_params(
             whole.file(root),
             "these classes are not valid",
@@ -363,7 +362,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Detected | None, root
         if "shop" in sources:
             raise PixmillError(_IMAGE_OPTIONS, next="repeat the command with one of them")
         if any(is_on_web(each) for each in sources):
-            return recipe.with_snapshot(date.today().isoformat())
+            return recipe.with_snapshot()
         return recipe
     return whole
 

@@ -13,7 +13,7 @@ import keyword
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pixmill.core.cells import Task
@@ -105,7 +105,8 @@ def render(
             for token, value in tokens.items():
                 text = text.replace(token, value)
             files[_path_of(path.relative_to(_TEMPLATE), package)] = text
-    files["dvc.yaml"] = _PIPELINES[task](files["dvc.yaml"])
+    if task != "one_label":
+        files["dvc.yaml"] = _track_task(files["dvc.yaml"])
     return dict(sorted(files.items()))
 
 
@@ -115,9 +116,6 @@ def _track_task(pipeline: str) -> str:
     text = re.sub(r", plots/evaluate/(?:coverage_val|uncalibrated)\.csv: accuracy", "", text)
     absent = "Learning curve|Confusion matrix|Accuracy by slice"
     return re.sub(rf"^- (?:{absent}):.*\n(?: .*\n)*", "", text, flags=re.M)
-
-
-_PIPELINES: Mapping[Task, Callable[[str], str]] = {"one_label": str, "labels": _track_task}
 
 
 def install_project(origin: Origin, extras: str) -> str:

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from pixmill.core.cells import Cells, Task, parse_cells, show_cells
+from pixmill.core.cells import Cells, parse_cells, show_cells
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
-from pixmill.core.params import EvaluateParams, ValidateParams, load_params
+from pixmill.core.params import Params, load_params
 from pixmill.dataset.inbox import Inbox
 from pixmill.dataset.tracing import Row, find_rows, read_facts, trace
 from pixmill.heads import head_of
@@ -107,7 +107,7 @@ class Images:
         """
         with self._lock:
             if self._previews is None:
-                validate = self._sections()[0]
+                validate = self._params().validate
                 limits = RowLimits(seconds=validate.timeout, memory=validate.memory << 20)
                 previews = Previews(self._locate, limits=limits, workers=1)
                 self._previews = self._open.enter_context(previews)
@@ -152,7 +152,7 @@ class Images:
             "cells": self._cells(manifest.get("label") or ""),
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
-            "classes": self._sections()[2],
+            "classes": self._params().classes,
             "prediction": _prediction(predictions[0]) if predictions else None,
             "neighbours": self._neighbours(predictions[0])
             if predictions and "split" in predictions[0]
@@ -182,23 +182,23 @@ class Images:
         }
         return {"place": at + 1, "total": len(names), **around}
 
-    def _sections(self) -> tuple[ValidateParams, EvaluateParams, Sequence[str], Task]:
+    def _params(self) -> Params:
         try:
-            params = load_params(self.root)
-        except ParamsError:  # The images are there, whatever an edit does to params.yaml.
-            return ValidateParams(), EvaluateParams(), (), "one_label"
-        return params.validate, params.evaluate, params.classes, params.task
+            return load_params(self.root)
+        except ParamsError:
+            # The images are there, whatever an edit does to params.yaml; scrape is not read.
+            return Params.model_construct(classes=())  # type: ignore[call-arg]
 
     def _cells(self, text: str) -> Cells | None:
-        if head_of(self._sections()[3]).is_exclusive:
+        if head_of(self._params().task).is_exclusive:
             return None
         return parse_cells(text) if text.startswith("{") else {}
 
     def _locate(self, key: tuple[str, int]) -> ImageFile:
         (name, side) = key
-        validate = self._sections()[0]
+        most = self._params().validate.max_pixels
         window = read_window(self.root / "artifacts/validate")
-        return ImageFile(name, self._source(name), validate.max_pixels, window, side)
+        return ImageFile(name, self._source(name), most, window, side)
 
     @staticmethod
     def _find(finders: Sequence[Callable[[str], Path | None]], name: str) -> Path | None:
@@ -214,7 +214,7 @@ class Images:
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name, ["id", "path"]):
             return self.root / "artifacts/scrape" / str(row["path"])
         table = self.root / "artifacts/evaluate/unlabelled.parquet"
-        unlabelled = self._sections()[1].unlabelled
+        unlabelled = self._params().evaluate.unlabelled
         for row in find_rows(table, name, ["id", "path"]) if unlabelled else ():
             if (
                 path := self.root / str(unlabelled) / str(row["path"])

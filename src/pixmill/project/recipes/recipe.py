@@ -10,6 +10,7 @@ import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,9 @@ class Recipe:
         folder = {} if layout == "classes" else {"folder": {"layout": layout}}
         return self._with({"classes": [*classes], "scrape": {"source": source, **folder}})
 
-    def with_snapshot(self, snapshot: str) -> Recipe:
-        """Return the recipe with another ``scrape.snapshot``."""
-        return self._with({"scrape": {"snapshot": snapshot}})
+    def with_snapshot(self) -> Recipe:
+        """Return the recipe with today as ``scrape.snapshot``."""
+        return self._with({"scrape": {"snapshot": date.today().isoformat()}})
 
     def _with(self, values: Mapping[str, Any]) -> Recipe:
         return Recipe(self.name, set_values(self.text, values))

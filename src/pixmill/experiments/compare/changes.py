@@ -4,15 +4,13 @@ import contextlib
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from pixmill.core import decisions, review_csv
 from pixmill.core.errors import DecisionsError, ParamsError, PixmillError
-from pixmill.core.params import flat, parse_params, parse_yaml
+from pixmill.core.params import Params, flat, parse_params, parse_yaml
 from pixmill.core.provenance.lock import FILE, parse_lock
 from pixmill.core.repository.git import git
 from pixmill.core.review_csv import rows_of
@@ -87,46 +85,30 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
 def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, Any], list[str]]:
     """Return all params of a revision by name, and the names of those that its model does not use.
 
-    Lists are one value. If the installed version rejects the file, the values are those written in
-    it, and all count as used.
+    If the installed version rejects the file, the values are those written in it, and all count as
+    used.
 
     Args:
         resolved: Text of ``params.json``; only a run has one.
         params: Text of ``params.yaml``.
     """
-    # Slow to import, and needed only by a ranking.
-    from pixmill.train.training_key import deciding_params
-
     text = (params if resolved is None else resolved) or ""
     try:
-        known = parse_params(text)
+        return list_params(parse_params(text))
     except ParamsError:
         with contextlib.suppress(ParamsError):
             return _plain(text), []
         return {}, []
-    values = dict(_values(known))
-    used = [f"train.{name}." for name in deciding_params(known.train)]
-    names = (name for name in values if name.startswith("train."))
-    return values, [name for name in names if not any(each.startswith(f"{name}.") for each in used)]
 
 
-def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, field in type(section).model_fields.items():
-        name = f"{prefix}{field.alias or key}"
-        value = getattr(section, key)
-        if isinstance(value, BaseModel):
-            yield from _values(value, f"{name}.")
-        elif isinstance(value, tuple):
-            # Sections in a list are written without their defaults.
-            yield (
-                name,
-                [
-                    it.model_dump(exclude_defaults=True) if isinstance(it, BaseModel) else it
-                    for it in value
-                ],
-            )
-        else:
-            yield name, value
+def list_params(params: Params) -> tuple[dict[str, Any], list[str]]:
+    """Return all params by name, and the names of those that the model does not use."""
+    # Slow to import, and needed only by a ranking.
+    from pixmill.train.training_key import deciding_params
+
+    values = flat(params)
+    used = {f"train.{name}" for name in deciding_params(params.train)}
+    return values, [name for name in values if name.startswith("train.") and name not in used]
 
 
 def _resolved(revision: Revision) -> _Values | None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pixmill.core.params import Params, flat
+from pixmill.core.params import Params
+from pixmill.experiments.compare.changes import list_params
 from pixmill.experiments.compare.ranking import RankedModel, rank_models, with_params
 from pixmill.experiments.compare.trained_models import TrainedModel
 from pixmill.experiments.sweep.planning import Plan
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.metrics.many_models import SelectedValue, selected_value
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers
-from pixmill.train.training_key import deciding_params
 
 _DRAWS = 1000
 """Bootstrap draws of the expected value."""
@@ -105,9 +105,7 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
 
 
 def _as_model(params: Params, trial: SweepTrial) -> TrainedModel:
-    changed = params.changed(trial.values)
-    used = {f"train.{name}" for name in deciding_params(changed.train)}
-    values = flat(changed)
+    values, unused = list_params(params.changed(trial.values))
     return TrainedModel(
         name=trial.name,
         revision=trial.name,
@@ -117,5 +115,5 @@ def _as_model(params: Params, trial: SweepTrial) -> TrainedModel:
         params=values,
         seconds=trial.seconds,
         predictions=pd.DataFrame(),
-        unused=frozenset(name for name in values if name.startswith("train.") and name not in used),
+        unused=frozenset(unused),
     )

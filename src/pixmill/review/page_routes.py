@@ -89,9 +89,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
     def preview(side: int) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             session = site.current()
-            row = request.path_params["row"]
-            _require_row(session, row)
-            made = await _preview(request, session, (row, side))
+            made = await _preview(request, session, (_row_of(request, session), side))
             headers = {"Cache-Control": "private, max-age=86400, immutable"}
             return Response(made, media_type="image/jpeg", headers=headers)
 
@@ -99,9 +97,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
 
     def open_image(request: Request) -> Response:
         session = site.current()
-        row = request.path_params["row"]
-        _require_row(session, row)
-        (name,) = session.images.identify([row])
+        (name,) = session.images.identify([_row_of(request, session)])
         return RedirectResponse(f"../../image/{name}", 303)
 
     async def select(request: Request) -> Response:
@@ -189,6 +185,8 @@ async def _preview(request: Request, session: Session, key: tuple[int, int]) -> 
     return made
 
 
-def _require_row(session: Session, row: int) -> None:
+def _row_of(request: Request, session: Session) -> int:
+    row: int = request.path_params["row"]
     if row >= len(session.images):
         raise ProblemError(404, "Not Found.")
+    return row

@@ -182,6 +182,38 @@ def test_series_by_endings(endings, is_certain):
         assert copies(endings, alike=False)[0] is None
 
 
+def numbered(of_classes, is_copied):
+    """Return the paths of numbers in each class and of three copies of some, and what is found."""
+    paths = [
+        f"data/{label}/{n:04}{end}.jpg"
+        for label, numbers in of_classes.items()
+        for n in numbers
+        for end in ("", "_jpg.rf.1a", "_jpg.rf.2b", "_jpg.rf.3c")
+        if not end or is_copied(label, n)
+    ]
+    labels = [path.split("/")[1] for path in paths]
+    return find_series(labels, paths, np.zeros((1, 32, 32), np.uint8), len(paths) * [0]), paths
+
+
+@pytest.mark.parametrize(
+    ("sizes", "first"),
+    [((100, 100, 100), (0, 100, 100)), ((100, 80, 60), (0, 10, 20)), ((60, 80, 100), (0, 80, 90))],
+    ids=["one class", "other numbers", "sizes"],
+)
+def test_each_class_counts_anew_although_others_have_no_such_copies(sizes, first):
+    of_classes = {label: range(size) for label, size in zip("abc", sizes, strict=True)}
+    copied = dict(zip("abc", first, strict=True))
+    found, paths = numbered(of_classes, lambda label, n: n - copied[label] in range(30))
+    groups = groups_of(paths, found.group_by)
+    assert groups.nunique() == sum(sizes)
+
+
+def test_patients_of_two_classes_stay_together():
+    patients = np.random.default_rng(1).permutation(100)[:60].tolist()
+    found, paths = numbered({"healthy": range(100), "ill": patients}, lambda *_: True)
+    assert groups_of(paths, found.group_by).nunique() == 100
+
+
 def test_a_month_is_no_evidence():
     assert copies(["-aug-1", "-aug-2", "-aug-3"], alike=False)[0] is None
 

@@ -47,6 +47,9 @@ _MAX_LISTED = 4 * _MAX_PAIRS
 _MIN_IMAGES = 0.01
 """Series are worth a remark if they have this share of the images."""
 
+_NESTED = 0.9
+"""Share of the names of a class that are the first ones of another if each counts anew."""
+
 _FORMS = (
     r"_[a-z]+\.rf\.[\da-z]+",  # Roboflow
     r"_[\da-f]{8}-[\da-f-]{27}",  # Augmentor
@@ -124,10 +127,9 @@ def find_series(
         sizes = series.size()[lambda n: n > 1]
         if len(sizes) < _MIN_SERIES or sizes.sum() < _MIN_IMAGES * len(table):
             continue
-        of_classes = sizes.index.to_frame().groupby(level=0)["name"].agg(frozenset)
         if pattern == patterns[-1]:
             # A name that all images of a class have says nothing.
-            is_evident = len(sizes) >= _MIN_SERIES * len(of_classes)
+            is_evident = len(sizes) >= _MIN_SERIES * sizes.index.get_level_values(0).nunique()
         else:
             # Coarser names need evidence of their own, from images of different finer series.
             is_new = _is_same(names[level], near) & ~_is_same(names[level + 1], near)
@@ -135,8 +137,7 @@ def find_series(
             is_evident = _look_alike(near[is_new], apart, table["row"].to_numpy(), greys)
         if is_evident:
             one, other = table["file"][series.groups[sizes.index[0]][:2]]
-            counts_anew = of_classes.nunique() == 1 < len(of_classes)
-            group_by = _group_by(pattern, files, counts_anew=counts_anew)
+            group_by = _group_by(pattern, files, counts_anew=_counts_anew(table, pattern))
             return Series(len(sizes), int(sizes.sum()), (one, other), group_by)
     return None
 
@@ -161,11 +162,33 @@ def _by_number(labels: Rows, stems: Sequence[str], full: Sequence[str]) -> Rows:
     return order
 
 
+def _counts_anew(table: pd.DataFrame, pattern: str) -> bool:
+    """Return whether the names of a class, also those of no series, are the first ones of another.
+
+    So they are if each class is numbered from 0, whatever its size. Names in two classes that leave
+    gaps may be of patients.
+    """
+    names = ("/" + table["full"]).str.extract(f"{pattern}$")[0].fillna(table["full"])
+    found = pd.DataFrame({"label": table["label"], "name": names}).drop_duplicates()
+    shared = set(found["name"][found["name"].duplicated()])
+    of_classes = found.groupby("label")["name"].agg(set).to_list()
+    # One class stands for all others: pairs would be too many.
+    largest = max(of_classes, key=lambda names: (len(names & shared), len(names)))
+    ordered = sorted(largest, key=lambda name: (len(name), name))
+    places = {name: place for place, name in enumerate(ordered, 1)}
+    for some in of_classes:
+        common = [places[name] for name in some & places.keys()]
+        first = max(common, default=0)
+        needed = max(_MIN_SERIES, _NESTED * first, _NESTED * len(some))
+        if some is not largest and len(common) >= needed:
+            return True
+    return False
+
+
 def _group_by(pattern: str, files: Sequence[str], *, counts_anew: bool) -> str:
     """Return the pattern for any path or URL, also for those without such a name.
 
-    Names that are the same in all classes count anew in each, so the folder is a part of the group.
-    If only some are the same, they may be of one patient.
+    If names count anew in each class, the folder is a part of the group.
     """
     end = "/*$" if any(file.endswith("/") for file in files) else "$"
     if counts_anew:

@@ -60,6 +60,16 @@ def test_nothing_is_torn_without_images(manifest, tmp_path):
     assert torn_series(split.head(0), tmp_path, SplitParams()) == {}
 
 
+def test_nothing_is_torn_if_the_same_name_in_each_class_is_a_group(manifest, tmp_path):
+    manifest["image_url"] = [
+        file.replace("coat", label) if isinstance(file, str) else file
+        for file, label in zip(manifest["image_url"], manifest["label"], strict=True)
+    ]
+    params = SplitParams(group_by=f"/([^/]+){pasted(tmp_path).group_by}")
+    split = assign(manifest, pairs_table([]), params).manifest
+    assert torn_series(split, tmp_path, params) == {}
+
+
 def test_images_without_a_fold_stay_without_one(manifest, tmp_path):
     split = assign(manifest, pairs_table([]), SplitParams()).manifest
     split.loc[split["split"] == "val", "fold"] = pd.NA

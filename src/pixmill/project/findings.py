@@ -173,7 +173,8 @@ def find_series(root: Path) -> str | None:
         return None
     sentence: str = series["sentence"]
     trained = _read_trained(root)
-    if together := trained.get("series_accuracy"):
+    together = trained.get("series_accuracy")
+    if together is not None and together < trained["val_accuracy"]:
         sentence = (
             f"{100 * trained['val_accuracy']:.1f} % cross-validated accuracy, but "
             f"{100 * together:.1f} % with each series in one fold: {sentence}"

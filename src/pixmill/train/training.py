@@ -304,7 +304,8 @@ class Trained:
         if self.series_accuracy is None:
             return text
         together = f"{100 * self.series_accuracy:.1f} % with each series in one fold"
-        return f"{text}, but {together} (split.group_by)"
+        joint = "but" if self.series_accuracy < self.best.val_accuracy else "and"
+        return f"{text}, {joint} {together} (split.group_by)"
 
     def summary(self) -> str:
         """Return the result in one line."""

@@ -89,7 +89,7 @@ class Series:
         example = " and ".join(map(printable, self.example))
         return (
             f"{count(self.images, 'image')} form {self.series:,} series, such as that of {example}. "
-            "Series in several splits make the accuracy look too high: to keep each in one, set "
+            "Series in several splits can make the accuracy look too high: to keep each in one, set "
             f"group_by: '{group_by}' in the section split of params.yaml"
         )
 

@@ -127,6 +127,9 @@ def section(text, name):
 def test_accuracy_on_torn_series_is_not_of_unseen_images():
     text = page(metrics=EVALUATION.metrics | CROSSED | {"series_accuracy": 0.792})
     assert "<h1>Accuracy 92.5 % on images of series that it has seen</h1>" in text
+    assert "The accuracy is too high" in text
+    higher = page(metrics=EVALUATION.metrics | CROSSED | {"series_accuracy": 0.912})
+    assert "The accuracy is too high" not in higher
 
 
 def test_shows_accuracy_with_interval_and_baselines():

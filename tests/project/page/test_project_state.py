@@ -283,6 +283,10 @@ def test_series_are_reported_until_they_are_grouped(tmp_path: Path) -> None:
     )
     for part in ("98.0 %", "87.5 %", "12 images form 2 series"):
         assert part in find_series(tmp_path)
+    (tmp_path / "plots/train/full.json").write_text(
+        '{"val_accuracy": 0.902, "series_accuracy": 0.91}'
+    )
+    assert find_series(tmp_path) == "12 images form 2 series"
     with (tmp_path / "params.yaml").open("a") as params:
         params.write("split: {group_by: '(clip\\d+)_'}\n")
     assert find_series(tmp_path) is None

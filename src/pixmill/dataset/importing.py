@@ -84,7 +84,7 @@ def set_params(text: str, found: Detected, name: str) -> str:
     """Return a params file that uses the images: their classes, sources, and given groups.
 
     New labels become classes, except in a project with several labels an image. Their source is
-    ``folder`` or ``urls``; existing classes get it in addition.
+    ``folder`` or ``urls``; existing classes get it in addition, files instead of the shop.
 
     Args:
         text: The params.
@@ -142,6 +142,9 @@ def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, 
             else:
                 classes.append(label)
                 before = (source,) if scrape.source == (source,) else ()
+            if source == "folder":
+                # The shop shows the same files, at other addresses.
+                before = tuple(name for name in before if name != "shop")
             if source not in before:
                 sources[label] = (*before, source)
     return classes, sources

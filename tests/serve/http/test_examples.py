@@ -74,7 +74,7 @@ def test_nearest_training_images_of_the_evaluated_model(
         {
             "row": range(len(names)),
             "id": names,
-            "label": "coat",
+            "label": ["coat", "hat", "coat", "dress", "coat"],
             "vector": angles,
             "novelty": digest,
         }
@@ -85,13 +85,13 @@ def test_nearest_training_images_of_the_evaluated_model(
     loaded: Any = SimpleNamespace(
         path=tmp_path,
         vector=lambda _: vector,
-        model=SimpleNamespace(task="one_label", labels=["coat"]),
+        model=SimpleNamespace(task="one_label", labels=["coat", "dress", "hat", "shoes"]),
     )
     models: Any = SimpleNamespace(current=loaded)
     endpoints = Endpoints(models, SimpleNamespace(), tmp_path, None, None, (), is_local=True)
     found = asyncio.run(endpoints.nearest(b""))
     assert [(each["id"], each["label"]) for each in found] == [
-        (names[1], "coat"),
+        (names[1], "hat"),
         (names[0], "coat"),
     ]
     assert found[0]["thumbnail"].startswith("data:image/jpeg;base64,")
@@ -99,10 +99,12 @@ def test_nearest_training_images_of_the_evaluated_model(
     assert asyncio.run(replace(endpoints, is_local=False).nearest(b"")) == []
     forwarded: Any = SimpleNamespace(headers=Headers({"X-Forwarded-For": "192.0.2.1"}))
     assert asyncio.run(nearest(forwarded, endpoints)).body == b'{"nearest":[]}'
-    for task, labels in (("labels", ["coat"]), ("one_label", ["hat"])):  # evaluated before
+    current = loaded.model
+    # Evaluated before the task or the labels changed.
+    for task, labels in (("labels", current.labels), ("one_label", ["coat", "hat"])):
         loaded.model = SimpleNamespace(task=task, labels=labels)
         assert asyncio.run(endpoints.nearest(b"")) == []
-    loaded.model = SimpleNamespace(task="one_label", labels=["coat"])
+    loaded.model = current
     (tmp_path / NOVELTY_FILE).write_bytes(b"a later model")
     assert asyncio.run(endpoints.nearest(b"")) == []
 

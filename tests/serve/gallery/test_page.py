@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixmill.metrics.prior_shift import PriorShift
 from pixmill.serve.predict.gallery.report import render_gallery
 from tests.serve.gallery.made import model, row, unread
 
@@ -67,6 +68,21 @@ def test_shows_counts_samples_classes_and_unreadable_files(photos, tmp_path) -> 
     )
     assert "no image" not in html
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)|url\(|@import""", html)
+
+
+def test_says_which_classes_cannot_occur_and_that_none_of_these_is_not_sure() -> None:
+    shifted = model(LABELS, shift=PriorShift((1.0, 0.0, 2.0), 0.75, 0.5), metrics={"accuracy": 0.9})
+    rows = [row(LABELS, 1, [8, 1, 1]), row(LABELS, 2, [4, 3, 3])]
+    rows.append(row(LABELS, 3, [1, 8, 1]) | {"predicted": "none of these", "sure": None})
+    html = render_gallery(rows, shifted, content=none)
+    assert "version 3, with --classes or --prior." in html
+    assert "without --classes and --prior, the model is right on 90.0" in html
+    assert "Never predicted: shirt." in html
+    assert "Cannot occur, by --classes or --prior: shoe." in html
+    assert '<span class="key"></span> sure or none of these <span' in html
+    plain = render_gallery(rows[:2], model(LABELS), content=none)
+    assert "Never predicted: shoe, shirt." in plain
+    assert "--classes" not in plain
 
 
 def test_missing_and_changed_files_have_cards_without_an_image(photos, tmp_path) -> None:

@@ -70,6 +70,9 @@ def render_gallery(
     size = next((size for most, size in _THUMBNAIL_SIZES if len(guesses) <= most), 96)
     doubt = _doubt(sample)
     predicted = {of.label for of in sample.classes}
+    ratios = model.shift.ratios if model.shift else ()
+    impossible = [label for label, ratio in zip(model.labels, ratios, strict=False) if not ratio]
+    sure = "sure or none of these" if model.shift else "sure"
     return render_page(
         "pixmill.serve.predict.gallery",
         "page.html",
@@ -77,12 +80,14 @@ def render_gallery(
         uris=_images(guesses, content, size, workers),
         model=model,
         sample=sample,
-        histogram=_histogram(sample, doubt, is_ever_sure=model.is_ever_sure),
+        histogram=_histogram(sample, sure, doubt, is_ever_sure=model.is_ever_sure),
+        sure=sure,
         doubt=doubt,
         overall=overall,
         classes=classes[:_MAX_CLASSES],
         others=sample.classes[_MAX_CLASSES:],
-        never=[label for label in model.labels if label not in predicted],
+        impossible=impossible,
+        never=[label for label in model.labels if label not in {*predicted, *impossible}],
         unread=sample.failures,
         meaning=meaning,
         probabilities=_probabilities,
@@ -115,13 +120,13 @@ def _doubt(sample: Sample) -> str:
     return " or ".join(reason for reason, n in reasons.items() if n)
 
 
-def _histogram(sample: Sample, doubt: str, *, is_ever_sure: bool) -> str:
+def _histogram(sample: Sample, sure: str, doubt: str, *, is_ever_sure: bool) -> str:
     """Return a histogram of the confidence in per cent."""
-    sure, unsure = sample.histogram
-    bins = len(sure)
-    series = {"sure": sure, doubt: unsure}
+    reliable, doubtful = sample.histogram
+    bins = len(reliable)
+    series = {sure: reliable, doubt: doubtful}
     if not is_ever_sure:
-        series = {"images": [sum(pair) for pair in zip(sure, unsure, strict=True)]}
+        series = {"images": [sum(pair) for pair in zip(reliable, doubtful, strict=True)]}
     return histogram_svg(
         [100 * place / bins for place in range(bins + 1)],
         series,

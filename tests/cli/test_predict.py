@@ -193,4 +193,4 @@ def test_predicts_some_classes_and_other_shares(photos, capsys):
     assert [row["p_T-shirt & top"] for row in rows] == [0, 0, 0, None]
     Path("shares.csv").write_text("class,share\ncoat,3\nhat,1\n")
     assert run_pixmill(*options, "--prior", "shares.csv") == 1
-    assert "known has no class hat" in capsys.readouterr().err
+    assert "known has no class 'hat'" in capsys.readouterr().err

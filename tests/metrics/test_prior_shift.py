@@ -34,6 +34,13 @@ def test_probabilities_are_those_of_bayes_theorem(shares):
     assert again.apply(probabilities) == pytest.approx(found)
 
 
+def test_a_tiny_share_is_like_none():
+    probabilities, actual = sampled(300)
+    found = fit(probabilities, actual, [1, 1, 1, 1e-320]).apply(probabilities)
+    without = fit(probabilities, actual, [1, 1, 1, 0]).apply(probabilities)
+    assert found == pytest.approx(without)
+
+
 def test_lowers_the_loss_and_keeps_the_promise_at_other_shares():
     probabilities, actual = sampled()
     others, right = sampled(60_000, seed=1)

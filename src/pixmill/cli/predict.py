@@ -137,8 +137,7 @@ def _say(summary: Summary, written: list[str]) -> None:
 def _find_model(arguments: argparse.Namespace, root: Path | None) -> Model:
     """Return the named model, with the named classes and shares."""
     from pixmill.serve.predict.model import find_model
-    from pixmill.serve.predict.shifting import read_classes, read_prior, shift_model
+    from pixmill.serve.predict.shifting import read_prior, shift_model
 
-    classes = arguments.classes and read_classes(arguments.classes)
     prior = arguments.prior and read_prior(arguments.prior)
-    return shift_model(find_model(arguments.model, root), classes, prior)
+    return shift_model(find_model(arguments.model, root), arguments.classes, prior)

@@ -111,6 +111,6 @@ def _sample(actual: Ints, shares: Floats) -> Ints:
 
     counts = np.bincount(actual, minlength=len(shares))
     occurs = shares > 0
-    most = shares * (counts[occurs] / shares[occurs]).min()
+    most = shares * (counts[occurs] / np.maximum(shares[occurs], _TINY)).min()
     places = pd.Series(actual).groupby(actual).cumcount().to_numpy()
     return np.flatnonzero(places + 1 <= most[actual] + 1e-9)

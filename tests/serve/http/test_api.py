@@ -151,8 +151,10 @@ def test_predicts_with_other_shares_of_the_classes(client: Client, expected: dic
         assert row["probabilities"][labels[2]] == 0
         assert sum(row["probabilities"].values()) == pytest.approx(1)
         assert row["label"] in labels[:2]
-    for query in ({"classes": labels[:1]}, {"classes": ["dress"]}, {"prior": "[1"}, {"prior": "1"}):
+    refused = [{"prior": text} for text in ("[1", "1", '{"coat": true, "kurtā": 1}')]
+    for query in ({"classes": labels[:1]}, {"classes": ["dress"]}, *refused):
         assert asked(**query).is_problem(422)
+    assert asked(classes=["coal"]).json["detail"].endswith("did you mean coat?")
 
 
 def test_unknown_paths_and_methods_are_problems(client: Client) -> None:

@@ -64,6 +64,11 @@ def test_refuses_missing_files(photos, word):
         find_images(["photos", word])
 
 
+def test_refuses_no_words():
+    with pytest.raises(DataError, match="no images are named"):
+        find_images([])
+
+
 def test_urls(photos):
     (each,) = found("HTTPS://example.org/a.jpg?b=1")
     assert (each.name, each.source) == (

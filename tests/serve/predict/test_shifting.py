@@ -32,36 +32,60 @@ def test_reads_classes_and_shares(tmp_path):
     assert read_classes("coat, dress") == ["coat", "dress"]
     assert len(read_classes(",".join(["coat"] * 100))) == 100  # too long for a path
     file.write_text("class,share\nNA,3\n1,0.5\n")
-    assert read_prior(file) == {"NA": 3, "1": 0.5}
+    assert read_prior(file) == {"NA": "3", "1": "0.5"}
 
 
 @pytest.mark.parametrize(
-    "text", ["coat,0.7\n", "class,share\ncoat,much\n", "class,share\ncoat,1\ncoat,1\n", ""]
+    ("text", "message"),
+    [
+        ("coat,0.7\n", "not a table"),
+        ("class;share\ncoat;0,8\n", "not a table"),
+        ("", "not a table"),
+        ("class,share\ncoat,1\ncoat,1\n", "twice"),
+    ],
 )
-def test_refuses_other_tables(text, tmp_path):
+def test_refuses_other_tables(text, message, tmp_path):
     (tmp_path / "prior.csv").write_text(text)
-    with pytest.raises(DataError, match=r"prior\.csv"):
+    with pytest.raises(DataError, match=rf"prior\.csv.* {message}"):
         read_prior(tmp_path / "prior.csv")
 
 
+def test_names_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match=r"prior\.csv cannot be read: No such file"):
+        read_prior(tmp_path / "prior.csv")
+    with pytest.raises(DataError, match=r"classes\.txt is neither a file nor a list"):
+        read_classes("classes.txt")
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("options", "message"),
     [
-        {"classes": [COAT]},
-        {"classes": [COAT, "dress"]},
-        {"prior": {COAT: 1, "dress": 1}},
-        {"prior": {COAT: -1, KURTA: 1}},
-        {"prior": {COAT: float("nan"), KURTA: 1}},
-        {"prior": {COAT: float("inf"), KURTA: 1}},
-        {"prior": {COAT: 10**400, KURTA: 1}},
-        {"prior": {COAT: 0, KURTA: 1}},
-        {"prior": {COAT: 1, KURTA: 1}, "classes": [KURTA]},
+        ({"classes": [COAT]}, "fewer than two"),
+        ({"classes": COAT}, "neither a file nor a list"),
+        ({"classes": [COAT, "dress"]}, "no class 'dress'"),
+        ({"classes": [COAT, 1]}, "no class '1'"),
+        ({"classes": [""]}, "no class ''"),
+        ({"prior": {COAT: 1, "dress": 1}}, "no class 'dress'"),
+        ({"prior": {COAT: -1, KURTA: 1}}, "not a number from 0"),
+        ({"prior": {COAT: float("nan"), KURTA: 1}}, "not a number from 0"),
+        ({"prior": {COAT: float("inf"), KURTA: 1}}, "not a number from 0"),
+        ({"prior": {COAT: 10**400, KURTA: 1}}, "not a number from 0"),
+        ({"prior": {COAT: "80%", KURTA: "1"}}, "not a number from 0"),
+        ({"prior": {COAT: None, KURTA: 1}}, "not a number from 0"),
+        ({"prior": {COAT: 0, KURTA: 1}}, "fewer than two"),
+        ({"prior": {COAT: 1, KURTA: 1}, "classes": [KURTA]}, "fewer than two"),
     ],
     ids=str,
 )
-def test_refuses_what_does_not_fit_the_model(known, options):
-    with pytest.raises(DataError):
+def test_refuses_what_does_not_fit_the_model(known, options, message):
+    with pytest.raises(DataError, match=message):
         shift_model(known, **options)
+
+
+def test_takes_shares_in_other_forms(known):
+    expected = shift_model(known, prior={COAT: 3, KURTA: 1}).shift
+    for prior in (pd.Series({COAT: 3, KURTA: 1}), {COAT: np.float32(3), KURTA: 1}):
+        assert shift_model(known, prior=prior).shift == expected
 
 
 def test_refuses_models_that_lack_what_it_needs(model, known):

@@ -187,10 +187,10 @@ class LoadedModel:
             ProblemError: They do not fit the model, or are malformed.
         """
         try:
-            shares = None if prior is None else _SHARES.validate_json(prior)
+            shares = None if prior is None else _SHARES.validate_json(prior, strict=True)
             return shift_model(replace(self.model, path=self.path), classes, shares)
         except PixmillError as error:
-            raise ProblemError(422, f"{error.message}.") from error
+            raise ProblemError(422, f"{error.message}.".replace("?.", "?")) from error
         except ValueError as error:
             raise ProblemError(
                 422, 'Expected prior as JSON: {"coat": 0.7, "dress": 0.3}.'

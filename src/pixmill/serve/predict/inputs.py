@@ -82,9 +82,11 @@ def find_images(words: Sequence[str], excluded: Iterable[Path] = ()) -> InputStr
         excluded: Files and folders to leave out, such as outputs within an input folder.
 
     Raises:
-        DataError: A file does not exist, a folder has no files, no file matches a pattern, or all
-            are excluded.
+        DataError: There are no words, a file does not exist, a folder has no files, no file matches
+            a pattern, or all are excluded.
     """
+    if not words:
+        raise DataError("no images are named", next="name at least one image, folder or URL")
     images = InputStream(words)
     for word in words:
         if next(images.inputs(word), None) is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -35,15 +37,21 @@ def read_classes(text: str) -> list[str]:
 
     Args:
         text: Path of the file, or the list.
+
+    Raises:
+        DataError: There is no such file, and it is no list.
     """
     names = text.split(",")
     if os.path.isfile(text):  # noqa: PTH113 (a long list is no path)
         names = Path(text).read_text("utf-8-sig", "replace").splitlines()
+    elif len(names) < 2:
+        problem = f"{printable(text)} is neither a file nor a list of classes"
+        raise DataError(problem, next="name a file with one class a line, or two classes or more")
     return [name.strip() for name in names if name.strip()]
 
 
-def read_prior(path: Path) -> dict[str, float]:
-    """Return the share of each class.
+def read_prior(path: Path) -> dict[str, str]:
+    """Return the share of each class as text.
 
     Args:
         path: A table with the columns ``class`` and ``share`` (CSV).
@@ -54,10 +62,12 @@ def read_prior(path: Path) -> dict[str, float]:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
-        shares = dict(zip(table["class"], table["share"].astype(float), strict=True))
-    except (OSError, ValueError, LookupError) as error:
-        problem = f"{path} is not a table with the columns class and share"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        shares = dict(zip(table["class"], table["share"], strict=True))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", next=_FORM) from error
+    except (ValueError, LookupError) as error:
+        problem = f"{path} is not a table with the columns class and share, with commas"
         raise DataError(problem, next=_FORM) from error
     if len(shares) < len(table):
         raise DataError(f"{path} names a class twice", next=_FORM)
@@ -65,13 +75,14 @@ def read_prior(path: Path) -> dict[str, float]:
 
 
 def shift_model(
-    model: Model, classes: Iterable[str] | None = None, prior: Mapping[str, float] | None = None
+    model: Model, classes: Iterable[str] | None = None, prior: Mapping[str, Any] | None = None
 ) -> Model:
     """Return a model that predicts some classes only, or with other shares of the classes.
 
     Args:
         model: The model.
-        classes: The classes that occur. Default: those with a share, or all.
+        classes: The classes that occur, or a text as for :func:`read_classes`. Default: those with
+            a share, or all.
         prior: Share of each class, up to a factor. A class without a share does not occur. Default:
             the shares that the model assumes.
 
@@ -82,23 +93,36 @@ def shift_model(
     if classes is None and prior is None:
         return model
     _check_model(model)
-    names = list((prior or ()) if classes is None else classes)
-    given = prior or dict.fromkeys(names, 1.0)
+    if isinstance(classes, str):
+        classes = read_classes(classes)
+    given = {} if prior is None else {name: _number(share) for name, share in dict(prior).items()}
+    names = list(given if classes is None else classes)
+    if prior is None:
+        given = dict.fromkeys(names, 1.0)
     for name in (*names, *given):
         if name not in model.labels:
+            text = str(name)
             raise DataError(
-                f"{model.title} has no class {printable(name)}{did_you_mean(name, model.labels)}",
+                f"{model.title} has no class '{printable(text)}'{did_you_mean(text, model.labels)}",
                 next=f"name some of {first_of([*map(printable, model.labels)], 10)}",
             )
         if not 0 <= given.get(name, 0.0) <= _MAX_SHARE:
-            problem = f"the share of {printable(name)} is not from 0 to {_MAX_SHARE:g}"
+            problem = f"the share of {printable(name)} is not a number from 0 to {_MAX_SHARE:g}"
             raise DataError(problem, next=_FORM)
     shares = tuple(given.get(label, 0.0) * (label in names) for label in model.labels)
     if np.count_nonzero(shares) < 2:
-        raise DataError("fewer than two classes can occur", next=_FORM)
+        problem = "fewer than two classes can occur"
+        raise DataError(problem, next="name two or more, with shares above 0")
     with _FITTING:
-        shift = _fit(model.path, model.digest, model.labels, shares, not prior)
+        shift = _fit(model.path, model.digest, model.labels, shares, prior is None)
     return replace(model, threshold=shift.threshold, shift=shift)
+
+
+def _number(share: Any) -> float:
+    try:
+        return float(share)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def _check_model(model: Model) -> None:

@@ -157,6 +157,38 @@ def test_predicts_with_other_shares_of_the_classes(client: Client, expected: dic
     assert asked(classes=["coal"]).json["detail"].endswith("did you mean coat?")
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/predict?clases=coat", "clases"),
+        ("/v1/explain?classes=coat", "classes"),
+        ("/v1/nearest?classes=coat", "classes"),
+        ("/invocations?classes=coat", "classes"),
+    ],
+)
+def test_refuses_unknown_names_in_the_query(client: Client, path: str, name: str) -> None:
+    answer = client.post(path, picture(), "image/png")
+    assert answer.is_problem(422)
+    assert f"takes no '{name}' in its query" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/v1/predict", "classes"), ("/v1/predict", "prior"), ("/v1/explain", "label")],
+)
+def test_refuses_in_a_form_what_belongs_in_the_query(client: Client, path: str, name: str) -> None:
+    answer = client.post_parts(path, ("file", "a.png", picture()), (name, None, b"coat"))
+    assert answer.is_problem(422)
+    assert answer.json["detail"] == f"Send '{name}' in the query, not in the form."
+
+
+def test_refuses_classes_in_json(client: Client) -> None:
+    document = {"images": [{"content": b64(picture())}], "classes": ["coat"]}
+    answer = client.post_json("/v1/predict", document)
+    assert answer.is_problem(422)
+    assert answer.json["detail"] == "classes: Value error, send it in the query, not in the JSON"
+
+
 def test_unknown_paths_and_methods_are_problems(client: Client) -> None:
     assert client.get("/nowhere").is_problem(404)
     assert client.get("/static/nothing.js").is_problem(404)

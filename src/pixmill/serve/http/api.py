@@ -34,7 +34,7 @@ from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.export.html.runtime import install_command
 from pixmill.serve.http import schemas
-from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
+from pixmill.serve.http.bodies import RequestImage, query_names, read_form, read_images, read_json
 from pixmill.serve.http.examples import load_examples, nearest_finder
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import LoadedModel, Models, answer_row
@@ -245,7 +245,14 @@ async def _require_key(
         )
 
 
-_KEYED: dict[str, Any] = {"dependencies": [Depends(_require_key)], "responses": schemas.PROBLEMS}
+async def _check_query(request: Request) -> None:
+    """Raise :class:`ProblemError` if the query has a name that the route does not take."""
+    for name in {*request.query_params} - query_names(request):
+        raise ProblemError(422, f"{request.url.path} takes no '{name}' in its query.")
+
+
+_CHECKS = [Depends(_require_key), Depends(_check_query)]
+_KEYED: dict[str, Any] = {"dependencies": _CHECKS, "responses": schemas.PROBLEMS}
 router = APIRouter(prefix="/v1", **_KEYED)
 root_router = APIRouter()
 

@@ -65,24 +65,35 @@ async def read_form(
         max_images: Maximum number of images.
 
     Raises:
-        ProblemError: The body has another type, or no image. Starlette raises its own exception for
-            a malformed form.
+        ProblemError: The body has another type, no image, or what belongs in the query. Starlette
+            raises its own exception for a malformed form.
     """
     kind = _media_type(request)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [RequestImage(await request.body())], []
     if kind != "multipart/form-data":
-        raise _unsupported(request, "multipart/form-data, image/* or application/octet-stream")
+        raise _unsupported(
+            request,
+            "multipart/form-data, image/*, application/octet-stream or, to predict, application/json",
+        )
     async with request.form(max_files=max_images, max_fields=max_images + 8) as form:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         images = [RequestImage(await file.read(), file.filename or None) for file in files]
         texts = [*form.getlist("label"), *form.getlist("labels")]
         labels = [part for part in texts if isinstance(part, str)]
+        misplaced = {*form} & query_names(request)
+    for name in misplaced:
+        raise ProblemError(422, f"Send '{name}' in the query, not in the form.")
     if not images:
         raise ProblemError(
             422, "Send at least one part named 'file' with an image and its file name."
         )
     return images, labels
+
+
+def query_names(request: Request) -> set[str]:
+    """Return the names that the route of a request takes in its query."""
+    return {each.alias for each in request.scope["route"].dependant.query_params}
 
 
 async def read_json(

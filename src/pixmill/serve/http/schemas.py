@@ -58,10 +58,20 @@ class Address(BaseModel):
     )
 
 
+def _refuse(_: object) -> None:
+    raise ValueError("send it in the query, not in the JSON")
+
+
+InQuery = Annotated[None, BeforeValidator(_refuse)]
+"""What people expect in the body, too."""
+
+
 class ImageBatch(BaseModel):
     """Images or their URLs."""
 
     images: list[Content | Address] = Field(min_length=1, max_length=MAX_IMAGES)
+    classes: InQuery = None
+    prior: InQuery = None
 
 
 class Table(BaseModel):

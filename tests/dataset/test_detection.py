@@ -98,6 +98,33 @@ def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
     assert "list.csv has no header" in found.remarks[0]
 
 
+@pytest.mark.parametrize(
+    "options", [Options(), Options(votes=True), Options(columns={"image": "image"})]
+)
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("coco.json", '{"images": [{"file_name": "1.png"}], "annot', "Unterminated string"),
+        ("cvat.xml", '<annotations><image name="1.png">', "no element found"),
+        ("via.csv", "filename,file_attributes\n1.png,{\n", "Expecting property name"),
+        (
+            "tasks.json",
+            '[{"data": {"image": "1.png"}, "annotations": [{}]}]',
+            "'result' is missing",
+        ),
+        ("labels.csv", "image,label\nx1.png,cat\n", "no column of existing image files"),
+    ],
+)
+def test_a_folder_gives_the_reason_why_its_label_file_is_not_read(
+    name: str, content: str, reason: str, options: Options, tmp_path: Path
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/1.png").write_bytes(PNG)
+    (tmp_path / "set" / name).write_text(content)
+    with pytest.raises(DataError, match=f"labels are read from {name}: .*{reason}"):
+        recognise(tmp_path / "set", tmp_path / "scratch", options)
+
+
 def test_a_table_takes_no_label(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n")
     with pytest.raises(DataError, match="without --label"):

@@ -16,6 +16,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts, write_metadata
 from pixmill.dataset import archives, table_files
 from pixmill.dataset.detected import Detected
+from pixmill.dataset.label_files.unread import Unread
 from pixmill.dataset.tables import find_table
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -36,8 +37,8 @@ def as_csv(rows: list[dict[str, str]], delimiter: str = ",") -> str:
     return stream.getvalue()
 
 
-def labels(found: Detected | None) -> dict[str, str | None]:
-    assert found is not None
+def labels(found: Detected | Mapping[Path, Unread]) -> dict[str, str | None]:
+    assert isinstance(found, Detected)
     return {item.name.rpartition("/")[2]: item.facts.label for item in found.items}
 
 
@@ -84,7 +85,7 @@ def test_formats(name: str, content: bytes, top: Path, scratch: Path) -> None:
     (top / name).write_bytes(content)
     for source in (top, top / name) if "/" not in name else (top,):
         assert labels(found := find_table(source, scratch=scratch)) == WANTED
-        assert found is not None
+        assert isinstance(found, Detected)
         assert (found.remarks, len(found.options)) == ((), 1)
 
 
@@ -99,7 +100,7 @@ def test_kaggle_with_test_images(tmp_path: Path, scratch: Path) -> None:
         as_csv([row | {"label": "0"} for row in rows])
     )
     found = find_table(tmp_path / "top", scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert {item.name: item.facts.label for item in found.items} == {
         **{f"train/{n}.png": "ab"[n % 2] for n in range(6)},
         **{f"test/{n}.png": None for n in range(6)},
@@ -119,7 +120,7 @@ def test_own_table_is_restored(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", *facts)
     write_metadata(tmp_path / "top", facts)
     found = find_table(tmp_path / "top", scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert {item.name: item.facts for item in found.items} == facts
 
 
@@ -131,7 +132,7 @@ def test_left_out(top: Path, scratch: Path) -> None:
     assert labels(found) == {
         name: label for name, label in WANTED.items() if name not in ("1.png", "2.png")
     }
-    assert found is not None
+    assert isinstance(found, Detected)
     broken, left_out = found.remarks
     assert broken.startswith("1 file: the file is empty")
     assert re.findall(r"(\d) \(([^)]+)", left_out) == [("1", "gone"), ("1", "images/1.png")]
@@ -145,7 +146,7 @@ def test_an_image_in_two_splits_stays_out_of_training(
     both = [ROWS[0] | {"split": split} for split in order]
     (top / "labels.csv").write_text(as_csv([*both, *rows[1:]]))
     found = find_table(top, scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert next(item.facts for item in found.items if item.name == "images/0.png").split == "test"
     assert any("second split" in remark and "images/0.png" in remark for remark in found.remarks)
 
@@ -154,7 +155,7 @@ def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", "cat/1.png", "cat/2.png", "dog /3.png", "dog/masks/3.png", "masks/1.png")
     (tmp_path / "top/metadata.csv").write_text("file_name,label\ncat/1.png,lion\ncat/2.png,\n")
     found = find_table(tmp_path / "top", scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert {item.name: item.facts.label for item in found.items} == {
         "cat/1.png": "lion",
         "cat/2.png": "cat",
@@ -194,7 +195,7 @@ def test_a_column_for_each_class(ones: tuple[str, str], top: Path, scratch: Path
             name: label for name, label in WANTED.items() if first is rows[0] or name != "0.png"
         }
         assert labels(found) == left | wanted
-    assert found is not None
+    assert isinstance(found, Detected)
     assert ["images/0.png" in remark for remark in found.remarks] == [True]
 
 
@@ -208,7 +209,7 @@ def test_the_table_overrules_folders(tmp_path: Path, scratch: Path) -> None:
     (tmp_path / "top/labels.csv").write_text(as_csv(rows))
     found = find_table(tmp_path / "top", scratch=scratch)
     assert labels(found)["5.png"] == "dog"
-    assert found is not None
+    assert isinstance(found, Detected)
     assert re.findall(r"(\d) image: (.*)", found.remarks[0]) == [("1", "cat/5.png")]
 
 
@@ -220,7 +221,7 @@ def test_a_table_without_a_header_is_refused(first: str, top: Path, scratch: Pat
         find_table(top, scratch=scratch)
     (top / "labels.csv").write_text("\n".join(["image,label", *lines]))
     found = find_table(top, scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert len(found.items) + len(found.urls) == 12
 
 
@@ -231,7 +232,7 @@ def test_urls(tmp_path: Path, scratch: Path) -> None:
     ]
     (tmp_path / "list.csv").write_text(as_csv(rows))
     found = find_table(tmp_path / "list.csv", scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert found.items == []
     assert found.urls == {row["image_url"]: Facts(row["name"], licence="CC0") for row in rows}
 
@@ -241,7 +242,9 @@ def test_class_folders_without_a_table(tmp_path: Path, scratch: Path) -> None:
     (tmp_path / "top/classes.csv").write_text("number,name\n0,cat\n1,dog\n")
     (tmp_path / "top/coco.json").write_text('{"images": []}')
     (tmp_path / "top/deep.json").write_text("[" * 100_000)
-    assert find_table(tmp_path / "top", scratch=scratch) is None
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert not isinstance(found, Detected)
+    assert {path.name for path in found} == {"classes.csv", "coco.json", "deep.json"}
 
 
 @pytest.mark.parametrize("is_struct", [True, False])
@@ -257,7 +260,7 @@ def test_embedded_images(is_struct: bool, tmp_path: Path, scratch: Path) -> None
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, path)
     found = find_table(tmp_path / "top", scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert [item.path.read_bytes() for item in found.items] == contents * 4
     assert [item.facts.label for item in found.items] == [
         "cat",
@@ -291,7 +294,7 @@ def test_small_files_that_stand_for_large_tables_are_refused(top: Path, scratch:
         find_table(top, scratch=scratch)
     (top / "labels.csv").write_text(as_csv(ROWS))
     assert labels(found := find_table(top, scratch=scratch)) == WANTED
-    assert found is not None
+    assert isinstance(found, Detected)
     assert ["a.json" in remark for remark in found.remarks] == [True]
     (top / "a.json").unlink()
     pq.write_table(pa.table({"file": pa.nulls(21_000_000, pa.string())}), top / "a.parquet")
@@ -345,7 +348,7 @@ def test_label_studio(tmp_path: Path, scratch: Path) -> None:
 )
 def test_tables_of_tools(tool: str, classes: list[str], scratch: Path) -> None:
     found = find_table(Path(__file__).parent / "fixtures" / tool, scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert [item.facts.label for item in found.items] == classes * 3
 
 
@@ -365,7 +368,7 @@ def test_pages_and_columns_that_are_not_used(page: str, top: Path, scratch: Path
     ]
     (top / "labels.csv").write_text(as_csv(rows))
     found = find_table(top, columns={"label": "breed", "license": "terms"}, scratch=scratch)
-    assert found is not None
+    assert isinstance(found, Detected)
     assert {(item.facts.page_url, item.facts.licence) for item in found.items} == {
         (row[page], "CC0") for row in rows
     }
@@ -379,7 +382,7 @@ def test_label_files_of_tools(top: Path, scratch: Path) -> None:
     coco = {"images": images, "annotations": annotations, "categories": categories}
     (top / "coco.json").write_bytes(json.dumps(coco).encode("utf-8-sig"))
     assert labels(found := find_table(top, scratch=scratch)) == WANTED
-    assert found is not None
+    assert isinstance(found, Detected)
     assert found.remarks == ()
     tags = "".join(
         f'<image name="D:\\dogs\\{n}.png" subset="{("Train", "Test")[n % 2]}"><tag label="{breed}"/></image>'
@@ -388,7 +391,7 @@ def test_label_files_of_tools(top: Path, scratch: Path) -> None:
     (top / "coco.json").rename(top / "submission.json")  # shows how to hand in results
     (top / "annotations.xml").write_text(f"<annotations>{tags}<image name='no.png'/></annotations>")
     assert labels(found := find_table(top, scratch=scratch)) == WANTED
-    assert found is not None
+    assert isinstance(found, Detected)
     assert {item.facts.split for item in found.items} == {"train", "test"}
     assert len(found.remarks) == 1  # no.png is absent.
 
@@ -405,7 +408,7 @@ def test_numbers_that_lost_their_zeros(tmp_path: Path, scratch: Path) -> None:
     assert labels(found) == {
         f"{n:05}.png": BREEDS[n % 3] for n in range(12) if n not in (0, 7)
     }  # 0 and 7 may be two files each.
-    assert found is not None
+    assert isinstance(found, Detected)
     assert [("leading zeros" in line, "(0, 7)" in line) for line in found.remarks] == [
         (True, False),
         (False, True),
@@ -421,7 +424,7 @@ def test_majority_of_votes(votes: bool, top: Path, scratch: Path) -> None:
     found = find_table(top, scratch=scratch, votes=votes)
     lost = ["2.png"] if votes else ["0.png", "2.png"]
     assert labels(found) == {name: label for name, label in WANTED.items() if name not in lost}
-    assert found is not None
+    assert isinstance(found, Detected)
     assert ("--votes majority" in found.options) == (not votes)
     assert [line for line in found.remarks if f"{len(lost)} (images/{lost[0]}" in line]
 
@@ -430,13 +433,13 @@ def test_counts_name_no_numbered_files(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", *(f"{n:05}.png" for n in range(12)))
     rows = [{"photo": f"x{n}.jpeg", "age": f"{n}", "breed": BREEDS[n % 3]} for n in range(12)]
     (tmp_path / "top/labels.csv").write_text(as_csv(rows))
-    assert find_table(tmp_path / "top", scratch=scratch) is None
+    assert not isinstance(find_table(tmp_path / "top", scratch=scratch), Detected)
 
 
 def test_label_files_without_labels_of_images(top: Path, scratch: Path) -> None:
     image = '<image name="images/1.png"><box label="pug"/></image>'
     (top / "boxes.xml").write_text(f"<annotations>{image}</annotations>")
-    assert find_table(top, scratch=scratch) is None
+    assert not isinstance(find_table(top, scratch=scratch), Detected)
     with pytest.raises(DataError, match="CVAT") as caught:
         find_table(top / "boxes.xml", scratch=scratch)
     assert "COCO" in str(caught.value.next)

@@ -1,7 +1,7 @@
 """Recognise the images of a folder, archive or table, and describe them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from pixmill.core.words import count, first_of
 from pixmill.dataset.archives import unpack
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.folders import find_all, find_in_folder
+from pixmill.dataset.label_files.unread import Unread, name_unread
 from pixmill.dataset.several import Unlisted, named_labels, settle
 from pixmill.dataset.table_files import SUFFIXES, Roles, UnreadError, within_limits
 from pixmill.dataset.tables import find_table
@@ -134,10 +135,11 @@ def _label_all(source: Path, label: str) -> Detected:
 def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
     """Find the images of a table, or of the folders if no table labels images."""
     remarks: tuple[str, ...] = ()
+    unread: Mapping[Path, Unread] = {}
     # A pattern says that names label the images, not a table.
     if not options.pattern:
         try:
-            table = find_table(
+            found = find_table(
                 source,
                 columns=options.columns,
                 scratch=scratch / "embedded",
@@ -147,14 +149,16 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
         except UnreadError as error:
             if options.columns or not source.is_dir():
                 raise
-            table = None
             remarks = (error.remark,)
-        if table:
-            return table
+        else:
+            if isinstance(found, Detected):
+                return found
+            unread = found
     if options.columns or options.votes:
+        problem = f"{source} has no table that labels images"
         raise DataError(
-            f"{source} has no table that labels images",
-            next="omit --columns and --votes, or give the table's file, without --pattern",
+            "\n".join([problem, *remarks, *name_unread(unread, source, unread)]),
+            next="correct the table, or omit --columns and --votes; with --pattern, none is read",
         )
     try:
         found = find_in_folder(
@@ -164,6 +168,7 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
             no_splits=options.no_splits,
             least=options.least,
             several=options.several,
+            unread=unread,
         )
     except DataError as error:
         raise DataError("\n".join([*remarks, error.message]), next=error.next) from None

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.dataset.detected import Detected, Item
-from pixmill.dataset.label_files.unread import may_label, name_unread
+from pixmill.dataset.label_files.unread import Unread, may_label, name_unread
 from pixmill.dataset.layout import File, Layout, read_layout
 from pixmill.dataset.several import labels_of, parts_of, split_lists
 from pixmill.images.formats import OTHER_FORMATS
@@ -41,6 +41,7 @@ def find_in_folder(
     no_splits: bool = False,
     least: int = 2,
     several: bool | None = None,
+    unread: Mapping[Path, Unread] | None = None,
 ) -> Detected:
     """Find labelled images in class folders, in those of splits, or by their file names.
 
@@ -59,6 +60,7 @@ def find_in_folder(
         least: Minimum number of classes.
         several: Whether names of folders such as ``a,b`` list several labels. Default: if each of
             them is in ``classes`` or in the name of a second folder.
+        unread: Why no labels are read from files that were tried.
 
     Raises:
         DataError: There are no images, fewer classes than ``least``, no readable image of a class,
@@ -66,7 +68,7 @@ def find_in_folder(
     """
     if not top.is_dir():
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
-    files, remarks = _look(top)
+    files, remarks = _look(top, unread or {})
     wanted = {*map(to_nfc, classes)}
     lists = set() if several is False else _lists_of(files, wanted)
     layout = read_layout(files, wanted | lists, pattern)
@@ -185,14 +187,14 @@ def find_all(top: Path, label: str | None) -> Detected:
     Raises:
         DataError: There are no images.
     """
-    files, remarks = _look(top)
+    files, remarks = _look(top, {})
     items = [Item(str(file.path), file.name, Facts(label)) for file in files if not file.is_lost]
     return Detected(
         items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks)
     )
 
 
-def _look(top: Path) -> tuple[list[File], list[str]]:
+def _look(top: Path, unread: Mapping[Path, Unread]) -> tuple[list[File], list[str]]:
     """Return images, and lines on what is not read, each with the next step.
 
     Raises:
@@ -214,7 +216,7 @@ def _look(top: Path) -> tuple[list[File], list[str]]:
             others[_kind_of(path)].append(name)
         elif reason not in (None, "no_decoder"):
             reasons.append(reason)
-    remarks = name_unread(annotations, top)
+    remarks = name_unread(annotations, top, unread)
     remarks += [f"{what}; {fix}" for _, what, fix in explain(reasons)]
     fixes = {
         "folders that are links or locked": f"cp -rL {shlex.quote(str(top))} COPY (follows "

@@ -23,7 +23,7 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.dataset.archives import Room
 from pixmill.dataset.label_files import coco, cvat, datumaro, label_studio, via
-from pixmill.dataset.label_files.unread import way_out
+from pixmill.dataset.label_files.unread import WAY_OUT, Unread
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.formats import EXTENSIONS, sniff
 
@@ -136,18 +136,17 @@ def _call(rows: Sequence[Callable[[], Any]]) -> list[Any]:
     return [act() for act in rows]
 
 
-def read_tables(paths: Sequence[Path], *, skips: bool) -> tuple[list[Table], list[UnreadError]]:
-    """Read tables, except for images in them, and return why others are too large.
+def read_tables(
+    paths: Sequence[Path],
+) -> tuple[list[Table], list[UnreadError], dict[Path, Unread]]:
+    """Read tables, except for images in them; return why others are too large, or are none.
 
     Args:
         paths: Files with one of :data:`SUFFIXES`.
-        skips: Whether to leave out files that are no tables.
-
-    Raises:
-        DataError: One is not a table.
     """
     tables: list[Table] = []
     problems: list[UnreadError] = []
+    unread: dict[Path, Unread] = {}
     for path in paths:
         try:
             tables.append(
@@ -156,11 +155,9 @@ def read_tables(paths: Sequence[Path], *, skips: bool) -> tuple[list[Table], lis
         except UnreadError as error:
             problems.append(error)
         except _NO_TABLE as error:
-            if not skips:
-                raise DataError(
-                    f"{path} cannot be read as labels: {error}", next=way_out(path.suffix)
-                ) from None
-    return tables, problems
+            reason = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
+            unread[path] = Unread(reason, WAY_OUT)
+    return tables, problems, unread
 
 
 def _check_size(path: Path, cells: int) -> None:

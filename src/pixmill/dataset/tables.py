@@ -17,7 +17,7 @@ from pixmill.dataset.archives import Room
 from pixmill.dataset.columns import ONE_HOT, ROLES, denies, guess_columns, is_url, to_option
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
-from pixmill.dataset.label_files.unread import NO_LABELS, name_unread
+from pixmill.dataset.label_files.unread import NO_LABELS, Unread, may_label, name_unread
 from pixmill.dataset.layout import in_masks, role_of
 from pixmill.dataset.named_files import NamedFiles, folder_label
 from pixmill.dataset.row_facts import RowFacts, split_of
@@ -43,6 +43,8 @@ _WAY_OUT = (
 )
 """Takes several labels an image, or one."""
 
+_UNMATCHED = "put the images next to the table, or name the columns: --columns image=…,label=…"
+
 _USUAL = 0.25
 """Share of the images with several labels above which these are no mistakes."""
 
@@ -60,7 +62,7 @@ def find_table(
     scratch: Path,
     several: bool | None = None,
     votes: bool = False,
-) -> Detected | None:
+) -> Detected | dict[Path, Unread]:
     """Find the images that tables list.
 
     Tables name files in their folder or below, with or without ending, below another root or with
@@ -81,7 +83,8 @@ def find_table(
             of more than half of the rows.
 
     Returns:
-        The images, or ``None`` if ``source`` is a folder without a table that labels images.
+        The images; or, if ``source`` is a folder without a table that labels images, why none of
+        its tables does.
 
     Raises:
         DataError: A column cannot be guessed or does not exist; a cell is no answer, or an image has and
@@ -93,28 +96,33 @@ def find_table(
     is_folder = source.is_dir()
     paths = _tables_in(source) if is_folder else [source]
     if not paths:
-        return None
-    tables, problems = within_limits(partial(read_tables, paths, skips=is_folder), paths)
+        return {}
+    tables, problems, unread = within_limits(partial(read_tables, paths), paths)
     _check_columns(chosen.values(), tables)
     files = NamedFiles(source if is_folder else source.parent)
     reading = _Reading(files, fresh_folder(scratch), several, has_votes=votes)
     problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
     reading.add_unnamed(is_folder=is_folder)
+    used = {table.path: roles for table, roles in reading.tables}
+    for table in tables:
+        wanted = "existing image files, or of URLs (http, https)"
+        if table.path in used and "label" not in used[table.path]:
+            wanted = "labels"
+        reason = f"it has no column of {wanted}; it has {first_of(_names_of([table]))}"
+        unread[table.path] = Unread(reason, _UNMATCHED)
     found = reading.result()
     if found:
         remarks = [problem.remark for problem in problems]
         if is_folder:
-            remarks = reading.name_unread() + remarks
+            others = [path for _, path in files_below(source) if path not in used]
+            remarks = name_unread(filter(may_label, others), source, unread) + remarks
         return replace(found, remarks=(*found.remarks, *remarks))
     if problems:
         raise problems[0]
     if is_folder:
-        return None
-    wanted = "labels" if reading.tables else "existing image files, or of URLs (http, https)"
-    raise DataError(
-        f"{source} has no column of {wanted}; it has {first_of(_names_of(tables))}",
-        next="put the images next to the table, or name the columns: --columns image=…,label=…",
-    )
+        return unread
+    reason, fix = unread[source]
+    raise DataError(f"no labels are read from {source}: {reason}", next=fix)
 
 
 def _check_roles(columns: Roles) -> dict[str, str]:
@@ -414,12 +422,6 @@ class _Reading:
             for what, each in self._lost.items()
         ]
         return [f"left out: {'; '.join(lost)}"] if lost else []
-
-    def name_unread(self) -> list[str]:
-        """Return lines on files in the folder whose labels, if they have some, were not read."""
-        read = {table.path for table, _ in self.tables}
-        others = (path for _, path in files_below(self._files.top) if path not in read)
-        return name_unread(others, self._files.top)
 
     def _describe_unused(self) -> list[str]:
         own = {*EXPORTED, "image"} if self._is_export else set()

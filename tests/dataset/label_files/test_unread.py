@@ -14,6 +14,7 @@ LABELS = {
     "1.txt": b"0 0.5 0.5 0.25 1\n",
     "train.txt": b"images/1.jpg 4\n",
     "labels.csv": b"id,Label\n1,cat\n",
+    "via.csv": b"filename,file_size,file_attributes\n1.jpg,9,{\n",
     "labels.mat": b"MATLAB",
 }
 OTHERS = {
@@ -41,6 +42,6 @@ def test_signs_of_labels(name: str, tmp_path: Path) -> None:
 def test_a_line_for_each_kind(tmp_path: Path) -> None:
     for name, content in {**LABELS, **OTHERS}.items():
         (tmp_path / name).write_bytes(content)
-    lines = name_unread(sorted(tmp_path.iterdir()), tmp_path)
+    lines = name_unread(filter(may_label, sorted(tmp_path.iterdir())), tmp_path, {})
     assert len(lines) == len({Path(name).suffix for name in LABELS})
     assert [line for line in lines if "1.json, 2.json;" in line]

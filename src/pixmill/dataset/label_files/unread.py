@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pixmill.core.words import first_of
 
@@ -24,16 +25,28 @@ _SIGNS = {
     r"\.(jsonl?|ndjson)": rb"\"(annotations|shapes|labels)\"\s*:|\"[^\":]+" + _IMAGE,
     # boxes of YOLO, lists of images
     r"\.(txt|lst)": rb"\A(\d+( -?[\d.]++){4,}\s|[^\s\"':;<>]+%b)" % _IMAGE,
-    r"\.[ct]sv": rb"\A(?=[^\n]*\b(id|image|img|file|photo))[^\n]*\b(label|class|categor|species|tag)",
+    r"\.[ct]sv": rb"\A(?=[^\n]*\b(id|image|img|file|photo))[^\n]*\b(label|class|categor|species|tag|file_attributes)",
     r"\.(xlsx?|xlsb|ods|numbers|xml|mat|npz|npy|pkl|h5|hdf5|tfrecord)": b"",
 }
 """What the beginning of a file with labels has, by its ending."""
 
-_TABLE = "name its columns: --columns image=…,label=…, or correct the names of images"
-_OTHERS = (
-    "export COCO or CVAT for images 1.1, or save images and labels as CSV with the columns image "
-    "and label, in the same folder"
+WAY_OUT = (
+    "export it again, as COCO or CVAT for images 1.1, or save images and labels as CSV with the "
+    "columns image and label, in the same folder"
 )
+"""What to do with labels in a file that is not read."""
+
+
+class Unread(NamedTuple):
+    """Why no labels are read from a file.
+
+    Args:
+        reason: The reason.
+        fix: What to do.
+    """
+
+    reason: str
+    fix: str
 
 
 def may_label(path: Path) -> bool:
@@ -46,22 +59,22 @@ def may_label(path: Path) -> bool:
     return False
 
 
-def name_unread(paths: Iterable[Path], top: Path) -> list[str]:
-    """Return a line for each kind of files that may have labels, of which none is read.
+def name_unread(paths: Iterable[Path], top: Path, unread: Mapping[Path, Unread]) -> list[str]:
+    """Return a line for each kind of files with labels that are not read.
 
     Args:
-        paths: Files.
+        paths: The files.
         top: Folder to which the printed names are relative.
+        unread: Why, for those that were tried.
     """
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for path in filter(may_label, paths):
-        kinds[path.suffix.lower()].append(path.relative_to(top).as_posix())
-    return [
-        f"no labels are read from {first_of(names, 3)}; if they have some: {way_out(kind)}"
-        for kind, names in kinds.items()
-    ]
-
-
-def way_out(suffix: str) -> str:
-    """Return what to do with labels in a file of such an ending that is not read."""
-    return _TABLE if suffix.lower() in (".csv", ".tsv") else _OTHERS
+    kinds: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        kinds[path.suffix.lower()].append(path)
+    lines = []
+    untried = Unread("", WAY_OUT)
+    for files in kinds.values():
+        names = first_of([path.relative_to(top).as_posix() for path in files], 3)
+        reason, fix = next(filter(None, map(unread.get, files)), untried)
+        why = f": {reason}" if reason else ""
+        lines.append(f"no labels are read from {names}{why}; if they have some: {fix}")
+    return lines

@@ -214,7 +214,7 @@ def _count_wrappers(places: Collection[Place], wanted: Collection[str]) -> int:
     while len(names := {place[depth] for place in places if len(place) > depth}) == 1:
         (name,) = names
         wraps = (
-            fold(name) in WRAPPERS
+            fold(name) in {*WRAPPERS, "default"}  # the subset of Datumaro and CVAT without a name
             or role_of(_letters(name))
             or any(len(place) > depth + 1 for place in places)
         )

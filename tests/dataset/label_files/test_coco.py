@@ -45,6 +45,13 @@ def test_categories_without_names() -> None:
     assert {row.get("category") for row in found.rows} == {"1", "2", None}
 
 
+@pytest.mark.parametrize("name", [[], [{"id": 2, "name": None}]])
+def test_categories_that_are_none_are_refused(name: list[dict[str, Any]]) -> None:
+    categories = [{"id": 1, "name": "cat"}, *name]
+    with pytest.raises(ValueError, match="category 2 has no name"):
+        read(CONTENT | {"categories": categories})
+
+
 @pytest.mark.parametrize("content", [{}, {"images": [], "annotations": []}, [CONTENT], None, 1])
 def test_other_files(content: Any) -> None:
     assert read(content) is None

@@ -31,10 +31,13 @@ def _categories(
     annotations: Iterable[dict[str, Any]], categories: Iterable[dict[str, Any]]
 ) -> dict[str, dict[str, dict[str, str]]]:
     """Return the cells of each category by image and number."""
-    names = {str(each["id"]): each["name"] for each in categories}
+    names = {str(each["id"]): each["name"] for each in categories if each["name"] is not None}
     labels: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for each in annotations:
         number = str(each.get("category_id"))
-        if number != "None":
-            labels[str(each["image_id"])][number] = {"category": names.get(number, number)}
+        if number == "None":
+            continue
+        if names and number not in names:
+            raise ValueError(f"the category {number} has no name")
+        labels[str(each["image_id"])][number] = {"category": names.get(number, number)}
     return labels

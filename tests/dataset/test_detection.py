@@ -90,7 +90,7 @@ def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
     for name in names("{kind}/{n}.png", ["cat"]):
         (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "set" / name).write_bytes(PNG)
-    with pytest.raises(DataError, match=r"list\.csv has no header.*\n.*too few classes"):
+    with pytest.raises(DataError, match=r"too few classes.*\n.*\n.*list\.csv has no header"):
         recognise(tmp_path / "set", tmp_path / "scratch", Options())
     shutil.copytree(tmp_path / "set/cat", tmp_path / "set/dog")
     found = recognise(tmp_path / "set", tmp_path / "scratch", Options())
@@ -123,6 +123,19 @@ def test_a_folder_gives_the_reason_why_its_label_file_is_not_read(
     (tmp_path / "set" / name).write_text(content)
     with pytest.raises(DataError, match=f"labels are read from {name}: .*{reason}"):
         recognise(tmp_path / "set", tmp_path / "scratch", options)
+
+
+def test_too_few_classes_are_refused_with_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for number in range(4):
+        (tmp_path / f"set/{number}.png").write_bytes(PNG)
+    rows = [f"{number}.png,{label}" for number in (0, 1) for label in KINDS]
+    rows += [f"{number}.png,dog" for number in (2, 3)]
+    (tmp_path / "set/labels.csv").write_text("\n".join(["file,label", *rows]))
+    with pytest.raises(
+        DataError, match=r"few classes .*: dog\n(.*\n)*.*without a majority of votes: 2"
+    ):
+        recognise(tmp_path / "set", tmp_path / "scratch", Options(votes=True))
 
 
 def test_a_table_takes_no_label(tmp_path: Path) -> None:

@@ -149,6 +149,10 @@ def test_an_image_in_two_splits_stays_out_of_training(
     assert isinstance(found, Detected)
     assert next(item.facts for item in found.items if item.name == "images/0.png").split == "test"
     assert any("second split" in remark and "images/0.png" in remark for remark in found.remarks)
+    found = find_table(top, scratch=scratch, no_splits=True)
+    assert isinstance(found, Detected)
+    assert {item.facts.split for item in found.items} == {None}
+    assert found.remarks == ()
 
 
 def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
@@ -426,7 +430,18 @@ def test_majority_of_votes(votes: bool, top: Path, scratch: Path) -> None:
     assert labels(found) == {name: label for name, label in WANTED.items() if name not in lost}
     assert isinstance(found, Detected)
     assert ("--votes majority" in found.options) == (not votes)
-    assert [line for line in found.remarks if f"{len(lost)} (images/{lost[0]}" in line]
+    (line,) = (line for line in found.remarks if f"{len(lost)} (images/{lost[0]}" in line)
+    assert ("--votes majority" in line) == (not votes)
+
+
+def test_several_labels_in_a_row_are_no_votes(top: Path, scratch: Path) -> None:
+    rows = [ROWS[0] | {"breed": "pug|corgi"}, *ROWS[1:]]
+    (top / "labels.csv").write_text(as_csv(rows))
+    found = find_table(top, scratch=scratch, several=False)
+    assert isinstance(found, Detected)
+    (line,) = found.remarks
+    assert "with several labels" in line
+    assert "--votes" not in line
 
 
 def test_counts_name_no_numbered_files(tmp_path: Path, scratch: Path) -> None:

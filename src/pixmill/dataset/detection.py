@@ -31,7 +31,7 @@ class Options:
         columns: Columns of a table by role, such as ``{"image": "id"}``.
         pattern: Regular expression whose group is the label, for names of files.
         no_splits: Whether to ignore given splits.
-        least: Minimum number of classes in folders.
+        least: Minimum number of classes.
         label: Label of all images of a folder; ``unlabelled``: they have none; ``None``: recognise
             it.
         several: Whether an image may have several labels; ``None``: recognise it.
@@ -96,7 +96,8 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
         found = _recognise_table(source, scratch, options)
     if found.several and options.several is None:
         found = replace(found, options=(*found.options, "--task one_label"))
-    return _choose(replace(found, several=found.several or bool(options.several)), options)
+    found = replace(found, several=found.several or bool(options.several))
+    return _choose(source, found, options)
 
 
 def _recognise_archive(source: Path, scratch: Path, options: Options) -> Detected:
@@ -145,6 +146,7 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
                 scratch=scratch / "embedded",
                 several=False if options.votes else options.several,
                 votes=options.votes,
+                no_splits=options.no_splits,
             )
         except UnreadError as error:
             if options.columns or not source.is_dir():
@@ -166,7 +168,6 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
             options.classes,
             pattern=options.pattern,
             no_splits=options.no_splits,
-            least=options.least,
             several=options.several,
             unread=unread,
         )
@@ -175,7 +176,7 @@ def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
     return replace(found, remarks=(*remarks, *found.remarks))
 
 
-def _choose(found: Detected, options: Options) -> Detected:
+def _choose(source: Path, found: Detected, options: Options) -> Detected:
     """Return the images of the chosen classes and those without a label; with several, all."""
     labels = sorted({label for facts in found.facts for label in named_labels(facts)})
     missing = [label for label in options.classes if label not in labels]
@@ -186,10 +187,15 @@ def _choose(found: Detected, options: Options) -> Detected:
             next="correct --classes",
         )
     labels = [*(options.classes or labels)]
-    if options.no_splits:
-        found = found.changed(partial(replace, split=None))
     if found.several:
         return settle(found, labels, options.unlisted, options.ask)
+    if len(labels) < options.least and labels:
+        problem = f"{source} has too few classes for a classifier: {first_of(labels)}"
+        raise DataError(
+            "\n".join([problem, introduce(found), *found.remarks]),
+            next=f"put the images into {source}/<class>/, or name their labels: "
+            "--pattern '([a-z]+)_' for those in names, --columns image=…,label=… in a table",
+        )
     chosen = {*labels, None}
     items = [item for item in found.items if item.facts.label in chosen]
     urls = {url: facts for url, facts in found.urls.items() if facts.label in chosen}

@@ -39,7 +39,6 @@ def find_in_folder(
     *,
     pattern: str | None = None,
     no_splits: bool = False,
-    least: int = 2,
     several: bool | None = None,
     unread: Mapping[Path, Unread] | None = None,
 ) -> Detected:
@@ -57,14 +56,12 @@ def find_in_folder(
             first group, or all of it without groups, is the label; images that it does not match
             have none. Default: the folder is the label.
         no_splits: Whether to ignore that folders are named after splits.
-        least: Minimum number of classes.
         several: Whether names of folders such as ``a,b`` list several labels. Default: if each of
             them is in ``classes`` or in the name of a second folder.
         unread: Why no labels are read from files that were tried.
 
     Raises:
-        DataError: There are no images, fewer classes than ``least``, no readable image of a class,
-            or none in ``train``.
+        DataError: There are no images, no readable image of a class, or none in ``train``.
     """
     if not top.is_dir():
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
@@ -80,16 +77,8 @@ def find_in_folder(
     chosen = wanted | lists or every
     items, outside = _choose(layout, chosen, has_pattern=bool(pattern))
     split = _split_lists(items, True if lists else several)
-    labels = _labels_of(split)
     _require_present(top, chosen - _labels_of([*items, *split]), every, remarks)
     remarks += _describe_rest(top, layout, items, outside, every - chosen)
-    if len(labels) < least:
-        text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
-        raise DataError(
-            "\n".join([text, *remarks]),
-            next=f"put the images into {top}/<class>/, or give a pattern of the label: "
-            "--pattern '([a-z]+)_'",
-        )
     settled, more, has_splits = _settle(split, no_splits=no_splits)
     remarks += more
     is_by_split = has_splits and not no_splits

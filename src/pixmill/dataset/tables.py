@@ -38,11 +38,6 @@ from pixmill.images.read_errors import explain, reason_of
 VOTES = "--votes majority"
 """Option by which the rows of an image decide on one label."""
 
-_WAY_OUT = (
-    "all of them: pixmill new NAME --from X --task labels; that of most rows: --votes majority"
-)
-"""Takes several labels an image, or one."""
-
 _UNMATCHED = "put the images next to the table, or name the columns: --columns image=…,label=…"
 
 _USUAL = 0.25
@@ -50,6 +45,8 @@ _USUAL = 0.25
 
 _VALUES = ("value", "answer", "present")
 """Columns that may say whether an image has the label of a row, which is not supported."""
+
+_SECOND_SPLIT = "rows in a second split, of images that stay out of training"
 
 _MAX_LOST = 0.5
 """Share of the images that may be left out because they have several labels."""
@@ -62,6 +59,7 @@ def find_table(
     scratch: Path,
     several: bool | None = None,
     votes: bool = False,
+    no_splits: bool = False,
 ) -> Detected | dict[Path, Unread]:
     """Find the images that tables list.
 
@@ -81,6 +79,7 @@ def find_table(
             do, or the rows of many images.
         votes: Whether different labels in the rows of an image are votes: the image has the label
             of more than half of the rows.
+        no_splits: Whether to ignore splits.
 
     Returns:
         The images; or, if ``source`` is a folder without a table that labels images, why none of
@@ -100,7 +99,9 @@ def find_table(
     tables, problems, unread = within_limits(partial(read_tables, paths), paths)
     _check_columns(chosen.values(), tables)
     files = NamedFiles(source if is_folder else source.parent)
-    reading = _Reading(files, fresh_folder(scratch), several, has_votes=votes)
+    reading = _Reading(
+        files, fresh_folder(scratch), several, has_votes=votes, has_splits=not no_splits
+    )
     problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
     reading.add_unnamed(is_folder=is_folder)
     used = {table.path: roles for table, roles in reading.tables}
@@ -167,13 +168,21 @@ class _Reading:
         scratch: Empty folder for images from Parquet.
         several: Whether an image may have several labels; ``None``: the tables say it.
         has_votes: Whether different labels of an image are votes on one.
+        has_splits: Whether given splits count.
     """
 
     def __init__(
-        self, files: NamedFiles, scratch: Path, several: bool | None, *, has_votes: bool
+        self,
+        files: NamedFiles,
+        scratch: Path,
+        several: bool | None,
+        *,
+        has_votes: bool,
+        has_splits: bool,
     ) -> None:
         self._several = several
         self._has_votes = has_votes
+        self._has_splits = has_splits
         self._votes: dict[str, Counter[str]] = {}  # of images with several rows
         self._padded: list[str] = []  # cells and files
         self.tables: list[tuple[Table, Roles]] = []
@@ -237,7 +246,7 @@ class _Reading:
         votes.update(filter(None, [facts.label]))
         first, second = sorted((before.split, facts.split), key=PRECEDENCE.index)
         if second not in (None, first):
-            self._lost["rows in a second split, of images that stay out of training"].append(key)
+            self._lost[_SECOND_SPLIT].append(key)
         self._rows[key] = Facts(
             label=_join(before.label, facts.label),
             not_label=_join(before.not_label, facts.not_label),
@@ -314,7 +323,10 @@ class _Reading:
             return None
         several = self._has_several(labelled)
         found = found if several else [*map(_with_one, found)]
-        splits, more = self._settle({facts.split for facts in labelled if facts.split})
+        given = {facts.split for facts in labelled if facts.split}
+        splits, more = self._settle(given) if self._has_splits else ({}, [])
+        if not splits:
+            self._lost.pop(_SECOND_SPLIT, None)
         remarks += more
         items, urls, more = self._sort_out(
             [item.with_split(splits) for item in found], several=several
@@ -342,6 +354,12 @@ class _Reading:
         """Whether the rows of an image have different labels, on which nobody votes."""
         return not self._has_votes and any(len(votes) > 1 for votes in self._votes.values())
 
+    @property
+    def _way_out(self) -> str:
+        """How to take images with several labels."""
+        vote = f"; that of most rows: {VOTES}" if self._is_contested else ""
+        return f"all of them: pixmill new NAME --from X --task labels{vote}"
+
     def _has_several(self, labelled: Sequence[Facts]) -> bool:
         """Return whether an image may have several labels; by default, if many have.
 
@@ -353,7 +371,7 @@ class _Reading:
         if not several and share > _MAX_LOST:
             raise DataError(
                 f"{share:.0%} of the images have several labels",
-                next=f"choose another column: --columns image=…,label=…; {_WAY_OUT}",
+                next=f"choose another column: --columns image=…,label=…; {self._way_out}",
             )
         table, _ = self._main
         for name in _VALUES if several else ():
@@ -404,8 +422,10 @@ class _Reading:
         urls: dict[str, Facts] = {}
         reasons: list[str] = []
         for item in track(found, "Look at files", len(found), unit="file"):
-            if fault := _several_of(item.facts, labels=several):
-                self._lost[fault].append(item.name)
+            if SEPARATOR in (item.facts.label or "") and not several:
+                self._lost[f"images with several labels ({self._way_out})"].append(item.name)
+            elif SEPARATOR in (item.facts.group or ""):
+                self._lost["images with several groups (not supported)"].append(item.name)
             elif is_url(item.name):
                 urls[item.name] = item.facts
             elif (reason := reason_of(item.path)) in (None, "no_decoder"):
@@ -446,13 +466,6 @@ def _is_image(folders: Sequence[str], label: str | None) -> bool:
     """Return whether a file that no table names is an image with a label, or needs none."""
     needs_none = not {"test", "unlabelled"}.isdisjoint(map(role_of, folders))
     return not in_masks(folders) and (label is not None or needs_none)
-
-
-def _several_of(facts: Facts, *, labels: bool) -> str:
-    """Return why an image is left out: it has several groups, or labels; else an empty text."""
-    if SEPARATOR in (facts.label or "") and not labels:
-        return f"images with several labels ({_WAY_OUT})"
-    return "images with several groups (not supported)" if SEPARATOR in (facts.group or "") else ""
 
 
 def _with_one(item: Item) -> Item:

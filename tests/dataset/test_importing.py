@@ -361,7 +361,9 @@ def test_commands_import_into_new_and_existing_projects(
     )
     assert "Next:\n  pixmill review --grid  " in capsys.readouterr().out
     assert run_pixmill("import", source, "--dry-run", "--classes", "weed") == 0
-    assert "Would take no images\nSkipped 1 image " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Would take no images\nSkipped 1 image " in printed
+    assert printed.endswith("\nNext: give other images\n")
 
 
 def test_labels_are_joined_by_content_unless_they_contradict(root: Path, tmp_path: Path) -> None:

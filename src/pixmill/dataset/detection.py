@@ -228,16 +228,17 @@ def introduce(found: Detected) -> str:
     return f"Recognised {found.recognised}{overrule}"
 
 
-def preview(found: Detected, notes: Iterable[str] = ()) -> list[str]:
-    """Return the lines of a dry run, with notes on images that are left out."""
+def preview(found: Detected, notes: Iterable[str] = (), *, changes: bool = True) -> list[str]:
+    """Return the lines of a dry run, with notes on images that are left out.
+
+    Args:
+        found: The images.
+        notes: The notes.
+        changes: Whether the command would change anything.
+    """
     taken = f"Would take {describe(found)}"
-    return [
-        introduce(found),
-        *found.remarks,
-        taken,
-        *notes,
-        "Next: the same command without --dry-run",
-    ]
+    then = "the same command without --dry-run" if changes else "give other images"
+    return [introduce(found), *found.remarks, taken, *notes, f"Next: {then}"]
 
 
 def labels_of(found: Detected) -> list[str]:

@@ -56,6 +56,7 @@ class ImportPlan:
         labels: Label and split, or an empty text, of images that ``data/`` has without a label, by
             id; they become decisions, so no file moves.
         notes: Lines on images that are left out or get facts.
+        changes: Whether ``data/`` or a label changes.
     """
 
     copies: Mapping[str, Item]
@@ -63,6 +64,7 @@ class ImportPlan:
     rows: Mapping[str, Facts]
     labels: Mapping[str, tuple[str, str]]
     notes: Sequence[str]
+    changes: bool
 
     @property
     def items(self) -> list[Item]:
@@ -169,7 +171,8 @@ class _Planner:
             f"{text.format(count(len(names), 'image'))}: {first_of(names, _MAX_NAMED)}"
             for text, names in self._notes.items()
         ]
-        return ImportPlan(self._copies, self._present, self._rows, self._given, notes)
+        changes = bool(self._copies or self._given or _ADDED in self._notes)
+        return ImportPlan(self._copies, self._present, self._rows, self._given, notes, changes)
 
     def _labels_of(self, content: str) -> set[str]:
         return {self._key_of(facts) for facts in self._said[content] if facts.label}

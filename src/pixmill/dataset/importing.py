@@ -211,7 +211,10 @@ def import_into(
         raise DataError("data/ is missing", next=f"{command}, then repeat the command")
     if dry_run:
         plan = plan_import(root, found, params)
-        return preview(replace(found, items=[*plan.copies.values()]), plan.notes)
+        copied = replace(found, items=[*plan.copies.values()])
+        taken = replace(found, items=plan.items)
+        changes = plan.changes or set_params(before, taken, name) != before
+        return preview(copied, plan.notes, changes=changes)
     for each in running_dvc(root):
         if "data" in (*each.reads, *each.writes):
             raise LockedError(

@@ -1,5 +1,6 @@
 """Sorting predicted images into folders, and sidecars beside them."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -95,13 +96,23 @@ def test_other_shares_are_another_model(model, rows):
     assert not [name for name in tree() if name.endswith(".xmp")]  # They are of other folders.
 
 
-def test_sidecars_stay_out_of_the_data(model, photos, tmp_path):
+def test_sidecars_and_sorted_images_stay_out_of_the_data(model, photos, tmp_path):
     photos.rename(tmp_path / "data")
     images = find_images(["data/new"])
     with pytest.raises(DataError, match="data"):
         Delivery(images, model, None, sidecars=True, root=tmp_path)
+    with pytest.raises(DataError, match="data"):
+        Delivery(images, model, tmp_path / "data/sorted", sidecars=False, root=tmp_path)
     assert Delivery(images, model, OUT, sidecars=True, root=tmp_path)
     assert Delivery(images, model, None, sidecars=True)  # It is no project.
+
+
+def test_leaves_out_pipes(model, photos):
+    os.mkfifo(photos / "pipe.jpg")
+    found = row("photos/00.jpeg", None, reason="unreadable") | {"path": "photos/pipe.jpg"}
+    lines = deliver(model, ["photos"], {"photos/pipe.jpg": found})
+    assert lines[-1] == "Left out: photos/pipe.jpg (is not a regular file)"
+    assert tree() == []
 
 
 def test_other_images_of_the_same_name_stay(model, rows, photos):

@@ -48,7 +48,7 @@ class Delivery:
         root: Project folder; ``None`` outside of a project.
 
     Raises:
-        DataError: The folder is a file, or sidecars would become part of the project's data.
+        DataError: The folder is a file, or what is written would become part of the project's data.
     """
 
     images: InputStream
@@ -61,13 +61,14 @@ class Delivery:
     _left: list[str] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        if self.folder is not None:
-            if self.folder.is_file():
-                raise DataError(f"{self.folder} is not a folder", next="name a folder: --sort DIR")
-        elif self.sidecars and self.root is not None:
-            data = self.root.resolve() / "data"
-            if any(Path(word).resolve().is_relative_to(data) for word in self.images.words):
-                raise DataError("sidecars in data/ would change the data", next="add --sort FOLDER")
+        if self.folder and self.folder.is_file():
+            raise DataError(f"{self.folder} is not a folder", next="name a folder: --sort DIR")
+        words = self.images.words if self.sidecars else ()
+        written = [self.folder] if self.folder else map(Path, words)
+        data = self.root and self.root.resolve() / "data"
+        if data and any(place.resolve().is_relative_to(data) for place in written):
+            problem = "sorted images and sidecars in data/ would change the data"
+            raise DataError(problem, next="name a folder elsewhere: --sort DIR")
 
     def deliver(self, pairs: Iterable[tuple[Input, Row]]) -> None:
         """Sort images and write sidecars.
@@ -171,6 +172,8 @@ def _put(image: Path, row: Row, folder: Path, name: Path) -> str:
     if row["reason"] == "symlink":
         raise FileNotFoundError(errno.ENOENT, "leads to files that nobody named")
     source = Path(os.path.realpath(image))
+    if not source.is_file():
+        raise OSError(errno.EINVAL, "is not a regular file")
     for place in (name, name.with_stem(f"{name.stem}-{str(row['id'])[:8]}")):
         target = folder / place
         if not target.exists():

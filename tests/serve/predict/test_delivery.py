@@ -111,7 +111,7 @@ def test_leaves_out_pipes(model, photos):
     os.mkfifo(photos / "pipe.jpg")
     found = row("photos/00.jpeg", None, reason="unreadable") | {"path": "photos/pipe.jpg"}
     lines = deliver(model, ["photos"], {"photos/pipe.jpg": found})
-    assert lines[-1] == "Left out: photos/pipe.jpg (is not a regular file)"
+    assert lines[-1] == "Left out: photos/pipe.jpg (is no regular file in what was named)"
     assert tree() == []
 
 

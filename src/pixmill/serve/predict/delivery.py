@@ -169,11 +169,9 @@ def answers_of(row: Row, head: Head) -> list[str]:
 
 def _put(image: Path, row: Row, folder: Path, name: Path) -> str:
     """Link or copy an image, unless it is there; return its place in the folder."""
-    if row["reason"] == "symlink":
-        raise FileNotFoundError(errno.ENOENT, "leads to files that nobody named")
     source = Path(os.path.realpath(image))
-    if not source.is_file():
-        raise OSError(errno.EINVAL, "is not a regular file")
+    if row["reason"] == "symlink" or not source.is_file():
+        raise FileNotFoundError(errno.ENOENT, "is no regular file in what was named")
     for place in (name, name.with_stem(f"{name.stem}-{str(row['id'])[:8]}")):
         target = folder / place
         if not target.exists():

@@ -64,10 +64,8 @@ def read_prior(path: Path) -> dict[str, str]:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         shares = dict(zip(table["class"], table["share"], strict=True))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", next=_FORM) from error
-    except (ValueError, LookupError) as error:
-        problem = f"{path} is not a table with the columns class and share, with commas"
+    except (OSError, ValueError, LookupError) as error:
+        problem = f"{path} cannot be read as columns class and share: {error}".strip()
         raise DataError(problem, next=_FORM) from error
     if len(shares) < len(table):
         raise DataError(f"{path} names a class twice", next=_FORM)

@@ -69,7 +69,6 @@ def render_gallery(
     guesses = [guess for _, group in shown for guess in group]
     size = next((size for most, size in _THUMBNAIL_SIZES if len(guesses) <= most), 96)
     doubt = _doubt(sample)
-    predicted = {of.label for of in sample.classes}
     ratios = model.shift.ratios if model.shift else ()
     impossible = [label for label, ratio in zip(model.labels, ratios, strict=False) if not ratio]
     sure = "sure or none of these" if model.shift else "sure"
@@ -87,7 +86,6 @@ def render_gallery(
         classes=classes[:_MAX_CLASSES],
         others=sample.classes[_MAX_CLASSES:],
         impossible=impossible,
-        never=[label for label in model.labels if label not in {*predicted, *impossible}],
         unread=sample.failures,
         meaning=meaning,
         probabilities=_probabilities,

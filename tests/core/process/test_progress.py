@@ -1,6 +1,8 @@
 """Long work shows that it goes on."""
 
 import io
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +21,22 @@ def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatc
     with Progress("Decode", 1200, stream=stream) as bar:
         bar.advance(1000, "loss 0.4")
     assert stream.getvalue() == "Decode: 1,000 of 1,200 images (loss 0.4)\n" * 2
+
+
+def test_the_start_of_processes_does_not_count_for_the_time_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=1.0, time=time.time)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(progress, "time", clock)
+    stream = io.StringIO()
+    with Progress("Pack", 100, done=40, stream=stream) as bar:
+        for clock.now in (12.0, 22.0):
+            bar.advance(10)
+        assert stream.getvalue().splitlines() == [
+            "Pack: 50 of 100 images",
+            "Pack: 60 of 100 images, about 40 s left",
+        ]
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:

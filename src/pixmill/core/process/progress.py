@@ -297,7 +297,8 @@ class Progress:
         self.done = self._first = done
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._begun = self._last = time.monotonic()
+        self._begun = 0.0
+        self._last = time.monotonic()
         self._printed = False
         self._note = ""
         self._bar = tqdm(
@@ -333,6 +334,10 @@ class Progress:
             note: Short text after the count (``"loss 0.41"``).
         """
         self.done += count
+        if not self._begun:
+            # The first units waited for processes to start, which says nothing of the rate.
+            self._begun = time.monotonic()
+            self._first = self.done
         self._note = note
         report_progress(self.what, self.done, self.total, self.unit, note)
         if self._terminal:

@@ -64,7 +64,7 @@ class Workspace:
         with self.begun() as process:
             output, error = process.communicate(timeout=TIMEOUT_SECONDS)
             # Remove the progress shown on a slow machine.
-            return process.returncode, output, re.sub(r"(?m)^Scrape: \d+ of .*\n", "", error)
+            return process.returncode, output, re.sub(r"(?m)^Fetch: \d+ of .*\n", "", error)
 
     def outputs(self):
         return {

@@ -65,7 +65,7 @@ class Crawl:
         self._collector = collector
         self._params = params
         self._expected = limit_candidates(params.expect_at_least, params)
-        self._progress = Progress("Scrape", 0, unit="candidate")
+        self._progress = Progress("Fetch", 0, unit="candidate")
         self._progress_lock = threading.Lock()
         self._refused = 0
         self._failed: dict[str, FailedSearch] = {}

@@ -41,6 +41,16 @@ def test_image_enlarges_by_click_or_key_and_closes(opened):
     assert dialog.get_attribute("open") is not None
 
 
+def test_a_line_to_paste_can_be_copied(browser, tmp_path):
+    line = "group_by: '/([^/]+)(?i:_aug)*$'"
+    path = tmp_path / "validate.html"
+    text = page().replace("</main>", f"<p id='pasted'>Set {line} in the section split.</p></main>")
+    path.write_text(text, encoding="utf-8")
+    show(browser, path, 1280)
+    copied = browser.find_elements(By.CSS_SELECTOR, "#pasted > code:has(+ .copy)")
+    assert [code.text for code in copied] == [line]
+
+
 def test_image_leads_to_its_page_when_served_and_shows_the_command_from_disk(opened, tmp_path):
     browser = opened(1280)
     name = MISTAKES[0]["id"]

@@ -74,7 +74,7 @@ const leadToPart = (code) => {
   return code.replaceWith(link);
 };
 const offerCopy = (code) => {
-  if (!/^(pixmill|dvc|mlflow) /.test(code.textContent)) return;
+  if (!/^(pixmill|dvc|mlflow|group_by:) /.test(code.textContent)) return;
   const button = element('button', 'copy', 'Copy');
   button.addEventListener('click', async () => {
     try {
@@ -86,8 +86,8 @@ const offerCopy = (code) => {
   });
   code.after(' ', button);
 };
-// Sentences name commands and params as plain text.
-const MENTION = /(?<![\w/])((?:scrape|validate|split|train|evaluate)\.(?!html)[a-z_]+|dvc repro|pixmill compare)\b(?! -)/;
+// Sentences name commands, params and a line to paste as plain text.
+const MENTION = /(?<![\w/])((?:(?:scrape|validate|split|train|evaluate)\.(?!html)[a-z_]+|dvc repro|pixmill compare)\b(?! -)|group_by: '.+'(?= in))/;
 const markMentions = (node) => {
   if (node.nodeType === Node.TEXT_NODE) node.replaceWith(...node.data.split(MENTION).map((text, at) => (at % 2 ? element('code', '', text) : text)));
 };

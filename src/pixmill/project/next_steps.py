@@ -361,7 +361,7 @@ def _unlabelled(state: ProjectState) -> Iterator[NextStep]:
 
 def _series(state: ProjectState) -> Iterator[NextStep]:
     if state.series is not None:
-        yield NextStep("series", f"{state.series}. Then run.", _RUN)
+        yield NextStep("series", f"{state.series}, then run.", _RUN)
 
 
 def _growth(state: ProjectState) -> Iterator[NextStep]:

@@ -214,6 +214,17 @@ def test_patients_of_two_classes_stay_together():
     assert groups_of(paths, found.group_by).nunique() == 100
 
 
+@pytest.mark.parametrize(("ending", "is_found"), [("_aug{}", True), ("_{}", False)])
+def test_words_need_fewer_like_neighbours_than_numbers(ending, is_found):
+    rng = np.random.default_rng(3)
+    paths = [f"data/cat/{n:04}{ending.format(copy)}.jpg" for n in range(50) for copy in range(4)]
+    greys = rng.integers(0, 240, (len(paths), 32, 32))
+    # Of the 150 pairs of neighbours with one name, a fifth is alike.
+    greys[1:120:4] = greys[:120:4]
+    found = find_series(["cat"] * 200, paths, greys.astype(np.uint8), np.arange(200))
+    assert (found is not None) == is_found
+
+
 def test_a_month_is_no_evidence():
     assert copies(["-aug-1", "-aug-2", "-aug-3"], alike=False)[0] is None
 

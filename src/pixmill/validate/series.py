@@ -23,10 +23,12 @@ _SHIFTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 377, 987, 2584, 6765)
 
 _CLOSE = 0.05
 _MIN_SHARE = 0.25
+_MIN_SHARE_OF_WORDS = 0.15
 """Neighbours form series if a quarter of them is closer than a twentieth of the other pairs of
-their class. In drawn clips with turned, shifted and noisy frames, four fifths are; in augmented
-copies of the bundled images (mirrored, turned by 20 degrees, cropped by a fifth, brighter or darker
-by a quarter), a third; in the bundled images, one in twenty.
+their class; less is enough with words such as ``_aug``. In drawn clips with turned, shifted and
+noisy frames, four fifths are; in augmented copies of 30 bundled images of a class beside the others
+(mirrored, turned by 20 degrees, cropped by a fifth, brighter or darker by a quarter), a tenth of
+trousers and a third of shirts; in the bundled images, one in twenty, of a class one in ten.
 """
 
 _MIN_PAIRS = 30
@@ -35,7 +37,7 @@ _MIN_OTHERS = 50
 """Minimum numbers of neighbours, of series, and of other pairs of a class.
 
 Of 30 neighbours, a quarter is close by
-chance once in 5,000 times.
+chance once in 5,000 times; so many have to be close, however small their share may be.
 """
 
 _MAX_PAIRS = 50_000
@@ -134,7 +136,8 @@ def find_series(
             # Coarser names need evidence of their own, from images of different finer series.
             is_new = _is_same(names[level], near) & ~_is_same(names[level + 1], near)
             apart = others[~_is_same(names[level], others)]
-            is_evident = _look_alike(near[is_new], apart, table["row"].to_numpy(), greys)
+            least = _MIN_SHARE_OF_WORDS if pattern == patterns[-2] else _MIN_SHARE
+            is_evident = _look_alike(near[is_new], apart, table["row"].to_numpy(), greys, least)
         if is_evident:
             one, other = table["file"][series.groups[sizes.index[0]][:2]]
             group_by = _group_by(pattern, files, counts_anew=_counts_anew(table, pattern))
@@ -232,15 +235,18 @@ def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
     return pairs
 
 
-def _look_alike(near: pd.DataFrame, apart: pd.DataFrame, rows: Rows, greys: Greys) -> bool:
-    """Return whether neighbours are far more alike than other pairs of their class."""
+def _look_alike(
+    near: pd.DataFrame, apart: pd.DataFrame, rows: Rows, greys: Greys, least: float
+) -> bool:
+    """Return whether at least a share of neighbours is far more alike than other pairs."""
     if len(near) < _MIN_PAIRS:
         return False
     distances = _compare(apart, rows, greys).groupby("label")["distance"]
     limits = distances.quantile(_CLOSE)[distances.size() >= _MIN_OTHERS]
     found = _compare(near[near["label"].isin(limits.index)], rows, greys)
     close = found["distance"] < found["label"].map(limits.to_dict()).astype(float)
-    return len(found) >= _MIN_PAIRS and close.mean() >= _MIN_SHARE
+    needed = max(_MIN_SHARE * _MIN_PAIRS, least * len(found))
+    return len(found) >= _MIN_PAIRS and close.sum() >= needed
 
 
 def _compare(pairs: pd.DataFrame, rows: Rows, greys: Greys) -> pd.DataFrame:

@@ -140,7 +140,7 @@ def test_too_few_classes_are_refused_with_what_is_left_out(tmp_path: Path) -> No
 
 def test_a_table_takes_no_label(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n")
-    with pytest.raises(DataError, match="without --label"):
+    with pytest.raises(DataError, match="is not a folder"):
         recognise(tmp_path / "labels.csv", tmp_path / "scratch", Options(label="cat"))
 
 

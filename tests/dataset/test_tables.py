@@ -16,7 +16,6 @@ from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts, write_metadata
 from pixmill.dataset import archives, table_files
 from pixmill.dataset.detected import Detected
-from pixmill.dataset.label_files.unread import Unread
 from pixmill.dataset.tables import find_table
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -37,7 +36,7 @@ def as_csv(rows: list[dict[str, str]], delimiter: str = ",") -> str:
     return stream.getvalue()
 
 
-def labels(found: Detected | Mapping[Path, Unread]) -> dict[str, str | None]:
+def labels(found: Detected | Mapping[Path, str]) -> dict[str, str | None]:
     assert isinstance(found, Detected)
     return {item.name.rpartition("/")[2]: item.facts.label for item in found.items}
 

@@ -14,7 +14,7 @@ from pixmill.core.words import count, first_of
 from pixmill.dataset.archives import unpack
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.folders import find_all, find_in_folder
-from pixmill.dataset.label_files.unread import Unread, name_unread
+from pixmill.dataset.label_files.unread import name_unread
 from pixmill.dataset.several import Unlisted, named_labels, settle
 from pixmill.dataset.table_files import SUFFIXES, Roles, UnreadError, within_limits
 from pixmill.dataset.tables import find_table
@@ -125,10 +125,6 @@ def _name_source(text: str, folder: Path, source: Path) -> str:
 
 
 def _label_all(source: Path, label: str) -> Detected:
-    if not source.is_dir():
-        raise DataError(
-            f"{source} is a table, which gives labels itself", next="repeat without --label"
-        )
     label = to_nfc(label).strip()
     return find_all(source, None if fold(label) == "unlabelled" else label)
 
@@ -136,7 +132,7 @@ def _label_all(source: Path, label: str) -> Detected:
 def _recognise_table(source: Path, scratch: Path, options: Options) -> Detected:
     """Find the images of a table, or of the folders if no table labels images."""
     remarks: tuple[str, ...] = ()
-    unread: Mapping[Path, Unread] = {}
+    unread: Mapping[Path, str] = {}
     # A pattern says that names label the images, not a table.
     if not options.pattern:
         try:

@@ -13,7 +13,7 @@ from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.dataset.detected import Detected, Item
-from pixmill.dataset.label_files.unread import Unread, may_label, name_unread
+from pixmill.dataset.label_files.unread import may_label, name_unread
 from pixmill.dataset.layout import File, Layout, read_layout
 from pixmill.dataset.several import labels_of, parts_of, split_lists
 from pixmill.images.formats import OTHER_FORMATS
@@ -40,7 +40,7 @@ def find_in_folder(
     pattern: str | None = None,
     no_splits: bool = False,
     several: bool | None = None,
-    unread: Mapping[Path, Unread] | None = None,
+    unread: Mapping[Path, str] | None = None,
 ) -> Detected:
     """Find labelled images in class folders, in those of splits, or by their file names.
 
@@ -63,8 +63,6 @@ def find_in_folder(
     Raises:
         DataError: There are no images, no readable image of a class, or none in ``train``.
     """
-    if not top.is_dir():
-        raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
     files, remarks = _look(top, unread or {})
     wanted = {*map(to_nfc, classes)}
     lists = set() if several is False else _lists_of(files, wanted)
@@ -183,12 +181,16 @@ def find_all(top: Path, label: str | None) -> Detected:
     )
 
 
-def _look(top: Path, unread: Mapping[Path, Unread]) -> tuple[list[File], list[str]]:
+def _look(top: Path, unread: Mapping[Path, str]) -> tuple[list[File], list[str]]:
     """Return images, and lines on what is not read, each with the next step.
 
     Raises:
         DataError: There are no images.
     """
+    if not top.is_dir():
+        raise DataError(
+            f"{top} is not a folder", next="omit --pattern and --label, or give a folder"
+        )
     files: list[File] = []
     reasons: list[str] = []
     others: dict[str, list[str]] = defaultdict(list)

@@ -23,7 +23,6 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.dataset.archives import Room
 from pixmill.dataset.label_files import coco, cvat, datumaro, label_studio, via
-from pixmill.dataset.label_files.unread import WAY_OUT, Unread
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.formats import EXTENSIONS, sniff
 
@@ -138,7 +137,7 @@ def _call(rows: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def read_tables(
     paths: Sequence[Path],
-) -> tuple[list[Table], list[UnreadError], dict[Path, Unread]]:
+) -> tuple[list[Table], list[UnreadError], dict[Path, str]]:
     """Read tables, except for images in them; return why others are too large, or are none.
 
     Args:
@@ -146,7 +145,7 @@ def read_tables(
     """
     tables: list[Table] = []
     problems: list[UnreadError] = []
-    unread: dict[Path, Unread] = {}
+    reasons: dict[Path, str] = {}
     for path in paths:
         try:
             tables.append(
@@ -155,9 +154,8 @@ def read_tables(
         except UnreadError as error:
             problems.append(error)
         except _NO_TABLE as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
-            unread[path] = Unread(reason, WAY_OUT)
-    return tables, problems, unread
+            reasons[path] = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
+    return tables, problems, reasons
 
 
 def _check_size(path: Path, cells: int) -> None:

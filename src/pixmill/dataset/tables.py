@@ -17,7 +17,7 @@ from pixmill.dataset.archives import Room
 from pixmill.dataset.columns import ONE_HOT, ROLES, denies, guess_columns, is_url, to_option
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
 from pixmill.dataset.folders import MAX_NAMED, settle_splits
-from pixmill.dataset.label_files.unread import NO_LABELS, Unread, may_label, name_unread
+from pixmill.dataset.label_files.unread import NO_LABELS, WAY_OUT, may_label, name_unread
 from pixmill.dataset.layout import in_masks, role_of
 from pixmill.dataset.named_files import NamedFiles, folder_label
 from pixmill.dataset.row_facts import RowFacts, split_of
@@ -37,8 +37,6 @@ from pixmill.images.read_errors import explain, reason_of
 
 VOTES = "--votes majority"
 """Option by which the rows of an image decide on one label."""
-
-_UNMATCHED = "put the images next to the table, or name the columns: --columns image=…,label=…"
 
 _USUAL = 0.25
 """Share of the images with several labels above which these are no mistakes."""
@@ -60,7 +58,7 @@ def find_table(
     several: bool | None = None,
     votes: bool = False,
     no_splits: bool = False,
-) -> Detected | dict[Path, Unread]:
+) -> Detected | dict[Path, str]:
     """Find the images that tables list.
 
     Tables name files in their folder or below, with or without ending, below another root or with
@@ -96,7 +94,7 @@ def find_table(
     paths = _tables_in(source) if is_folder else [source]
     if not paths:
         return {}
-    tables, problems, unread = within_limits(partial(read_tables, paths), paths)
+    tables, problems, reasons = within_limits(partial(read_tables, paths), paths)
     _check_columns(chosen.values(), tables)
     files = NamedFiles(source if is_folder else source.parent)
     reading = _Reading(
@@ -109,21 +107,20 @@ def find_table(
         wanted = "existing image files, or of URLs (http, https)"
         if table.path in used and "label" not in used[table.path]:
             wanted = "labels"
-        reason = f"it has no column of {wanted}; it has {first_of(_names_of([table]))}"
-        unread[table.path] = Unread(reason, _UNMATCHED)
+        has = first_of(_names_of([table]))
+        reasons[table.path] = f"it has no column of {wanted}; it has {has}"
     found = reading.result()
     if found:
         remarks = [problem.remark for problem in problems]
         if is_folder:
             others = [path for _, path in files_below(source) if path not in used]
-            remarks = name_unread(filter(may_label, others), source, unread) + remarks
+            remarks = name_unread(filter(may_label, others), source, reasons) + remarks
         return replace(found, remarks=(*found.remarks, *remarks))
     if problems:
         raise problems[0]
     if is_folder:
-        return unread
-    reason, fix = unread[source]
-    raise DataError(f"no labels are read from {source}: {reason}", next=fix)
+        return reasons
+    raise DataError(f"no labels are read from {source}: {reasons[source]}", next=WAY_OUT)
 
 
 def _check_roles(columns: Roles) -> dict[str, str]:

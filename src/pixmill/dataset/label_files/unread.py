@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from pixmill.core.words import first_of
 
@@ -31,22 +30,10 @@ _SIGNS = {
 """What the beginning of a file with labels has, by its ending."""
 
 WAY_OUT = (
-    "export it again, as COCO or CVAT for images 1.1, or save images and labels as CSV with the "
-    "columns image and label, in the same folder"
+    "put the file next to the images, or name its columns: --columns image=…,label=…, or export "
+    "again, as COCO, CVAT for images 1.1, or CSV with the columns image and label"
 )
 """What to do with labels in a file that is not read."""
-
-
-class Unread(NamedTuple):
-    """Why no labels are read from a file.
-
-    Args:
-        reason: The reason.
-        fix: What to do.
-    """
-
-    reason: str
-    fix: str
 
 
 def may_label(path: Path) -> bool:
@@ -59,22 +46,20 @@ def may_label(path: Path) -> bool:
     return False
 
 
-def name_unread(paths: Iterable[Path], top: Path, unread: Mapping[Path, Unread]) -> list[str]:
+def name_unread(paths: Iterable[Path], top: Path, reasons: Mapping[Path, str]) -> list[str]:
     """Return a line for each kind of files with labels that are not read.
 
     Args:
         paths: The files.
         top: Folder to which the printed names are relative.
-        unread: Why, for those that were tried.
+        reasons: Why no labels are read, for files that were tried.
     """
     kinds: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
         kinds[path.suffix.lower()].append(path)
     lines = []
-    untried = Unread("", WAY_OUT)
     for files in kinds.values():
         names = first_of([path.relative_to(top).as_posix() for path in files], 3)
-        reason, fix = next(filter(None, map(unread.get, files)), untried)
-        why = f": {reason}" if reason else ""
-        lines.append(f"no labels are read from {names}{why}; if they have some: {fix}")
+        why = [f": {reasons[path]}" for path in files if path in reasons] or [""]
+        lines.append(f"no labels are read from {names}{why[0]}; if they have some: {WAY_OUT}")
     return lines

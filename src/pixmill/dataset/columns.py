@@ -37,25 +37,10 @@ _NAMES = {
 }
 """Names of columns without case and punctuation, in order of preference."""
 
-_NO_LABEL = {
-    "width",
-    "height",
-    "size",
-    "filesize",
-    "bytes",
-    "channels",
-    "depth",
-    "x",
-    "y",
-    "w",
-    "h",
-    "xmin",
-    "ymin",
-    "isvalid",
-    "istest",
-    "istrain",
-}
-"""Names of columns that are never taken as labels."""
+_NO_LABEL = (
+    "width height size filesize bytes channels depth x y w h xmin ymin isvalid istest istrain"
+)
+"""Names of columns, written likewise, that are never taken as labels."""
 
 _SAMPLE = 200
 """Cells of a sample."""
@@ -127,7 +112,7 @@ def guess_columns(
     roles.setdefault("image", _guess_image(table, free(), find))
     roles.setdefault("page_url", named("page_url"))
     if "label" not in roles and roles["image"]:
-        others = [name for plain, name in free().items() if plain not in _NO_LABEL]
+        others = [name for plain, name in free().items() if plain not in _NO_LABEL.split()]
         joins = chosen.get("label") == ONE_HOT
         roles["label"] = (not joins and named("label")) or _guess_label(
             table, others, roles["image"], folders, several, joins=joins

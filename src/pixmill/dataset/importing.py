@@ -5,11 +5,9 @@ and rows of ``metadata.csv``; a table of URLs is written to ``lists/``.
 """
 
 import contextlib
-import json
 import re
 import shutil
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,7 @@ from pixmill.core.metadata import (
     to_csv,
     write_metadata,
 )
-from pixmill.core.names import class_by_name, fold, to_nfc
+from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.compare import METRICS
 from pixmill.core.params.document import edit_params
@@ -48,6 +46,11 @@ from pixmill.dataset.detection import describe, labels_of, preview
 from pixmill.dataset.import_plan import UNLABELLED, ImportPlan, plan_import
 
 _TASK_LINE = "task: labels              # an image may have several, or none; one_label: just one\n"
+
+_OTHER_NAMES = (
+    "name the classes otherwise in params.yaml, such as scrape.folder.classes: {cat: [Cat]}, or "
+    "leave them out: --classes; then: the same command"
+)
 
 _GROUPS = f"data/{FILE}:group"
 
@@ -114,7 +117,7 @@ def set_params(text: str, found: Detected, name: str) -> str:
         wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
     except ParamsError as error:
         message = f"{found.recognised}: {error.message}"
-        raise ParamsError(message, next=_advise_names(classes)) from None
+        raise ParamsError(message, next=_OTHER_NAMES) from None
     return edit_params(text, wanted, otherwise="set classes and scrape there yourself")
 
 
@@ -160,19 +163,6 @@ def _require_classes(params: Params, found: Detected) -> None:
                 ": ".join(filter(None, [found.rows.get(label), problem])),
                 next="add it to classes in params.yaml, correct it, or leave it out: --classes",
             )
-
-
-def _advise_names(labels: Sequence[str]) -> str:
-    """Return the next step for labels that cannot be classes."""
-    alike: dict[str, list[str]] = defaultdict(list)
-    for label in labels:
-        alike[fold(label)].append(label)
-    others = {first: rest for first, *rest in alike.values() if rest} or {"cat": ["Cat"]}
-    example = f"scrape.folder.classes: {json.dumps(others, ensure_ascii=False)}"
-    return (
-        f"name the classes otherwise in params.yaml, such as {example}, or leave them out: "
-        "--classes; then: the same command"
-    )
 
 
 def import_into(

@@ -264,7 +264,11 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
             "--dry-run shows images to copy",
             "add --from",
         ),
-        (["pets", "--from", "labelled", "--dry-run"], "received 'bus' and 'Bus'", "rename them"),
+        (
+            ["pets", "--from", "labelled", "--dry-run"],
+            "received 'bus' and 'Bus'",
+            "correct --classes, or",
+        ),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "omit"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (

@@ -326,7 +326,10 @@ def _choose_recipe(
     recipe = _fill_recipe(
         find_recipe(root, spec.recipe or ("fast" if spec.demo else "best")), spec, found, root
     )
-    _check_params(recipe.file(root), "these classes are not valid", "correct --classes")
+    fix = "correct --classes, or rename them"
+    _check_params(recipe.file(root), "these classes are not valid", fix)
+    if found is not None:
+        recipe = Recipe(recipe.name, set_params(recipe.text, found, _list_name(spec)))
     if "shop" in recipe.params().scrape.source and not _ensure_browser(report):
         return recipe.with_images([*CLASSES], source="folder")
     return recipe
@@ -347,12 +350,6 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Detected | None, root
         whole = whole.with_images(labels, source="folder" if found.items else "urls", layout=layout)
         if found.urls:
             whole = whole.with_snapshot()
-        _check_params(
-            whole.file(root),
-            "these classes are not valid",
-            "rename them, or leave them out with --classes",
-        )
-        whole = Recipe(whole.name, set_params(whole.text, found, _list_name(spec)))
     elif spec.reading.classes:
         whole = whole.with_images(spec.reading.classes, source="folder")
         if spec.reading.several:

@@ -145,11 +145,10 @@ def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, 
             else:
                 classes.append(label)
                 before = (source,) if scrape.source == (source,) else ()
-            if source == "folder":
-                # The shop shows the same files, at other addresses.
-                before = tuple(name for name in before if name != "shop")
             if source not in before:
-                sources[label] = (*before, source)
+                # The shop shows the same files as the folder, at other addresses.
+                kept = (name for name in before if (name, source) != ("shop", "folder"))
+                sources[label] = (*kept, source)
     return classes, sources
 
 

@@ -70,7 +70,7 @@ def count_label_issues(root: Path) -> int:
     return sum(
         table.is_doubted(labels[row["id"]], row["label"], row["suggested"])
         for row in doubtful
-        if labels.get(row["id"]) is not None
+        if row["id"] in labels
     )
 
 

@@ -32,8 +32,8 @@ def torn_series(manifest: pd.DataFrame, folder: Path, params: SplitParams) -> di
     kept = manifest[manifest["split"].notna()]
     names = group_names(kept, series["group_by"]).to_numpy(object)
     # A series is of one class, although the names of several may be the same.
-    places = kept[["split", "fold"]].groupby([kept["label"].to_numpy(object), names])
-    if places.nunique().to_numpy().max(initial=0) <= 1:
+    places = kept.groupby(["label", names])[["split", "fold"]].nunique()
+    if places.to_numpy().max(initial=0) <= 1:
         return {}
     together = clusters(kept["cluster"].to_numpy(object), names)
     folds = np.where(kept["fold"].isna(), -1, folds_of(together, params.salt, params.folds))

@@ -131,7 +131,7 @@ def find_series(
             continue
         if pattern == patterns[-1]:
             # A name that all images of a class have says nothing.
-            is_evident = len(sizes) >= _MIN_SERIES * sizes.index.get_level_values(0).nunique()
+            is_evident = len(sizes) >= _MIN_SERIES * sizes.groupby(level=0).ngroups
         else:
             # Coarser names need evidence of their own, from images of different finer series.
             is_new = _is_same(names[level], near) & ~_is_same(names[level + 1], near)
@@ -172,18 +172,17 @@ def _counts_anew(table: pd.DataFrame, pattern: str) -> bool:
     gaps may be of patients.
     """
     names = ("/" + table["full"]).str.extract(f"{pattern}$")[0].fillna(table["full"])
-    found = pd.DataFrame({"label": table["label"], "name": names}).drop_duplicates()
-    shared = set(found["name"][found["name"].duplicated()])
-    of_classes = found.groupby("label")["name"].agg(set).to_list()
+    of_classes = names.groupby(table["label"]).unique()  # by number, as the table is
+    every = of_classes.explode()
+    shared = set(every[every.duplicated()])
     # One class stands for all others: pairs would be too many.
-    largest = max(of_classes, key=lambda names: (len(names & shared), len(names)))
-    ordered = sorted(largest, key=lambda name: (len(name), name))
-    places = {name: place for place, name in enumerate(ordered, 1)}
-    for some in of_classes:
-        common = [places[name] for name in some & places.keys()]
-        first = max(common, default=0)
-        needed = max(_MIN_SERIES, _NESTED * first, _NESTED * len(some))
-        if some is not largest and len(common) >= needed:
+    *others, largest = sorted(
+        of_classes, key=lambda some: (len(shared.intersection(some)), len(some))
+    )
+    places = {name: place for place, name in enumerate(largest, 1)}
+    for some in others:
+        common = [places[name] for name in some if name in places]
+        if len(common) >= max(_MIN_SERIES, _NESTED * max([len(some), *common])):
             return True
     return False
 
@@ -202,10 +201,8 @@ def _group_by(pattern: str, files: Sequence[str], *, counts_anew: bool) -> str:
 def _names(full: pd.Series, pattern: str) -> pd.Series:
     """Return a number for the name of each image's series; null if no other text has this name."""
     names = ("/" + full).str.extract(f"{pattern}$")[0]
-    codes = pd.factorize(names)[0]
-    is_shared = np.zeros(len(codes) + 1, bool)
-    is_shared[codes[(names.notna() & (names != full)).to_numpy()]] = True
-    return pd.Series(codes, name="name").where(is_shared[codes])
+    codes = pd.Series(pd.factorize(names)[0], name="name")
+    return codes.where(codes.isin(codes[names.notna() & (names != full)]))
 
 
 def _up_to(number: int) -> str:
@@ -230,8 +227,7 @@ def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
     found = pd.concat(
         pd.DataFrame({"a": some.index, "b": some.index + shift, "label": some}) for shift in shifts
     )
-    found = found[found["b"] < len(label)]
-    pairs: pd.DataFrame = found[found["label"].array == label[found["b"]].array]
+    pairs: pd.DataFrame = found[found["label"].array == label.reindex(found["b"]).array]
     return pairs
 
 

@@ -105,7 +105,7 @@ class Catalogue:
     """
 
     def __init__(self, data: Path) -> None:
-        folders = _inner(data, Path.is_dir) if data.is_dir() else []
+        folders = _inner(data, Path.is_dir, data) if data.is_dir() else []
         if not folders:
             raise DataError(
                 f"{data} has no class folders; the shop shows <class>/<file>",
@@ -131,13 +131,13 @@ class Catalogue:
         return tuple(islice(fine, 3))
 
 
-def _inner(folder: Path, is_kind: Callable[[Path], bool], data: Path | None = None) -> list[Path]:
+def _inner(folder: Path, is_kind: Callable[[Path], bool], data: Path) -> list[Path]:
     """Return the visible folders or files of a folder; links out of ``data`` are refused."""
     found = sorted(path for path in folder.iterdir() if path.name[0] != "." and is_kind(path))
     for path in found:
-        if path.is_symlink() and target_within(path, data or folder) is None:
+        if path.is_symlink() and target_within(path, data) is None:
             raise DataError(
-                f"{path} is a link out of {(data or folder).name}/, which the shop does not follow",
+                f"{path} is a link out of {data.name}/, which the shop does not follow",
                 next="put the files themselves in its place, or set scrape.source: folder",
             )
     return found

@@ -283,15 +283,6 @@ def test_urls_become_a_list_and_a_source_of_their_classes(root: Path) -> None:
         )
 
 
-def test_files_come_from_their_folder_instead_of_the_shop(root: Path, tmp_path: Path) -> None:
-    (root / "params.yaml").write_text(PARAMS.replace("source: folder", "source: [shop, bing]"))
-    take(root, put(tmp_path / "there", {"cat/IMG_1.png": "cat 2", "owl/1.png": "owl"}))
-    scrape = load_params(root).scrape
-    assert {label: scrape.sources_of(label) for label in ("cat", "dog", "owl")} == {
-        "cat": ("bing", "folder"), "dog": ("shop", "bing"), "owl": ("folder",),
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("label", ["Cat", "unlabelled", "x" * 201])
 def test_labels_that_cannot_be_classes_change_nothing(
     label: str, root: Path, tmp_path: Path

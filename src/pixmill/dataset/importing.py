@@ -87,7 +87,7 @@ def set_params(text: str, found: Detected, name: str) -> str:
     """Return a params file that uses the images: their classes, sources, and given groups.
 
     New labels become classes, except in a project with several labels an image. Their source is
-    ``folder`` or ``urls``; existing classes get it in addition, files instead of the shop.
+    ``folder`` or ``urls``; existing classes get it in addition.
 
     Args:
         text: The params.
@@ -146,9 +146,7 @@ def _add_classes(params: Params, found: Detected) -> tuple[list[str], dict[str, 
                 classes.append(label)
                 before = (source,) if scrape.source == (source,) else ()
             if source not in before:
-                # The shop shows the same files as the folder, at other addresses.
-                kept = (name for name in before if (name, source) != ("shop", "folder"))
-                sources[label] = (*kept, source)
+                sources[label] = (*before, source)
     return classes, sources
 
 

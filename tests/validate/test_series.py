@@ -70,6 +70,21 @@ def series(form: str, *, alike: bool = True, others: int = 0):
     return find_series(labels, paths, greys, np.arange(len(paths))), paths
 
 
+def test_copies_are_no_evidence_of_numbers_in_other_names():
+    names = [
+        f"{n // FRAMES:04}_jpg.rf.{hashlib.md5(b'%d' % n).hexdigest()}.jpg" for n in range(COUNT)
+    ]
+    paths = [f"data/{label}/{name}" for label in CLASSES for name in names]
+    paths += [f"http://shop/{hashlib.sha1(b'%d' % n).hexdigest()}.jpg" for n in range(300)]
+    labels = [label for label in CLASSES for _ in names] + ["dog"] * 300
+    rest = np.random.default_rng(8).integers(0, 255, (300, 32, 32), np.uint8)
+    found = find_series(
+        labels, paths, np.concatenate([draw(alike=True), rest]), np.arange(len(paths))
+    )
+    assert found is not None
+    assert (found.series, found.images) == (len(CLASSES) * CLIPS, len(CLASSES) * COUNT)
+
+
 def groups_of(paths, group_by):
     manifest = pd.DataFrame(
         {"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"}

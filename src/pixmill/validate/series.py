@@ -134,7 +134,8 @@ def find_series(
             is_evident = len(sizes) >= _MIN_SERIES * sizes.groupby(level=0).ngroups
         else:
             # Coarser names need evidence of their own, from images of different finer series.
-            is_new = _is_same(names[level], near) & ~_is_same(names[level + 1], near)
+            finer = [_is_same(each, near) for each in names[level + 1 :]]
+            is_new = _is_same(names[level], near) & ~np.any(finer, axis=0)
             apart = others[~_is_same(names[level], others)]
             least = _MIN_SHARE_OF_WORDS if pattern == patterns[-2] else _MIN_SHARE
             is_evident = _look_alike(near[is_new], apart, table["row"].to_numpy(), greys, least)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 Counts = Floats | Groups
+"""Numbers of images of each class; with weights, of each draw."""
 
 Drawn = tuple[dict[str, Floats], dict[str, Floats]]
 """Metrics in each draw by name: of a split, and of its classes."""

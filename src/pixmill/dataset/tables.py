@@ -103,12 +103,7 @@ def find_table(
     problems += reading.add_tables(tables, chosen, guesses_folders=is_folder)
     reading.add_unnamed(is_folder=is_folder)
     used = {table.path: roles for table, roles in reading.tables}
-    for table in tables:
-        wanted = "existing image files, or of URLs (http, https)"
-        if table.path in used and "label" not in used[table.path]:
-            wanted = "labels"
-        has = first_of(_names_of([table]))
-        reasons[table.path] = f"it has no column of {wanted}; it has {has}"
+    reasons |= {table.path: _missing_column(table, used.get(table.path)) for table in tables}
     found = reading.result()
     if found:
         remarks = [problem.remark for problem in problems]
@@ -121,6 +116,18 @@ def find_table(
     if is_folder:
         return reasons
     raise DataError(f"no labels are read from {source}: {reasons[source]}", next=WAY_OUT)
+
+
+def _missing_column(table: Table, roles: Roles | None) -> str:
+    """Return which column a table lacks, if it gives no labels.
+
+    Args:
+        table: The table.
+        roles: Roles of its columns; ``None`` if it lists no images.
+    """
+    is_list = roles is not None and "label" not in roles
+    wanted = "labels" if is_list else "existing image files, or of URLs (http, https)"
+    return f"it has no column of {wanted}; it has {first_of(_names_of([table]))}"
 
 
 def _check_roles(columns: Roles) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.words import percent
 from pixmill.project.api import Project
 
 if TYPE_CHECKING:
@@ -123,19 +124,19 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
     headline = HEADLINES[HEADLINES[1] in metrics]
     interval = "undefined"
     if metrics[headline] is not None:
-        low = 100 * metrics[f"{headline}_low"]
-        high = 100 * metrics[f"{headline}_high"]
-        interval = f"{100 * metrics[headline]:.1f} % (CI {low:.1f} % to {high:.1f} %)"
+        low = percent(metrics[f"{headline}_low"])
+        high = percent(metrics[f"{headline}_high"])
+        interval = f"{percent(metrics[headline])} (CI {low} to {high})"
     images = f"{interval} on {metrics['n']:,} images; "
     if headline != "accuracy":
-        baseline = 100 * metrics["baseline_average_precision"]
+        baseline = percent(metrics["baseline_average_precision"])
         return [
-            f"Mean average precision {images}without a model: {baseline:.1f} %",
-            f"All labels right: {100 * metrics['exact_match']:.1f} % of images, {_REST.format_map(metrics)}",
+            f"Mean average precision {images}without a model: {baseline}",
+            f"All labels right: {percent(metrics['exact_match'])} of images, {_REST.format_map(metrics)}",
         ]
-    majority = 100 * metrics["baseline"]["majority_accuracy"]
+    majority = percent(metrics["baseline"]["majority_accuracy"])
     return [
-        f"Test accuracy {images}majority-class baseline: {majority:.1f} %",
+        f"Test accuracy {images}majority-class baseline: {majority}",
         f"macro-F1 {metrics['macro_f1']:.3f}, {_REST.format_map(metrics)}",
     ]
 

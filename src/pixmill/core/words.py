@@ -40,6 +40,15 @@ def describe_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as text, with so many decimals.
+
+    >>> percent(0.4687), percent(1, 0)
+    ('46.9 %', '100 %')
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
 def did_you_mean(
     name: str,
     known: Iterable[str],

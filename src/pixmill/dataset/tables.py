@@ -12,7 +12,7 @@ from pixmill.core.files.writing import fresh_folder
 from pixmill.core.metadata import EXPORTED, Facts
 from pixmill.core.names import to_nfc
 from pixmill.core.process.progress import track
-from pixmill.core.words import count, first_of, join_names
+from pixmill.core.words import count, first_of, join_names, percent
 from pixmill.dataset.archives import Room
 from pixmill.dataset.columns import ONE_HOT, ROLES, denies, guess_columns, is_url, to_option
 from pixmill.dataset.detected import PRECEDENCE, Detected, Item
@@ -374,7 +374,7 @@ class _Reading:
         several = share > _USUAL if self._several is None else self._several
         if not several and share > _MAX_LOST:
             raise DataError(
-                f"{share:.0%} of the images have several labels",
+                f"{percent(share, 0)} of the images have several labels",
                 next=f"choose another column: --columns image=…,label=…; {self._way_out}",
             )
         table, _ = self._main

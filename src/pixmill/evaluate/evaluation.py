@@ -11,7 +11,7 @@ import numpy as np
 from pixmill.core.manifest import sample_rows
 from pixmill.core.params import EvaluateParams
 from pixmill.core.process.progress import track
-from pixmill.core.words import first_of
+from pixmill.core.words import first_of, percent
 from pixmill.evaluate.gradcam import Pixels, attention, attention_of_features, overlay_heatmap
 from pixmill.evaluate.labels import (
     find_label_issues,
@@ -82,23 +82,23 @@ class Evaluation(Results):
         """Return the test metrics in one line."""
         found = self.metrics
         baselines = found["baseline"]
-        low = 100 * found["accuracy_low"]
-        high = 100 * found["accuracy_high"]
+        low = percent(found["accuracy_low"])
+        high = percent(found["accuracy_high"])
         over_all = ""
         if crossed := found["cross_validation"]:
             over_all = (
-                f"; {100 * crossed['accuracy']:.1f} % ({100 * crossed['accuracy_low']:.1f} % to "
-                f"{100 * crossed['accuracy_high']:.1f} %) on all {crossed['n']:,} by "
+                f"; {percent(crossed['accuracy'])} ({percent(crossed['accuracy_low'])} to "
+                f"{percent(crossed['accuracy_high'])}) on all {crossed['n']:,} by "
                 "cross-validation"
             )
         untested = [label for label, row in found["per_class"].items() if not row["support"]]
         without = f" (without {first_of(untested)}: no test images)" if untested else ""
         return (
-            f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %) on "
+            f"test accuracy {percent(found['accuracy'])} ({low} to {high}) on "
             f"{found['n']:,} images"
             f"{over_all}; macro-F1 {found['macro_f1']:.3f}{without}, colour baseline "
-            f"{100 * baselines['histogram_accuracy']:.1f} %, one class "
-            f"{100 * baselines['majority_accuracy']:.1f} %"
+            f"{percent(baselines['histogram_accuracy'])}, one class "
+            f"{percent(baselines['majority_accuracy'])}"
         )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pixmill.core.files.writing import significant
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.params.reference import plain
-from pixmill.core.words import count, join_names, printable, shorten
+from pixmill.core.words import count, join_names, percent, printable, shorten
 
 if TYPE_CHECKING:
     import jinja2
@@ -130,7 +130,7 @@ def make_environment(
         "join_names": join_names,
         "local_time": local_time,
         "p_value": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
-        "percent": lambda value, digits=1: f"{100 * value:.{digits}f} %",
+        "percent": percent,
         "plain": lambda value: NONE if value is None else plain(significant(value)),
         "recorded_value": lambda value: f"{value:,}" if isinstance(value, int) else figure(value),
         "shorten": shorten,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.decisions import Decided, disputes
-from pixmill.core.words import join_names
+from pixmill.core.words import join_names, percent
 from pixmill.evaluate.predictions import class_indices, classes_in, held_out, probabilities_of
 from pixmill.review.outliers import ClassProfile, class_profiles
 from pixmill.review.review_tables import ReviewTables
@@ -288,9 +288,9 @@ def _label_questions(
     if flips is not None:
         lost = tables.still_labelled(flips[~flips["gained"]])
         why = (
-            "Labelled '{label}', which the base's model predicted ({base_confidence:.0%}); the "
+            "Labelled '{label}', which the base's model predicted ({base_confidence}); the "
             "model now predicts "
-            "'{other}' ({head_confidence:.0%})."
+            "'{other}' ({head_confidence})."
         )
         yield (
             "flips",
@@ -303,14 +303,14 @@ def _label_questions(
         is_wrong = found["other"] == found["predicted"]
         why = (
             "Labelled '{label}', but the model, which was not trained on this image, says "
-            "'{other}' ({p:.0%})."
+            "'{other}' ({p})."
         )
         wrong = found[is_wrong & held_out(found)].sort_values(["p", "id"], ascending=[False, True])
         yield "errors", "Wrong prediction", why, wrong
         why = (
-            "Labelled '{label}'. The model finds '{predicted}' ({p:.0%}) as likely as "
+            "Labelled '{label}'. The model finds '{predicted}' ({p}) as likely as "
             "'{second}' "
-            "({second_p:.0%})."
+            "({second_p})."
         )
         near = found[found["margin"] < _MIN_MARGIN].sort_values(["margin", "id"])
         yield "uncertain", "Uncertain prediction", why, near
@@ -353,7 +353,11 @@ def _label_cases(
     most = math.inf if kind == "labels" else _MAX_PER_CLASS
     chosen = images.iloc[list(select(images["row"].tolist(), most))]
     for item in chosen.to_dict("records"):
-        reason = why.format_map({str(name): value for name, value in item.items()})
+        values = {
+            str(name): percent(value, 0) if isinstance(value, float) else value
+            for name, value in item.items()
+        }
+        reason = why.format_map(values)
         yield Case(kind, title, reason, (item["row"],), suggestion=item["other"])
 
 

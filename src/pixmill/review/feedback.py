@@ -17,6 +17,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import place_within, storage_errors, write_durably
 from pixmill.core.manifest import CORRECTION, RANDOM
 from pixmill.core.params import Params
+from pixmill.core.words import percent
 from pixmill.dataset.deciding import Accepted, Action, DecisionTable
 from pixmill.dataset.inbox import Correction, Entry, Inbox
 from pixmill.heads import head_of
@@ -308,7 +309,7 @@ def _describe(corrections: Sequence[Correction], show: Callable[[str | None], st
         else ""
     )
     confidence = prediction.get("confidence")
-    share = f" ({confidence:.0%}{doubt})" if isinstance(confidence, int | float) else ""
+    share = f" ({percent(confidence, 0)}{doubt})" if isinstance(confidence, int | float) else ""
     labels = ", ".join(
         dict.fromkeys(f"'{text}'" if (text := show(item.answer)) else _NONE for item in corrections)
     )

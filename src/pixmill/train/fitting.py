@@ -14,6 +14,7 @@ import numpy as np
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
+from pixmill.core.words import percent
 from pixmill.heads import Head
 from pixmill.images.parts import Part
 from pixmill.metrics.arrays import Ints
@@ -236,7 +237,7 @@ class Fitter(ABC):
             trainer.test(pixels, targets)
         validated = trainer.figures("test")
         _finite(validated[0], number, params, rate)
-        progress.advance(0, f"{title}, validation accuracy {100 * validated[1]:.1f} %")
+        progress.advance(0, f"{title}, validation accuracy {percent(validated[1])}")
         epoch = Epoch(number, *fitted, *validated, rate)
         return epoch, Timing(
             int(time.time() * 1000), time.monotonic() - start, len(data.training) / seconds

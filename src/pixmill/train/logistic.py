@@ -11,6 +11,7 @@ import numpy as np
 
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
+from pixmill.core.words import percent
 from pixmill.heads import ONE_LABEL, Head
 from pixmill.heads.head import Fit, Targets
 from pixmill.models.layers import several_layers
@@ -86,7 +87,7 @@ def fit_logistic(
         val_loss = val_accuracy = math.nan
         if validation is not None:
             val_loss, val_accuracy = objective.validate(solution, *validation)
-            note += f", validation accuracy {100 * val_accuracy:.1f} %"
+            note += f", validation accuracy {percent(val_accuracy)}"
         history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
         seconds = time.monotonic() - start
         start = time.monotonic()

@@ -16,6 +16,7 @@ from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SERIES_FILE
 from pixmill.core.params import BackboneModel, CnnModel, FeatureModel, Model, TrainParams
 from pixmill.core.process.progress import announce
+from pixmill.core.words import percent
 from pixmill.heads import ONE_LABEL, Head
 from pixmill.images.parts import Part, load_parts
 from pixmill.models.determinism import fix_threads
@@ -300,10 +301,10 @@ class Trained:
         """The accuracy on held-out images, with what it is of: it is not that of evaluate."""
         kind = "by cross-validation on" if self.cross_fitted else "on validation,"
         images = self.fitted_to if self.cross_fitted else self.validation
-        text = f"{self.head.accuracy_name} {100 * self.best.val_accuracy:.1f} % {kind} {len(images):,} images"
+        text = f"{self.head.accuracy_name} {percent(self.best.val_accuracy)} {kind} {len(images):,} images"
         if self.series_accuracy is None:
             return text
-        together = f"{100 * self.series_accuracy:.1f} % with each series in one fold"
+        together = f"{percent(self.series_accuracy)} with each series in one fold"
         joint = "but" if self.series_accuracy < self.best.val_accuracy else "and"
         return f"{text}, {joint} {together} (split.group_by)"
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.cells import show_cells
-from pixmill.core.words import count
+from pixmill.core.words import count, percent
 from pixmill.images.likeness.similarity import Compared, correlations
 from pixmill.validate.sightings import PARTS, Flags, Indices, SightingIndex, Texts
 from pixmill.validate.verdicts import Verdicts
@@ -342,7 +342,7 @@ def find_lookalikes(
     others = np.median([*ends, *np.full(len(repeats), _MIN_ALIKE_OTHERS)]) if alike else 0
     rows = []
     if across.sum() >= _MIN_ACROSS_PAIRS and across.mean() >= _MIN_ACROSS_SHARE:
-        clause = f"{across.mean():.0%} of the near-duplicate pairs have different labels"
+        clause = f"{percent(across.mean(), 0)} of the near-duplicate pairs have different labels"
         rows.append((clause, *_similarity(every[across])))
     if alike >= _MIN_ALIKE_SHARE * kept and others >= _MIN_ALIKE_OTHERS:
         clause = f"{alike:,} of {kept:,} images are near-duplicates of another"
@@ -387,6 +387,6 @@ def lookalikes_advice(lookalikes: pd.DataFrame, *, where: str = " in reports/val
     return (
         f"if the near-duplicates{where} are different images that look alike, as before a fixed "
         "camera, set "
-        f"validate.duplicate_similarity: {best['similarity']:g}, which keeps {best['apart']:.0%} "
+        f"validate.duplicate_similarity: {best['similarity']:g}, which keeps {percent(best['apart'], 0)} "
         "of them apart"
     )

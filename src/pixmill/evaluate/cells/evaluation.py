@@ -8,6 +8,7 @@ import pandas as pd
 
 from pixmill.core.manifest import sample_rows
 from pixmill.core.params import EvaluateParams
+from pixmill.core.words import percent
 from pixmill.evaluate.cells.doubtful import doubtful_cells
 from pixmill.evaluate.cells.errors import count_errors, find_errors
 from pixmill.evaluate.cells.measure import measure_cells
@@ -50,7 +51,7 @@ class CellEvaluation(Results):
             f"mean average precision {found[average]:.3f} ({found[f'{average}_low']:.3f} to "
             f"{found[f'{average}_high']:.3f}) on {found['n']:,} test images, "
             f"{found['baseline_average_precision']:.3f} without a model; all labels right on "
-            f"{100 * found['exact_match']:.1f} % of the images"
+            f"{percent(found['exact_match'])} of the images"
         )
 
 

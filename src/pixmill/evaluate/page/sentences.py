@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pixmill.core.words import percent
 from pixmill.evaluate.labels import MIN_CONFIRMED
 from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.calibration import calibration_verdict, min_answers
@@ -92,7 +93,7 @@ def labels_sentence(ranking: pd.DataFrame | None) -> str:
     confirmed = float((ranking["score"] >= 0.5).mean())
     if confirmed < MIN_CONFIRMED:
         return (
-            f"A model that was not trained on the images confirms {confirmed:.0%} of the "
+            f"A model that was not trained on the images confirms {percent(confirmed, 0)} of the "
             "labels, too few to judge."
         )
     return say("labels", issues, confirmed) if issues else ""
@@ -111,5 +112,4 @@ def _in_a_line(text: str) -> str:
 def _macros() -> Any:
     environment = make_environment("pixmill.evaluate.page", autoescape=False)
     environment.filters["calibrated"] = calibration_verdict
-    environment.filters["share"] = lambda value: f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
     return environment.get_template("sentences.txt").module

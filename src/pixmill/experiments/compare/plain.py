@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.cells import cells_of
-from pixmill.core.words import count, join_names
+from pixmill.core.words import count, join_names, percent
 from pixmill.evaluate.predictions import classes_in
 from pixmill.experiments.compare.answers import MAX_CLASSES, head_of_table
 from pixmill.experiments.compare.comparison import Comparison
@@ -131,7 +131,7 @@ def _hardness(new: Group, same: Shared) -> str:
 
 
 def _share(images: Group) -> str:
-    return f"{100 * images.right / images.n:.0f} % right"
+    return f"{percent(images.right / images.n, 0)} right"
 
 
 def find_shift(base: pd.DataFrame, head: pd.DataFrame) -> Shift:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pixmill.core.cells import UNKNOWN
 from pixmill.core.process.progress import track
+from pixmill.core.words import percent
 from pixmill.images.parts import Part
 from pixmill.models.classifier import Classifier
 from pixmill.models.litert import PROBABILITIES
@@ -65,7 +66,7 @@ class Agreement:
                 return None
             return f"a probability differs by {self.largest:.2g}, more than {limit:g}"
         if self.same < MIN_SAME:
-            return f"only {self.same:.1%} of the answers are the same, less than {MIN_SAME:.0%}"
+            return f"only {percent(self.same)} of the answers are the same, less than {percent(MIN_SAME, 0)}"
         if self.drop > max_drop:
             return (
                 f"the accuracy drops by {100 * self.drop:.1f} points, more than "

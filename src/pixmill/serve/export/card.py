@@ -11,6 +11,7 @@ from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.repository.stage_inputs import workspace_stages
+from pixmill.core.words import percent
 from pixmill.evaluate.page import sentences
 from pixmill.models.exported import Exported
 from pixmill.models.networks import describe_model
@@ -185,9 +186,9 @@ def agreement_rows(
     return [header] + [
         [
             FORMATS[name],
-            f"{found.same:.2%}",
+            percent(found.same, 2),
             f"{found.largest:.1e}",
-            f"{found.accuracy:.2%}",
+            percent(found.accuracy, 2),
             f"{-100 * found.drop:+.2f} points" if found.drop else "none",
             f"{size / 1e6:.1f} MB",
         ]

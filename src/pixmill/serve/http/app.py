@@ -68,7 +68,11 @@ def create_app(endpoints: api.Endpoints) -> FastAPI:
     app.state.endpoints = endpoints
     for router in (api.router, api.root_router, _open):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=_FILES / "static"), name="static")
+    app.mount(
+        "/static",
+        StaticFiles(directory=_FILES / "static", packages=[("pixmill.pages", "static")]),
+        name="static",
+    )
     app.mount("/swagger", StaticFiles(directory=_SWAGGER), name="swagger")
     return app
 

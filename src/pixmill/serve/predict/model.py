@@ -20,7 +20,7 @@ from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import GitError, git
 from pixmill.core.repository.stage_inputs import evaluates_trained, is_committed, workspace_stages
-from pixmill.core.words import printable
+from pixmill.core.words import percent, printable
 from pixmill.dataset.uncommitted import commit_first
 from pixmill.heads import Head, head_of
 from pixmill.metrics.calibration import calibration_verdict, min_answers
@@ -98,9 +98,7 @@ class Model:
         """Why an answer of it is not sure."""
         if self.limits:
             return "the promised accuracy does not hold for the least certain label, which the share is of"
-        return (
-            f"the confidence is below the model's threshold of {100 * (self.threshold or 0):.1f} %"
-        )
+        return f"the confidence is below the model's threshold of {percent(self.threshold or 0)}"
 
     @property
     def title(self) -> str:
@@ -126,9 +124,7 @@ class Model:
             "overconfident",
             "underconfident",
         ):
-            mean, accuracy = (
-                f"{100 * measured[name]:.1f} %" for name in ("confidence", "accuracy")
-            )
+            mean, accuracy = (percent(measured[name]) for name in ("confidence", "accuracy"))
             found.append(
                 f"Its mean confidence of {mean} on the test images does not fit its accuracy of "
                 f"{accuracy}: do not read its confidence as the probability of being correct."

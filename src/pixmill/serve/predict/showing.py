@@ -1,7 +1,7 @@
 """Format predictions for a terminal: a table of few, or a summary of many."""
 
 from pixmill.core.errors import DataError
-from pixmill.core.words import count, first_of, printable
+from pixmill.core.words import count, first_of, percent, printable
 from pixmill.models.inference import Located
 from pixmill.serve.predict.gallery.sample import Sample
 from pixmill.serve.predict.inputs import InputStream
@@ -68,17 +68,17 @@ class Summary:
         listed = {printable(of.label): of.n for of in sample.classes[:_MAX_CLASSES]}
         width = max(map(len, listed), default=0)
         lines += [
-            f"  {name:{width}}  {n:>9,}  {100 * n / sample.read:5.1f} %"
+            f"  {name:{width}}  {n:>9,}  {percent(n / sample.read):>7}"
             for name, n in listed.items()
         ]
         if more := len(sample.classes) - len(listed):
             lines.append(f"  and {more:,} more classes")
         lines += model.cautions
         if n := sample.unsure:
-            lines.append(f"Not sure: {n:,} ({100 * n / sample.read:.1f} %), {model.doubt}")
+            lines.append(f"Not sure: {n:,} ({percent(n / sample.read)}), {model.doubt}")
         if n := sample.unlike:
             lines.append(
-                f"Unlike the training images: {n:,} ({100 * n / sample.read:.1f} %), whose "
+                f"Unlike the training images: {n:,} ({percent(n / sample.read)}), whose "
                 "predictions are unreliable"
             )
         if n := sample.n - sample.read:
@@ -125,16 +125,12 @@ def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
     answers = model.head.answers_of(row["predicted"])
     others = {label: row[f"p_{label}"] for label in model.labels if label not in answers}
     rest = [
-        f"{printable(label)} {_percent(others[label])}"
+        f"{printable(label)} {percent(others[label])}"
         for label in sorted(others, key=others.__getitem__, reverse=True)[:_MAX_ALTERNATIVES]
         if others[label] >= _MIN_PROBABILITY
     ]
     label = ", ".join(map(printable, answers))
-    return path, label, _percent(row["confidence"]), doubt, ", ".join(rest)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return path, label, percent(row["confidence"]), doubt, ", ".join(rest)
 
 
 def _meaning(reason: str) -> str:

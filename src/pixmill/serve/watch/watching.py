@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.core.cells import NO, UNKNOWN, YES
 from pixmill.core.errors import DataError
-from pixmill.core.words import count
+from pixmill.core.words import count, percent
 from pixmill.metrics.arrays import Bools, Floats
 from pixmill.serve.predict.model import Model
 from pixmill.serve.watch.difference import p_values
@@ -114,7 +114,7 @@ class Watch:
             return f"only {count(len(self.latest), 'image')} came"
         unlike = self.latest["unlike"].fillna(value=False).mean()
         if unlike > _MAX_UNLIKE:
-            return f"{100 * unlike:.0f} % of the images are unlike the training images"
+            return f"{percent(unlike, 0)} of the images are unlike the training images"
         return ""
 
     @cached_property

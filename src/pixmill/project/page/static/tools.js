@@ -1,4 +1,5 @@
 // Tools of the page's modules. All content is set as text, because names of images, branches and params are untrusted.
+import { percent } from "./percent.js";
 
 export const $ = (id) => document.getElementById(id);
 export const shown = new Map();
@@ -92,7 +93,7 @@ export function size(bytes) {
 }
 
 export const points = (value) => (100 * value).toFixed(1);
-export const percent = (value) => `${points(value)} %`;
+export { percent };
 export const day = (when) => new Date(when).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 export const some = (number, noun, nouns = `${noun}s`) => `${number.toLocaleString("en")} ${number === 1 ? noun : nouns}`;
 

@@ -27,6 +27,7 @@ from pixmill.serve.export.html.runtime import load_runtime
 from pixmill.serve.predict.model import Model
 
 _SERVED = files("pixmill.serve.http")
+_PAGES = files("pixmill.pages")
 _OWN = files("pixmill.serve.export.html")
 
 _NETWORK = re.compile('<script type="text/plain" class="network">(.*?)</script>')
@@ -53,7 +54,7 @@ def build_page(model: Model, *, small: bool = False, contact: str | None = None)
     runtime = load_runtime()
     networks = read_networks(model.path, small=small)
     classifier = Classifier.load(model.path)
-    modules = {**_sources(_SERVED), **_sources(_OWN)}
+    modules = {**_sources(_PAGES), **_sources(_SERVED), **_sources(_OWN)}
     boot = modules.pop("boot")
     modules |= {"litert": runtime.api, "glue": runtime.glue}
     style = (_SERVED / "static" / "page.css").read_text(encoding="utf-8")

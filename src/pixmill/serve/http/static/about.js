@@ -24,7 +24,7 @@ export function about(model) {
     part('accuracy').append(
       make('p', { className: 'big' }, n === undefined ? `${correct} on ${tenth(accuracy)} ${tested}.` : `${correct} on ${Math.round(accuracy * n).toLocaleString('en')} ${tested}.`),
       ...(low === undefined ? [] : [span(accuracy, low, high)]),
-      make('p', { className: 'faint' }, `${model.labels ? 'Share' : 'Accuracy'} ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model was not trained on these images.`),
+      make('p', { className: 'faint' }, `${model.labels ? 'Share' : 'Accuracy'} ${tenth(accuracy)}${low === undefined ? '' : `; 95 % confidence interval ${tenth(low)} to ${tenth(high)}`}. The model was not trained on these images.`),
     );
   }
   part('accuracy').append(...warnings(model).map((caution) => make('p', {}, caution)));
@@ -43,7 +43,7 @@ export function about(model) {
   part('facts').replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
 }
 
-// The accuracy on a line from 0 to 100%, with its confidence interval.
+// The accuracy on a line from 0 to 100 %, with its confidence interval.
 function span(at, low, high) {
   const draw = (tag, properties) => {
     const made = document.createElementNS('http://www.w3.org/2000/svg', tag);

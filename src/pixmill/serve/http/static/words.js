@@ -1,8 +1,11 @@
 // Format numbers and names; parse URLs.
 
-export const percent = (p) => (p > 0.9995 ? '>99.9%' : p < 0.0005 ? '<0.1%' : tenth(p));
+import { percent as tenth } from './percent.js';
+
+export { tenth };
+// A confidence is never 0 or 100 %.
+export const percent = (p) => (p > 0.9995 ? '>99.9 %' : p < 0.0005 ? '<0.1 %' : tenth(p));
 export const spoken = (p) => percent(p).replace('>', 'over ').replace('<', 'under ');
-export const tenth = (p) => `${(100 * p).toFixed(1)}%`;
 export const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
 export const size = (bytes) => (bytes < 1 << 20 ? `${Math.max(1, Math.round(bytes / 1024))} kB` : `${(bytes / (1 << 20)).toFixed(1).replace('.0', '')} MB`);
 export const about = (seconds) => (seconds < 55 ? `about ${count(5 * Math.ceil(seconds / 5), 'second')}` : `about ${count(Math.round(seconds / 60), 'minute')}`);

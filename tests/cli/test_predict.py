@@ -19,6 +19,7 @@ from pixmill.serve.predict.model import find_model
 from tests.command import run_pixmill
 from tests.images.samples import encoded, shapes
 from tests.serve.held_out import add_held_out
+from tests.version_control import commit, git, start_repository
 
 
 @pytest.fixture
@@ -61,6 +62,31 @@ def test_logs_predictions_and_images(photos, capsys):
     assert [row["reason"] for row in found if row["id"] not in names] == ["unknown"]
     images = find_images(log)
     assert {file_digest(path) for path in images.values()} == {*images} == {*names}
+
+
+def test_git_takes_nothing_of_what_it_writes(photos):
+    root = photos.parent
+    (root / "dvc.yaml").touch()
+    (root / ".gitignore").write_text("/.pixmill/\n/inbox/\n")
+    (root / "kept").mkdir()
+    (root / "kept/of mine.csv").touch()
+    commit(start_repository(root))
+    (root / "log").mkdir()  # made by a person
+    files = {
+        "csv": "a [1].csv",
+        "jsonl": "kept/b.jsonl",
+        "parquet": "c.parquet",
+        "html": "d/e.html",
+    }
+    options = [word for name, file in files.items() for word in (f"--{name}", file)]
+    command = ("predict", "photos", "--model", "model", "--log", "log", "--log-images")
+    for _ in range(2):
+        assert run_pixmill(*command, "--sort", "sorted", *options) == 0
+    assert git(root, "status", "--porcelain") == ""
+    assert git(root, "add", "-A") == git(root, "status", "--porcelain") == ""
+    (root / "a [1].csv.txt").touch()
+    assert git(root, "status", "--porcelain") == '?? "a [1].csv.txt"'
+    assert len((root / ".git/info/exclude").read_text().split("/sorted")) == 2
 
 
 @pytest.mark.parametrize(

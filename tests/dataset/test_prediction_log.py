@@ -425,6 +425,9 @@ def test_unusable_folders(tmp_path: Path) -> None:
             PredictionLog(folder)
     with pytest.raises(DataError):
         rows(tmp_path)
+    (tmp_path / ".gitignore").write_text("*.csv\n")
+    with pytest.raises(DataError, match="Git would take what is logged"):
+        PredictionLog(tmp_path)
 
 
 def test_remembers_the_logs_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,6 @@ def test_results_with_their_params_but_no_other_files(root: Path) -> None:
     assert {"params.yaml", "dvc.lock", "data.dvc", "metrics/train.json"} <= done
     assert "notes: 'mine'.txt" not in done
     assert commit(root) == {"notes: 'mine'.txt"}
-    (root / "gallery.html").write_text("<html><title>Predictions · pets</title>")
-    (root / "table.csv").write_text("path,id,predicted,confidence\n")
     assert find_commit(read_project_state(root, full=False)) is None
     (root / "cats.csv").write_text("url\n")  # a list that params.yaml may name
     assert commit(root) == {"cats.csv"}

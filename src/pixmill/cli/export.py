@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pixmill.cli.parser import number, project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.process.progress import announce
+from pixmill.core.repository.git import leave_out
 from pixmill.core.words import count, first_of
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
         licence=arguments.licence,
         contact=arguments.contact,
     )
+    leave_out(root, [folder])
     _report(done)
     if done.refused:
         sys.exit(1)
@@ -157,6 +159,7 @@ def _export_data(arguments: argparse.Namespace) -> None:
     licences = parse_licences(arguments.licence or "")
     choice = choose(root, params, licences=licences, include_unknown=arguments.include_unknown)
     export_data(choice, arguments.data, form=arguments.format or "imagefolder", root=root)
+    leave_out(root, [arguments.data])
     print(
         f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the "
         "data set card"

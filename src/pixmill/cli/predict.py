@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pixmill.cli.parser import add_log_options, open_log
 from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
+from pixmill.core.repository.git import leave_out
 from pixmill.core.words import printable
 from pixmill.project.api import find_project
 
@@ -110,6 +111,8 @@ def run(arguments: argparse.Namespace) -> None:
     said = f"pixmill predict: interrupted; the same command {then}"
     log = open_log(arguments, root)
     delivery = Delivery(images, model, arguments.sort, arguments.xmp, root)
+    if root is not None:
+        leave_out(root, excluded)
     with interruptible(said), log or nullcontext():
         rows = predict_to_files(
             model, images, outputs, root=root, deliver=delivery.deliver, log=log

@@ -56,6 +56,22 @@ def predicted_text(prediction: Prediction) -> str | None:
     return render_cells({label: True for label, has in prediction.labels.items() if has})
 
 
+def _hide_from_git(folder: Path) -> None:
+    """Let Git ignore all files in the folder of a log, whoever made it.
+
+    Raises:
+        DataError: The folder has a ``.gitignore`` that lets Git take images.
+    """
+    file = folder / ".gitignore"
+    if not file.exists():
+        write_text(file, "*\n")
+    elif "*" not in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        raise DataError(
+            f"Git would take what is logged: {file} has no line *",
+            next="add that line, or name another folder for the log: --log DIR",
+        )
+
+
 class _Entry(NamedTuple):
     """A prediction that waits."""
 
@@ -103,7 +119,7 @@ class PredictionLog:
         max_bytes: Maximum size of the folder.
 
     Raises:
-        DataError: The folder is a file.
+        DataError: The folder is a file, or has a ``.gitignore`` that lets Git take images.
         LockedError: Another process has locked the folder for long.
         OSError: The folder cannot be written.
     """
@@ -127,10 +143,8 @@ class PredictionLog:
         self._path = folder
         self._added = max_bytes
         self._problem = ""
-        is_new = not folder.exists()
         with hold_log(folder):  # An unusable folder is refused now.
-            if is_new:
-                write_text(folder / ".gitignore", "*\n")
+            _hide_from_git(folder)
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
 

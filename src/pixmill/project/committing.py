@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import PixmillError
@@ -28,11 +27,6 @@ OWN = (
     *_PINS,
 )
 """Path prefixes that belong into a commit of results, tracked or not."""
-
-_PREDICTIONS = {".csv": b"path,id,predicted,", ".html": b"<title>Predictions"}
-"""What files that `pixmill predict` has written for someone begin with, by the end of their names."""
-
-_HEAD_BYTES = 1000
 
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
@@ -59,13 +53,12 @@ class Commit:
 def find_commit(state: ProjectState) -> Commit | None:
     """Return what to commit next; ``None`` if there is nothing, or the results are out of date.
 
-    Untracked files that are too large for Git, or predictions, are left out.
+    Untracked files that are too large for Git are left out.
     """
     git = state.repository
     uncommitted = git.uncommitted
     images = ["data.dvc"] if uncommitted.unadded else []
-    left_out = {*git.large, *(path for path in git.untracked if _is_export(state.root / path))}
-    changed = [path for path in git.changed if path not in left_out]
+    changed = [path for path in git.changed if path not in git.large]
     if not git.has_git or git.conflicts:
         return None
     if not git.has_commit:
@@ -79,14 +72,6 @@ def find_commit(state: ProjectState) -> Commit | None:
         command = f"{_add_command(changed)} && git commit"
         return Commit("files", tuple(changed), command, f"Change {changed[0]}")
     return None
-
-
-def _is_export(path: Path) -> bool:
-    mark = _PREDICTIONS.get(path.suffix)
-    if mark is None or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return mark in file.read(_HEAD_BYTES)
 
 
 def _results(git: Repository, images: Sequence[str]) -> Commit:

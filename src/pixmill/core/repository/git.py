@@ -1,10 +1,11 @@
 """Run Git."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -75,6 +76,36 @@ def change(root: Path, *words: str) -> None:
         raise GitError(
             f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next=advice
         )
+
+
+def ignore_pattern(path: str) -> str:
+    """Return the pattern of Git that matches a path only, seen from where the pattern stands."""
+    return re.sub(r"([\\*?\[ ])", r"\\\1", f"/{path}")
+
+
+def leave_out(root: Path, paths: Iterable[Path]) -> None:
+    """Let Git leave what a command writes out of commits, in this clone; ``git add -f`` takes it.
+
+    It leaves alone what lies elsewhere, files that Git tracks, and folders with such files.
+
+    Args:
+        root: The project's folder.
+        paths: Files and folders, which may be missing.
+    """
+    # Where Git cannot read the repository, or not write, nobody commits.
+    with contextlib.suppress(GitError, OSError):
+        _exclude(root, paths)
+
+
+def _exclude(root: Path, paths: Iterable[Path]) -> None:
+    top = Path(git_line(root, "rev-parse", "--show-toplevel"))
+    file = root / git_line(root, "rev-parse", "--git-path", "info/exclude")
+    for path in map(Path.resolve, paths):
+        is_inside = top in path.parents and not git(root, "ls-files", "--", str(path))
+        if is_inside and git(root, "check-ignore", "-q", "--", str(path)) is None:
+            file.parent.mkdir(exist_ok=True)
+            with file.open("a", encoding="utf-8", errors="surrogateescape") as patterns:
+                patterns.write(f"\n{ignore_pattern(path.relative_to(top).as_posix())}\n")
 
 
 def _run(root: Path, words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:

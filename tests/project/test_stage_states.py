@@ -53,10 +53,10 @@ def test_reason_texts(project: Path) -> None:
     (project / "plots/scrape/full.json").write_text("{}")
     assert texts(project) == {
         "scrape": ["plots/scrape differs from the last run"],
-        "split": ["Check has to run first", "split.test changed", "split.salt changed"],
-        "validate": ["Collect has to run first"],
-        "train": ["Split has to run first", "stages/train.py is missing"],
-        "evaluate": ["Split has to run first", "Train has to run first", "evaluate.a changed"],
+        "split": ["validate has to run first", "split.test changed", "split.salt changed"],
+        "validate": ["scrape has to run first"],
+        "train": ["split has to run first", "stages/train.py is missing"],
+        "evaluate": ["split has to run first", "train has to run first", "evaluate.a changed"],
     }
 
 
@@ -95,9 +95,9 @@ def test_rewritten_output_makes_the_next_stage_stale(project: Path) -> None:
     assert {name: state.text for name, state in states(project).items()} == {
         "scrape": "up to date",
         "validate": "up to date",
-        "split": "Check has rewritten artifacts/validate since",
-        "train": "Split has to run first",
-        "evaluate": "Split has to run first, and 1 more",
+        "split": "validate has rewritten artifacts/validate since",
+        "train": "split has to run first",
+        "evaluate": "split has to run first, and 1 more",
     }
 
 
@@ -212,7 +212,7 @@ def test_killed_run_is_not_running(project: Path) -> None:
 
 
 def test_a_run_of_known_durations_has_a_time_left() -> None:
-    fit = StageProgress("train", "", 1, 100.0, 104.0, "Fit", 10, 40, "image", begun=110.0)
+    fit = StageProgress("train", "", 1, 100.0, 104.0, "Fit", 10, 40, "image", first_at=110.0)
     stages = [
         StageState("scrape", "fresh", seconds=10.0),
         StageState("train", "running", progress=fit, seconds=60.0),

@@ -168,7 +168,7 @@ def _extract(keys: Keys, cache: Cache, compute: Compute, scratch: Path) -> Featu
         if len(rows):
             note = f"{len(keys) - len(rows):,} cached" if features is not None else ""
             with (
-                Progress("Features", len(rows)) as progress,
+                Progress("Features", len(rows), is_kept=True) as progress,
                 contextlib.closing(compute(rows)) as computed,
             ):
                 for chunk in _chunks(rows):

@@ -116,7 +116,7 @@ def convert_backbone(
     if path.exists():
         return path
     announce(f"features: converting {params.title} to LiteRT, once on this machine")
-    report_progress("Convert the network, once on this machine", 0, None, "")
+    report_progress("Convert the network, once on this machine", 0, None, "", is_kept=True)
     fix_threads(threads)
     backbone = build_backbone(params, image_size=image_size, **origin)
     maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pixmill.core.decisions import FILE as DECISIONS
+from pixmill.core.errors import PixmillError
+from pixmill.core.params import load_params
 from pixmill.core.params.document import flat, value_at
 from pixmill.core.process.progress import StageProgress, last_seconds, read_progress
 from pixmill.core.provenance.lock import FILE
@@ -35,13 +37,24 @@ _CODE = ("src/", "stages/")
 IN_GIT = ("metrics/", "plots/")
 """Path prefixes of outputs that are in Git instead of DVC's cache."""
 
-_TITLES = {"scrape": "Collect", "validate": "Check"}
-
 SETTLED_SECONDS = 0.25
 """Minimum age of ``dvc.lock`` while DVC runs; DVC takes milliseconds to write it."""
 
-_USUAL_SECONDS = 30.0
-"""Assumed duration of a stage before any was complete."""
+_USUAL_SECONDS: Mapping[str, tuple[float, float]] = {
+    "scrape": (4, 0.002),
+    "validate": (8, 0.01),
+    "split": (12, 0.01),
+    "train": (45, 0.08),
+    "evaluate": (14, 0.015),
+}
+"""Duration of a first run with features of bundled networks on two cores: seconds, and seconds an
+image.
+"""
+
+_BUNDLED = {"efficientnet_lite0", "efficientnet_lite2"}
+
+_LEAST_SHARE = 0.1
+"""Share of a run from which the time left is shown."""
 
 MAX_VALUE_CHARS = 40
 """Characters shown of a param's value."""
@@ -76,7 +89,10 @@ class StageState:
         reasons: Why it is not fresh, the cause first.
         progress: Progress, or the last progress before it ended; ``None`` if unknown.
         error: Error message if it failed; empty if unknown.
-        seconds: Duration of its last complete run; ``None`` if unknown.
+        seconds: Duration of its last complete run, without work whose results are kept; ``None`` if
+            unknown.
+        usual: Duration of a first run with so many images, for stages that have none; ``None`` if
+            unknown.
     """
 
     name: str
@@ -85,11 +101,7 @@ class StageState:
     progress: StageProgress | None = None
     error: str = ""
     seconds: float | None = None
-
-    @property
-    def title(self) -> str:
-        """The name in sentences and on pages."""
-        return stage_title(self.name)
+    usual: float | None = None
 
     @property
     def is_missing(self) -> bool:
@@ -135,28 +147,40 @@ def read_run(stages: Sequence[StageState], now: float) -> RunProgress | None:
         return None
     running = stages[number]
     later = [stage for stage in stages[number + 1 :] if stage.status != "fresh"]
-    text = f"{running.title}, stage {number + 1} of {len(stages)}"
+    text = f"{running.name.capitalize()}, stage {number + 1} of {len(stages)}"
     progress = running.progress
     if progress is None:  # Before and after the stage's process, DVC reads and stores files.
         return RunProgress(text, 0.0)
-    elapsed = now - progress.started
-    # Use the longer estimate: the last duration, or the rate of the current work.
-    left = max(0.0, _expected([running]) - elapsed, progress.work_left(now)) + _expected(later)
-    done = _expected(stages[:number]) + elapsed
-    if left and all(stage.seconds for stage in (running, *later)):
-        text += f", about {describe_seconds(left)} left"
+    left = _left(running, progress, now)
+    rest = [stage.seconds or stage.usual for stage in later]
+    done = sum(filter(None, (stage.seconds or stage.usual for stage in stages[:number])))
+    done += now - progress.started
+    share = 0.0
+    if left is not None and None not in rest:
+        left += sum(filter(None, rest))
+        share = done / (done + left)
+        if share >= _LEAST_SHARE:
+            text += f", about {describe_seconds(left)} left"
     if doing := progress.describe():
         text += f". {doing}"
-    return RunProgress(text, done / (done + left))
+    return RunProgress(text, share)
 
 
-def _expected(stages: Sequence[StageState]) -> float:
-    return sum(stage.seconds or _USUAL_SECONDS for stage in stages)
+def _left(stage: StageState, progress: StageProgress, now: float) -> float | None:
+    """Return the seconds until a stage ends; ``None`` if unknown.
 
-
-def stage_title(name: str) -> str:
-    """Return the name of a stage in sentences and on pages."""
-    return _TITLES.get(name, name.capitalize())
+    By its last duration, or the rate of the current work where that is longer. Work whose results
+    are kept comes on top, unless the duration is that of a first run.
+    """
+    work = progress.work_left(now)
+    if stage.seconds is not None:
+        own = max(0.0, stage.seconds - progress.own_seconds(now))
+        if progress.is_kept:
+            return None if work is None else own + work
+        return max(own, work or 0.0)
+    if stage.usual is not None:
+        return max(0.0, stage.usual - (now - progress.started), work or 0.0)
+    return work
 
 
 @dataclass(frozen=True)
@@ -191,11 +215,36 @@ def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
             with its name.
     """
     reader = _StageReader(root, hashes)
-    progress = root / ".pixmill/progress"
-    return [
-        replace(reader.state(name), seconds=last_seconds(progress, name))
-        for name in reader.definitions
-    ]
+    is_usual = _is_usual(root)
+    images = len(hashes.files("data"))
+    states = []
+    for name in reader.definitions:
+        last = last_seconds(root / ".pixmill/progress", name)
+        usual = None if last or not is_usual else usual_seconds(name, images)
+        states.append(replace(reader.state(name), seconds=last and last[1], usual=usual))
+    return states
+
+
+def _is_usual(root: Path) -> bool:
+    """Return whether a project is such that :func:`usual_seconds` holds."""
+    try:
+        params = load_params(root)
+    except (PixmillError, OSError):
+        return False
+    networks = {network.name for network in params.train.backbone.networks}
+    is_bundled = params.train.model == "features" and networks <= _BUNDLED
+    return is_bundled and {*params.sources()} <= {"folder", "shop"}
+
+
+def usual_seconds(stage: str, images: int) -> float | None:
+    """Return how long the first run of a stage takes on two cores; ``None`` if unknown.
+
+    Args:
+        stage: Its name.
+        images: Number of images.
+    """
+    fixed, each = _USUAL_SECONDS.get(stage, (0.0, 0.0))
+    return fixed + each * images or None
 
 
 class _StageReader:
@@ -254,7 +303,7 @@ class _StageReader:
         for name in filter(None, dict.fromkeys(map(self._maker, stage.deps))):
             before = self.state(name)
             if before.status not in ("fresh", "unknown") and not before.is_missing:
-                yield Reason("stage", name, f"{stage_title(name)} has to run first")
+                yield Reason("stage", name, f"{name} has to run first")
         if locked is None:
             return
         if stage.command != locked.get("cmd"):
@@ -293,9 +342,7 @@ class _StageReader:
                 # The state of that stage covers the file itself.
                 is_another = made is not None and made != recorded.get(path, made)
                 if is_another and self.state(maker).status in ("fresh", "stale"):
-                    yield Reason(
-                        "dependency", path, f"{stage_title(maker)} has rewritten {path} since"
-                    )
+                    yield Reason("dependency", path, f"{maker} has rewritten {path} since")
             elif path not in recorded:
                 yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
             elif (md5 := self._hashes.md5(path)) != recorded[path]:

@@ -2,7 +2,7 @@
 
 ``.pixmill/progress/<stage>-<workspace>.json`` exists while a stage runs. A failed stage records its
 error there; a killed stage leaves the file with the id of a dead process. ``<stage>.seconds`` is
-how long its last complete run took.
+how long its last complete run took, and how long without work whose results are kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self, TextIO, TypeVar
+from typing import Any, Self, TextIO, TypeVar
 
 from pixmill.core.files.workspace import STAGES
 from pixmill.core.files.writing import write_text
@@ -31,6 +31,9 @@ _START_TOLERANCE = 2.0
 """Seconds by which two readings of a process's start time may differ, in case the clock was set."""
 
 _MAX_ERROR_CHARACTERS = 2000
+
+_LEAST_SHARE = 0.1
+"""Share of the units from which their rate says how long the others take."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class StageProgress:
         unit: The unit, in the singular (``image``); empty if the work has none.
         note: Short text on the work so far (``best 0.85``).
         begun: Start of the current work in seconds since 1970.
+        first: Number of units that were finished at ``first_at``.
+        first_at: When the first units were finished; 0 before. They waited for processes to start,
+            which says nothing of the rate.
+        is_kept: Whether later runs use the results of the current work instead of repeating it.
+        kept: Seconds that earlier such work took.
         failed: The error of a failed stage; ``None`` if it runs or was killed.
     """
 
@@ -63,6 +71,10 @@ class StageProgress:
     unit: str = ""
     note: str = ""
     begun: float = 0.0
+    first: int = 0
+    first_at: float = 0.0
+    is_kept: bool = False
+    kept: float = 0.0
     failed: str | None = None
 
     @property
@@ -76,13 +88,21 @@ class StageProgress:
             return self.what
         return _describe(self.what, self.count, self.total, self.unit, self.note)
 
-    def work_left(self, now: float) -> float:
-        """Return the seconds until the current work ends, by its rate; 0 if unknown.
+    def work_left(self, now: float) -> float | None:
+        """Return the seconds until the current work ends, by its rate; ``None`` if unknown.
 
         Args:
             now: The time in seconds since 1970.
         """
-        return _work_left(now - self.begun, self.count, self.total)
+        return _work_left(now - self.first_at, self.count, self.total, self.first)
+
+    def own_seconds(self, now: float) -> float:
+        """Return for how many seconds the stage does what each run repeats.
+
+        Args:
+            now: The time in seconds since 1970.
+        """
+        return now - self.started - self.kept - self.is_kept * (now - self.begun)
 
 
 def _describe(what: str, done: int, total: int | None, unit: str, note: str) -> str:
@@ -90,8 +110,18 @@ def _describe(what: str, done: int, total: int | None, unit: str, note: str) -> 
     return f"{what}: {units}" + (f" ({note})" if note else "")
 
 
-def _work_left(elapsed: float, done: int, total: int | None) -> float:
-    return elapsed / done * (total - done) if total and done else 0.0
+def _work_left(elapsed: float, count: int, total: int | None, first: int) -> float | None:
+    """Return the seconds until all units are finished; ``None`` before enough of them are.
+
+    Args:
+        elapsed: Seconds since the first ones were finished.
+        count: Number of finished units.
+        total: Number of units; ``None`` if unknown.
+        first: Number of the first ones.
+    """
+    if total is None or (count < total and count - first <= _LEAST_SHARE * (total - first)):
+        return None
+    return elapsed / max(1, count - first) * (total - count)
 
 
 class _Report:
@@ -102,14 +132,21 @@ class _Report:
         self.progress = progress
         self._last = 0.0
 
-    def update(self, what: str, count: int, total: int | None, unit: str, note: str) -> None:
+    def update(self, what: str, count: int, **values: Any) -> None:
         is_new = not count or what != self.progress.what
-        begun = time.time() if is_new else self.progress.begun
-        self.progress = replace(
-            self.progress, what=what, count=count, total=total, unit=unit, note=note, begun=begun
-        )
+        now = time.time()
+        if is_new:
+            kept = self.progress.kept + self.progress.is_kept * (now - self.progress.begun)
+            values |= {"begun": now, "first_at": 0.0, "kept": kept}
+        elif not self.progress.first_at:
+            values |= {"first": count, "first_at": now}
+        self.progress = replace(self.progress, what=what, count=count, **values)
         # Write the first and the last unit at once, since none may follow soon.
-        if is_new or count == total or time.monotonic() - self._last >= _WRITE_SECONDS:
+        if (
+            is_new
+            or count == self.progress.total
+            or time.monotonic() - self._last >= _WRITE_SECONDS
+        ):
             self.write()
 
     def write(self) -> None:
@@ -150,7 +187,7 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     _current = report
     if stage in STAGES:
         took = last_seconds(folder, stage)
-        last = "" if took is None else f", took {describe_seconds(took)} last time"
+        last = "" if took is None else f", took {describe_seconds(took[0])} last time"
         announce(f"{stage}: stage {STAGES.index(stage) + 1} of {len(STAGES)}{last}")
     try:
         yield
@@ -164,7 +201,9 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             report.path.unlink(missing_ok=True)
             # From the start of the process, whose imports take seconds.
-            write_text(_seconds_file(folder, stage), f"{time.time() - begun.started:.1f}\n")
+            now = time.time()
+            own = report.progress.own_seconds(now)
+            write_text(_seconds_file(folder, stage), f"{now - begun.started:.1f} {own:.1f}\n")
     finally:
         _current = None
 
@@ -173,15 +212,18 @@ def _seconds_file(folder: Path, stage: str) -> Path:
     return folder / f"{stage}.seconds"
 
 
-def last_seconds(folder: Path, stage: str) -> float | None:
+def last_seconds(folder: Path, stage: str) -> tuple[float, float] | None:
     """Return how many seconds the last complete run of a stage took; ``None`` if unknown.
+
+    The second number leaves out work whose results are kept for later runs.
 
     Args:
         folder: ``.pixmill/progress``.
         stage: The stage's name.
     """
     try:
-        return float(_seconds_file(folder, stage).read_text(encoding="utf-8"))
+        whole, own = _seconds_file(folder, stage).read_text(encoding="utf-8").split()
+        return float(whole), float(own)
     except (OSError, ValueError):
         return None
 
@@ -197,7 +239,15 @@ def begin(step: str) -> None:
         report_progress(step, 0, None, "")
 
 
-def report_progress(what: str, count: int, total: int | None, unit: str, note: str = "") -> None:
+def report_progress(
+    what: str,
+    count: int,
+    total: int | None,
+    unit: str,
+    note: str = "",
+    *,
+    is_kept: bool = False,
+) -> None:
     """Update the progress file of the stage that this process runs, if any.
 
     Args:
@@ -206,10 +256,11 @@ def report_progress(what: str, count: int, total: int | None, unit: str, note: s
         total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular.
         note: Short text after the count.
+        is_kept: Whether later runs use the results instead of repeating the work.
     """
     # Trials of a sweep are quiet: the sweep reports itself.
     if _current is not None and _current.progress.pid == os.getpid() and not _quiet:
-        _current.update(what, count, total, unit, note)
+        _current.update(what, count, total=total, unit=unit, note=note, is_kept=is_kept)
 
 
 def read_progress(folder: Path) -> list[StageProgress]:
@@ -267,6 +318,8 @@ By default tqdm adds a semaphore, which Python reports as leaked by a killed wor
 _DELAY_SECONDS = 1.0
 """Seconds before a bar appears."""
 
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+
 
 class Progress:
     """A progress bar on standard error, which also updates the stage's progress file.
@@ -276,6 +329,7 @@ class Progress:
         total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular (``"image"``).
         done: Number of units that an earlier process has finished.
+        is_kept: Whether later runs use the results instead of repeating the work.
         stream: Output stream; default: standard error.
     """
 
@@ -286,6 +340,7 @@ class Progress:
         *,
         unit: str = "image",
         done: int = 0,
+        is_kept: bool = False,
         stream: TextIO | None = None,
     ) -> None:
         from tqdm import tqdm
@@ -301,6 +356,7 @@ class Progress:
         self._last = time.monotonic()
         self._printed = False
         self._note = ""
+        self._is_kept = is_kept
         self._bar = tqdm(
             total=total,
             initial=done,
@@ -311,8 +367,10 @@ class Progress:
             delay=_DELAY_SECONDS,
             dynamic_ncols=True,
             leave=False,
+            # Its own estimate would count the first units.
+            bar_format=_BAR if total else None,
         )
-        report_progress(what, done, total, unit)
+        report_progress(what, done, total, unit, is_kept=is_kept)
 
     def __enter__(self) -> Self:
         return self
@@ -335,14 +393,13 @@ class Progress:
         """
         self.done += count
         if not self._begun:
-            # The first units waited for processes to start, which says nothing of the rate.
             self._begun = time.monotonic()
             self._first = self.done
         self._note = note
-        report_progress(self.what, self.done, self.total, self.unit, note)
+        report_progress(self.what, self.done, self.total, self.unit, note, is_kept=self._is_kept)
         if self._terminal:
-            if note:
-                self._bar.set_postfix_str(note, refresh=False)
+            words = ", ".join(filter(None, [note, self._left()]))
+            self._bar.set_postfix_str(words, refresh=False)
             self._bar.update(count)
         elif time.monotonic() - self._last >= _LINE_SECONDS:
             self._line()
@@ -357,11 +414,12 @@ class Progress:
         self._last = time.monotonic()
         self._printed = True
         line = _describe(self.what, self.done, self.total, self.unit, self._note)
-        total = self.total and self.total - self._first
-        left = _work_left(self._last - self._begun, self.done - self._first, total)
-        if left >= 1:
-            line += f", about {describe_seconds(left)} left"
-        print(line, file=self._stream, flush=True)
+        print(", ".join(filter(None, [line, self._left()])), file=self._stream, flush=True)
+
+    def _left(self) -> str:
+        elapsed = time.monotonic() - self._begun
+        left = _work_left(elapsed, self.done, self.total, self._first)
+        return "" if not left or left < 1 else f"about {describe_seconds(left)} left"
 
 
 def track(

@@ -11,7 +11,7 @@ const RECIPES = {
 
 // Sections in the order of the form; the first one is open.
 const SECTIONS = {
-  train: "Model", classes: "Classes", scrape: "Collect", validate: "Check", split: "Split", evaluate: "Evaluate", compare: "Compare and promote", sweep: "Sweep",
+  train: "Model", classes: "Classes", scrape: "Scrape", validate: "Validate", split: "Split", evaluate: "Evaluate", compare: "Compare and promote", sweep: "Sweep",
 };
 
 // Names of params; others are named by the last word of their dotted name.

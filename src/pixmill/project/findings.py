@@ -2,14 +2,21 @@
 
 import contextlib
 import json
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.decisions import disputes
-from pixmill.core.files.writing import read_json
+from pixmill.core.files.writing import file_digest, file_mark, read_json
+from pixmill.core.manifest import ASKED
+from pixmill.core.params import load_params
 from pixmill.core.review_csv import require_converted
+from pixmill.core.words import percent
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
+from pixmill.images.listing import files_below
 from pixmill.metrics.growth import Growth
 from pixmill.review.recovery import pending_images
 
@@ -74,20 +81,51 @@ def count_label_issues(root: Path) -> int:
     )
 
 
-def count_unlabelled(root: Path) -> int:
-    """Count the images without a label in the last evaluation that nobody has decided.
+@dataclass(frozen=True)
+class Pile:
+    """The images in the folder of those without a label, ``evaluate.unlabelled``.
+
+    Attributes:
+        waiting: Number of images that nobody has decided about.
+        asked: Number of those that `pixmill watch` has drawn from a log, by the sample.
+        is_begun: Whether people have decided about others.
+    """
+
+    waiting: int = 0
+    asked: dict[str, int] = field(default_factory=dict)
+    is_begun: bool = False
+
+
+def read_pile(root: Path) -> Pile:
+    """Count the images that wait for a label.
 
     Args:
         root: Project folder.
 
     Raises:
         DecisionsError: ``decisions.csv`` is malformed.
-        OSError: The table cannot be read.
-        ValueError: The table is malformed.
+        OSError: An image cannot be read.
+        ParamsError: The params are malformed.
     """
+    folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
+    found = files_below(folder) if folder.is_dir() else ()
+    files = [path for _, path in found if path.suffix != ".csv"]
     decided = DecisionTable(root).decided
-    rows = read_rows(root / "artifacts/evaluate/unlabelled.parquet", "id")
-    return sum(row["id"] not in decided for row in rows)
+    waiting = [path for path in files if not decided or image_id(path) not in decided]
+    drawn = [
+        sample for path in waiting for sample, start in ASKED.items() if path.name.startswith(start)
+    ]
+    return Pile(len(waiting), dict(Counter(drawn)), len(waiting) < len(files))
+
+
+def image_id(path: Path) -> str:
+    """Return the id of a file, hashed again only if it has changed."""
+    return _hash(path, file_mark(path))
+
+
+@lru_cache(maxsize=100_000)
+def _hash(path: Path, _mark: object) -> str:
+    return file_digest(path)
 
 
 def find_disputes(root: Path) -> dict[str, str]:
@@ -165,7 +203,6 @@ def find_series(root: Path) -> str | None:
         ParamsError: The params are malformed.
     """
     from pixmill.core.manifest import SERIES_FILE
-    from pixmill.core.params import load_params
 
     path = root / "artifacts/split" / SERIES_FILE
     series = read_json(path, stage="split") if path.exists() else None
@@ -176,8 +213,8 @@ def find_series(root: Path) -> str | None:
     together = trained.get("series_accuracy")
     if together is not None and together < trained["val_accuracy"]:
         sentence = (
-            f"{100 * trained['val_accuracy']:.1f} % cross-validated accuracy, but "
-            f"{100 * together:.1f} % with each series in one fold: {sentence}"
+            f"{percent(trained['val_accuracy'])} cross-validated accuracy, but "
+            f"{percent(together)} with each series in one fold: {sentence}"
         )
     return sentence
 

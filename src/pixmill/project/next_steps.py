@@ -10,11 +10,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.decisions import FILE as DECISIONS
-from pixmill.core.repository.git import FIRST_COMMIT
+from pixmill.core.repository.git import FIRST_COMMIT, ignore_pattern
 from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
 from pixmill.project.committing import find_commit
@@ -50,10 +51,15 @@ Kind = Literal[
 ]
 """The subject of a step."""
 
+Place = Literal["first", "after commits", "last"]
+
 MAX_NAMED = 3
 """Files or reasons listed in a sentence."""
 
 _RUN = "dvc repro"
+
+LOOK = "pixmill watch "
+"""Begin of the commands that look at a log of predictions, maybe to draw images from it."""
 
 _DOUBTS = {"one_label": "the model prefers another class", "labels": "the model doubts them"}
 """Why labels are doubtful, by task."""
@@ -211,7 +217,7 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
     """Yield the stage whose last run was stopped by its gate, an error or a signal."""
     for stage in state.stages:
         if stage.status == "failed":
-            yield _after_error(stage.title, stage.error)
+            yield _after_error(stage.name.capitalize(), stage.error)
             return
 
 
@@ -274,7 +280,7 @@ def _update(state: ProjectState, old: list[StageState]) -> NextStep:
         return NextStep("images", sentence, _RUN)
     if state.awaits_labels:
         sentence = "No image has a label yet: label many at a time, in a grid."
-        return NextStep("labels", sentence, "pixmill review")
+        return NextStep("unlabelled", sentence, "pixmill review --grid")
     if all(stage.status == "never run" for stage in state.stages):
         return NextStep("run", "Nothing has run yet.", _RUN)
     return _rerun(state, old)
@@ -283,14 +289,16 @@ def _update(state: ProjectState, old: list[StageState]) -> NextStep:
 def _rerun(state: ProjectState, old: list[StageState]) -> NextStep:
     """Return the run of stages that are out of date; if others only lack results, after a fetch."""
     changed = [stage for stage in old if not stage.is_missing]
-    names = [stage.title for stage in changed]
+    names = [stage.name for stage in changed]
     first = changed[0]
-    why = first.text if first.status == "stale" else f"{first.title} has never run"
+    why = first.text if first.status == "stale" else f"{first.name} has never run"
     command = _RUN
     if len(changed) < len(old) and (state.is_cached or state.repository.has_storage):
         fetch = "dvc checkout" if state.is_cached else "dvc pull"
         command = f"{state.commit_first(fetch)} && {_RUN}"
-    return NextStep("run", f"{join_names(names)} {_are(names)} out of date: {why}.", command)
+    return NextStep(
+        "run", f"{join_names(names).capitalize()} {_are(names)} out of date: {why}.", command
+    )
 
 
 def _fetch_images(state: ProjectState) -> str:
@@ -328,12 +336,27 @@ def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
     return NextStep("run", f"{sentence}, and DVC has no remote to fetch them from.", _RUN)
 
 
-def _watched(state: ProjectState) -> Iterator[NextStep]:
-    """Yield what to do in an alarm of the model in production, until another one is."""
+def _alarm(state: ProjectState, *, looks: bool) -> Iterator[NextStep]:
+    """Yield what to do now in an alarm of the model in production.
+
+    Args:
+        state: The state.
+        looks: Whether that is what `pixmill watch` does, which comes first. Else it is a new model,
+            which must be committed, or images to come.
+    """
     found = state.watched
-    if found and found["alarm"]:
-        sentence = f"{found['sentence']} {found['advice'].capitalize()}."
-        yield NextStep("watch", sentence, found["command"])
+    if found is None or not found["alarm"]:
+        return
+    advice = found["advice"]
+    command = found["command"]
+    if state.pile.asked:
+        asked = count(sum(state.pile.asked.values()), "image")
+        advice = f"label the {asked} that people were asked about"
+    elif found["waiting"]:
+        advice = "the images are labelled: look what the answers say"
+        command = f"{LOOK}{shell_word(found['log'])}"
+    if looks is command.startswith(LOOK):
+        yield NextStep("watch", f"{found['sentence']} {advice.capitalize()}.", command)
 
 
 def _reviews(state: ProjectState) -> Iterator[NextStep]:
@@ -353,10 +376,22 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("labels", f"{issues} to review: {_DOUBTS[state.task]}.", "pixmill review")
 
 
-def _unlabelled(state: ProjectState) -> Iterator[NextStep]:
-    if state.unlabelled:
-        wait = count(state.unlabelled, "image waits", "images wait")
-        yield NextStep("unlabelled", f"{wait} for a label: label them in a grid.", "pixmill review")
+def _unlabelled(state: ProjectState, *, place: Place) -> Iterator[NextStep]:
+    """Yield that images wait for a label, at one place of the order.
+
+    Those of a log, and those that came since the last run, come before a run, which would have to
+    be repeated. Once people label a pile, a run comes first, and the rest last: many piles are
+    labelled in part.
+    """
+    changed = {reason.name for stage in state.stages for reason in stage.reasons}
+    right: Place = "last" if state.pile.is_begun else "after commits"
+    if state.pile.asked or ("data" in changed and DECISIONS not in changed):
+        right = "first"
+    is_told = state.awaits_labels or (state.pile.asked and state.watched and state.watched["alarm"])
+    if state.pile.waiting and right == place and not is_told:
+        wait = count(state.pile.waiting, "image waits", "images wait")
+        sentence = f"{wait} for a label: label them in a grid."
+        yield NextStep("unlabelled", sentence, "pixmill review --grid")
 
 
 def _series(state: ProjectState) -> Iterator[NextStep]:
@@ -402,8 +437,8 @@ def _large(state: ProjectState) -> Iterator[NextStep]:
 
 def _ignore(paths: Sequence[str]) -> str:
     """Return the command that lets Git ignore files."""
-    patterns = [re.sub(r"([\\*?\[ ])", r"\\\1", f"/{path}") for path in paths]
-    return f"printf '%s\\n' {' '.join(map(quote, patterns))} >> .gitignore"
+    patterns = " ".join(quote(ignore_pattern(path)) for path in paths)
+    return f"printf '%s\\n' {patterns} >> .gitignore"
 
 
 def _commit(state: ProjectState) -> Iterator[NextStep]:
@@ -494,15 +529,18 @@ _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
     _empty,
     _images,
     _stopped,
+    partial(_alarm, looks=True),
+    partial(_unlabelled, place="first"),
     _outdated,
     _start,
     _compare,
     _large,
     _commit,
-    _watched,
+    partial(_alarm, looks=False),
     _reviews,
+    partial(_unlabelled, place="after commits"),
     _share,
     _production,
-    _unlabelled,
+    partial(_unlabelled, place="last"),
 )
 """The order of the steps."""

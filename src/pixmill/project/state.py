@@ -38,14 +38,15 @@ from pixmill.project.committing import OWN
 from pixmill.project.disk.usage import measure
 from pixmill.project.findings import (
     HEADLINES,
+    Pile,
     count_corrections,
     count_label_issues,
-    count_unlabelled,
     find_disputes,
     find_series,
     find_undecodable,
     has_labels,
     read_growth,
+    read_pile,
     read_score,
 )
 from pixmill.project.next_steps import next_steps
@@ -84,7 +85,17 @@ _SHARED_FILES = (
 )
 """Files that several branches change, searched for conflict marks."""
 
-_SHOWN = ("at", "week", "alarm", "accuracy", "sentence", "advice", "command")
+_SHOWN = (
+    "at",
+    "week",
+    "alarm",
+    "accuracy",
+    "sentence",
+    "advice",
+    "command",
+    "log",
+    "waiting",
+)
 """What is shown of it."""
 
 _LARGE_BYTES = 1_000_000
@@ -193,7 +204,7 @@ class ProjectState:
             restores them.
         task: What an image's label is; ``one_label`` if params.yaml cannot be read.
         doubtful_labels: Number of doubtful labels without a decision.
-        unlabelled: Number of images that wait for a label since the last evaluation.
+        pile: Images without a label.
         disputed: Who said what, by id of each image to which people gave several labels.
         undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
@@ -230,7 +241,7 @@ class ProjectState:
     missing: tuple[list[str], str] | None = None
     task: Task = "one_label"
     doubtful_labels: int = 0
-    unlabelled: int = 0
+    pile: Pile = field(default_factory=Pile)
     disputed: dict[str, str] = field(default_factory=dict)
     undecodable: dict[str, str] = field(default_factory=dict)
     growth: Growth | None = None
@@ -263,7 +274,6 @@ class ProjectState:
             del document[key]
         for entry, stage in zip(document["stages"], self.stages, strict=True):
             entry["text"] = stage.text
-            entry["title"] = stage.title
             if stage.progress is not None:
                 entry["progress"]["text"] = stage.progress.describe()
         repository = document["repository"]
@@ -353,7 +363,7 @@ def read_project_state(root: Path, *, stages: bool = True, full: bool = True) ->
         missing=part("decisions", lambda: describe_missing(root), None),
         task=getattr(params, "task", "one_label"),
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0, wanted=stages),
-        unlabelled=part("labels", lambda: count_unlabelled(root), 0, wanted=stages),
+        pile=part("unlabelled", lambda: read_pile(root), Pile(), wanted=not wrong_params),
         disputed=part(DECISIONS, lambda: find_disputes(root), {}),
         undecodable=part("images", lambda: find_undecodable(root), {}, wanted=stages),
         growth=part("learning curve", lambda: read_growth(root), None, wanted=stages),

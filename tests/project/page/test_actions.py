@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.experiments.promotion.report import Champion
 from pixmill.local.private_server import PrivateServer, make_app
+from pixmill.project import state as project_state
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
-from tests.project.page.conftest import copy_project
+from tests.project.page.conftest import copy_project, write
 from tests.version_control import PERSON, git, hold, living_dvc
 from tests.visitor import Visitor
 from tests.waiting import until
@@ -59,6 +61,7 @@ def served(tiny_project, tmp_path, monkeypatch):
         (home.actions, "promotion", "pixmill promote"),
         (home.actions, "rollback", "pixmill rollback"),
         (home.actions, "sweep", "pixmill sweep"),
+        (home.actions, "watch", "pixmill watch"),
         (home.using, "export", "pixmill export"),
         (home.using, "serve", "pixmill serve"),
     ):
@@ -160,6 +163,23 @@ def test_reasons_and_numbers_are_arguments(path, content, arguments, served):
     assert served.visitor.post(path, content) == (200, {})
     job = {"promote": "promotion", "sweep/start": "sweep"}.get(path, path)
     assert served.ended(job)["log"] == f"{arguments}\n"
+
+
+def test_a_look_at_the_log_is_that_of_the_next_step(served, monkeypatch):
+    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 2, "", None))
+    assert served.visitor.post("watch", {})[0] == 409
+    outcome = {
+        **dict.fromkeys(("at", "week", "accuracy", "sentence")),
+        "model": {"name": "pets", "version": "2"},
+        "alarm": True,
+        "advice": "label",
+        "command": "pixmill watch 'my log' --label 60",
+        "log": "my log",
+        "waiting": 0,
+    }
+    write(served.root / ".pixmill/watch/last.json", outcome)
+    until(lambda: served.visitor.post("watch", {}) == (200, {}))
+    assert served.ended("watch")["log"] == "['my log', '--label', '60', '--no-open']\n"
 
 
 def test_arguments_that_no_process_takes(served):

@@ -19,6 +19,7 @@ from pixmill.core.repository.merging import add_drivers
 from pixmill.dataset.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
 from pixmill.metrics.growth import Growth
+from pixmill.project.findings import Pile
 from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import Reason, StageState
 from pixmill.project.state import ProjectState, Repository, read_project_state
@@ -28,6 +29,10 @@ from tests.version_control import PERSON, add_attributes, commit, dvc, dvc_repo,
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 EPOCHS = Reason("param", "train.epochs", "train.epochs is now 5, was 3")
+
+NEW_IMAGES = Reason("dependency", "data", "the images in data/ changed")
+
+LABELS = Reason("dependency", "decisions.csv", "labels and decisions changed")
 
 NO_IMAGES = Reason("output", "data", "data/ is missing")
 
@@ -174,14 +179,29 @@ SITUATIONS = {
             "sentence": "pets version 3: the images differ since 2026-11-17.",
             "advice": "label random images",
             "command": "pixmill watch log --label 60",
+            "log": "log",
+            "waiting": 0,
         },
         has_store=True,
         doubtful_labels=3,
+        changed=("notes.md",),
     ),
     "no alarm": made(watched={"alarm": False}),
     "labels": made(doubtful_labels=3),
     "several labels": made(task="labels", doubtful_labels=3),
-    "unlabelled": made(unlabelled=100),
+    "unlabelled": made(pile=Pile(100), has_store=True),
+    "some of them labelled": made(pile=Pile(60, is_begun=True), has_store=True),
+    "unlabelled before the first run": made(
+        stages=tuple(StageState(name, "never run") for name in STAGES), pile=Pile(100)
+    ),
+    "unlabelled since the last run": made(stages=fresh_until("scrape", NEW_IMAGES), pile=Pile(60)),
+    "some of these labelled": made(
+        stages=(*fresh_until("scrape", NEW_IMAGES)[:1], *fresh_until("validate", LABELS)[1:]),
+        pile=Pile(20, is_begun=True),
+    ),
+    "people were asked": made(
+        stages=fresh_until("scrape", NEW_IMAGES), pile=Pile(70, {"random": 60}, is_begun=True)
+    ),
     "disputed": made(disputed={"1" * 64: "cat (ada) and dog (bo)"}),
     "large": made(
         changed=("notes.md", "phone/"), untracked=("notes.md", "phone/"), large=("phone/",)

@@ -7,6 +7,7 @@ import pytest
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.local.problems import ProblemError
+from pixmill.project.findings import Pile, read_pile
 from pixmill.project.page.home import Home
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview, read_history, read_images, read_model
@@ -163,14 +164,19 @@ def test_images_before_the_first_run(tmp_path):
             {"name": "wild dog", "count": 2, "images": [labelled, dog]},
         ],
         "omitted": 0,
-        "unlabelled": 1,
         "total": None,
     }
+    assert read_pile(tmp_path) == Pile(1)
     assert files[dog] == tmp_path / "data/wild dog/x.png"
     assert read_images(tmp_path, with_files=False)[1] == {}
     (tmp_path / "decisions.csv").write_text(f"image,label,answer,split,by,why\n{pile},cat,yes,,,\n")
     found, _ = read_images(tmp_path)
-    assert (found["unlabelled"], found["classes"][0]["count"]) == (0, 21)
+    assert found["classes"][0]["count"] == 21
+    assert read_pile(tmp_path) == Pile(0, is_begun=True)
+    for name in ("sample-2026-11-30-1.png", "doubt-1.png", "feedback-doubt-1.png"):
+        draw(tmp_path / "data/unlabelled" / name, len(name))
+    asked = {"random": 1, "doubtful": 1}
+    assert read_pile(tmp_path) == Pile(3, asked, is_begun=True)
     known = [{"id": name, "label": "cat", "path": ""} for name in cats]
     write_rows(tmp_path / "artifacts/scrape/manifest.parquet", known)
     with (tmp_path / "decisions.csv").open("a") as file:

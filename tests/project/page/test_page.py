@@ -98,7 +98,7 @@ def page(browser, tiny_project, tmp_path, monkeypatch):
 
 
 def test_main_workflow(page, browser):
-    assert {page.status(name) for name in ("Collect", "Check", "Split", "Train", "Evaluate")} == {
+    assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {
         "up to date"
     }
     assert not page.shows("start")
@@ -107,9 +107,9 @@ def test_main_workflow(page, browser):
 
     # It follows edits, and lists the stages that would run.
     change_param(page.root, "epochs: 3", "epochs: 4")
-    page.until(lambda: page.status("Train") == "changed")
+    page.until(lambda: page.status("train") == "changed")
     page.until(lambda: "train.epochs is now 4, was 3" in page.text("next"))
-    assert page.status("Evaluate") == "follows"
+    assert page.status("evaluate") == "follows"
     assert page.shows("stale")
 
     # The next command is folded below its button, and copied as shown.
@@ -124,7 +124,7 @@ def test_main_workflow(page, browser):
 
     # The pipeline is started by keyboard, followed live, and stopped.
     browser.find_element(By.CSS_SELECTOR, "#next-command .primary").send_keys(Keys.ENTER)
-    page.until(lambda: page.status("Train") == "running")
+    page.until(lambda: page.status("train") == "running")
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
     assert "Train, stage 4 of 5" in page.text("next")
     assert not page.shows("elsewhere")
@@ -137,7 +137,7 @@ def test_main_workflow(page, browser):
     browser.execute_script(RECORD)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     page.until(lambda: page.shows("start"))
-    page.until(lambda: page.status("Train") != "running")
+    page.until(lambda: page.status("train") != "running")
     assert page.text("ended") == "The run was stopped."
     assert browser.execute_script("return texts")[0] == "Stopping …"
 
@@ -262,7 +262,7 @@ def test_an_export_with_its_agreement_and_code(evaluated, browser):
     page.until(lambda: "model.html (13.5 MB)" in page.text("exported"))
     browser.find_element(By.CSS_SELECTOR, "[value=litert]").click()
     page.until(lambda: "model.tflite (13.5 MB)" in page.text("exported"))
-    for figure in ("97.33%", "0.660", "87.80%", "-1.91 points"):
+    for figure in ("97.33 %", "0.660", "87.80 %", "-1.91 points"):
         assert figure in page.text("exported")
     steps = browser.find_elements(By.CSS_SELECTOR, "#exported li")
     code = browser.find_element(By.CSS_SELECTOR, "#exported code").get_property("textContent")
@@ -282,6 +282,8 @@ def test_last_watch_is_beside_the_model_in_production(page, browser, monkeypatch
         "sentence": "",
         "advice": "",
         "command": None,
+        "log": "log",
+        "waiting": 0,
     }
     (page.root / "reports" / "watch.html").write_text("<html lang=en>the page")
     write(page.root / ".pixmill/watch/last.json", outcome)
@@ -291,3 +293,34 @@ def test_last_watch_is_beside_the_model_in_production(page, browser, monkeypatch
     page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#versions li"))
     browser.find_element(By.CSS_SELECTOR, "#watched a").click()
     page.until(lambda: "the page" in browser.page_source)
+
+
+def test_an_alarm_leads_to_the_images_that_people_are_asked_about(page, browser, monkeypatch):
+    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 2, "", None))
+    outcome = {
+        "model": {"name": "pets", "version": "2"},
+        "at": "2026-11-30T12:00:00+00:00",
+        "week": 1204,
+        "alarm": True,
+        "accuracy": None,
+        "sentence": "images are unlike the test images.",
+        "advice": "label random images",
+        "command": "pixmill watch log --label 60",
+        "log": "log",
+        "waiting": 0,
+    }
+    write(page.root / ".pixmill/watch/last.json", outcome)
+
+    def primary() -> list[str]:
+        return [
+            each.text for each in browser.find_elements(By.CSS_SELECTOR, "#next-command .primary")
+        ]
+
+    page.until(lambda: primary() == ["Draw images to label"])
+    draw(page.root / "data/unlabelled/sample-2026-11-30-1.png", 1)
+    draw(page.root / "data/unlabelled/another.png", 2)
+    page.until(lambda: primary() == ["Label"])
+    assert "2 images without a label" in page.text("images")
+    assert "abel the 1 image that people were asked about" in page.text("next")
+    browser.find_element(By.CSS_SELECTOR, "#next-command .primary").click()
+    page.until(lambda: "scope=asked:random" in browser.current_url)

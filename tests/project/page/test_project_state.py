@@ -109,6 +109,8 @@ OUTCOME = {
     "sentence": "pets version 2: no alarm.",
     "advice": "",
     "command": None,
+    "log": "log",
+    "waiting": 0,
 }
 
 

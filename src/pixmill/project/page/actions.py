@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from pixmill.local.problems import ProblemError
 from pixmill.project.committing import find_commit, make_commit, require_no_operation
 from pixmill.project.going_back import RESTORE, go_back, make_plan
 from pixmill.project.new.upgrading import apply_upgrade, plan_upgrade
+from pixmill.project.next_steps import LOOK, next_steps
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import read_committed
@@ -47,6 +49,7 @@ class Actions:
         promotion: Job of ``pixmill promote``.
         rollback: Job of ``pixmill rollback``.
         sweep: Job of ``pixmill sweep``.
+        watch: Job of ``pixmill watch``.
         checkout: Job of ``dvc checkout``, after going back.
     """
 
@@ -57,12 +60,20 @@ class Actions:
         self.promotion = Job(root, "pixmill promote")
         self.rollback = Job(root, "pixmill rollback")
         self.sweep = Job(root, "pixmill sweep")
+        self.watch = Job(root, "pixmill watch")
         self.checkout = Job(root, "dvc checkout", (sys.executable, "-c", RESTORE))
 
     @property
     def jobs(self) -> list[Job]:
         """The jobs."""
-        return [self.adding.job, self.promotion, self.rollback, self.sweep, self.checkout]
+        return [
+            self.adding.job,
+            self.promotion,
+            self.rollback,
+            self.sweep,
+            self.watch,
+            self.checkout,
+        ]
 
     def document(self, state: ProjectState | None) -> dict[str, Any]:
         """Return what the page shows.
@@ -83,8 +94,24 @@ class Actions:
             "promotion": self.promotion.document(),
             "rollback": self.rollback.document(),
             "sweep": self.sweep.document(),
+            "watch": self.watch.document(),
             "going_back": self.checkout.document(),
         }
+
+    def look(self, state: ProjectState) -> None:
+        """Look at the log of the model in production, draw images, or accept them: what comes next.
+
+        Args:
+            state: The current state of the project.
+
+        Raises:
+            PixmillError: There is no such step.
+        """
+        commands = [step.command or "" for step in next_steps(state)]
+        words = [shlex.split(each) for each in commands if each.startswith(LOOK)]
+        if not words:
+            raise PixmillError("there is no alarm to follow", next="look at the next step")
+        self.watch.start(*words[0][2:], "--no-open")
 
     def find_best_trial(self) -> dict[str, Any]:
         """Return the ``number`` of the best trial of the sweep, and the ``changes`` by using it."""
@@ -187,6 +214,7 @@ def routes(home: Home) -> list[BaseRoute]:
             paths=list[str],
             message=str,
         ),
+        post("/watch", lambda: actions.look(home.read_now())),
         post("/promote", promote, because=str, accept=bool),
         post("/rollback", roll_back, because=str, version=int),
         post("/export", home.using.start_export, form=Format),

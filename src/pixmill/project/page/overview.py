@@ -26,7 +26,7 @@ from pixmill.core.repository.git import git
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.heads import Head, head_of
 from pixmill.images.read_errors import reason_of
-from pixmill.project.findings import HEADLINES, read_rows
+from pixmill.project.findings import HEADLINES, image_id, read_rows
 from pixmill.project.going_back import find_day_before
 from pixmill.project.page.last_results import find_results, keep_results
 
@@ -271,15 +271,15 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
 
     The images are those of ``data/`` or, if there are other sources, those that validate kept. The
     first object has ``classes`` (``name``, ``count`` and ``images``, ids), ``omitted`` (number of
-    classes without images to show), ``unlabelled`` (number of images without a label) and ``total``
-    (number of images that may have several labels; else ``None``).
+    classes without images to show) and ``total`` (number of images that may have several labels;
+    else ``None``).
 
     Args:
         root: Project folder.
         with_files: Whether to choose images to show.
     """
     reading = _read_reading(root)
-    local, waiting = _read_local(root, reading)
+    local = _read_local(root, reading)
     kept = {} if reading.is_local else _read_kept(root, reading.head)
     found = kept or local
     every = {*chain.from_iterable(found.values())}
@@ -297,7 +297,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         classes.append({"name": label, "count": number, "images": list(ids)})
     omitted = max(0, len(counts) - _MAX_CLASSES)
     total = None if reading.head.is_exclusive else len(every)
-    return {"classes": classes, "omitted": omitted, "unlabelled": waiting, "total": total}, shown
+    return {"classes": classes, "omitted": omitted, "total": total}, shown
 
 
 def _decided(root: Path, reading: _Reading) -> Counter[str]:
@@ -335,10 +335,9 @@ def _read_kept(root: Path, head: Head) -> _Images:
     return found
 
 
-def _read_local(root: Path, reading: _Reading) -> tuple[_Images, int]:
-    """Return the images of ``data/``, and the number of those without a label."""
+def _read_local(root: Path, reading: _Reading) -> _Images:
+    """Return the images of ``data/`` that have a label."""
     found: _Images = defaultdict(list)
-    waiting = 0
     for place, files in _folders(root):
         is_pile = f"{place}/".startswith(f"{reading.unlabelled}/")
         for name in files:
@@ -346,8 +345,7 @@ def _read_local(root: Path, reading: _Reading) -> tuple[_Images, int]:
             given = reading.given_to(root / path) if is_pile else reading.labels_of(place, name)
             for label in given:
                 found[label].append((path, ""))
-            waiting += is_pile and not given
-    return found, waiting
+    return found
 
 
 @dataclass
@@ -386,7 +384,7 @@ class _Reading:
 
     def given_to(self, path: Path) -> list[str]:
         """Return the labels that people gave to a file, if they agree."""
-        rows = self.decided and self.decided.get(_digest(path, file_mark(path)))
+        rows = self.decided and self.decided.get(image_id(path))
         return sorted(_decide(set(), rows, self.head)) if rows else []
 
 
@@ -403,12 +401,6 @@ def _read_reading(root: Path) -> _Reading:
         reading.head = head_of(params.task)
         reading.decided = DecisionTable(root).decided
     return reading
-
-
-@lru_cache(maxsize=100_000)
-def _digest(path: Path, _mark: object) -> str:
-    """Return the id of a file, hashed again only if its mark has changed."""
-    return file_digest(path)
 
 
 def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:

@@ -9,7 +9,7 @@ from shlex import quote
 from typing import Any
 
 from pixmill.core.files.writing import significant, write_text
-from pixmill.core.words import count
+from pixmill.core.words import count, percent
 from pixmill.dataset.prediction_log import find_images
 from pixmill.serve.watch import LAST
 from pixmill.serve.watch.asking import candidates
@@ -57,6 +57,7 @@ def document(found: Watch) -> dict[str, Any]:
         "accuracy": found.accuracy and found.accuracy._asdict(),
         "withheld": found.withheld,
         "shares": {label: each._asdict() for label, each in found.shares.items()},
+        "waiting": int(found.answers["waiting"].sum()),
         "labelled": _counts(found.labelled),
         "shadow": shadow and _counts(shadow),
     }
@@ -85,7 +86,7 @@ def _sentence(found: Watch) -> str:
     if labelled.is_decided:
         parts.append(
             f"the accuracy fell: {labelled.right.sum()} of {len(labelled.right)} random images are "
-            f"right, but {100 * found.known['right'].mean():.1f} % of the test images"
+            f"right, but {percent(found.known['right'].mean())} of the test images"
         )
     usual = "accepted images" if found.record["accepted"].any() else "test images"
     if begun is not None:
@@ -104,7 +105,7 @@ def _sentence(found: Watch) -> str:
         parts.append(f"no image came since {last:%Y-%m-%d}")
     if found.accuracy is not None:
         low = f"{100 * found.accuracy.low:.0f}"
-        parts.append(f"estimated accuracy {low} to {100 * found.accuracy.high:.0f} %")
+        parts.append(f"estimated accuracy {low} to {percent(found.accuracy.high, 0)}")
     if found.others:
         parts.append(f"{count(found.others, 'prediction')} of other models left out")
     return f"{found.model.title}: {'; '.join(parts)}."

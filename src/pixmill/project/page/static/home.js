@@ -39,33 +39,50 @@ function follow() {
 const filled = (id) => () => $(id).childElementCount > 0;
 const always = () => true;
 
+// Show the images without a label: those of a log alone, as they were drawn, since the answers judge a model.
+let asked = {};
+function label() {
+  const [sample] = Object.keys(asked);
+  location.assign(sample ? `review/#scope=asked:${sample}&sort=${sample === "doubtful" ? "next" : "files"}` : "review/grid/");
+}
+
 const upgrade = async () => { if (await post("upgrade")) post("pipeline/start"); };
 
 // What the page itself can do about a step, by kind or command: label, whether it can, action.
 const REVIEW = ["Review", always, () => location.assign("review/")];
+const PROMOTE = ["Promote", filled("production-part"), leadTo("production-part")];
+const WATCH = { "--label": "Draw images to label", "--doubtful": "Draw images to label", "--accept": "Accept the images" };
 const ACTIONS = {
   images: ["Add images", filled("add-part"), leadTo("add-part")],
   "more images": ["Add images", filled("add-part"), leadTo("add-part")],
   corrections: REVIEW,
   labels: REVIEW,
-  unlabelled: ["Label", always, () => location.assign("review/grid/")],
+  unlabelled: ["Label", always, label],
   commit: ["Commit", filled("commit-part"), leadTo("commit-part")],
-  promote: ["Promote", filled("production-part"), leadTo("production-part")],
+  promote: PROMOTE,
   "dvc repro": ["Start", always, () => START.click()],
   "pixmill upgrade && dvc repro": ["Upgrade and start", always, upgrade],
-  "pixmill review --grid": ["Label", always, () => location.assign("review/grid/")],
+  "dvc repro && pixmill promote": PROMOTE, // its results are committed
   "pixmill compare": ["Compare", always, press("compare")],
   "pixmill serve --open": ["Try an image", filled("try-part"), leadTo("try-part")],
 };
 
 // Return the button that does a step; nothing if only a command does it. Only the first step's is filled.
 function stepButton({ kind, command: then }, isFirst) {
-  const [label, can, run] = (then && (ACTIONS[kind] ?? (kind === "series" ? [] : ACTIONS[then]))) ?? [];
-  if (!label || !can()) return [];
-  if (isFirst && label === "Start") return [START];
-  const button = make("button", { type: "button", textContent: label, className: isFirst ? "primary" : "" });
+  const [text, can, run] = (then && (ACTIONS[kind] ?? (kind === "series" ? [] : look(then) ?? ACTIONS[then]))) ?? [];
+  if (!text || !can()) return [];
+  if (text === "Start") return [START];
+  const button = make("button", { type: "button", textContent: text, className: isFirst ? "primary" : "" });
   button.addEventListener("click", run);
   return [button];
+}
+
+// What leads on in an alarm: people's labels, or another look at the log.
+function look(then) {
+  if (!then.startsWith("pixmill watch ")) return undefined;
+  if (Object.keys(asked).length) return ACTIONS.unlabelled;
+  const option = Object.keys(WATCH).find((name) => then.includes(` ${name}`));
+  return [WATCH[option] ?? "Look again", always, () => post("watch")];
 }
 
 function drawNext(steps) {
@@ -88,10 +105,10 @@ function announceNext(step) {
 
 const WORDS = { fresh: "up to date", stale: "changed", "never run": "not run yet" };
 
-function stageRow({ title, status, reasons }) {
+function stageRow({ name, status, reasons }) {
   const causes = reasons.filter(({ kind }) => kind !== "stage");
   const word = status === "stale" && !causes.length ? "follows" : WORDS[status] ?? status;
-  const item = make("li", {}, make("span", { className: "name", textContent: title }),
+  const item = make("li", {}, make("span", { className: "name", textContent: name }),
     make("span", { className: `status ${status.replace(" ", "-")}`, textContent: word }));
   if (status !== "stale" || !causes.length) return item;
   const [first, ...more] = causes.map(({ text }) => text);
@@ -107,7 +124,7 @@ function drawStages(stages) {
     list.replaceChildren(...names.map(() => make("li")));
     names.forEach((_, number) => shown.delete(`stage ${number}`));
   });
-  stages.forEach(({ title, status, reasons }, number) => part(`stage ${number}`, { title, status, reasons }, (stage) => list.children[number].replaceWith(stageRow(stage))));
+  stages.forEach(({ name, status, reasons }, number) => part(`stage ${number}`, { name, status, reasons }, (stage) => list.children[number].replaceWith(stageRow(stage))));
 }
 
 // One bar over all stages of a run, or over the trials of a sweep.
@@ -147,6 +164,7 @@ function drawWork({ state, pipeline, sweep: job }) {
   lastShare = isAtWork && (run || lastShare !== null) ? Math.max(run?.share ?? 0, lastShare ?? 0) : null;
   const begins = pipeline.running ? "Starting the next stage …" : "Writing the results …";
   const waiting = { kind: "running", sentence: lastShare === null ? "Starting: looking for what has changed …" : begins, command: null };
+  asked = state.pile.asked;
   const steps = (pipeline.running || job.running) && !run ? [waiting] : state.next;
   part("next", steps, drawNext);
   announceNext(steps[0]);
@@ -161,14 +179,14 @@ function drawWork({ state, pipeline, sweep: job }) {
 }
 
 function drawReports({ names, stages }) {
-  const link = (name, text) => make("a", { href: `reports/${name}.html`, textContent: text });
-  $("stage-links").replaceChildren(...stages.map(([name, title]) => make("li", {}, names.includes(name) ? link(name, title) : title)));
-  const others = names.filter((name) => !stages.some(([stage]) => stage === name));
-  $("reports").replaceChildren(...others.map((name) => make("li", {}, link(name, name))));
+  const link = (name) => make("a", { href: `reports/${name}.html`, textContent: name });
+  $("stage-links").replaceChildren(...stages.map((name) => make("li", {}, names.includes(name) ? link(name) : name)));
+  const others = names.filter((name) => !stages.includes(name));
+  $("reports").replaceChildren(...others.map((name) => make("li", {}, link(name))));
 }
 
-function drawData({ images, issues, corrections, hasModel, disk }) {
-  const { classes, unlabelled, total: several } = images ?? { classes: [], unlabelled: 0 };
+function drawData({ images, unlabelled, issues, corrections, hasModel, disk }) {
+  const { classes, total: several } = images ?? { classes: [] };
   const total = several ?? classes.reduce((sum, { count }) => sum + count, 0); // an image may have several labels
   const parts = [total && `${some(total, "image")}${several === null ? ` in ${some(classes.length, "class", "classes")}` : ` with ${some(classes.length, "label")}`}`, unlabelled && `${some(unlabelled, "image")} without a label`];
   setText("images", images ? parts.filter(Boolean).join(", ") || "No images yet." : "Reading …");
@@ -191,11 +209,13 @@ function drawChampion({ champion, accuracy, isLast, fault, registry, isRead }) {
   setText("registry", registry && `${registry[2].toUpperCase()}${registry.slice(3, -1)}.`); // without its parentheses
 }
 
-function drawWatched({ watched, hasReport }) {
+function drawWatched({ watched, hasReport, job }) {
   $("watched").hidden = !watched;
   if (!watched) return;
+  if (job.running) return setText("watched", "Looking at the log …");
+  if (job.status > 1) alert(plain(job.log).trim());
   const { at, week, alarm: isAlarm, accuracy } = watched;
-  const found = `${some(week, "image")}, ${isAlarm ? "alarm" : "no alarm"}${accuracy ? `, estimated accuracy ${Math.round(100 * accuracy.low)} to ${Math.round(100 * accuracy.high)} %` : ""}`;
+  const found = `${some(week, "image")}, ${isAlarm ? "alarm" : "no alarm"}${accuracy ? `, estimated accuracy ${(100 * accuracy.low).toFixed(0)} to ${percent(accuracy.high, 0)}` : ""}`;
   $("watched").className = isAlarm ? "warn" : "";
   $("watched").replaceChildren(`7 days to ${day(at)}: `, hasReport ? make("a", { href: "reports/watch.html", textContent: found }) : found);
 }
@@ -213,11 +233,11 @@ function drawState(all) {
   for (const module of MODULES) module.draw(all);
   model.draw(all);
   drawWork(all);
-  part("reports", { names: all.reports.map((name) => name.replace(".html", "")), stages: state.stages.map(({ name, title }) => [name, title]) }, drawReports);
-  part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
+  part("reports", { names: all.reports.map((name) => name.replace(".html", "")), stages: state.stages.map(({ name }) => name) }, drawReports);
+  part("data", { images: overview.images, unlabelled: state.pile.waiting, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
   const isLast = state.is_promoted && overview.history.at(-1)?.commit !== null; // no newer results
   part("champion", { champion: state.champion, accuracy: all.champion_accuracy, isLast, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0 }, drawChampion);
-  part("watched", { watched: state.watched, hasReport: all.reports.includes("watch.html") }, drawWatched);
+  part("watched", { watched: state.watched, hasReport: all.reports.includes("watch.html"), job: all.watch }, drawWatched);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
     $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent to MLflow. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));

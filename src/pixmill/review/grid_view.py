@@ -135,6 +135,10 @@ def _facts(session: Session) -> dict[str, Any]:
         "sample": {
             "size": len(sample),
             "left": sum(labels[row] is None for row in sample),
+            "labelled": sum(
+                labels[row] not in (None, DROPPED) and bool(session.images.featured[row])
+                for row in sample
+            ),
             "before": sum(row in session.held and bool(labels[row]) for row in sample),
             "grows": len(sample) + SAMPLE // 2 <= len(session.labels) // 3,
         },

@@ -151,8 +151,7 @@ def test_lists_classes_with_most_common_confusion():
         r"<td>coat</td><td class=\"number\">0\.750</td><td class=\"number\">\u2013</td>", text
     )
     assert (
-        "coat predicted as Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;: 10 of 120 (8.3\u00a0%)"
-        in text
+        "coat predicted as Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;: 10 of 120 (8.3 %)" in text
     )
 
 

@@ -22,6 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.core.files.writing import read_json, write_json
 from pixmill.core.params import SplitParams
+from pixmill.core.words import percent
 from pixmill.images.compute import RowLimits
 from pixmill.models.classifier import Classifier
 from pixmill.split.packing import pack
@@ -272,14 +273,11 @@ def test_shows_an_image_with_its_class_and_all_probabilities(page, project):
     (expected,) = project.classifier.predict([project.sure.read_bytes()])
     assert page.state == ["answered"]
     assert page.text("title").lower() == expected.label.lower()
-    assert page.text("figure").split("\n") == ["Sure", f"{expected.confidence:.1%} confidence"]
-    assert page.text("note") == (
-        f"From {project.threshold:.1%} on, this model\N{RIGHT SINGLE QUOTATION MARK}s predictions "
-        "reached its target accuracy on images like those it was trained on."
-    )
+    assert page.text("figure").split("\n") == ["Sure", f"{percent(expected.confidence)} confidence"]
+    assert f"answers of {percent(project.threshold)} confidence or more" in page.text("note")
     chances = dict(zip(project.classifier.labels, expected.probabilities, strict=True))
     order = sorted(chances, key=chances.get, reverse=True)
-    assert bars(page) == [(name, f"{chances[name]:.1%}") for name in order]
+    assert bars(page) == [(name, percent(chances[name])) for name in order]
     widths = [bar.size["width"] for bar in page.all("#bars .bar")]
     track = page.all("#bars .track")[0].size["width"]
     assert widths == pytest.approx([chances[name] * track for name in order], abs=2)
@@ -294,7 +292,7 @@ def test_explains_not_sure(page, project):
     assert page.state == ["answered", "unsure"]
     assert page.text("title").endswith("?")
     assert page.text("verdict") == "Not sure"
-    assert f"Below {project.threshold:.1%}, this model is wrong too often" in page.text("note")
+    assert f"Below {percent(project.threshold)}, this model is wrong too often" in page.text("note")
     assert page.run("document.getElementById('live').textContent").endswith("not sure.")
 
 

@@ -97,7 +97,7 @@ class Gallery:
     def begin(self, model: Model) -> None:
         """Let a model answer all files that it has not answered."""
         if self.model is None or self.model["digest"] != model.digest:
-            title = model.title if model.in_production else "the model that was trained last then"
+            title = model.title if model.in_production else "the model that was the latest then"
             about = {
                 **model.identity,
                 "title": title,

@@ -4,6 +4,7 @@
 import { LABELLINGS } from './labelling.js';
 import { LABEL_KEYS, labelButton } from './labels.js';
 import { KINDS, ask, askLabel, decide, make, part, say, undo as takeBack, wait, warn, window_ } from './page.js';
+import { percent as exact } from './percent.js';
 import { Scroller } from './scroller.js';
 import { Selection } from './selection.js';
 
@@ -36,7 +37,7 @@ const scroller = new Scroller(part('scroller'), part('canvas'), fill);
 const selection = new Selection(scroller, { rowAt: (index) => state.rows[index], count: () => state?.rows.length ?? 0, changed, isRanked: (index) => !UNRANKED.has(scroller.sectionOf(index)?.kind) });
 
 const some = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => exact(share, 0);
 
 // ---- state
 
@@ -207,11 +208,14 @@ function around() {
   redraw('label', [facts.view.label, answers.map(({ name }) => name)], (place) => place.replaceChildren(...answers.map(({ name }) => make('option', { value: name, textContent: name, selected: name === facts.view.label }))));
 }
 
+// Whether the live accuracy lacks labels that were given just now.
+const isBehind = () => facts.accuracy?.n < facts.sample.labelled;
+
 // What the live accuracy is of.
 function measured() {
   const { accuracy: { n }, progress, sample } = facts;
   const [read, all] = [progress.featured + progress.broken, progress.files];
-  const of = sample.before >= n ? `${some(n, 'validation and test image')} of the last training` : `${some(n, 'image')} of the random sample${sample.before ? `, ${sample.before.toLocaleString('en')} of them from the last training` : ''}`;
+  const of = sample.before >= n ? `${some(n, 'validation and test image')} of the last training` : `${isBehind() ? `${n.toLocaleString('en')} of ` : ''}${some(sample.labelled, 'image')} of the random sample${sample.before ? `, ${sample.before.toLocaleString('en')} of them from the last training` : ''}`;
   return `${of}${read < all ? `, so far: ${(all - read).toLocaleString('en')} images are still being read` : ''}`;
 }
 
@@ -228,7 +232,7 @@ function stage() {
 function nothing() {
   const { accuracy, sample } = facts;
   if (facts.waits || sending) return [''];
-  if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
+  if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${isBehind() ? 'The accuracy follows.' : accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
   if (view.scope.startsWith('asked:')) {
     const [done, next] = labelling.done(facts);
     return [`${done}. pixmill watch counts the answers.`, Object.fromEntries(Object.entries(next).map(([name, changes]) => [name, { ...changes, scope: view.scope, sort: view.sort }]))];

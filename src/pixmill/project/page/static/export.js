@@ -47,7 +47,7 @@ function agreement(found) {
 }
 
 // Mails grow by 37 %, and many providers allow 25 MB.
-const forMail = ({ size }) => (parseFloat(size) <= 18 ? "Small enough for a mail." : "Too large for many mails: share a link to it.");
+const forMail = ({ size }, form) => (parseFloat(size) <= 18 ? "Small enough for a mail." : `Too large for many mails: ${form === "html" ? "export it as “One file, smaller”, or " : ""}share a link to it.`);
 
 async function drawExport(form) {
   const answer = await fetch(`exported/${form}/README.md`);
@@ -57,7 +57,7 @@ async function drawExport(form) {
   $("exported").replaceChildren(
     ...(card.file ? [make("p", {}, `Exported ${day(answer.headers.get("last-modified"))}: `, link(card.file), ` (${card.size}), `, link("labels.txt"), ", ", link("README.md")),
       make("p", { textContent: agreement(card) })] : []),
-    ...(form.startsWith("html") ? [make("p", { textContent: forMail(card) })] : [make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...card.steps.map((step) => make("li", { textContent: step }))),
+    ...(form.startsWith("html") ? [make("p", { textContent: forMail(card, form) })] : [make("details", {}, make("summary", { textContent: "Prepare the images for it" }), make("ol", {}, ...card.steps.map((step) => make("li", { textContent: step }))),
       make("p", { className: "faint", textContent: "In another language do the same: resizing in another way is the usual cause of wrong answers." })),
     make("details", {}, make("summary", { textContent: "Code in Python" }), command(card.code, "the code"))]));
 }

@@ -150,7 +150,7 @@ export class Gallery {
     const right = row.corrected === null ? "" : `→ ${rightOf(row)}`;
     const name = path.split("/").at(-1).replace(/\.\w{3,4}$/, "");
     const most = Math.floor(this.scroller.side / 7) - 5; // The ends of names differ more than their beginnings.
-    cell.text.textContent = right || `${predicted === null ? "" : `${Math.floor(100 * confidence)} % `}${name.length > most ? `…${name.slice(1 - most)}` : name}`;
+    cell.text.textContent = right || `${predicted === null ? "" : `${percent(confidence)} `}${name.length > most ? `…${name.slice(1 - most)}` : name}`;
     cell.box.title = [path, why ?? `${predicted} ${percent(confidence)}`, KINDS[kind] ?? "", right].filter(Boolean).join("\n");
     cell.box.setAttribute("aria-label", `Image ${index + 1}, ${section.title.split(" · ")[0]}: ${cell.box.title.replaceAll("\n", ", ")}`);
     cell.box.dataset.kind = kind;
@@ -251,7 +251,7 @@ export class Gallery {
     this.scroller.refresh();
     for (const each of this.choices.querySelectorAll("button, select")) each.disabled = !size && !each.textContent.startsWith("Open");
     const row = this.shown[this.selection.focus];
-    if (!this.isBusy) this.status.textContent = size ? `${some(size, "image")} selected. Esc selects none.` : row ? `Image ${(this.selection.focus + 1).toLocaleString("en")} of ${this.shown.length.toLocaleString("en")}: ${row.path}, ${row.why ?? `${row.predicted} ${percent(row.confidence)}`}` : this.rows.length ? "No image is here." : "";
+    if (!this.isBusy) this.status.textContent = size ? `${some(size, "image")} selected. Esc selects none.` : row ? `None of ${some(this.shown.length, "image")} selected. At the focus: ${row.path}, ${row.why ?? `${row.predicted} ${percent(row.confidence)}`}` : this.rows.length ? "No image is here." : "";
   }
 
   // ---- actions

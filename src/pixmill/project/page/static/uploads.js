@@ -34,7 +34,8 @@ export async function* chosen(files) {
 export async function upload(source, address, show) {
   const faults = [];
   let stored = 0;
-  let found = 0;
+  const files = await listAll(source, faults);
+  const found = files.length;
   const send = async ([path, file]) => {
     try {
       const answer = await fetch(address(encodeURIComponent(path.toWellFormed())), { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
@@ -45,21 +46,25 @@ export async function upload(source, address, show) {
     }
   };
   const work = async () => {
-    for (;;) {
-      const next = await source.next();
-      if (next.done) return;
-      found += 1;
-      show(found, stored);
-      await send(next.value);
+    for (let file = files.shift(); file; file = files.shift()) {
+      await send(file);
       show(found, stored);
     }
   };
+  show(found, stored);
+  await Promise.all(Array.from({ length: UPLOADS }, work));
+  return { stored, faults };
+}
+
+// All files, so that their number is known before the first one is sent; the browser reads none of them.
+async function listAll(source, faults) {
+  const files = [];
   try {
-    await Promise.all(Array.from({ length: UPLOADS }, work));
+    for await (const file of source) files.push(file);
   } catch (error) {
     faults.push(error.message);
   }
-  return { stored, faults };
+  return files;
 }
 
 // A sentence on files that were not stored; empty if there are none.

@@ -75,7 +75,7 @@ function begin(answer) {
   plot.rings = new Set(points.issues);
   part('colour').append(...points.colours.map(({ name }) => new Option(name)));
   part('issues-part').hidden = !points.issues.length;
-  part('issues-text').textContent = `Only ${some(points.issues.length, 'label')} that may be wrong`;
+  part('issues-text').textContent = `Only labels that may be wrong (${points.issues.length.toLocaleString('en')})`;
   recolour();
 }
 

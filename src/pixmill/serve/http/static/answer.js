@@ -36,7 +36,7 @@ function headline(state, unsure) {
     waiting: ['Looking…', chosen?.wait ?? ''],
     failed: [chosen?.file ? 'No answer' : 'No image', chosen?.error?.message],
     broken: ['Not readable', answer?.message ?? `The file is not an intact image (${answer?.reason}).`],
-    answered: several && answer?.labels ? [labels.title(answer), labels.note(answer)] : [unsure ? `${answer.label}?` : answer?.label, answer?.unlike ? 'This image is unlike those the model was trained on, so its prediction is unreliable.' : unsure ? `Below ${from}, this model is wrong too often: check its prediction yourself.` : answer?.sure ? `From ${from} on, this model\u2019s predictions reached its target accuracy on images like those it was trained on.` : 'Too few images show from which confidence on this model is reliable, so it calls no prediction sure: check it yourself.'],
+    answered: several && answer?.labels ? [labels.title(answer), labels.note(answer)] : [unsure ? `${answer.label}?` : answer?.label, answer?.unlike ? 'This image is unlike those the model was trained on, so its prediction is unreliable.' : unsure ? `Below ${from}, this model is wrong too often: check its prediction yourself.` : answer?.sure ? `In its tests, on images like those it was trained on, answers of ${from} confidence or more were reliable.` : 'Too few images show from which confidence on this model is reliable, so it calls no prediction sure: check it yourself.'],
   }[state];
   const heading = part('title');
   if (heading.textContent !== title || state === 'answered') heading.replaceChildren(make('span', {}, title)); // a new element restarts the animation

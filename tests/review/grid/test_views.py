@@ -78,7 +78,8 @@ def test_from_nothing_the_sample_comes_first_then_clusters(table):
     rows = table.kinds(state)
     assert (state["stage"], state["waits"], len(rows["sample"])) == (1, False, SAMPLE)
     assert len(rows["cluster"]) == COUNT - SAMPLE
-    assert state["sample"] == {"size": SAMPLE, "left": SAMPLE, "before": 0, "grows": False}
+    drawn = {"size": SAMPLE, "left": SAMPLE, "labelled": 0, "before": 0, "grows": False}
+    assert state["sample"] == drawn
     assert {*state["guess"]} == {-1}
     assert (state["labelled"], state["left"], state["accuracy"]) == (0, COUNT, None)
     assert [each["name"] for each in state["classes"]] == ["coat", "dress", "shoe"]

@@ -101,10 +101,10 @@ def test_results_limits_and_origin(facts, metrics):
     assert "\n## Classes\n\ncoat, dress, shirt, sneaker, trouser\n\n## Results\n" in card
     assert card.count("\n|---|---|---|---|---|---|\n| ") == 2
     assert card.endswith("```\n")
-    assert "gives another class for 2.7% of the test images" in card
+    assert "gives another class for 2.7 % of the test images" in card
     assert "816 images for training, 169 for validation" in card
     assert "`data` `0e739e28.dir`" in card
-    assert "| model_int8.tflite | 97.33% | 6.6e-01 | 87.80% | -1.91 points | 4.0 MB |" in card
+    assert "| model_int8.tflite | 97.33 % | 6.6e-01 | 87.80 % | -1.91 points | 4.0 MB |" in card
 
 
 def test_untrusted_names_are_escaped(facts):

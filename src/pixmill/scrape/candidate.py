@@ -38,6 +38,9 @@ _UNKNOWN_EXTENSION = ".bin"
 _MAX_PIXELS = 2**31 - 1
 """The largest value of a 32-bit table column."""
 
+MAX_REPEATED = 100
+"""Known images in a row after which a search repeats itself: some pages."""
+
 EVERY = "all labels"
 """Label of the query for all images of a source that knows the labels of each."""
 
@@ -210,6 +213,29 @@ class Quota:
     def copy(self) -> Self:
         """Return an independent copy."""
         return type(self)(self._per_class, self._ids)
+
+
+class Repetition:
+    """Whether a search brings no new image any more, counted in the order of its candidates.
+
+    A site may show the same pictures for ever, each time under new addresses. Refused candidates
+    do not count: they may be of any image.
+    """
+
+    def __init__(self) -> None:
+        self._ids = set[str]()
+        self._repeated = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last :data:`MAX_REPEATED` images were known."""
+        return self._repeated >= MAX_REPEATED
+
+    def add(self, image: StoredImage | None) -> None:
+        """Count the image of a candidate; ``None`` (a refusal) is ignored."""
+        if image is not None:
+            self._repeated = self._repeated + 1 if image.id in self._ids else 0
+            self._ids.add(image.id)
 
 
 def limit_candidates(number: int, params: ScrapeParams) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from itertools import chain, count
 
 import pandas as pd
 import pytest
@@ -9,6 +10,8 @@ from aiohttp import web as server
 
 from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
+from pixmill.scrape.candidate import MAX_REPEATED
+from pixmill.scrape.collection import crawl
 from pixmill.scrape.sources import SearchError
 from tests.scrape.invented import url_of
 
@@ -185,6 +188,26 @@ class TestWeb:
         assert len(visit(first, second).manifest) == 10
         assert (first.asked, second.asked) == ([], ["hat"])
         assert web.fetched() == hats[5:]
+
+    @pytest.mark.timeout(60)
+    def test_a_site_that_repeats_its_images_ends(
+        self, visit, invented, hats, web, everything, tmp_path, monkeypatch
+    ):
+        """The end does not depend on how many candidates were fetched together."""
+        pages = (f"{url}?page={page}" for page in count() for url in hats[:8])
+        found = everything(visit(invented({"hat": chain(hats, [url_of("gone")], pages)})))
+        counts = found[1]["per_query"]["hat"]["site:invented"]["hat"]
+        assert (found[1]["images"], counts["duplicates"]) == (10, MAX_REPEATED)
+        web.fetched()
+        again = visit(invented({}))
+        assert everything(again) == found
+        assert web.fetched() == []
+        assert any("the site repeats itself" in remark for remark in again.remarks)
+        again.check()
+        shutil.rmtree(tmp_path / ".pixmill")
+        monkeypatch.setattr(crawl, "_BATCH_SIZE", 7)
+        pages = (f"{url}?page={page}" for page in count() for url in hats[:8])
+        assert everything(visit(invented({"hat": chain(hats, [url_of("gone")], pages)}))) == found
 
     def test_refuses_invalid_urls(self, visit, invented, hats):
         strange = [

@@ -191,8 +191,8 @@ class Collector:
 
     async def collect(
         self, search: Search, batch: Sequence[Candidate], settle: Callable[[Sighting], None]
-    ) -> None:
-        """Fetch the missing images of a batch.
+    ) -> list[StoredImage | None]:
+        """Fetch the missing images of a batch; return the image of each candidate.
 
         Transient failures of earlier runs are retried once per run.
 
@@ -201,19 +201,29 @@ class Collector:
             batch: Candidates, in the order in which they are started.
             settle: Called with the outcome of each candidate.
         """
-        remaining = iter(batch)
+        remaining = iter(enumerate(batch))
+        images: list[StoredImage | None] = [None] * len(batch)
+
+        def keep(place: int, sighting: Sighting) -> None:
+            images[place] = sighting.image
+            settle(sighting)
+
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(min(self._connections, len(batch))):
-                    workers.create_task(self._work(search, remaining, settle))
+                    workers.create_task(self._work(search, remaining, keep))
         except ExceptionGroup as failures:
             # The first failure cancels the other workers.
             raise failures.exceptions[0] from None
+        return images
 
     async def _work(
-        self, search: Search, remaining: Iterator[Candidate], settle: Callable[[Sighting], None]
+        self,
+        search: Search,
+        remaining: Iterator[tuple[int, Candidate]],
+        settle: Callable[[int, Sighting], None],
     ) -> None:
-        for candidate in remaining:
+        for place, candidate in remaining:
             if self._judge.refused(candidate) is None:
                 if candidate.image_url is not None:
                     await self._obtain(search.fingerprint, candidate.image_url, candidate.md5)
@@ -221,7 +231,7 @@ class Collector:
                     search, candidate
                 ):
                     await self._obtain(search.fingerprint, candidate.thumbnail_url)
-            settle(self._judge.sighting(search, candidate))
+            settle(place, self._judge.sighting(search, candidate))
 
     async def _obtain(self, fingerprint: str, url: str, md5: str | None = None) -> None:
         """Fetch a URL unless the journal has its outcome or another search is fetching it."""

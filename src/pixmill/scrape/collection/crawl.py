@@ -15,7 +15,14 @@ from itertools import groupby
 from pixmill.core.errors import BrowserLostError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import Progress, announce
-from pixmill.scrape.candidate import Candidate, Quota, Sighting, limit_candidates
+from pixmill.scrape.candidate import (
+    Candidate,
+    Quota,
+    Repetition,
+    Sighting,
+    StoredImage,
+    limit_candidates,
+)
 from pixmill.scrape.collection.access import NetworkAccess, StoppedError
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.searches import FailedSearch, Search
@@ -42,6 +49,10 @@ _BATCH_SECONDS = 0.5
 
 _MAX_PENDING_BATCHES = 4
 """Batches in progress before the search waits, which bounds memory for lists of a million URLs."""
+
+
+Images = list[StoredImage | None]
+"""The image of each candidate of a batch, if it has one."""
 
 
 class Crawl:
@@ -231,7 +242,7 @@ class Crawl:
                 self._progress.advance(note=f"{self._refused:,} refused" if self._refused else "")
             quota.add(sighting.image)
 
-        def begin(batch: list[Candidate]) -> Future[None]:
+        def begin(batch: list[Candidate]) -> Future[Images]:
             with self._progress_lock:
                 self._progress.expect(len(batch))
             return self._access.begin(self._collector.collect(search, batch, settle))
@@ -247,16 +258,16 @@ class Dispatcher:
 
     Args:
         begin: Starts fetching a batch.
-        wait: Waits for a batch.
+        wait: Waits for a batch, and returns its images.
         quota: Images of the class; fetching adds to it.
         per_query: Maximum number of candidates; ``None`` for no limit.
-        keep: Whether to store the candidates in ``candidates``.
+        keep: Whether to store the candidates in ``candidates``, and to end when their images repeat.
         candidates: The candidates taken so far, if stored.
         taken: Number of candidates taken so far.
     """
 
-    begin: Callable[[list[Candidate]], Future[None]]
-    wait: Callable[[Future[None]], None]
+    begin: Callable[[list[Candidate]], Future[Images]]
+    wait: Callable[[Future[Images]], Images]
     quota: Quota
     per_query: int | None
     keep: bool
@@ -266,7 +277,8 @@ class Dispatcher:
     def __post_init__(self) -> None:
         self._batch: list[Candidate] = []
         self._batch_since = 0.0
-        self._pending: deque[Future[None]] = deque()
+        self._pending: deque[Future[Images]] = deque()
+        self._repetition = Repetition()
         # Candidates taken before the class can be full; then wait, to learn how many images are
         # distinct.
         self._needed = self.quota.missing
@@ -284,12 +296,22 @@ class Dispatcher:
             or time.monotonic() - self._batch_since >= _BATCH_SECONDS
         ):
             self._begin_batch()
-            while len(self._pending) > _MAX_PENDING_BATCHES:
-                self.wait(self._pending.popleft())
+            while len(self._pending) > _MAX_PENDING_BATCHES or self._has_images():
+                self._count_images()
         if self.taken == self._needed:
             self.finish()
             self._needed = self.taken + self.quota.missing
-        return not (self.is_limited() or self.quota.is_full)
+        return not (self.is_limited() or self.quota.is_full or self._repetition.is_over)
+
+    def _has_images(self) -> bool:
+        return bool(self._pending) and self._pending[0].done()
+
+    def _count_images(self) -> None:
+        """Wait for the first pending batch."""
+        images = self.wait(self._pending.popleft())
+        if self.keep:
+            for image in images:
+                self._repetition.add(image)
 
     def is_limited(self) -> bool:
         """Return whether the search has reached ``scrape.per_query``."""
@@ -299,7 +321,7 @@ class Dispatcher:
         """Fetch the last batch and wait for all."""
         self._begin_batch()
         while self._pending:
-            self.wait(self._pending.popleft())
+            self._count_images()
 
     def _begin_batch(self) -> None:
         if self._batch:

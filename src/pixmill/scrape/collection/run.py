@@ -20,7 +20,7 @@ from pixmill.core.manifest import SCRAPED, TEXT, sightings_schema, table_writer
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import track
 from pixmill.fetch import Network, Refused
-from pixmill.scrape.candidate import EVERY, Candidate, Quota, Sighting, StoredImage
+from pixmill.scrape.candidate import EVERY, Candidate, Quota, Repetition, Sighting, StoredImage
 from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.crawl import Crawl
@@ -54,6 +54,7 @@ class Harvest:
         params: Parameters of the scrape.
         labelling: How images are labelled.
         failed: Failed searches of local files and lists; complete after the iteration.
+        repeated: Searches that ended since their images repeat; complete after the iteration.
     """
 
     searches: Sequence[Search]
@@ -63,6 +64,7 @@ class Harvest:
     params: ScrapeParams
     labelling: Labelling = LABELLINGS["one_label"]
     failed: list[FailedSearch] = field(default_factory=list)
+    repeated: list[Search] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
         """Yield each search and sighting."""
@@ -85,6 +87,8 @@ class Harvest:
 
     def _of_class(self, searches: Iterator[Search]) -> Iterator[tuple[Search, Sighting]]:
         for search in searches:
+            repetition = Repetition()
+            is_finite = search.source.kind in ("local", "list")
             try:
                 for candidate in islice(self._candidates(search), self.params.per_query):
                     sighting = self._sighting(search, candidate)
@@ -92,6 +96,11 @@ class Harvest:
                     if label != candidate.label:
                         sighting = replace(sighting, candidate=replace(candidate, label=label))
                     yield search, sighting
+                    if not is_finite:
+                        repetition.add(sighting.image)
+                    if repetition.is_over:
+                        self.repeated.append(search)
+                        break
             except SearchError as error:
                 self.failed.append(FailedSearch.of(search, error))
 
@@ -307,6 +316,7 @@ def scrape(
                 rows += [manifest_row(each, params.snapshot) for each, is_new in batch if is_new]
                 write([sighting_row(sighting) for sighting, _ in batch])
         tally.fail([*failed, *harvest.failed])
+        tally.repeat(harvest.repeated)
         frame = manifest_frame(rows, tally.label)
         images.prune(frame["path"].str.removeprefix("images/"))
         return ScrapeResult(frame, tally, [*opened.remarks(), *remarks(tally)], params)

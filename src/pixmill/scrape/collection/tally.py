@@ -11,7 +11,14 @@ from urllib.parse import urlsplit
 from pixmill.core.cells import cells_of, merge_texts
 from pixmill.core.params import ScrapeParams
 from pixmill.fetch import Refused
-from pixmill.scrape.candidate import EVERY, Candidate, Quota, Sighting, StoredImage
+from pixmill.scrape.candidate import (
+    EVERY,
+    MAX_REPEATED,
+    Candidate,
+    Quota,
+    Sighting,
+    StoredImage,
+)
 from pixmill.scrape.collection.labelling import LABELLINGS, Labelling
 from pixmill.scrape.collection.searches import FailedSearch, Search
 
@@ -82,6 +89,7 @@ class SearchTally:
         limit: Maximum number of candidates; ``None`` for no limit.
         total: Number of results according to the site; 0 if it gives none.
         cut: Whether the search ended early because its class was full.
+        repeats: Whether it ended because its images repeat.
         failed: The failure, if any.
     """
 
@@ -91,12 +99,13 @@ class SearchTally:
     limit: int | None = None
     total: int = 0
     cut: bool = False
+    repeats: bool = False
     failed: FailedSearch | None = None
 
     @property
     def wanted(self) -> int | None:
         """The expected number of candidates, up to ``scrape.per_query``, if clearly fewer came."""
-        if self.failed or self.cut:
+        if self.failed or self.cut or self.repeats:
             return None
         wanted = min(self.total, self.limit or self.total)
         return wanted if 0 < self.counts.candidates < _MIN_COMPLETE_SHARE * wanted else None
@@ -209,6 +218,11 @@ class ScrapeTally:
         """Record failed searches."""
         for failed in searches:
             self.searches[failed.search.name].failed = failed
+
+    def repeat(self, searches: Iterable[Search]) -> None:
+        """Record searches that ended since their images repeat."""
+        for search in searches:
+            self.searches[search.name].repeats = True
 
     def label(self, image_id: str) -> str | None:
         """Return the label of an image, or ``None`` if its sightings disagree or it has none."""
@@ -342,6 +356,12 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
     for of_search in tally.searches.values():
         counts = of_search.counts
         dropped = counts.refused["only_thumbnail"]
+        if of_search.repeats:
+            yield (
+                f"{of_search.search}: the site repeats itself: the last {MAX_REPEATED} of "
+                f"{counts.candidates:,} results brought no new image, so the search ended there; "
+                "all images found before are kept"
+            )
         if of_search.wanted is not None:
             yield (
                 f"{of_search.search}: ended after {counts.candidates:,} of the "

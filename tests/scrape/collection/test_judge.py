@@ -124,6 +124,12 @@ def test_detects_thumbnails_on_results_pages(judge, keep, image, side, stated, i
     unwanted = judge(thumbnails=False).sighting(found_by("site:shop"), shown)
     assert (unwanted.image is None) == is_thumbnail
     assert not judge().sighting(found_by("site:shop"), candidate(width=stated)).thumbnail
+    # Without a page that may show a larger one, only what lazy loading replaces is a thumbnail.
+    tiny = keep(SMALL, image(2, side=20))
+    unlinked = candidate(SMALL, route="attribute")
+    assert judge().sighting(found_by("site:shop"), unlinked).image == tiny
+    assert judge().sighting(found_by("site:shop"), unlinked).thumbnail
+    assert not judge().sighting(found_by("shop"), unlinked).thumbnail
     # In a search engine's JSON, a small original may be its own thumbnail.
     assert (
         not judge()

@@ -66,6 +66,33 @@ PAGES = {
         card("both", picture(`srcset="${blank}" data-srcset="${set}"`));
         card("plain", picture(`srcset="/media/800.jpg"`, "loading=lazy"));
         end();""",
+    "lazy": """
+        const svg = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>";
+        const image = (attributes) => `<img src="/tiny/20.png" ${attributes}>`;
+        const large = "/media/large.jpg";
+        card("original", image(`data-original="${large}"`));
+        card("drawing", `<img src="${svg}" data-lazy="${large}">`);
+        card("without-suffix", image(`data-src="/image?id=1"`));
+        card("zoomed", image(`data-src="/media/400.jpg" data-zoom-image="${large}" data-thumb="/media/50.jpg"`));
+        card("set", image(`srcset="/media/320.jpg 320w, ${large} 1280w"`));
+        card("tiny-set", image(`srcset="/tiny/40.jpg 40w" data-full="${large}"`));
+        card("around", `<span data-original="${large}">${image("data-id='/p/1'")}</span>`);
+        card("linked", `<a href="${large}">${image("")}</a>`);
+        card("product", `<a href="/p/1" data-url="/p/1">${image("data-href='/p/1'")}</a>`);
+        end();""",
+    "marked": """
+        let count = 0;
+        const mark = document.createElement("div");
+        const load = () => { batch(count, 2); count += 2; body.append(mark); if (count === 8) end(); };
+        body.append(mark);
+        load();
+        const below = document.createElement("div");
+        below.style = "height: 2000px";
+        body.append(below);
+        const move = () => { body.append(below); };
+        new IntersectionObserver(([{ isIntersecting }]) => {
+          if (isIntersecting && count < 8) { setTimeout(() => { load(); move(); }, 150); }
+        }).observe(mark);""",
     "slow": """
         let busy = false, count = 5;
         batch(0, 5);

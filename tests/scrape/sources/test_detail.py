@@ -30,6 +30,7 @@ selectors:
   key: ["@id"]
   image: ["img"]
   link: ["a@href"]
+addresses: [currentSrc, src]
 detail: {image: ["#zoom@href", "#photo", "meta[property='og:image']@content"]}
 next: {selectors: [".next"]}
 states:

@@ -124,6 +124,7 @@ def media(count, start=0):
         ("short", 3),
         ("scrolling", 15),
         ("button", 6),
+        ("marked", 8),
         *(pytest.param(*case, marks=pytest.mark.slow) for case in (("slow", 20), ("lost", 4))),
     ],
 )
@@ -176,6 +177,7 @@ def test_stopping_before_the_end_mark_is_an_error(stream):
     ) as error:
         next(candidates)
     assert error.value.failure == "stalled"
+    assert "settings.patience in tiny.yaml" in error.value.advice
 
 
 @pytest.mark.parametrize(("selector", "total"), [(".count", 1290), (".nothing", None)])
@@ -230,6 +232,29 @@ def test_pictures_with_lazy_sources(read):
     assert images(read("pictures")) == [
         f"http://pages.test/media/{size}.jpg" for size in (1600, 1600, 800)
     ]
+
+
+def test_takes_the_largest_image_that_a_result_names(read):
+    large = "http://pages.test/media/large.jpg"
+    site = QUICK.model_copy(update={"selectors": QUICK.selectors | {"link": ("[href]@href",)}})
+    found = {candidate.image_url: candidate for candidate in read("lazy", site)}
+    assert images(read("lazy", site)) == [
+        large,
+        large,
+        "http://pages.test/image?id=1",
+        *[large] * 5,
+        "http://pages.test/tiny/20.png",
+    ]
+    # If a guessed one does not exist, the shown one is used.
+    assert found[large].thumbnail_url == "http://pages.test/tiny/20.png"
+
+
+def test_a_probe_names_addresses_that_are_not_taken(driver, tmp_path):
+    chosen = QUICK.model_copy(update={"addresses": ("src",)})
+    report = probe(SiteSource(chosen), "lazy", OneBrowser(driver, tmp_path), tmp_path / "probe")
+    places = {(each.place, each.selector): each.count for each in report.findings}
+    assert places["not in addresses", "data-original"] == 1
+    assert places["not in addresses", "span@data-original"] == 1
 
 
 def test_counts_pages_with_an_offset(read):
@@ -308,7 +333,7 @@ def test_overlays_do_not_hide_results(read, name, site):
         pytest.param(
             "blind",
             "layout_changed",
-            "without images: nothing matched 'img' (tiny.yaml, selectors.image, ",
+            "without images: nothing but placeholders matched 'img' (tiny.yaml, selectors.image, ",
             marks=pytest.mark.slow,
         ),
         pytest.param("hanging", "timeout", "did not load in time", marks=pytest.mark.slow),

@@ -31,6 +31,9 @@ _ROBOTS_REASONS = frozenset({"crawl_delay", "no_training", "robots"})
 _MIN_ORIGINAL_PIXELS = 320
 """Longer side; thumbnails of search engines are smaller."""
 
+_MIN_PIXELS = 64
+"""Longer side of an image; what lazy loading will replace is smaller."""
+
 _ONLY_THUMBNAIL = Refused("only_thumbnail", "small, or smaller than the page of results says")
 
 
@@ -79,7 +82,7 @@ class Judge:
         source = search.source.name
         outcome = self._original(search, candidate)
         if isinstance(outcome, StoredImage):
-            if self._is_only_thumbnail(candidate, outcome):
+            if self._is_only_thumbnail(search, candidate, outcome):
                 return Sighting(
                     source, candidate, outcome if self._params.thumbnails else None, _ONLY_THUMBNAIL
                 )
@@ -158,14 +161,16 @@ class Judge:
         """Return whether a thumbnail may replace a refused original."""
         return self._params.thumbnails and refused.reason not in LEFT_ALONE | _EXCLUDED
 
-    def _is_only_thumbnail(self, candidate: Candidate, image: StoredImage) -> bool:
+    def _is_only_thumbnail(self, search: Search, candidate: Candidate, image: StoredImage) -> bool:
         """Return whether an image from a results page is only a thumbnail."""
-        if candidate.route != "attribute" or candidate.image_url != candidate.thumbnail_url:
+        # The bundled shop has no larger ones.
+        if candidate.route != "attribute" or search.source.name == "shop":
             return False
         side = self._journal.images.longest_side(image)
-        return side is not None and side < max(
-            _MIN_ORIGINAL_PIXELS, candidate.width or 0, candidate.height or 0
-        )
+        expected = _MIN_PIXELS
+        if candidate.image_url == candidate.thumbnail_url:
+            expected = max(_MIN_ORIGINAL_PIXELS, candidate.width or 0, candidate.height or 0)
+        return side is not None and side < expected
 
 
 class Collector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -355,7 +356,7 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
         yield f"{count:,} images refused: {message}"
     for of_search in tally.searches.values():
         counts = of_search.counts
-        dropped = counts.refused["only_thumbnail"]
+        dropped = counts.refused["only_thumbnail"] + counts.refused["svg"]
         if of_search.repeats:
             yield (
                 f"{of_search.search}: the site repeats itself: the last {MAX_REPEATED} of "
@@ -367,17 +368,22 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
                 f"{of_search.search}: ended after {counts.candidates:,} of the "
                 f"{of_search.wanted:,} results that the "
                 "site says it has; if it shows more, correct 'next', 'more' or 'offset' in its "
-                "file of sites/, and "
-                "change scrape.snapshot"
+                "file of sites/ (if it is slow, raise settings.patience there), and change "
+                "scrape.snapshot"
             )
         small = counts.thumbnails + dropped
         images = counts.fetched + dropped
         if images >= _MIN_IMAGES_FOR_REMARK and 2 * small > images:
+            source = of_search.search.source.name
+            text = json.dumps(of_search.search.query.text or "", ensure_ascii=False)
             yield (
-                f"{of_search.search}: {small:,} of {images:,} images are thumbnails"
-                f"{' (left out)' if dropped else ''}: the originals were refused, or the file of "
-                "the site needs other "
-                "'addresses', 'rewrite' or 'detail'; see: pixmill scrape --probe"
+                f"{of_search.search}: {small:,} of {images:,} images are thumbnails or drawings"
+                f"{' (left out)' if dropped else ''}: the originals were refused, or the page "
+                "names them elsewhere; 'pixmill scrape --probe "
+                f"{source} {text}' lists what holds an address: write the attribute into "
+                f"'addresses' of sites/{source.removeprefix('site:')}.yaml (one of an element "
+                "around the image, as selector@attribute, into 'selectors.image'), or describe "
+                "the image of the product page in 'detail'"
             )
 
 

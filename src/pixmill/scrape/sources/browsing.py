@@ -190,7 +190,7 @@ class Page:
         *,
         buttons: Sequence[str],
         smooth: bool = True,
-        nudge: bool = False,
+        back: int = 0,
     ) -> PageView:
         """Read the visible results, press a button if one is shown, and scroll one step.
 
@@ -198,7 +198,7 @@ class Page:
             complete: Keys of tiles whose original is known.
             buttons: Kinds of buttons that may be pressed.
             smooth: Whether to scroll smoothly.
-            nudge: Whether to scroll back and forth, to make a stalled page load more.
+            back: Viewports by which to scroll back instead, to make a stalled page load more.
 
         Raises:
             SearchError: The page redirected to another site, or cannot be read.
@@ -207,7 +207,7 @@ class Page:
             f"{_PRELUDE}\nconst extract = () => "
             f"{{\n{script(self.site.script)}\n}};\n{script('look')}"
         )
-        step = {"buttons": buttons, "smooth": smooth, "nudge": nudge}
+        step = {"buttons": buttons, "smooth": smooth, "back": back}
         view = self.run(source, complete, step, answer=_VIEW)
         if (arrived := without_fragment(view.url)) != self.arrived:
             self._check_redirect(arrived)
@@ -248,7 +248,7 @@ class Page:
         selectors = "', '".join(self.site.selectors.get(place, ()))
         name = self.site.name
         cause = (
-            f"nothing matched '{selectors}'"
+            f"nothing{' but placeholders' if place == 'image' else ''} matched '{selectors}'"
             if selectors
             else f"{self.site.script}.js found nothing"
         )

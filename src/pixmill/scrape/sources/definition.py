@@ -157,8 +157,8 @@ class BrowsingSettings(_Model):
     Args:
         pause: Minimum and maximum seconds between two steps; drawn at random.
         smooth: Whether to scroll smoothly, as people do.
-        patience: Seconds after which a page that loads nothing has ended; it is nudged four times
-            meanwhile.
+        patience: Seconds after which a page that loads nothing has ended, without those of
+            scrolling back and down again, three times meanwhile.
         most: Maximum number of results per query.
         longest: Maximum seconds per query.
     """
@@ -188,7 +188,8 @@ class SiteDefinition(_Model):
         selectors: Selectors of parts of the page: ``item`` for every script; for ``tiles`` also
             ``key``, ``image``, ``link``, ``title`` and ``price``.
         addresses: Attributes of an image that may hold its URL, in order of preference; ``srcset``
-            means its largest entry.
+            means its largest entry. Without them, the largest image is taken that the result names:
+            in ``srcset``, ``<picture>``, ``data-*``, or an element around the image.
         placeholders: Regular expressions of URLs that lazy loading will replace.
         detail: The image on the page of each result, for results pages with thumbnails.
         rewrite: Rules from thumbnails to originals; the first rule that changes a URL wins.
@@ -210,7 +211,7 @@ class SiteDefinition(_Model):
     url: Text
     script: Literal["bing", "google", "tiles", "yahoo"] = "tiles"
     selectors: dict[str, Annotated[Texts, Field(min_length=1)]]
-    addresses: Texts = ("data-src", "currentSrc", "src")
+    addresses: Texts = ()
     placeholders: Patterns = ()
     detail: Detail | None = None
     rewrite: tuple[Rewrite, ...] = ()

@@ -38,16 +38,15 @@ look.bottom = bottom();
 const [control] = site.offset ? [] : onward();
 look.onward = Boolean(control);
 // Pressed only when all images of this page are known, since the results may be replaced.
-if (control && step.buttons.includes("next") && !look.pressed && look.bottom && (step.nudge || tiles.every(({ image }) => image))) {
+if (control && step.buttons.includes("next") && !look.pressed && look.bottom && (step.back || tiles.every(({ image }) => image))) {
   look.pressed = "next";
   for (const box of boxes) box.scrollTo({ top: 0, behavior: "instant" });
   control.click();
-} else if (step.nudge) {
+} else if (step.back) {
   for (const box of boxes) {
-    // The page may have missed a scroll event while loading.
-    box.scrollBy({ top: -box.clientHeight / 2, behavior: "instant" });
+    // The page may have missed a scroll event while loading, or load more when a place above its bottom comes into view.
+    box.scrollBy({ top: -box.clientHeight * step.back, behavior: "instant" });
     (box === document.scrollingElement ? window : box).dispatchEvent(new Event("scroll"));
-    box.scrollBy({ top: box.scrollHeight, behavior: "instant" });
   }
 } else {
   for (const box of boxes) box.scrollBy({ top: box.clientHeight * 0.9, behavior });

@@ -41,19 +41,20 @@ const absolute = (address) => {
     return null;
   }
 };
-const isPlaceholder = (address) => site.placeholders.some((pattern) => new RegExp(pattern).test(address));
+const isPlaceholder = (address) =>
+  /^data:image\/svg/i.test(address) || site.placeholders.some((pattern) => new RegExp(pattern).test(address));
 // The entries of srcset, also of the other sources of a <picture>; until lazy loading, data-srcset has them.
 const sets = (img, names = ["data-srcset", "srcset"]) => {
   const sources = img?.parentElement?.matches("picture") ? query(img.parentElement, "source") : [];
   const values = names.flatMap((name) => [img, ...sources].map((each) => each?.getAttribute(name)?.trim()));
   return values.filter(Boolean).join(", ");
 };
-const largest = (srcset) => {
-  const entries = [...srcset.matchAll(/\s*(\S*[^\s,])(?:\s+([\d.]+)[wx])?\s*(?:,|$)/g)]
-    .filter(([, address]) => !address.startsWith("data:") && !isPlaceholder(address));
-  const size = ([, , number]) => Number(number ?? 1);
-  return entries.reduce((best, entry) => (best && size(best) >= size(entry) ? best : entry), null)?.[1] ?? null;
-};
+const entries = (srcset) =>
+  [...srcset.matchAll(/\s*(\S*[^\s,])(?:\s+([\d.]+)([wx]))?\s*(?:,|$)/g)]
+    .map(([, address, number, unit]) => ({ address, size: Number(number ?? 1), unit }))
+    .filter(({ address }) => !address.startsWith("data:") && !isPlaceholder(address));
+const widest = (srcset) => entries(srcset).reduce((best, entry) => (best?.size >= entry.size ? best : entry), null);
+const largest = (srcset) => widest(srcset)?.address ?? null;
 // The URL in an attribute of an image. With lazy loading, src may be a placeholder. currentSrc is empty until the image
 // loads; it is needed only if srcset offers a choice. A lazy srcset is as good as data-src.
 const held = (img, name) => {
@@ -63,8 +64,41 @@ const held = (img, name) => {
   if (name === "src") return largest(sets(img, ["srcset"])) && !site.addresses.includes("srcset") ? null : img.getAttribute("src");
   return img.getAttribute(name);
 };
-const address = (found) => {
-  const img = found?.closest("picture")?.querySelector("img") ?? found; // a selector may name the <picture> itself
+// Addresses that an image names, the largest first: in srcset, its attributes, and those of the elements around it up to
+// the result. Nothing tells their sizes but srcset and the names of attributes: 3 is large, 1 what the page shows.
+const SMALL = /thumb|small|tiny|mini|icon|placeholder|blur|lqip|hover|swatch|avatar|logo|badge|brand|bg|background/i;
+const LARGE = /zoom|large|full|orig|hi-?res|big|max/i;
+const OF_IMAGE = /src|image|img|photo|pic|lazy/i;
+const MIN_WIDTH = 64;
+const isFile = (address) => /\.(?:avif|bmp|gif|heic|jfif|jpe?g|png|tiff?|webp)$/i.test(new URL(address).pathname);
+const guessed = ({ name, value }, isAround) => {
+  const text = value.trim();
+  const isNamed = OF_IMAGE.test(name) || LARGE.test(name);
+  const address = /^[[{]/.test(text) || (!isNamed && /\s/.test(text)) || name.endsWith("srcset") ? null : absolute(text);
+  const isAddress = address && (isFile(address) || (isNamed && /^(?:https?:\/|data:image)?\//.test(text)));
+  if (name === "href" && isAround && isAddress) return { address, size: 3 };
+  return name.startsWith("data-") && isAddress ? { address, size: SMALL.test(name) ? 0 : LARGE.test(name) ? 3 : 2 } : null;
+};
+const offers = (img, root) => {
+  const all = [];
+  const set = widest(sets(img));
+  if (set) all.push({ name: "srcset", address: absolute(set.address), size: set.unit === "w" ? 2 * (set.size > MIN_WIDTH) : Math.min(set.size, 2) });
+  for (let element = img; element; element = element === root ? null : element.parentElement) {
+    const place = element === img ? "" : `${[element.localName, ...element.classList].join(".")}@`;
+    for (const attribute of element.attributes) {
+      const offer = guessed(attribute, element !== img);
+      if (offer) all.push({ name: `${place}${attribute.name}`, ...offer });
+    }
+  }
+  const shown = absolute(img.getAttribute("src"));
+  if (shown) all.push({ name: "src", address: shown, size: /\.svg$/i.test(new URL(shown).pathname) ? 0 : 1 });
+  return all.filter(({ address }) => address && !isPlaceholder(address)).sort((a, b) => b.size - a.size);
+};
+// A selector may name the <picture> itself.
+const imageOf = (found) => found?.closest("picture")?.querySelector("img") ?? found;
+const address = (found, root = found) => {
+  const img = imageOf(found);
+  if (img && !site.addresses.length) return offers(img, root)[0]?.address ?? null;
   for (const name of img ? site.addresses : []) {
     const found = absolute(held(img, name));
     if (found && !isPlaceholder(found)) return found;
@@ -77,7 +111,7 @@ const picture = (root, selectors = []) => {
   if (!fitting) return null;
   const [, name] = split(fitting);
   const element = every(root, [fitting])[0];
-  if (!name) return address(element);
+  if (!name) return address(element, root);
   const found = absolute(element.getAttribute(name));
   return found && !isPlaceholder(found) ? found : null;
 };

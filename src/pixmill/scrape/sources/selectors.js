@@ -24,14 +24,19 @@ for (const [name, selectors] of Object.entries(site.selectors)) {
   }
 }
 if (site.script === "tiles") {
-  // Attributes with a URL; srcset counts only if its URL differs from the one used.
-  const images = items.map((item) => [first(item, site.selectors.image), picture(item, site.selectors.image)]);
-  for (const name of new Set([...site.addresses, "srcset"])) {
-    const known = site.addresses.includes(name);
-    const offers = images.filter(([img]) => img).map(([img, taken]) => [absolute(held(img, name)), taken]);
-    const hits = offers.filter(([offer, taken]) => offer && (known || offer !== taken));
-    const place = known ? "addresses" : "not in addresses";
-    if (hits.length) findings.push({ place, selector: name, within: true, count: hits.length, example: shorten(hits[0][0]) });
+  // Attributes with a URL, and whether it is taken.
+  const hits = new Map();
+  for (const item of items) {
+    const img = imageOf(first(item, site.selectors.image));
+    const taken = picture(item, site.selectors.image);
+    const named = site.addresses.map((name) => ({ name, address: img && absolute(held(img, name)) }));
+    for (const { name, address } of img ? [...named.filter(({ address }) => address), ...offers(img, item)] : []) {
+      const place = site.addresses.includes(name) || address === taken ? "addresses" : "not in addresses";
+      hits.set(`${place} ${name}`, { place, selector: name, examples: new Map([...(hits.get(`${place} ${name}`)?.examples ?? []), [item, address]]) });
+    }
+  }
+  for (const { place, selector, examples } of [...hits.values()].sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0))) {
+    findings.push({ place, selector, within: true, count: examples.size, example: shorten([...examples.values()][0]) });
   }
 }
 for (const kind of ["consent", "dismiss", "more", "next"]) {

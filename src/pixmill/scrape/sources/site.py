@@ -12,7 +12,14 @@ from typing import NoReturn
 from pydantic import TypeAdapter
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.browsing import ADDRESS, Page, PageView, origin, without_fragment
+from pixmill.scrape.sources.browsing import (
+    ADDRESS,
+    ALTERNATIVES,
+    Page,
+    PageView,
+    origin,
+    without_fragment,
+)
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.source import Access, Kind, SearchError, Source
 from pixmill.scrape.sources.tile import Tile, Tiles
@@ -148,7 +155,8 @@ class SiteSource(Source):
                 image = original
                 width = height = None
             elif tile.page is not None and tile.route == "attribute" and self.name != "shop":
-                thumbnail = image  # the page behind the link may show a larger one
+                # The page behind the link may show a larger one.
+                thumbnail = thumbnail or image
         page = tile.page or query.address
         same = {name: getattr(tile, name) for name in _COMMON_FIELDS}
         return Candidate(
@@ -259,7 +267,7 @@ class SiteSource(Source):
             is_loading = waits and bool(tiles.without_original())
             if tiles.full or (state.ended and view.bottom and not is_loading):
                 return
-            if stall.nudging or view.count < state.shown:
+            if stall.back or view.count < state.shown:
                 page.raise_for_state(page.verdict())
             state.shown = view.count
             clicked = view.pressed in ("more", "next")
@@ -274,7 +282,7 @@ class SiteSource(Source):
             state.tiles.complete,
             buttons=state.buttons(),
             smooth=self.site.settings.smooth,
-            nudge=stall.nudging,
+            back=stall.back,
         )
         for tile in view.tiles:
             tiles.take(tile)
@@ -319,6 +327,8 @@ class SiteSource(Source):
                 "stalled",
                 f"stopped after {found} results: neither more results nor the end mark ('{end}') "
                 f"appeared within {patience}",
+                advice=f"raise settings.patience in {self.site.name}.yaml if the site is slow; "
+                f"else {ALTERNATIVES}",
             )
 
     def _fail_endless(self, page: Page) -> NoReturn:
@@ -354,21 +364,24 @@ class SiteSource(Source):
 class StallDetector:
     """Detect that a page loads no more results.
 
-    A page is over when it loads nothing despite four nudges, or repeats known results three times.
-    Time is measured by the clock, so a busy machine does not end a page early. A click on a "more"
-    button resets the counts unless the click before it had no effect.
+    A page is over when it loads nothing despite nudges, or repeats known results three times. A
+    nudge scrolls back, farther each time, since a batch may push what loads the next one past the
+    visible part; the steps down then show each height again. Time is measured by the clock, so a
+    busy machine does not end a page early. A click on a "more" button resets the counts unless the
+    click before it had no effect.
 
     Args:
-        patience: Seconds without change after which the page is over; a quarter of it precedes each
-            nudge.
+        patience: Seconds without change at the bottom after which the page is over; a quarter of it
+            precedes each nudge, and the end.
 
     Attributes:
         awaits: Whether a click has had no effect so far; a second click on *next* might skip
             results.
-        nudging: Whether the page is to be nudged.
+        back: Viewports by which the page is to be scrolled back; 0 for none.
     """
 
     _NUDGES = 4
+    _BACK = (4, 12, 36)
     _REPETITIONS = 3
 
     def __init__(self, patience: float) -> None:
@@ -377,7 +390,7 @@ class StallDetector:
         self._count = self._position = 0
         self._since = time.monotonic()
         self.awaits = False
-        self.nudging = False
+        self.back = 0
 
     @property
     def is_over(self) -> bool:
@@ -403,7 +416,7 @@ class StallDetector:
         self._count = count
         self._position = position
         now = time.monotonic()
-        self.nudging = False
+        self.back = 0
         if fresh or (clicked and not self.awaits):
             self._nudges = self._repetitions = 0
             self.awaits = False
@@ -412,8 +425,8 @@ class StallDetector:
         elif not moved:
             if now - self._since < self._wait:
                 return
+            self.back = self._BACK[min(self._nudges, len(self._BACK) - 1)]
             self._nudges += 1
-            self.nudging = True
         self.awaits = self.awaits or clicked
         self._since = now
 

@@ -7,12 +7,16 @@ const tiles = [];
 for (const item of every(document, site.selectors.item)) {
   const shown = first(item, site.selectors.image);
   const img = picture(item, site.selectors.image);
+  const all = shown && !site.addresses.length ? offers(imageOf(shown), item) : [];
+  // What an attribute of a telling name holds may not exist; keep the shown image as the thumbnail.
+  const small = all[0]?.address === img && all[0].size > 2 ? all.find(({ name }) => name === "src") : null;
   const page = absolute(value(item, site.selectors.link));
   const key = value(item, site.selectors.key) ?? page ?? img;
   if (!key || complete.has(key)) continue;
   tiles.push({
     key,
     image: img,
+    thumbnail: small?.address ?? null,
     page,
     title: value(item, site.selectors.title),
     price: value(item, site.selectors.price),

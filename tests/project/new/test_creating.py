@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -46,8 +47,6 @@ def dvc_here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
     """A folder of two classes, one of whose names has a space and an accent."""
-    import numpy as np
-
     for label in ("cat", "chien méchant"):
         folder = tmp_path / "pets photos" / label
         folder.mkdir(parents=True)
@@ -340,6 +339,21 @@ def test_unsuitable_folder_is_unchanged(
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "ours"\n')
     assert message in new(".")
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
+
+
+@pytest.mark.usefixtures("dvc_here")
+def test_a_dry_run_warns_as_the_run_does(new: New, pets: Path) -> None:
+    for number in range(15):
+        (pets / "cat" / f"{number}.png").unlink()
+    write_png(pets / "cat" / "39.png", np.zeros((8, 8), np.uint8))
+
+    def warnings(*words: str) -> list[str]:
+        lines = new("my-pets", "--from", str(pets), *words).splitlines()
+        return [line.partition(": ")[0] for line in lines if "validate" in line]
+
+    found = warnings("--dry-run")
+    assert len(found) == 2
+    assert warnings() == found
 
 
 @pytest.mark.usefixtures("dvc_here")

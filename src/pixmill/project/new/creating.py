@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ from pixmill.images.listing import files_below
 from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
 from pixmill.project.new.template import install_project, managed_files, project_names, render
-from pixmill.project.recipes.preflight import Issue, find_issues
+from pixmill.project.recipes.preflight import Issue, find_issues, image_issues
 from pixmill.project.recipes.recipe import Recipe, find_recipe
 from pixmill.scrape.sources.source_list import is_on_web
 
@@ -126,7 +127,9 @@ def _create(
         )
     recipe = _choose_recipe(spec, root, found, report)
     if spec.dry_run and found is not None:
-        return preview(found)
+        params = load_params(root) if recipe is None else recipe.params()
+        issues = image_issues(_files_of(found), root, params)
+        return preview(found, map(str, issues))
     lock = read_lock(root)
     own = None if lock is None or lock.origin is None else supply_of(root, lock.origin)
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
@@ -155,6 +158,16 @@ def _create(
     if kept:
         lines = [*_describe_files(root, files, kept, supply.origin, extras)]
     return [*lines, *copied, *remarks, *_describe_issues(root)]
+
+
+def _files_of(found: Detected) -> dict[str, list[tuple[str | None, str]]]:
+    """Return split and path of the files of each label."""
+    files: defaultdict[str, list[tuple[str | None, str]]] = defaultdict(list)
+    for item in found.items:
+        for label in found.labels_in(item.facts):
+            if not found.several or item.facts.cells[label]:
+                files[label].append((item.facts.split, item.file))
+    return files
 
 
 def _describe_issues(root: Path) -> list[str]:

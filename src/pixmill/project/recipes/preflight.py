@@ -206,8 +206,7 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     yield from _remarks(source, data, params)
     yield from _unknown_labels(source, params)
     yield from _absences(source, data, params)
-    yield from _few_images(source.files, params)
-    yield from _dropped(source.files, data, params)
+    yield from image_issues(source.files, data, params)
 
 
 def _remarks(source: FolderSource, data: Path, params: Params) -> Iterator[Issue]:
@@ -279,6 +278,18 @@ def _gaps(source: FolderSource, present: Sequence[str]) -> Iterator[Issue]:
 
 _Files = Mapping[str, Sequence[tuple[str | None, str]]]
 """Split and path of the files of each class."""
+
+
+def image_issues(files: _Files, data: Path, params: Params) -> Iterator[Issue]:
+    """Yield the problems with images that a project has, or is to get.
+
+    Args:
+        files: Split and path, in ``data``, of the files of each class.
+        data: Their folder.
+        params: Params of the project.
+    """
+    yield from _few_images(files, params)
+    yield from _dropped(files, data, params)
 
 
 def _few_images(files: _Files, params: Params) -> Iterator[Issue]:

@@ -23,6 +23,15 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON QUICK
 
+# DVC, MLflow and uv fail without a home folder and a name: a user without an entry in /etc/passwd has neither.
+ifneq ($(shell test -d "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/.pixmill/home
+$(shell mkdir -p '$(HOME)')
+endif
+ifeq ($(USER)$(LOGNAME),)
+export USER := $(shell id -un >/dev/null 2>&1 && id -un || echo unknown)
+endif
+
 # Keep compiled files: otherwise each process compiles all imports, for up to half a minute.
 unexport PYTHONDONTWRITEBYTECODE
 

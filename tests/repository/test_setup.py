@@ -68,6 +68,25 @@ def checkout(tmp_path):
     return Checkout(tmp_path)
 
 
+@pytest.mark.parametrize("given", [{}, {"HOME": "/nonexistent", "USER": "nobody"}])
+def test_make_gives_its_programs_a_home_folder_and_a_name(tmp_path, given):
+    """DVC fails without them; what a user has stays."""
+
+    def shown(environ):
+        return subprocess.run(
+            [
+                "make", "-f", ROOT / "Makefile", "--eval", 'shown: ; @echo "$$HOME" "$$USER"',
+                "shown",
+            ],
+            cwd=tmp_path, env={"PATH": os.environ["PATH"], **environ}, capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+
+    home, user = shown(given)
+    assert (Path(home), Path(home).is_dir()) == (tmp_path / ".pixmill/home", True)
+    assert user == given.get("USER", user)
+    assert shown({"HOME": str(tmp_path), "USER": "me"}) == [str(tmp_path), "me"]
+
+
 def test_first_setup_installs_pins_by_hash_and_then_pixmill(checkout):
     done, steps = checkout.set_up()
     assert done.returncode == 0, done.stderr

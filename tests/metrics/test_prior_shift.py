@@ -34,6 +34,16 @@ def test_probabilities_are_those_of_bayes_theorem(shares):
     assert again.apply(probabilities) == pytest.approx(found)
 
 
+def test_counts_the_images_that_a_threshold_lacks():
+    probabilities, actual = sampled(60, seed=3)
+    shift = fit(probabilities, actual, [8, 1, 1, 1])
+    assert shift.threshold is None
+    # 16 images of the common class make a sample of 22, which is to be three times as large.
+    assert shift.missing == 44
+    enough = fit(np.tile(probabilities, (4, 1)), np.tile(actual, 4), [8, 1, 1, 1])
+    assert (enough.threshold is None, enough.missing) == (False, None)
+
+
 def test_a_tiny_share_is_like_none():
     probabilities, actual = sampled(300)
     found = fit(probabilities, actual, [1, 1, 1, 1e-320]).apply(probabilities)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Floats, Ints
-from pixmill.metrics.calibration import best_threshold, novelty_limit
+from pixmill.metrics.calibration import best_threshold, novelty_limit, threshold_hints
 
 _TINY = 1e-12
 """Minimum of probabilities and shares that are divided by."""
@@ -25,11 +25,14 @@ class PriorShift:
         threshold: Minimum confidence of a sure prediction; ``None`` if none is proven.
         outside_limit: Probability of the classes that do not occur, as the model gives it, above
             which an image is of none of the others; ``None`` if there were too few images.
+        missing: About how many more images with these shares, predicted as well, would prove a
+            threshold; ``None`` if there is one, or if a multiple of these images would not.
     """
 
     ratios: tuple[float, ...]
     threshold: float | None
     outside_limit: float | None
+    missing: int | None = None
 
     def apply(self, probabilities: Floats) -> Floats:
         """Return the probabilities of the classes that occur; rows sum to one, and others are 0.
@@ -97,12 +100,15 @@ def fit_prior_shift(
     if limit is not None:
         limit = max(limit, _MIN_OUTSIDE)
     sample = _sample(actual, shares)
-    threshold = None
+    threshold = missing = None
     if len(sample):
         given = shift.apply(probabilities[sample])
         right = given.argmax(axis=1) == actual[sample]
-        threshold = best_threshold(given.max(axis=1), right, members[sample], target)
-    return PriorShift(shift.ratios, threshold, limit)
+        outcomes = (given.max(axis=1), right, members[sample], target)
+        threshold = best_threshold(*outcomes)
+        if threshold is None and (needed := threshold_hints(*outcomes)[0]) is not None:
+            missing = needed - len(sample)
+    return PriorShift(shift.ratios, threshold, limit, missing)
 
 
 def _sample(actual: Ints, shares: Floats) -> Ints:

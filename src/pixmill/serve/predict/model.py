@@ -20,7 +20,7 @@ from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import GitError, git
 from pixmill.core.repository.stage_inputs import evaluates_trained, is_committed, workspace_stages
-from pixmill.core.words import percent, printable
+from pixmill.core.words import count, percent, printable
 from pixmill.dataset.uncommitted import commit_first
 from pixmill.heads import Head, head_of
 from pixmill.metrics.calibration import calibration_verdict, min_answers
@@ -112,12 +112,14 @@ class Model:
         found = []
         measured = self.metrics
         there = " for these classes and shares" if self.shift else ""
+        missing = self.shift.missing if self.shift else None
+        images = f"about {count(missing, 'image')} with these shares" if missing else "images"
         if not self.is_ever_sure:
             found.append(
                 f"The model has no confidence threshold{there}, so it calls no prediction sure or "
                 f"not sure. To show an accuracy of {100 * self.target_accuracy:g} %, at least "
                 f"{min_answers(self.target_accuracy)} confident predictions of labelled images "
-                "that it was not trained on must be correct: add images, or lower "
+                f"that it was not trained on must be correct: add {images}, or lower "
                 "train.target_accuracy, then: dvc repro"
             )
         if "confidence" in measured and calibration_verdict(measured) in (

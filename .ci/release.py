@@ -1,7 +1,6 @@
 """What the release workflow does to its checkout: see docs/releasing.md.
 
 release.py stamp v1.2.3    check that the tag may be released, and make its version of the tree
-release.py runtime         add LiteRT.js, which `make runtime` fetched, to the package
 release.py pack dist       rewrite sdist and wheel so that their bytes depend on the files alone
 release.py notes v1.2.3    print the section of the changelog
 """
@@ -60,19 +59,6 @@ def stamp(tag: str) -> None:
     citation.write_text(citation.read_text(encoding="utf-8") + lines, encoding="utf-8")
 
 
-def runtime() -> None:
-    """Write the files of LiteRT.js that pages use into the package, in an archive of fixed bytes."""
-    from pixmill.serve.export.html.runtime import RELEASED, packed, read_package
-
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as new:
-        for name, content in read_package(packed()):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            new.addfile(entry, io.BytesIO(content))
-    RELEASED.write_bytes(gzip.compress(archive.getvalue(), mtime=0))
-
-
 def section(version: str) -> tuple[str, str]:
     """Return the date and the text of a version's section in the changelog."""
     heading = rf"^## {re.escape(version)} \((\d{{4}}-\d\d-\d\d)\)\n"
@@ -105,10 +91,7 @@ def pack(folder: str) -> None:
         name: data for name, data in files.items() if name.partition(".dist-info/")[2] not in built
     }
     if not any(name.endswith(f"/{RELEASED.name}") for name in files):
-        sys.exit(
-            f"the wheel lacks {RELEASED.name}\nNext: make runtime && .venv/bin/python "
-            ".ci/release.py runtime"
-        )
+        sys.exit(f"the wheel lacks {RELEASED.name}\nNext: make runtime")
     wheel.write_bytes(wheel_of(files, version))
 
     epoch = int(os.environ["SOURCE_DATE_EPOCH"])
@@ -130,8 +113,6 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["stamp", tag]:
             stamp(tag)
-        case ["runtime"]:
-            runtime()
         case ["pack", folder]:
             pack(folder)
         case ["notes", tag]:

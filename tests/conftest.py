@@ -18,7 +18,7 @@ import hypothesis
 import pytest
 
 from pixmill.core.params import Params, parse_params
-from pixmill.serve.export.html.runtime import install_command, packed
+from pixmill.serve.export.html.runtime import missing_runtime, packed
 from tests.browsing import open_chrome
 from tests.firefox import PROGRAM
 from tests.left_out import leave_out
@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (_uses("container"), lambda: _hides("-n"), "unshare -rmn is not permitted"),
         (_uses("remote_driver"), _has_remote_driver, "PIXMILL_BROWSER names no driver"),
         (_marked("qemu"), _has_qemu, "qemu-x86_64 (Debian: qemu-user) is not installed"),
-        (_uses("litert_js"), lambda: not install_command(), "LiteRT.js is missing (make runtime)"),
+        (_uses("litert_js"), lambda: not missing_runtime(), "LiteRT.js is missing (make runtime)"),
         (_marked("firefox"), lambda: _has_browser("firefox"), "Firefox is not installed"),
         (_uses("firefox"), lambda: PROGRAM, "Firefox is not installed"),
         (_uses("exiftool"), lambda: shutil.which("exiftool"), "exiftool is not installed"),

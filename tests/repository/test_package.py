@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pixmill
+from pixmill.serve.export.html.runtime import RELEASED, missing_runtime, packed, read_package
 from tests.images.samples import encoded, shapes
 from tests.serve.http.load.server import Running
 
@@ -66,11 +67,14 @@ def test_wheel_and_sdist_contain_all_code_and_no_data(wheel: Path, repository: P
     with zipfile.ZipFile(wheel) as opened:
         held = set(opened.namelist())
     info = f"pixmill-{pixmill.__version__}.dist-info"
+    runtime = f"pixmill/serve/export/html/{RELEASED.name}"
+    if missing_runtime() is None:
+        ours.add(runtime)
     assert {name for name in held if not name.startswith(info)} == ours
     assert f"{info}/licenses/LICENSE" in held
     with tarfile.open(sdist) as archive:
         packed = {name.partition("/")[2] for name in archive.getnames()}
-    assert {f"src/{name}" for name in ours} <= packed
+    assert {f"src/{name}" for name in ours - {runtime}} <= packed
     assert {
         "dvc.yaml",
         "params.yaml",
@@ -81,6 +85,30 @@ def test_wheel_and_sdist_contain_all_code_and_no_data(wheel: Path, repository: P
     assert {name.partition("/")[0] for name in packed}.isdisjoint(
         {"data", "artifacts", "reports", "mlruns", ".git"}
     )
+
+
+@pytest.mark.usefixtures("litert_js")
+def test_litert_js_is_added_to_what_is_built(repository: Path, tmp_path: Path) -> None:
+    """With nothing but the build's own packages, as pip builds; no network makes no failure."""
+    for name in (".ci/backend.py", "src/pixmill/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(repository / name, tmp_path / name)
+    for name in ("core", "serve"):
+        shutil.copytree(
+            repository / "src/pixmill" / name,
+            tmp_path / "src/pixmill" / name,
+            ignore=shutil.ignore_patterns("*.tgz"),
+        )
+    archive = tmp_path / "src/pixmill/serve/export/html" / RELEASED.name
+    environ = {**os.environ, "PYTHONPATH": "", "PATH": "", "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, tmp_path / ".ci/backend.py"]
+    assert subprocess.run(command, env=environ, check=False).returncode == 1
+    assert not archive.exists()
+    (tmp_path / "pixmill").mkdir()
+    source = packed() if packed().exists() else RELEASED
+    shutil.copy(source, tmp_path / "pixmill" / packed().name)
+    assert subprocess.run(command, env=environ, check=False).returncode == 0
+    assert dict(read_package(archive)) == dict(read_package(source))
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.core.errors import PixmillError
 from pixmill.experiments.promotion.report import Champion
 from pixmill.local.private_server import PrivateServer, make_app
 from pixmill.project import state as project_state
+from pixmill.project.page import using
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import ProjectState
@@ -269,6 +271,20 @@ def test_an_export_with_its_agreement_and_code(evaluated, browser):
     assert len(steps) == 4
     compile(code, "README.md", "exec")
     assert "Interpreter" in code
+
+
+def test_one_file_says_what_it_lacks(evaluated, browser, monkeypatch):
+    lack = PixmillError("one file needs a runtime", next="npm pack it")
+    monkeypatch.setattr(using, "missing_runtime", lambda: lack)
+    page = evaluated
+    page.until(lambda: page.shows("export-part"))
+    browser.find_element(By.CSS_SELECTOR, "#export-part > details > summary").click()
+    page.until(lambda: lack.message in page.text("exported"))
+    copied = browser.find_element(By.CSS_SELECTOR, "#exported .command code").text
+    assert (copied, page.shows("export")) == (lack.next, False)
+    browser.find_element(By.CSS_SELECTOR, "#exported .command button")
+    browser.find_element(By.CSS_SELECTOR, "[value=litert]").click()
+    page.until(lambda: page.shows("export"))
 
 
 def test_last_watch_is_beside_the_model_in_production(page, browser, monkeypatch):

@@ -258,7 +258,7 @@ def test_keeps_an_earlier_page_without_its_runtime(project, tmp_path, monkeypatc
     (tmp_path / "model.html").touch()
     with pytest.raises(PixmillError) as caught:
         export(project, tmp_path, ["html"])
-    assert caught.value.next == runtime.install_command()
+    assert "npm pack" in caught.value.next
     assert (tmp_path / "model.html").exists()
 
 

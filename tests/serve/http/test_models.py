@@ -135,7 +135,7 @@ def test_the_file_needs_its_runtime(
 ) -> None:
     endpoints = Endpoints(models, Metrics(models), None, None, None, (), is_local)
     request = Request({"type": "http", "method": "GET", "headers": []})
-    monkeypatch.setattr(runtime, "install_command", lambda: "npm pack")
+    monkeypatch.setattr(runtime, "missing_runtime", lambda: PixmillError("none", next="npm pack"))
     with pytest.raises(ProblemError) as raised:
         asyncio.run(page(request, endpoints))
     assert raised.value.status == 404

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from pixmill.core.files.workspace import Workspace
 from pixmill.local.private_server import answer_json
 from pixmill.project.page.jobs import Job
+from pixmill.serve.export.html.runtime import missing_runtime
 from pixmill.serve.http.sharing import SHARED, code_svg
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ class Using:
         self.serve = Job(root, "pixmill serve", at_end="its links no longer work")
 
     def document(self) -> dict[str, Any]:
-        """Return the jobs, the exported formats, the QR code of a link with a key, and who can use it."""
+        """Return the jobs, the exported formats, what *One file* lacks, and who can use a link."""
+        missing = missing_runtime()
         serve = self.serve.document()
         link = re.search(r"^http://\S+#\S+", serve["log"], re.MULTILINE)
         return {
             "export": self.export.document(),
+            "runtime": missing and {"why": missing.message, "next": missing.next},
             "exported": [card.parent.name for card in self.folder.glob("*/README.md")],
             "serve": serve | {"code": link and code_svg(link[0]), "who": SHARED},
         }

@@ -18,7 +18,7 @@ from pixmill.models.exported import Exported, labels_text, write_exported
 from pixmill.models.layers import head_features
 from pixmill.models.litert import PROBABILITIES, quiet
 from pixmill.models.novelty import Novelty, add_novelty
-from pixmill.serve.export.html.runtime import install_command as runtime_command
+from pixmill.serve.export.html.runtime import missing_runtime
 
 if TYPE_CHECKING:
     import keras
@@ -64,7 +64,8 @@ def install_missing(name: str) -> str | None:
     """
     modules = _MODULES.get(name, ("ai_edge_litert",))
     if all(importlib.util.find_spec(module) for module in modules):
-        return runtime_command() if name in PAGES else None
+        missing = missing_runtime() if name in PAGES else None
+        return missing.next if missing else None
     return install_command("onnx") if name == "onnx" else "pip install ai-edge-litert"
 
 

@@ -32,7 +32,7 @@ from pixmill.local.problems import ProblemError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
-from pixmill.serve.export.html.runtime import install_command
+from pixmill.serve.export.html.runtime import missing_runtime
 from pixmill.serve.http import schemas
 from pixmill.serve.http.bodies import RequestImage, query_names, read_form, read_images, read_json
 from pixmill.serve.http.examples import load_examples, nearest_finder
@@ -339,7 +339,7 @@ async def model(endpoints: InjectedEndpoints) -> Response:
             "explains": loaded.explains,
             "feedback": endpoints.inbox is not None,
             "urls": endpoints.urls is not None,
-            "file": install_command() is None,
+            "file": missing_runtime() is None,
             "limits": {"max_bytes": schemas.MAX_BYTES, "max_images": schemas.MAX_IMAGES},
         }
     )

@@ -11,7 +11,6 @@ def test_a_checkout_without_it_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "RELEASED", tmp_path / "none.tgz")
     with pytest.raises(PixmillError) as caught:
         runtime.load_runtime()
-    assert caught.value.next == runtime.install_command()
     assert f"npm pack @litertjs/core@{runtime.VERSION}" in caught.value.next
 
 

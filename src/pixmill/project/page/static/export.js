@@ -77,10 +77,11 @@ function said() {
 
 function show() {
   $("export-about").textContent = TARGETS.find(([name]) => name === chosen)[2];
-  $("export").hidden = chosen === "mlflow";
+  const lack = chosen.startsWith("html") ? all.runtime : null;
+  $("export").hidden = chosen === "mlflow" || lack !== null;
   const isDone = all.exported.includes(chosen);
   $("export").textContent = isDone ? "Export again" : "Export";
-  $("exported").replaceChildren(...(chosen === "mlflow" ? drawMlflow() : []));
+  $("exported").replaceChildren(...(chosen === "mlflow" ? drawMlflow() : lack ? [make("p", { textContent: `${lack.why}. Then reload this page.` }), command(lack.next)] : []));
   if (isDone && !job.running) drawExport(chosen);
 }
 
@@ -90,5 +91,5 @@ export function draw(state) {
   job = state.export;
   $("export").disabled = job.running;
   $("export-said").textContent = said();
-  part("export", [job.running, state.exported, state.state.champion], show);
+  part("export", [job.running, state.exported, state.runtime, state.state.champion], show);
 }

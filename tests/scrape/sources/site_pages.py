@@ -78,6 +78,7 @@ PAGES = {
         card("tiny-set", image(`srcset="/tiny/40.jpg 40w" data-full="${large}"`));
         card("around", `<span data-original="${large}">${image("data-id='/p/1'")}</span>`);
         card("linked", `<a href="${large}">${image("")}</a>`);
+        card("wiki", `<a href="/wiki/File:Hat.jpg">${image(`data-src="${large}"`)}</a>`);
         card("product", `<a href="/p/1" data-url="/p/1">${image("data-href='/p/1'")}</a>`);
         end();""",
     "marked": """

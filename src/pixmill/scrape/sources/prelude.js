@@ -76,7 +76,8 @@ const guessed = ({ name, value }, isAround) => {
   const isNamed = OF_IMAGE.test(name) || LARGE.test(name);
   const address = /^[[{]/.test(text) || (!isNamed && /\s/.test(text)) || name.endsWith("srcset") ? null : absolute(text);
   const isAddress = address && (isFile(address) || (isNamed && /^(?:https?:\/|data:image)?\//.test(text)));
-  if (name === "href" && isAround && isAddress) return { address, size: 3 };
+  // A wiki's page about a file is called as the file: /wiki/File:Hat.jpg.
+  if (name === "href") return isAround && isAddress && !/:[^/]*$/.test(new URL(address).pathname) ? { address, size: 3 } : null;
   return name.startsWith("data-") && isAddress ? { address, size: SMALL.test(name) ? 0 : LARGE.test(name) ? 3 : 2 } : null;
 };
 const offers = (img, root) => {
@@ -91,7 +92,7 @@ const offers = (img, root) => {
     }
   }
   const shown = absolute(img.getAttribute("src"));
-  if (shown) all.push({ name: "src", address: shown, size: /\.svg$/i.test(new URL(shown).pathname) ? 0 : 1 });
+  if (shown) all.push({ name: "src", address: shown, size: /^data:|\.svg(?:[?#]|$)/i.test(shown) ? 0 : 1 });
   return all.filter(({ address }) => address && !isPlaceholder(address)).sort((a, b) => b.size - a.size);
 };
 // A selector may name the <picture> itself.

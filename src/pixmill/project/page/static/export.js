@@ -81,7 +81,7 @@ function show() {
   $("export").hidden = chosen === "mlflow" || lack !== null;
   const isDone = all.exported.includes(chosen);
   $("export").textContent = isDone ? "Export again" : "Export";
-  $("exported").replaceChildren(...(chosen === "mlflow" ? drawMlflow() : lack ? [make("p", { textContent: `${lack.why}. Then reload this page.` }), command(lack.next)] : []));
+  $("exported").replaceChildren(...(chosen === "mlflow" ? drawMlflow() : lack ? [make("p", { textContent: `${lack.why}. In a terminal:` }), command(lack.next)] : []));
   if (isDone && !job.running) drawExport(chosen);
 }
 

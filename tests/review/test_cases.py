@@ -61,7 +61,7 @@ def test_finds_all_kinds_in_order(dirty):
     first, disputed, *cases = find_cases(
         tables, feedback, flips=flips(tables), decided=dispute(dirty, tables)
     )
-    assert disputed.why == "People disagree: coat (ann) and shoe (bob). Which label is right?"
+    assert disputed.why == "coat (ann) and shoe (bob). What is right?"
     conflict, across, *others = cases
     kinds = [first.kind, disputed.kind, conflict.kind, *(case.kind for case in others)]
     # Near-duplicates with different labels follow the conflicts; others come later.

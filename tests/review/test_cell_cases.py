@@ -30,6 +30,7 @@ def test_doubts_disputes_and_disagreements_are_asked_by_label(project):
     disputed = project.add('{"dark":true}')
     project.doubt([(doubtful, "dark", "no"), (doubtful, "long", "yes"), (changed, "dark", "no")])
     rows = [Row(disputed, "long", answer, by=by) for answer, by in (("yes", "a"), ("no", "b"))]
+    rows += both_fates(disputed)
     project.write()
     project.decisions.write_text(render_rows(rows))
     assert asked(Desk(project.root)) == {
@@ -37,7 +38,24 @@ def test_doubts_disputes_and_disagreements_are_asked_by_label(project):
         ("labels", doubtful, "long", "yes"),
         ("conflicts", torn, "long", None),
         ("disputed", disputed, "long", None),
+        ("disputed", disputed, "", None),
     }
+
+
+def test_answers_settle_what_two_sides_contradict(project):
+    name = project.add('{"dark":true}')
+    rows = [Row(name, "long", "yes"), Row(name, "long", "no"), *both_fates(name)]
+    project.write()
+    project.decisions.write_text(render_rows(rows))
+    desk = Desk(project.root)
+    for case in desk.session.cases:
+        desk.decide(*(("no", name) if case.label else ("keep", name)), label=case.label)
+    assert project.said() == {(name, "no", "long", ""), (name, "keep", "", "")}
+    assert all(case_content(desk.session, number)["settled"] for number in (0, 1))
+
+
+def both_fates(name):
+    return [Row(name, answer="keep", by="a"), Row(name, answer="drop", by="b")]
 
 
 def test_answer_settles_the_question_about_one_label(project):

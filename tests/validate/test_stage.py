@@ -195,7 +195,7 @@ def test_says_what_decisions_need(workspace: Workspace, capsys: pytest.CaptureFi
         workspace.run_here()
     said = capsys.readouterr().out
     assert "1 image came with another label" in said
-    assert "1 image dropped, because people gave it several labels" in said
+    assert "1 image dropped, because people disagree about it" in said
     assert "line 5 of decisions.csv was not applied: no such image" in said
     assert "dvc repro -f scrape" in said
     assert set(workspace.manifest()["reason"].dropna()) == {"disputed"}

@@ -301,6 +301,8 @@ def test_kept_images_have_one_label_and_no_twin(rows: Sequence[tuple[Any, ...]])
         (case("coat"), decided(("coat", "no")), "unlabelled"),
         (case("coat"), decided(("shoe", "no")), None),
         (case("coat"), decided(("shoe", "yes"), ("sock", "yes")), "disputed"),
+        (case("coat"), decided(("shoe", "yes"), ("shoe", "no")), "disputed"),
+        (case("coat"), decided("keep", "drop"), "disputed"),
         (case("coat"), decided(("shoe", "yes"), ("sock", "yes"), "drop"), "review"),
         (case("coat"), decided(("shoe", "yes"), "keep"), None),
         (case(""), decided(("shoe", "yes")), None),

@@ -1,26 +1,27 @@
 """What people decide about images with several labels."""
 
+import re
+from pathlib import Path
+
 from pixmill.core.cells import Task, merge_cells, parse_cells, render_cells
 from pixmill.core.decisions import Decided
+from pixmill.core.files.writing import read_if_any
+
+_LABELS = re.compile(r"""^\ufeff?task *: *["']?labels\b""", re.MULTILINE)
 
 
 class DecidedCells(Decided):
     """All rows of one image that may have several labels.
 
-    Two answers about one label, as after a merge, are a dispute, and no error.
+    Two answers about one label, as after a merge, are a dispute about that one alone.
     """
 
-    answers_once = False
+    has_one_label = False
 
     @property
-    def disputed(self) -> tuple[str, ...]:
-        """Labels about which people disagree."""
-        return tuple(label for label in dict.fromkeys(self.labels) if label in self.refused)
-
-    @property
-    def is_disputed(self) -> bool:
-        """Whether people disagree about one of its labels."""
-        return bool(self.disputed)
+    def is_suspended(self) -> bool:
+        """Whether one keeps and another one drops it: of labels, all but the disputed ones hold."""
+        return "" in self.disputed
 
     def resolve_label(self, came: str | None) -> str | None:
         """Return the text of the cells after decisions; ``None`` if nothing is known."""
@@ -40,14 +41,11 @@ class DecidedCells(Decided):
         """Return whether the suggested answer is another one than the image has."""
         return bool(parse_cells(text).get(label)) is not (suggested == "yes")
 
-    def dispute(self) -> str:
-        """Return who said what; empty if people agree."""
-        return "; ".join(
-            f"{label}: "
-            + " and ".join(f"{row.answer} ({row.who})" for row in self.rows if row.label == label)
-            for label in self.disputed
-        )
-
 
 DECIDED: dict[Task, type[Decided]] = {"one_label": Decided, "labels": DecidedCells}
 """What holds the rows of an image, by ``task``."""
+
+
+def written_task(root: Path) -> Task:
+    """Return the task in ``params.yaml``, whatever else that file says."""
+    return "labels" if _LABELS.search(read_if_any(root / "params.yaml") or "") else "one_label"

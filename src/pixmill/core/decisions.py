@@ -8,7 +8,7 @@ history, which a purge cannot reach.
 import csv
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,9 +30,6 @@ Fate = Literal["", "keep", "drop"]
 
 Key = tuple[str, str]
 """Image and label of a row; the label of ``keep`` and ``drop`` is empty."""
-
-_Question = tuple[str, str, str]
-"""Key of a row, and its answer where answers may differ."""
 
 SPLITS = ("", "train", "val", "test")
 
@@ -114,17 +111,17 @@ class Decided:
         rows: At least one.
 
     Attributes:
-        answers_once: Whether several answers about one image and label are an error.
+        has_one_label: Whether several labels contradict each other.
     """
 
     rows: tuple[Row, ...]
 
-    answers_once: ClassVar[bool] = True
+    has_one_label: ClassVar[bool] = True
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Labels that people gave it; several if they disagree."""
-        return tuple(row.label for row in self.rows if row.answer == "yes")
+        return tuple(dict.fromkeys(row.label for row in self.rows if row.answer == "yes"))
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -132,14 +129,37 @@ class Decided:
         return tuple(row.label for row in self.rows if row.answer == "no")
 
     @property
+    def disputed(self) -> tuple[str, ...]:
+        """Labels with yes and no, as after a merge; the empty one stands for keep and drop."""
+        if len(self.rows) < 2:
+            return ()
+        answers = dict.fromkeys((row.label, row.answer) for row in self.rows)
+        said = Counter(label for label, _ in answers)
+        return tuple(label for label, number in said.items() if number > 1)
+
+    @property
+    def contradictions(self) -> tuple[Row, ...]:
+        """Rows that contradict each other."""
+        torn = self.disputed
+        has_others = self.has_one_label and len(self.labels) > 1
+        return tuple(
+            row for row in self.rows if row.label in torn or (has_others and row.answer == "yes")
+        )
+
+    @property
     def is_disputed(self) -> bool:
-        """Whether it has several labels, as after a merge."""
-        return len(self.labels) > 1
+        """Whether people disagree about it."""
+        return bool(self.contradictions)
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it has no part in a run until people agree."""
+        return self.is_disputed
 
     @property
     def label(self) -> str | None:
         """The label that people gave it; ``None`` if there is none, or if they disagree."""
-        return self.labels[0] if len(self.labels) == 1 else None
+        return self.labels[0] if len(self.labels) == 1 and self.labels != self.disputed else None
 
     @property
     def split(self) -> str:
@@ -148,8 +168,13 @@ class Decided:
 
     @property
     def fate(self) -> Fate:
-        """Whether it is kept or dropped, whatever the rules say; empty: the rules decide."""
+        """Whether it is kept or dropped, whatever the rules say; empty: the rules decide.
+
+        Where people disagree, it is empty, unless one of them forgot the image.
+        """
         answers = {row.answer for row in self.rows}
+        if "" in self.disputed and not self.why.startswith(FORGOTTEN):
+            return ""
         if "drop" in answers:
             return "drop"
         return "keep" if "keep" in answers else ""
@@ -217,9 +242,11 @@ class Decided:
 
     def dispute(self) -> str:
         """Return who said what; empty if people agree."""
-        if not self.is_disputed:
-            return ""
-        return " and ".join(f"{row.label} ({row.who})" for row in self.rows if row.answer == "yes")
+        said = {"yes": "", "no": "not "}
+        return " and ".join(
+            f"{said.get(row.answer, row.answer)}{row.label} ({row.who})"
+            for row in self.contradictions
+        )
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
@@ -229,23 +256,29 @@ def read_rows(path: Path) -> tuple[Row, ...]:
         DecisionsError: It cannot be read, or a line is malformed.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        return parse_rows(path.read_text("utf-8", "surrogateescape"))
     except FileNotFoundError:
         return ()
-    except (IsADirectoryError, UnicodeDecodeError) as error:
-        raise DecisionsError(
-            f"{path.name} cannot be read: {error}", next=f"save {path.name} as CSV in UTF-8"
-        ) from None
-    return parse_rows(text)
+    except IsADirectoryError as error:
+        raise _unreadable(error) from None
 
 
 def parse_rows(text: str) -> tuple[Row, ...]:
-    """Return the rows of a text; an empty text has none.
+    """Return the rows of a version of the file, from wherever it was read; an empty one has none.
+
+    A byte order mark, as spreadsheets write it, and any line ends are fine.
+
+    Args:
+        text: The text; bytes that are not UTF-8 are surrogates.
 
     Raises:
-        DecisionsError: Its header is another one, or a line is malformed.
+        DecisionsError: It is not UTF-8, its header is another one, or a line is malformed.
     """
-    lines = _lines(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _unreadable(error) from None
+    lines = _lines(text.removeprefix("\ufeff"))
     number, header = next(lines, (1, list(HEADER)))
     if tuple(header) != HEADER:
         raise _refusal(number, f"the header {','.join(HEADER)}", repr(",".join(header)))
@@ -331,7 +364,7 @@ def group_rows(
 ) -> dict[str, Decided]:
     """Return what is decided by image.
 
-    Identical rows, which merging two branches may produce, count once.
+    Rows that say the same, which merging two branches may produce, count once.
 
     Args:
         rows: The rows.
@@ -339,13 +372,10 @@ def group_rows(
             one is known by its spelling.
         kind: Of :data:`pixmill.core.decided_cells.DECIDED`. Default: that of one label an image.
 
-    Raises:
-        DecisionsError: Two rows about one image and label contradict each other; with several
-            labels an image, only ``keep`` and ``drop`` do.
     """
-    found: dict[str, dict[_Question, Row]] = defaultdict(dict)
+    found: dict[str, dict[tuple[str, str, str], Row]] = defaultdict(dict)
     for row in with_ids(rows, ids):
-        _add(found[row.image], row, kind)
+        found[row.image].setdefault((row.label, row.answer, row.split), row)
     return {name: kind(tuple(of.values())) for name, of in found.items()}
 
 
@@ -469,15 +499,6 @@ def _by_key(rows: Iterable[Row], ids: Mapping[str, str]) -> dict[Key, tuple[Row,
     return {key: tuple(sorted(of, key=render_row)) for key, of in found.items()}
 
 
-def _add(rows: dict[_Question, Row], row: Row, kind: type[Decided]) -> None:
-    """Add a row to those of other questions; an equal one counts once."""
-    is_answer = row.answer in ("yes", "no") and not kind.answers_once
-    other = rows.setdefault((*row.key, row.answer if is_answer else ""), row)
-    if (other.answer, other.split) != (row.answer, row.split):
-        named = f"{other} in line {other.line}" + (f" by {other.by}" if other.by else "")
-        raise _refusal(row.line, f"one answer per image and label ({named})", str(row))
-
-
 def is_id(image: str) -> bool:
     """Return whether a text is an id, or at least 8 digits of one."""
     return _ID.fullmatch(image) is not None
@@ -519,6 +540,10 @@ def _row(line: int, cells: list[str]) -> Row:
         wanted = f"one of the splits {', '.join(SPLITS[1:])}" if label else "no split"
         raise _refusal(line, f"{wanted} for the answer '{answer}'", repr(split))
     return Row(image, label, answer, split, by, why, line)  # type: ignore[arg-type]
+
+
+def _unreadable(error: Exception) -> DecisionsError:
+    return DecisionsError(f"{FILE} cannot be read: {error}", next=f"save {FILE} as CSV in UTF-8")
 
 
 def _refusal(line: int, expected: str, received: str) -> DecisionsError:

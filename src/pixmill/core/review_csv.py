@@ -10,6 +10,7 @@ from pixmill.core.decisions import Row, is_id, parse_rows
 from pixmill.core.errors import DataError, DecisionsError
 from pixmill.core.files.writing import read_if_any
 from pixmill.core.names import to_nfc
+from pixmill.core.repository.git import git
 from pixmill.core.words import count
 
 FILE = "review.csv"
@@ -54,6 +55,20 @@ def rows_of(text: str) -> tuple[Row, ...]:
     """
     is_old = text.removeprefix("\ufeff").lstrip().startswith(",".join(HEADER[:2]))
     return rows_of_review(text) if is_old else parse_rows(text)
+
+
+def committed_rows(root: Path, revision: str, file: str = DECISIONS) -> tuple[Row, ...] | None:
+    """Return the rows of a commit; ``None`` if they are malformed, since nobody can mend them there.
+
+    Args:
+        root: Project folder.
+        revision: The commit, such as ``HEAD``.
+        file: Name of the file; a commit without it has no rows.
+    """
+    try:
+        return rows_of(git(root, "show", f"{revision}:./{file}") or "")
+    except DecisionsError:
+        return None
 
 
 def require_converted(root: Path) -> None:

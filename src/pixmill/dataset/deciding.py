@@ -10,7 +10,6 @@ decisions are equal bytes, whatever their order was. A person may edit the file 
 import contextlib
 import getpass
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -18,19 +17,18 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pixmill.core.decided_cells import DECIDED
+from pixmill.core.decided_cells import DECIDED, written_task
 from pixmill.core.decisions import (
     FILE,
     Decided,
     Key,
     Row,
     group_rows,
-    parse_rows,
     read_rows,
     render_row,
     render_rows,
 )
-from pixmill.core.errors import DataError, DecisionsError, LockedError, PixmillError
+from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
     file_mark,
     hold_lock,
@@ -38,7 +36,8 @@ from pixmill.core.files.writing import (
     sync_folder,
     write_durably,
 )
-from pixmill.core.repository.git import git, git_line
+from pixmill.core.repository.git import git_line
+from pixmill.core.review_csv import committed_rows
 from pixmill.core.spellings import resolve
 
 LOG = "inbox/decided.jsonl"
@@ -48,8 +47,6 @@ _LOCK_TIMEOUT_SECONDS = 10.0
 
 _Rows = dict[Key, tuple[Row, ...]]
 """Rows by image and label: several where people disagree."""
-
-_LABELS = re.compile(r"""^task:[ ]*["']?labels\b""", re.MULTILINE)
 
 
 class ChangedError(PixmillError):
@@ -161,7 +158,7 @@ class DecisionTable:
             DecisionsError: The file is malformed, or contradicts itself.
         """
         if (mark := file_mark(self.path)) != self._mark:
-            self._kind = _kind(self.root)
+            self._kind = DECIDED[written_task(self.root)]
             rows = read_rows(self.path)
             names = resolve(self.root, (row.image for row in rows))
             self._decided = group_rows(rows, names, self._kind)
@@ -389,12 +386,9 @@ class DecisionTable:
 
     def _committed(self) -> _Rows:
         """Return the rows of the last commit by id and label, none if it has a malformed file."""
-        try:
-            rows = parse_rows(git(self.root, "show", f"HEAD:./{FILE}") or "")
-            names = resolve(self.root, (row.image for row in rows))
-            return _by_key(group_rows(rows, names, self._kind))
-        except DecisionsError:
-            return {}  # it may be corrected here, but not there
+        rows = committed_rows(self.root, "HEAD") or ()
+        names = resolve(self.root, (row.image for row in rows))
+        return _by_key(group_rows(rows, names, self._kind))
 
 
 def _by_key(decided: Mapping[str, Decided]) -> _Rows:
@@ -403,15 +397,6 @@ def _by_key(decided: Mapping[str, Decided]) -> _Rows:
         for row in of.rows:
             found[row.key] = (*found.get(row.key, ()), row)
     return found
-
-
-def _kind(root: Path) -> type[Decided]:
-    """Return what holds the rows of an image, whatever else ``params.yaml`` says."""
-    try:
-        text = (root / "params.yaml").read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    return DECIDED["labels" if _LABELS.search(text) else "one_label"]
 
 
 def _advice(line: bytes, log: Path) -> str:

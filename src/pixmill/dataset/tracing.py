@@ -1,6 +1,5 @@
 """All about an image: origin, decisions, prediction, and the commits and runs with it."""
 
-import contextlib
 import functools
 import hashlib
 import re
@@ -17,12 +16,12 @@ import pyarrow.parquet as pq
 from pixmill.core import decisions
 from pixmill.core.cells import show_cells
 from pixmill.core.decisions import FORGOTTEN
-from pixmill.core.errors import DataError, DecisionsError, PixmillError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder, object_file, read_listing
 from pixmill.core.repository.git import git
 from pixmill.core.review_csv import FILE as REVIEW
-from pixmill.core.review_csv import rows_of
+from pixmill.core.review_csv import committed_rows, rows_of
 from pixmill.core.words import first_of
 from pixmill.dataset.inbox import Inbox
 from pixmill.tracking.store import tagged_runs
@@ -249,11 +248,9 @@ def _read_decisions(root: Path, commit: str = "") -> list[decisions.Row]:
     for name in _DECISIONS:
         path = root / name
         if commit:
-            # A malformed file of an earlier commit cannot be mended any more.
-            with contextlib.suppress(DecisionsError):
-                rows += rows_of(git(root, "show", f"{commit}:./{name}") or "")
+            rows += committed_rows(root, commit, name) or ()
         elif path.exists():
-            rows += rows_of(path.read_text("utf-8-sig", "replace"))
+            rows += rows_of(path.read_text("utf-8", "replace"))
     return rows
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.decisions import FILE as DECISIONS
-from pixmill.core.decisions import with_ids
+from pixmill.core.decisions import read_rows, with_ids
 from pixmill.core.errors import DataError, DecisionsError, ParamsError
 from pixmill.core.metadata import FILE
 from pixmill.core.params import parse_yaml, read_text
@@ -26,7 +26,7 @@ from pixmill.core.repository.dvc import (
 )
 from pixmill.core.repository.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 from pixmill.core.repository.git import changed_files, git
-from pixmill.core.review_csv import rows_of
+from pixmill.core.review_csv import committed_rows
 from pixmill.core.spellings import resolve
 from pixmill.core.words import count
 from pixmill.dataset.deciding import DecisionTable
@@ -368,8 +368,8 @@ def _compare_decisions(root: Path, changed: Sequence[str]) -> _Difference:
     if DECISIONS not in changed:
         return _SAME
     try:
-        old = rows_of(git(root, "show", f"HEAD:./{DECISIONS}") or "")
-        new = rows_of((root / DECISIONS).read_text("utf-8", "replace"))
+        old = committed_rows(root, "HEAD") or ()
+        new = read_rows(root / DECISIONS)
         logged = DecisionTable(root).actions()
     except (DataError, DecisionsError):
         return _SAME  # `pixmill doctor` reports it.
@@ -386,7 +386,8 @@ def _is_applied(root: Path) -> bool:
     """Return whether ``dvc exp apply`` brought back the ``data.dvc`` of an earlier commit."""
     applied = git(root, "show", f"{_APPLIED}:./data.dvc")
     is_earlier = git(root, "rev-parse", f"{_APPLIED}^") != git(root, "rev-parse", "HEAD")
-    return is_earlier and applied == (root / "data.dvc").read_text("utf-8", "replace")
+    here = (root / "data.dvc").read_text("utf-8", "replace")
+    return is_earlier and (applied or "").split() == here.split()
 
 
 def _recorded_images(root: Path, text: str) -> dict[str, str]:

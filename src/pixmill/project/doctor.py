@@ -242,7 +242,7 @@ def _data(root: Path) -> Iterator[Finding]:
     yield from _compare_data(state)
     if state.disputed:
         named = "; ".join(f"{image[:12]}: {said}" for image, said in state.disputed.items())
-        message = f"several labels, so validate drops the image: {shorten(named, 300)}"
+        message = f"people disagree, so validate leaves this out: {shorten(named, 300)}"
         yield Finding("decisions", Status.WARNING, message, next="pixmill review --only disputed")
     rows = (root / FILE).read_bytes().count(b"\n") if (root / FILE).is_file() else 0
     if rows > MAX_ROWS:

@@ -129,7 +129,7 @@ def _hash(path: Path, _mark: object) -> str:
 
 
 def find_disputes(root: Path) -> dict[str, str]:
-    """Return who said what, by id of each image to which people gave several labels.
+    """Return who said what, by id of each image about which people disagree.
 
     Args:
         root: Project folder.

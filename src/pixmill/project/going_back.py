@@ -16,7 +16,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import has_remote, read_record
 from pixmill.core.repository.git import change, git, git_line
 from pixmill.core.repository.stage_inputs import are_cached, outputs_of, stages_of
-from pixmill.core.review_csv import rows_of
+from pixmill.core.review_csv import committed_rows
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.uncommitted import find_uncommitted
 from pixmill.project.stage_states import IN_GIT
@@ -146,9 +146,13 @@ def _require_cached(root: Path, commit: str, data: str | None, title: str) -> No
 
 
 def _count_decided(root: Path, commit: str) -> int:
-    """Return the number of images whose rows differ between a commit and the last one."""
-    before = rows_of(git(root, "show", f"{commit}:./{DECISIONS}") or "")
-    after = rows_of(git(root, "show", f"HEAD:./{DECISIONS}") or "")
+    """Return the number of images whose rows differ between a commit and the last one.
+
+    None if one is malformed: it is not worth going back to.
+    """
+    before, after = (committed_rows(root, each) for each in (commit, "HEAD"))
+    if before is None or after is None:
+        return 0
     return len({row.image for row in {*before} ^ {*after}})
 
 

@@ -364,10 +364,8 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
         said = first_of(
             [f"{name[:12]}: {said}" for name, said in state.disputed.items()], MAX_NAMED
         )
-        images = count(len(state.disputed), "image has", "images have")
-        yield NextStep(
-            "disputed", f"{images} several labels and no part in a run: {said}.", "pixmill review"
-        )
+        sentence = f"People disagree about {count(len(state.disputed), 'image')}: {said}."
+        yield NextStep("disputed", sentence, "pixmill review --only disputed")
     if state.corrections:
         waits = count(state.corrections, "user correction waits", "user corrections wait")
         yield NextStep("corrections", f"{waits} for review.", "pixmill review --only feedback")

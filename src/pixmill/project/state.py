@@ -205,7 +205,7 @@ class ProjectState:
         task: What an image's label is; ``one_label`` if params.yaml cannot be read.
         doubtful_labels: Number of doubtful labels without a decision.
         pile: Images without a label.
-        disputed: Who said what, by id of each image to which people gave several labels.
+        disputed: Who said what, by id of each image about which people disagree.
         undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
         series: Sentence on images that should stay in one split, with the line to set; ``None`` if

@@ -180,15 +180,17 @@ def _image(session: Session, row: int) -> dict[str, Any]:
     }
     decision = None
     if decided is not None:
-        said = show(session.labelling.resolve((), decided))
-        decision = _describe(decided, said or " or ".join(decided.labels))
+        decision = _describe(decided, show(session.labelling.resolve((), decided)) or "")
     return {"id": name, "row": row, **facts, **shown, "decision": decision}
 
 
 def _describe(decided: Decided, label: str) -> dict[str, str]:
     verb: str = decided.fate or "label"
-    if decided.fate != "drop" and label:
-        verb = "disputed" if decided.is_disputed else "relabel"
+    if decided.fate != "drop" and decided.is_disputed:
+        verb = "disputed"
+        label = decided.dispute()
+    elif decided.fate != "drop" and label:
+        verb = "relabel"
     return {"verb": verb, "label": label, "by": decided.by, "why": decided.why}
 
 

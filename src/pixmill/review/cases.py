@@ -61,8 +61,8 @@ class Case:
     """Images to decide on together.
 
     Args:
-        kind: ``feedback``: a user corrected the prediction. ``disputed``: people gave the image
-            several labels. ``conflicts``: it was found under several labels. ``labels``: its
+        kind: ``feedback``: a user corrected the prediction. ``disputed``: people disagree about
+            the image. ``conflicts``: it was found under several labels. ``labels``: its
             label is doubtful. ``flips``: the base's model predicts it correctly, the current model
             does not. ``errors``: the prediction is wrong.
             ``near-duplicates``: verified near-duplicates. ``uncertain``: two classes are
@@ -89,8 +89,8 @@ class Case:
     def is_settled(self, labels: Sequence[str | None], decided: Mapping[int, Decided]) -> bool:
         """Return whether decisions settle the case.
 
-        A question about one label is settled by its answer, or a drop. A dispute is settled by one
-        label, or a drop. A conflict is settled once all images that
+        A question about one label is settled by its answer, or a drop. A dispute is settled once
+        people agree, or by a drop. A conflict is settled once all images that
         were kept or labelled have one label, or else all that were not dropped have one.
         Near-duplicates are settled once each linked pair has a decision on one of the two. Other
         cases are settled once each image has a decision.
@@ -105,7 +105,7 @@ class Case:
             return len(answers) == 1 or (of is not None and of.fate == "drop")
         if self.kind == "disputed":
             of = decided.get(self.members[0])
-            return of is None or not of.is_disputed or of.fate == "drop"
+            return of is None or not of.is_suspended or of.fate == "drop"
         if self.kind == "conflicts":
             return self._has_one_label(labels, decided)
         if self.links:
@@ -208,13 +208,12 @@ def _selector(
 
 
 def _disputed(tables: ReviewTables, decided: Mapping[int, Decided]) -> Iterator[Case]:
-    """Yield images to which people gave several labels, as after a merge."""
+    """Yield images about which people disagree, as after a merge."""
     said = disputes({tables.ids[row]: of for row, of in decided.items()})
     for name, answers in said.items():
         row = tables.row(name)
         if row is not None:
-            why = f"People disagree: {answers}. Which label is right?"
-            yield Case("disputed", "Disputed label", why, (row,))
+            yield Case("disputed", "People disagree", f"{answers}. What is right?", (row,))
 
 
 def _conflicts(tables: ReviewTables) -> Iterator[Case]:

@@ -5,7 +5,6 @@ from functools import lru_cache
 from itertools import chain
 
 from pixmill.core.cells import merge_cells, parse_cells
-from pixmill.core.decided_cells import DecidedCells
 from pixmill.core.decisions import Decided
 from pixmill.core.errors import ManifestError
 from pixmill.review.cases import Case, Kind, dropped_cases, near_duplicates
@@ -49,9 +48,12 @@ def ask_cell(kind: Kind, row: int, label: str, why: str, suggestion: str | None 
 
 def _disputed(decided: Mapping[int, Decided]) -> Iterator[Case]:
     for row, of in decided.items():
-        if isinstance(of, DecidedCells) and of.fate != "drop":
-            for label in of.disputed:
-                yield ask_cell("disputed", row, label, f"People disagree: {of.dispute()}.")
+        for label in of.disputed if of.fate != "drop" else ():
+            why = f"People disagree: {of.dispute()}."
+            if label:
+                yield ask_cell("disputed", row, label, why)
+            else:
+                yield Case("disputed", "Does it stay?", why, (row,))
 
 
 def _conflicts(tables: ReviewTables) -> Iterator[Case]:

@@ -237,7 +237,9 @@ def _settle(came: Iterable[str], said: Sequence[Row]) -> tuple[str | None, list[
     text = decided.resolve_label(render_cells(merged))
     known = parse_cells(text)
     return text, [
-        label for label in dict.fromkeys([*disputed, *decided.disputed]) if label not in known
+        label
+        for label in dict.fromkeys([*disputed, *decided.disputed])
+        if label not in ("", *known)
     ]
 
 

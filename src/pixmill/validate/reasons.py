@@ -12,7 +12,7 @@ UNREADABLE = images.UNREADABLE | {
 
 REASONS = UNREADABLE | {
     "review": "dropped by a decision in decisions.csv",
-    "disputed": "people gave it several labels in decisions.csv",
+    "disputed": "people disagree about it in decisions.csv",
     "unlabelled": "nobody gave it a label",
     "too_small": "a side is shorter than validate.image_size allows",
     "format_not_allowed": "its format is not in validate.formats.allowed",

@@ -141,8 +141,8 @@ def _remarks(result: Validation, numbers: dict[str, Any]) -> Iterator[str]:
     yield from itertools.chain(*warnings(result.outcomes).values())
     if disputed := numbers["dropped"].get("disputed"):
         yield (
-            f"warning: {count(disputed, 'image')} dropped, because people gave "
-            f"{'it' if disputed == 1 else 'them'} several labels; choose one: pixmill review"
+            f"warning: {count(disputed, 'image')} dropped, because people disagree about "
+            f"{'it' if disputed == 1 else 'them'}; decide: pixmill review --only disputed"
         )
     if moved := result.review.moved:
         yield (

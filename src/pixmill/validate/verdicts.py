@@ -130,7 +130,7 @@ class Rulings:
     Args:
         labels: Label after decisions; ``None`` if there is none, or several.
         fates: ``keep`` or ``drop``; ``None`` if the rules decide.
-        disputed: Mask of images that people gave several labels.
+        disputed: Mask of images about which people disagree.
         unlabelled: Mask of images that nobody gave a label, or from which somebody took it. They
             change nothing about other images.
         parts: Index in :data:`pixmill.validate.sightings.PARTS` of the split given with the label.
@@ -168,8 +168,7 @@ def apply_decisions(
         label = decided.resolve_label(came)
         labels[row] = label
         fates[row] = decided.fate or None
-        # Of several labels, all but the disputed one hold.
-        disputed[row] = decided.answers_once and decided.is_disputed
+        disputed[row] = decided.is_suspended
         unlabelled[row] = label is None and (unlabelled[row] or came is not None)
         parts[row] = PARTS.index(decided.split)
         moved += decided.corrects(came)
@@ -234,7 +233,7 @@ def judge(
     The first rule that applies gives the reason:
 
     1. ``review``: a decision drops the image.
-    2. ``disputed``: people gave it several labels; ``unlabelled``: nobody gave it one.
+    2. ``disputed``: people disagree about it; ``unlabelled``: nobody gave it one.
     3. The image has no pixels: :data:`pixmill.validate.reasons.UNREADABLE`.
     4. ``too_small``, ``format_not_allowed``.
     5. ``placeholder``: equal bytes or pixels at many URLs or under three labels, and under more
@@ -352,6 +351,6 @@ def _explain(text: str, label: str | None) -> str:
         return f"image {other[:12]} has the same pixels but another label; keep only one of the two"
     if name == "label_undeclared":
         return f"its label '{label}' is not one of the classes; give it one with: pixmill review"
-    has = {"unlabelled": "no label", "disputed": "several labels in decisions.csv"}
+    has = {"unlabelled": "no label", "disputed": "contradictory labels in decisions.csv"}
     labels = has.get(name, "conflicting labels")
     return f"the image has {labels}; give it one with: pixmill review"

@@ -11,7 +11,7 @@ import pytest
 
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.decisions import Row, disputes, group_rows, parse_rows, read_rows, render_rows
-from pixmill.core.errors import DataError, DecisionsError, PixmillError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.merging import (
     FIX,
@@ -337,9 +337,34 @@ def test_two_clones_that_label_the_same_images_merge(tmp_path: Path) -> None:
     assert said[ids[499]] == "coat (ann) and dress (bob)"
 
 
-def test_contradiction_of_both_sides_is_left_to_the_reader(tmp_path: Path) -> None:
-    sides = [render_rows([Row("a" * 64, "", answer)]) for answer in ("keep", "drop")]
+@pytest.mark.parametrize("task", ["one_label", "labels"])
+def test_contradiction_of_both_sides_is_announced(
+    tmp_path: Path, task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text(f"task: {task}\n")
+    others = [Row("b" * 64, "coat"), Row("b" * 64, "dress")]
+    sides = [render_rows([Row("a" * 64, "", answer), *others]) for answer in ("keep", "drop")]
     merged = parse_rows(merge_decisions(tmp_path, "", sides[0], sides[1]))
-    assert [row.answer for row in merged] == ["drop", "keep"]
-    with pytest.raises(DecisionsError, match="line 3"):
-        group_rows(merged, {})
+    assert [row.answer for row in merged] == ["drop", "keep", "yes", "yes"]
+    images = "2 images" if task == "one_label" else "1 image"
+    assert f"disagree about {images}," in capsys.readouterr().err
+
+
+def test_tables_that_a_spreadsheet_saved_merge(tmp_path: Path) -> None:
+    root = start_repository(tmp_path)
+    add_attributes(root)
+    add_drivers(root)
+    git(root, "config", "core.autocrlf", "false")
+
+    def save(*images: str, mark: str = "\ufeff") -> None:
+        text = mark + render_rows([Row(name * 64, "coat") for name in images])
+        (root / DECISIONS).write_bytes(text.replace("\n", "\r\n").encode())
+        commit(root)
+
+    save("a")
+    git(root, "checkout", "-qb", "other")
+    save("a", "b")
+    git(root, "checkout", "-q", "main")
+    save("a", "c", mark="")
+    git(root, "merge", "-q", "--no-edit", "other")
+    assert [row.image[0] for row in read_rows(root / DECISIONS)] == ["a", "b", "c"]

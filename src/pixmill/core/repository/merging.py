@@ -9,15 +9,17 @@ import re
 import shlex
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pixmill.core.decided_cells import DECIDED, written_task
 from pixmill.core.decisions import (
     FILE as DECISIONS,
 )
 from pixmill.core.decisions import (
+    disputes,
+    group_rows,
     merge_rows,
     render_rows,
 )
@@ -114,8 +116,9 @@ def is_resolved(root: Path, path: str) -> bool:
     sides = [git(root, "show", f":{stage}:./{path}") for stage in (2, 3)]
     if path not in (_IMAGES, DECISIONS) or not any(sides) or not (root / path).is_file():
         return False
-    text = (root / path).read_text("utf-8", "replace")
-    return "<<<<<<<" not in text and text not in sides
+    text = (root / path).read_text("utf-8", "surrogateescape")
+    # Line ends differ between Git and the file.
+    return "<<<<<<<" not in text and text.split() not in [(side or "").split() for side in sides]
 
 
 def merge_again(root: Path, files: Sequence[str]) -> list[str]:
@@ -243,11 +246,10 @@ def merge_decisions(root: Path, base: str, ours: str, theirs: str) -> str:
     was, our, their = (rows_of(text) for text in (base, ours, theirs))
     ids = resolve(root, {row.image for rows in (was, our, their) for row in rows})
     merged = merge_rows(was, our, their, ids)
-    labels = Counter(row.image for row in merged if row.answer == "yes")
-    if disputed := sum(number > 1 for number in labels.values()):
-        images = count(disputed, "image has", "images have")
+    if disputed := disputes(group_rows(merged, ids, DECIDED[written_task(root)])):
+        images = count(len(disputed), "image")
         announce(
-            f"note: {images} two labels, and validate drops such images until one is removed\n"
+            f"note: people disagree about {images}, and validate leaves that out until they agree\n"
             "Next: pixmill review --only disputed"
         )
     return render_rows(merged)
@@ -285,7 +287,7 @@ if __name__ == "__main__":
     complete_account()
     *files, name = map(Path, sys.argv[1:])
     try:
-        base, ours, theirs = (file.read_text("utf-8") for file in files)
+        base, ours, theirs = (file.read_text("utf-8", "surrogateescape") for file in files)
         text = _merge(name.absolute().parent, name.name, base, ours, theirs)
         files[1].write_text(text, "utf-8")
     except PixmillError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from pixmill.core.cells import Task
+from pixmill.core.decided_cells import written_task
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import read_if_any, write_bytes, write_text
 from pixmill.core.install.origin import Origin, running_origin
@@ -84,11 +84,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
-    is_labels = re.search(
-        r"""^task *: *["']?labels\b""", read_if_any(root / "params.yaml") or "", re.MULTILINE
-    )
-    task: Task = "labels" if is_labels else "one_label"
-    rendered = render(*project_names(root), supply, extras, task=task)
+    rendered = render(*project_names(root), supply, extras, task=written_task(root))
     template = {path: text_digest(text) for path, text in managed_files(rendered).items()}
     new = replace(new, template=template, origin=supply.origin, extras=extras)
     upgrade = Upgrade(new)

@@ -1,10 +1,13 @@
 """Acknowledged decisions stay, undo takes them back, and two writers interleave."""
 
+import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,12 +27,18 @@ from pixmill.core.decisions import (
     set_fate,
 )
 from pixmill.core.errors import DataError, DecisionsError
+from pixmill.dataset import deciding
 from pixmill.dataset.deciding import LOG, ChangedError, DecisionTable
 from tests.version_control import commit, git, start_repository
 
 IDS = tuple(digit * 64 for digit in "abcd")
 
 A, B, C, D = IDS
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return start_repository(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture
@@ -119,6 +128,56 @@ def test_discarded_decisions_are_lost_until_restored(project: Path, table: Decis
     assert table.decided[A].label == "dress"
     assert table.decided[B].fate == "drop"
     assert table.lost() == []
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL."""
+
+
+@given(
+    st.lists(VERBS | st.just(("", "commit")), max_size=6),
+    VERBS,
+    st.lists(VERBS.filter(lambda each: each[1]), max_size=2),
+)
+@settings(max_examples=8, deadline=None)
+def test_restoring_what_a_kill_left_gives_what_was_decided(
+    base: Path, first: list[tuple[str, str]], last: tuple[str, str], then: list[tuple[str, str]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        whole, killed = (
+            DecisionTable(shutil.copytree(base, Path(folder, name))) for name in ("whole", "killed")
+        )
+        for table in (whole, killed):
+            for image, verb in first:
+                if verb == "commit":
+                    git(table.root, "add", "-A")
+                    git(table.root, "commit", "-qm", "Decide", "--allow-empty")
+                else:
+                    decide(table, image, verb)
+        decide(whole, *last)
+        write = deciding.write_durably
+
+        def die(path: Path, content: bytes) -> None:
+            if path.name == FILE:
+                raise KilledError
+            write(path, content)
+
+        with patch.context() as dying, contextlib.suppress(KilledError):
+            dying.setattr(deciding, "write_durably", die)
+            decide(killed, *last)
+        killed = DecisionTable(killed.root)
+        for each in then:
+            decide(whole, *each)
+            decide(killed, *each)
+        killed.restore(killed.lost())
+        assert set(read_rows(killed.path)) == set(read_rows(whole.path))
+        assert DecisionTable(killed.root).lost() == []
+
+
+def test_label_by_hand_replaces_the_logged_one(table: DecisionTable) -> None:
+    decide(table, A, "coat")
+    table.path.write_text(table.path.read_text().replace("coat", "dress"))
+    assert DecisionTable(table.root).lost() == []
 
 
 def test_decisions_of_another_branch_are_not_lost(project: Path, table: DecisionTable) -> None:

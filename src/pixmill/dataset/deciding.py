@@ -10,7 +10,7 @@ decisions are equal bytes, whatever their order was. A person may edit the file 
 import contextlib
 import getpass
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Self
@@ -255,23 +255,50 @@ class DecisionTable:
         return list(actions)
 
     def lost(self) -> list[Change]:
-        """Return decisions of this branch that a checkout discarded: neither here nor in the last commit."""
-        branch = self._branch()
-        pending: dict[Key, Change] = {}
-        for action in self.actions():
-            if action.branch == branch:
-                for change in action.changes:
-                    first = pending.get(change.key, change).before
-                    pending[change.key] = Change(before=first, after=change.after)
+        """Return decisions of this branch that are neither here nor in the last commit.
+
+        A checkout discarded them, or a process was killed before it wrote their rows. Where the
+        log does not know the rows of now, a person has written others since.
+        """
         self.decided  # noqa: B018 (read what another process wrote)
         head = self._committed()
         lost = []
-        for key, change in pending.items():
-            # A row that differs from both was decided since, by hand or elsewhere.
-            is_gone = change.before in self._of(key) and change.before != change.after
-            if is_gone and change.after not in head.get(key, (None,)):
-                lost.append(change)
+        for image, labels in self._history().items():
+            for label, (*earlier, last) in labels.items():
+                rows = self._rows.get((image, label), ())
+                is_held = bool(last) and last <= {*head.get((image, label), ())}
+                if {*rows} == last or {*rows} not in earlier or is_held:
+                    continue
+                if not (label and last and self._is_replaced(image, labels, head)):
+                    before = next(iter(rows), None)
+                    lost.append(Change(before=before, after=next(iter(last), None)))
         return lost
+
+    def _history(self) -> dict[str, dict[str, list[set[Row]]]]:
+        """Return the rows before and after each logged action of this branch, by image and label."""
+        branch = self._branch()
+        found: dict[str, dict[str, list[set[Row]]]] = {}
+        for action in self.actions():
+            if action.branch != branch:
+                continue
+            before, after = (_rows_after(each) for each in (action.inverse(), action))
+            for (image, label), rows in after.items():
+                known = found.setdefault(image, {})
+                if self._kind.has_one_label and any(row.answer == "yes" for row in rows):
+                    # It takes all other labels, also one whose row a killed process did not write.
+                    others = [name for name in known if name and (image, name) not in after]
+                    for name in others:
+                        del known[name]
+                known.setdefault(label, [before[image, label]]).append(rows)
+        return found
+
+    def _is_replaced(self, image: str, labels: Collection[str], head: _Rows) -> bool:
+        """Return whether a person gave an image another label by hand than these logged ones."""
+        of = self._decided.get(image)
+        return self._kind.has_one_label and any(
+            row.answer == "yes" and row.label not in labels and row not in head.get(row.key, ())
+            for row in (of.rows if of else ())
+        )
 
     def restore(self, changes: Iterable[Change]) -> Action:
         """Write lost decisions again; see :meth:`decide`."""
@@ -308,8 +335,7 @@ class DecisionTable:
             write_durably(self.log, lines.encode())
 
     def _write(self, action: Action) -> None:
-        """Write the rows of an action, then log it: what is in the log is in the file."""
-        before = self.path.read_bytes() if self.path.exists() else b""
+        """Log an action, then write its rows: :meth:`restore` writes those that a kill left out."""
         lines = dict(self._lines)
         if not lines:
             for of in self._decided.values():
@@ -319,12 +345,18 @@ class DecisionTable:
         for key, now in rows.items():
             lines[key] = "".join(map(render_row, sorted(now, key=lambda row: row.answer)))
         header = render_rows(())
-        write_durably(self.path, "".join([header, *(lines[key] for key in sorted(lines))]).encode())
+        text = "".join([header, *(lines[key] for key in sorted(lines))])
+        actions = self.actions()
+        # A line without an end is of a killed process, and was never acknowledged.
+        size = self.log.read_bytes().rfind(b"\n") + 1 if self.log.exists() else 0
         try:
-            self._append(action)
+            self._append(action, size)
+            write_durably(self.path, text.encode())
         except OSError:
-            write_durably(self.path, before)
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(self.log, size)
             raise
+        self._logged = (file_mark(self.log), [*actions, action])
         self._lines = lines
         for key, now in rows.items():
             self._set(key, now)
@@ -360,16 +392,14 @@ class DecisionTable:
         if others or rows:
             self._decided[key[0]] = self._kind((*others, *rows))
 
-    def _append(self, action: Action) -> None:
-        actions = self.actions()
+    def _append(self, action: Action, size: int) -> None:
+        """Write the line of an action after the first bytes of the log."""
         with self.log.open("ab") as file:
-            # A line without an end is of a killed process, and was never acknowledged.
-            file.truncate(self.log.read_bytes().rfind(b"\n") + 1)
+            file.truncate(size)
             file.write(f"{action.model_dump_json()}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         sync_folder(self.log.parent)
-        self._logged = (file_mark(self.log), [*actions, action])
 
     @contextlib.contextmanager
     def _lock(self, then: str) -> Iterator[None]:
@@ -396,6 +426,14 @@ def _by_key(decided: Mapping[str, Decided]) -> _Rows:
     for of in decided.values():
         for row in of.rows:
             found[row.key] = (*found.get(row.key, ()), row)
+    return found
+
+
+def _rows_after(action: Action) -> dict[Key, set[Row]]:
+    """Return the rows that an action leaves, by image and label."""
+    found: dict[Key, set[Row]] = {change.key: set() for change in action.changes}
+    for change in action.changes:
+        found[change.key].update(filter(None, [change.after]))
     return found
 
 

@@ -96,6 +96,29 @@ def test_is_full_at_its_limits_until_it_is_reviewed(inbox):
     assert (len(files(inbox)), inbox.entries()[0][0].id) == (3, name)
 
 
+def test_files_are_listed_again_only_after_others_changed_them(inbox):
+    class Counting(Inbox):
+        listed = 0
+
+        def _names(self, folder):
+            self.listed += 1
+            return super()._names(folder)
+
+    place = Path(inbox.place)
+    server = Counting(place, max_entries=5)
+    for content in (b"1", b"2", b"2", b"1"):
+        add(server, content)
+    assert (server.listed, len(files(inbox))) == (1, 2)
+    add(inbox, b"3")
+    add(server, b"3")
+    assert (server.listed, len(files(inbox))) == (2, 3)
+    inbox.remove(inbox.entries()[0][0].names)
+    for content in (b"4", b"5", b"6"):
+        add(server, content)
+    with pytest.raises(InboxFullError):
+        add(server, b"7")
+
+
 def test_take_over_can_be_repeated(inbox, tmp_path):
     target = Inbox(tmp_path / "target")
     for number in range(4):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixmill.core.cells import render_cells
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
+    file_mark,
     hold_lock,
     remove_temporary,
     storage_errors,
@@ -113,6 +114,7 @@ class Inbox:
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self._is_swept = False
+        self._known: tuple[tuple[int, ...], dict[str, int]] = ((), {})
 
     @contextlib.contextmanager
     def lock(self, *, then: str) -> Iterator[None]:
@@ -187,15 +189,16 @@ class Inbox:
         with self.lock(then="send the feedback again"):
             # The same statement about the same image replaces the earlier one.
             key = _key(correction.id, correction.answer)
-            names = self._names("corrections")
-            earlier = [name for name in names if name.endswith(key)]
-            sizes = [(self._path / name).stat().st_size for name in names if name not in earlier]
+            known = self._sizes()
+            others = {name: size for name, size in known.items() if not name.endswith(key)}
+            earlier = known.keys() - others
             # Without several labels, the file is as it always was.
             line = correction.model_dump_json(exclude={"labels"} if labels is None else None)
             body = f"{line}\n".encode() + content
-            if len(sizes) >= self._max_entries or sum(sizes) + len(body) > self._max_bytes:
+            total = sum(others.values()) + len(body)
+            if len(others) >= self._max_entries or total > self._max_bytes:
                 raise InboxFullError(
-                    f"{self.place} is full: it has {len(sizes):,} corrections, and takes at most "
+                    f"{self.place} is full: it has {len(others):,} corrections, and takes at most "
                     f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
                     next="pixmill review",
                 )
@@ -203,7 +206,8 @@ class Inbox:
                 charge(max(len(content) / self._max_bytes, 1 / self._max_entries))
             name = f"corrections/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{key}"
             write_durably(self._path / name, body)
-            self._delete(each for each in earlier if each != name)
+            self._delete(earlier - {name})
+            self._known = (file_mark(self._path / "corrections"), {**others, name: len(body)})
         return correction.id
 
     def withdraw(
@@ -326,6 +330,13 @@ class Inbox:
                     yield name, Correction.model_validate_json(line)
                 except ValidationError:
                     yield name, None
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the size of each correction by name; it lists them only after others changed them."""
+        mark, known = self._known
+        if mark != file_mark(self._path / "corrections"):
+            return {name: (self._path / name).stat().st_size for name in self._names("corrections")}
+        return known
 
     def _names(self, folder: str) -> list[str]:
         return sorted(f"{folder}/{path.name}" for path in (self._path / folder).glob("[!.]*"))

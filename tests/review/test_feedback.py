@@ -9,11 +9,13 @@ import pytest
 
 from pixmill.core.decisions import FORGOTTEN, set_fate
 from pixmill.core.errors import DataError, StorageError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import load_params
 from pixmill.dataset.deciding import DecisionTable
 from pixmill.dataset.inbox import Inbox
 from pixmill.review.case_view import case_content, overview
 from pixmill.review.choices import DecisionError
-from pixmill.review.recovery import describe_missing
+from pixmill.review.recovery import describe_missing, restore
 from pixmill.review.serving import end_session
 from tests.disk import limit_file_size
 from tests.review.conftest import LABELS_PARAMS, Desk, jpeg
@@ -259,7 +261,7 @@ def test_a_full_disk_changes_nothing(project, send, start, data):
 
 
 def test_an_accept_that_was_killed_is_known(project, send, start, data, inbox, monkeypatch):
-    """Between the file and its row, or the row and its log."""
+    """Between the file and its log, or the log and its row."""
     name = send(jpeg(900), "dress")
 
     def fail(*_, **__):
@@ -275,8 +277,11 @@ def test_an_accept_that_was_killed_is_known(project, send, start, data, inbox, m
     desk.decide("relabel", name, label="shoe")
     assert in_data(data) == [name_of(name, "dress")]
     assert project.said() == {(name, "yes", "shoe", "")}
-    (project.root / "inbox/decided.jsonl").unlink()
+    project.decisions.unlink()
     assert start().session.cases == []
+    assert describe_missing(project.root) is not None
+    restore(Workspace(project.root, project.root), load_params(project.root))
+    assert project.said() == {(name, "yes", "shoe", "")}
     assert describe_missing(project.root) is None
     (data / name_of(name, "dress")).unlink()
     assert describe_missing(project.root) is not None

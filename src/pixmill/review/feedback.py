@@ -90,19 +90,11 @@ class Corrections:
             if row is None and decided is not None and decided.fate == "drop":
                 self.agreed.append(entry)  # such as a forgotten image that was sent again
             elif row is None:
-                self._add(entry)
+                self.new[entry.id] = entry
             elif self._labelling.agree(tables.labels[row], entry.corrections[0].answer):
                 self.agreed.append(entry)
             else:
                 self.known.append(entry)
-
-    def _add(self, entry: Entry) -> None:
-        file = self._find(entry)
-        if file is not None and entry.id in self._table.decided:
-            # The process was killed between the decision and the line of the log.
-            self._table.decide({}, then=_AGAIN, accepted=self._record(entry, file))
-        else:
-            self.new[entry.id] = entry
 
     def read(self, image: str) -> bytes:
         """Return the bytes of a new image."""

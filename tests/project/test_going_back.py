@@ -110,17 +110,88 @@ def test_refuses_what_would_lose_something(root):
         with pytest.raises(PixmillError, match="no such commit"):
             make_plan(root, name)
     (root / "decisions.csv").write_text(HEADER)
-    with pytest.raises(PixmillError, match="not committed"):
-        make_plan(root, one)
-    git(root, "checkout", "decisions.csv")
+    (root / "data/hat").mkdir()
+    (root / "data/coat/2.png").rename(root / "data/hat/2.png")
     (root / "data/coat/3.png").write_text("image 3")
-    with pytest.raises(PixmillError, match="not committed"):
-        make_plan(root, one)
+    plan = make_plan(root, one)
+    assert plan.obstacles == (
+        "decisions.csv differs from the last commit: commit it",
+        "data/coat has 1 file that no commit has: commit or delete them",
+        "data/hat has 1 file that no commit has: commit or delete them",
+    )
+    with pytest.raises(PixmillError, match="that no commit has"):
+        go_back(root, plan, take_back=False)
+    git(root, "checkout", "decisions.csv")
+    (root / "data/hat/2.png").rename(root / "data/coat/2.png")
     (root / "data/coat/3.png").unlink()
+    assert make_plan(root, one).obstacles == ()
+    (root / "data/coat/1.png").unlink()
+    assert make_plan(root, one).obstacles == (
+        "data/ lacks 1 file of the last commit: commit that, or bring them back",
+    )
+    (root / "data/coat/1.png").write_text("image 1")
     shutil.rmtree(root / ".dvc/cache")
-    with pytest.raises(PixmillError, match="cache lacks"):
-        make_plan(root, one)
+    (lacking,) = make_plan(root, one).obstacles
+    assert "cache lacks" in lacking
     assert git(root, "rev-parse", "HEAD") == two
+
+
+def return_to(root, commit):
+    """Go back as the page does, until all is there."""
+    page = Actions(root)
+    page.go_back(ProjectState(root), commit, take_back=False)
+    until(lambda: page.checkout.pid is None)
+    assert page.checkout.document()["status"] == 0
+
+
+def test_going_back_twice_is_not_taken_for_an_interrupted_first(root):
+    one = git(root, "rev-parse", "HEAD~1")
+    return_to(root, one)
+    assert not make_plan(root, one).is_begun
+    (root / "data/hat").mkdir()
+    (root / "data/coat/1.png").rename(root / "data/hat/1.png")
+    (root / "params.yaml").write_text("train: {epochs: 7}\n")
+    assert len(make_plan(root, one).obstacles) == 2
+    with dvc_repo(root) as repo:
+        repo.add("data")
+    commit(root, "Move")
+    (root / "params.yaml").write_text("train: {epochs: 8}\n")
+    return_to(root, one)
+    assert [path.parent.name for path in root.glob("data/*/*")] == ["coat"]
+    assert (root / "params.yaml").read_text() == "train: {epochs: 1}\n"
+    assert git(root, "show", "HEAD~1:params.yaml") == "train: {epochs: 8}"
+
+
+@pytest.mark.parametrize("returned", [False, True])
+def test_what_is_changed_after_a_kill_is_not_overwritten(root, returned):
+    one = git(root, "rev-parse", "HEAD~1")
+    go_back(root, make_plan(root, one), take_back=False)
+    if returned:  # killed before it had all images
+        (root / "data/coat/1.png").write_text("image 1")
+    plan = make_plan(root, one)
+    assert (plan.is_begun, plan.obstacles) == (True, ())
+    (root / "data/hat").mkdir()
+    (root / "data/coat/2.png").rename(root / "data/hat/2.png")
+    assert make_plan(root, one).obstacles == (
+        "data/hat has 1 file that no commit has: commit or delete them",
+    )
+    (root / "data/hat/2.png").unlink()
+    (root / "params.yaml").write_text("train: {epochs: 7}\n")
+    assert not make_plan(root, one).is_begun
+
+
+def test_a_malformed_table_of_decisions_is_no_obstacle(root):
+    text = (root / "decisions.csv").read_text()
+    (root / "decisions.csv").write_text(f"\ufeff{text}")
+    commit(root, "Save with a spreadsheet")
+    (root / "decisions.csv").write_text(text.replace(",", ";"))
+    commit(root, "Save with another one")
+    (root / "decisions.csv").write_text(text)
+    commit(root, "Correct it")
+    broken, marked = git(root, "rev-parse", "HEAD~1", "HEAD~2").splitlines()
+    assert (make_plan(root, marked).decisions, make_plan(root, broken).decisions) == (0, 0)
+    go_back(root, make_plan(root, broken), take_back=True)
+    assert (root / "decisions.csv").read_text() == text
 
 
 class Killed(BaseException):
@@ -169,11 +240,11 @@ def test_the_page_brings_images_again_but_loses_none(root):
     until(lambda: page.checkout.pid is None)
     assert page.checkout.document()["status"] != 0
     assert late.exists()
+    assert make_plan(root, one).obstacles == (
+        "data/coat has 1 file that no commit has: commit or delete them",
+    )
     late.unlink()
-    again = Actions(root)
-    again.go_back(ProjectState(root), one, take_back=False)
-    until(lambda: again.checkout.pid is None)
-    assert again.checkout.document()["status"] == 0
+    return_to(root, one)
     assert [path.name for path in (root / "data/coat").iterdir()] == ["1.png"]
     assert git(root, "rev-list", "--count", f"{one}..HEAD") == "2"
 

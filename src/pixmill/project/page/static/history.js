@@ -67,11 +67,8 @@ function choose(point, history) {
 async function plan(commit) {
   const found = await post(`history/${commit}/plan`);
   const close = button("Cancel", () => show());
-  if (!found) {
-    // The alert says why.
-    const way = $("commit-part").childElementCount ? [make("a", { className: "button", href: "#commit-part", textContent: "Commit first" })] : [];
-    return show(make("p", { className: "actions" }, ...way, close));
-  }
+  if (!found) return; // The alert says why.
+  const waits = found.obstacles.length > 0;
   const [now, then] = found.files;
   const take = make("input", { type: "checkbox" });
   show(
@@ -81,14 +78,16 @@ async function plan(commit) {
       make("li", { textContent: "Params, model and results are as they were" }),
       make("li", { textContent: "All that was made since stays in the history: go back to a later point to get it again" })),
     ...(found.decisions ? [make("p", {}, make("label", {}, take, ` Also take back the ${some(found.decisions, "decision")} made since`))] : []),
+    ...(waits ? [make("p", { textContent: "Before that, so that nothing is lost:" }), make("ul", {}, ...found.obstacles.map((text) => make("li", { textContent: text })))] : []),
     make("p", { className: "actions" },
-      button("Go back", async () => { if (await post(`history/${commit}/return`, { take_back: take.checked })) show(); }, { className: "good" }), close));
+      ...(waits ? [button("Look again", () => plan(commit))] : []),
+      button("Go back", async () => { if (await post(`history/${commit}/return`, { take_back: take.checked })) show(); }, { className: "good", disabled: waits }), close));
   close.focus();
 }
 
 function drawReturn({ running, status, log }) {
   setText("returning", running ? "Going back: restoring images and model …"
-    : status ? `Images and model are not restored: ${plain(log).trim().split("\n").pop()}. Go back to the same point again.` : "");
+    : status ? `Images and model are not restored: ${plain(log).trim().split("\n").pop().replace(/\.? Use `-f`.*/, "")}. Go back to the same point again.` : "");
 }
 
 export function draw({ overview: { history, day_before: before }, state, going_back: going }) {

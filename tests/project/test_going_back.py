@@ -177,7 +177,9 @@ def test_what_is_changed_after_a_kill_is_not_overwritten(root, returned):
     )
     (root / "data/hat/2.png").unlink()
     (root / "params.yaml").write_text("train: {epochs: 7}\n")
-    assert not make_plan(root, one).is_begun
+    return_to(root, one)
+    assert (root / "params.yaml").read_text() == "train: {epochs: 1}\n"
+    assert git(root, "show", "HEAD~1:params.yaml") == "train: {epochs: 7}"
 
 
 def test_a_malformed_table_of_decisions_is_no_obstacle(root):

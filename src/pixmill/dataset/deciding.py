@@ -266,10 +266,9 @@ class DecisionTable:
         for image, labels in self._history().items():
             for label, (*earlier, last) in labels.items():
                 rows = self._rows.get((image, label), ())
-                is_held = bool(last) and last <= {*head.get((image, label), ())}
-                if {*rows} == last or {*rows} not in earlier or is_held:
-                    continue
-                if not (label and last and self._is_replaced(image, labels, head)):
+                is_held = last and last <= {*head.get((image, label), ())}
+                is_gone = {*rows} != last and {*rows} in earlier and not is_held
+                if is_gone and not (label and self._is_replaced(image, labels, head)):
                     before = next(iter(rows), None)
                     lost.append(Change(before=before, after=next(iter(last), None)))
         return lost
@@ -376,10 +375,13 @@ class DecisionTable:
         return [*self._rows.get(key, ())] or [None]
 
     def _replace(self, key: Key, row: Row | None) -> Iterator[Change]:
-        """Yield the changes that leave this row of an image and label, or none."""
+        """Yield the changes that leave this row of an image and label, or none.
+
+        An answer given again is one, too: it is newer than what the log may have in between.
+        """
         *others, last = self._of(key)
         yield from (Change(before=other, after=None) for other in others)
-        if others or last != row:
+        if others or row or last:
             yield Change(before=last, after=row)
 
     def _set(self, key: Key, rows: tuple[Row, ...]) -> None:

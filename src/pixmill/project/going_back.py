@@ -17,7 +17,6 @@ from typing import Any
 from pixmill.core.decisions import FILE as DECISIONS
 from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import (
-    LITTER,
     cache_folder,
     has_remote,
     read_listing,
@@ -92,7 +91,7 @@ def make_plan(root: Path, commit: str) -> Plan:
     if not commit.isalnum() or git(root, "merge-base", "--is-ancestor", commit, "HEAD") is None:
         raise PixmillError("the history has no such commit", next="reload the page")
     title = f"{_subject(root, commit)} ({commit[:7]})"
-    is_begun = _is_begun(root, commit)
+    is_begun = git_line(root, "rev-parse", "--verify", "--quiet", _BEGUN) == commit
     then = _read_data(root, commit)
     obstacles = [
         *_find_unsaved(root, commit, is_begun=is_begun),
@@ -121,17 +120,17 @@ def go_back(root: Path, plan: Plan, *, take_back: bool) -> None:
         raise PixmillError("; ".join(plan.obstacles), next="do that, then go back again")
     decisions = [DECISIONS] if take_back and plan.decisions else []
     paths = [*_FILES, *decisions]
-    if not plan.is_begun:
-        here = [name for name in _FILES if (root / name).exists()]
-        change(root, "add", "--all", "--", *{*here, *_staged(root)})
-        _commit(root, _FILES, "Keep what was not committed")
-        change(root, "update-ref", _BEGUN, plan.commit)
+    message = f"Go back to {plan.title}"
+    here = [name for name in _FILES if (root / name).exists()]
+    change(root, "add", "--all", "--", *{*here, *_staged(root)})
+    _commit(root, paths, message if plan.is_begun else "Keep what was not committed")
+    change(root, "update-ref", _BEGUN, plan.commit)
     if decisions:
         DecisionTable(root).release()  # else the review would offer to restore them
     then = (git(root, "ls-tree", "--name-only", plan.commit, "--", *paths) or "").splitlines()
     names = {*then, *_staged(root), *decisions}
     change(root, "checkout", "--quiet", "--no-overlay", plan.commit, "--", *names)
-    _commit(root, paths, f"Go back to {plan.title}")
+    _commit(root, paths, message)
 
 
 def find_day_before(root: Path) -> dict[str, Any] | None:
@@ -174,13 +173,12 @@ def _find_unsaved(root: Path, commit: str, *, is_begun: bool) -> Iterator[str]:
             yield f"{DECISIONS} differs from the last commit: commit it"
         if not (uncommitted.unadded or uncommitted.unfetched or "data.dvc" in differing):
             return
-        files = [name for name in hashes.files("data") if name.rpartition("/")[2] not in LITTER]
-        here = {(name, hashes.md5(f"data/{name}")) for name in files}
+        here = {(name, hashes.md5(f"data/{name}")) for name in hashes.files("data")}
     known = set(chain.from_iterable(_list_images(root, each) for each in revisions))
     folders = Counter(name.rpartition("/")[0] for name, _ in here - known)
     for folder, number in sorted(folders.items()):
         yield f"data/{folder} has {count(number, 'file')} that no commit has: commit or delete them"
-    gone = {name for name, _ in known} - {*files}
+    gone = {name for name, _ in known} - {name for name, _ in here}
     if gone and not (is_begun or uncommitted.unfetched):
         lacks = f"data/ lacks {count(len(gone), 'file')} of the last commit"
         yield f"{lacks}: commit that, or bring them back"
@@ -217,16 +215,6 @@ def _count_decided(root: Path, commit: str) -> int:
 
 def _subject(root: Path, commit: str) -> str:
     return git_line(root, "log", "-1", "--format=%s", commit)
-
-
-def _is_begun(root: Path, commit: str) -> bool:
-    """Return whether going back to a commit was begun, and nobody changed its files since."""
-    begun = git_line(root, "rev-parse", "--verify", "--quiet", _BEGUN)
-    paths = ("diff", "--name-only", "--relative", "--no-renames")
-    changed = (
-        {*git_line(root, *paths, each, "--", *_FILES).splitlines()} for each in ("HEAD", commit)
-    )
-    return begun == commit and not set.intersection(*changed)
 
 
 def _staged(root: Path) -> set[str]:

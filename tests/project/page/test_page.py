@@ -251,6 +251,21 @@ def test_model_with_images_and_history(evaluated, browser):
     assert (page.root / ".pixmill/open/compare.log").read_text() == f"{before[:12]} {after[:12]}\n"
 
 
+def test_going_back_says_in_its_place_what_no_commit_has(evaluated, browser):
+    page = evaluated
+    (page.root / "decisions.csv").write_text("image,label,answer,split,by,why\n")
+    browser.find_elements(By.CSS_SELECTOR, ".points button")[0].send_keys(Keys.ENTER)
+    browser.find_elements(By.CSS_SELECTOR, "#point button")[1].click()
+    page.until(lambda: "decisions.csv differs" in page.text("point"))
+    assert not page.shows("alert")
+    (again, back, _) = browser.find_elements(By.CSS_SELECTOR, "#point button")
+    assert (again.text, back.is_enabled()) == ("Look again", False)
+    (page.root / "decisions.csv").unlink()
+    again.click()
+    page.until(lambda: "differs" not in page.text("point"))
+    assert browser.find_element(By.CSS_SELECTOR, "#point .good").is_enabled()
+
+
 def test_an_export_with_its_agreement_and_code(evaluated, browser):
     page = evaluated
     facts = ModelCard(DESCRIPTION, None, None, 0.95, {}, {}, {}, [])

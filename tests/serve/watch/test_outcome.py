@@ -1,5 +1,7 @@
 """The next step in an alarm: each leads on, until none is left."""
 
+from dataclasses import replace
+
 from pixmill.serve.watch.asking import ask
 from pixmill.serve.watch.outcome import document
 from pixmill.serve.watch.watching import Watch, accept
@@ -51,3 +53,15 @@ def test_without_images_they_must_be_kept_first(stream: Stream) -> None:
     assert step(alarm(stream)) == "log"
     stream.log(60, days=(0.5, 0.1), shift=60, images=True)
     assert step(stream.look()) == "label"
+
+
+def test_an_alarm_withholds_shares_unless_only_they_differ(stream: Stream) -> None:
+    stream.log(200, days=(20, 11))
+    assert set(document(stream.look())["shares"]) == set(stream.model.labels)
+    stream.log(200, days=(9, 1), shift=60)
+    found = stream.look()
+    assert document(found)["alarm"] is True
+    assert document(found)["shares"] == {}
+    only_shares = replace(found.difference, only_shares=True)
+    assert set(replace(found, difference=only_shares).shares) == set(stream.model.labels)
+    assert document(accept(found))["shares"] == {}

@@ -21,6 +21,7 @@ STATES = {
     "several labels": {"task": "labels"},
     "alarm, all sections": {
         "small": True,
+        "shares": {},
         "accuracy": None,
         "withheld": "the images differ from the test images",
         "labelled": judged(np.arange(60) % 2 == 0),

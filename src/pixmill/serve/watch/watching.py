@@ -102,7 +102,13 @@ class Watch:
 
     @cached_property
     def shares(self) -> dict[str, Estimate]:
-        """Estimated share of each label; empty if there are too few images."""
+        """Estimated share of each label; empty if there are too few images.
+
+        It assumes that each class looks as before. So it is withheld with the accuracy, unless an
+        alarm says that only the shares differ.
+        """
+        if self.withheld and not self.difference.only_shares:
+            return {}
         return _estimate_shares(self.latest, self.known, self.model)
 
     @cached_property

@@ -6,22 +6,34 @@ import pytest
 
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.evaluate.labels import (
+    doubtful_labels,
     find_label_issues,
     first_issues,
     fold_numbers,
     held_out_probabilities,
     rank_labels,
     search_part,
-    suggested_classes,
 )
 from pixmill.images.parts import Part, Shards
 
 
-def test_suggests_class_that_reaches_its_mean_probability():
-    targets = np.array([0, 0, 0, 1, 1])
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.35, 0.65], [0.3, 0.7], [0.4, 0.6]])
-    # The mean over the images with the label is 0.683 for class 0 and 0.65 for class 1.
-    assert suggested_classes(targets, probabilities).tolist() == [-1, -1, 1, -1, -1]
+def test_as_many_labels_are_doubtful_as_are_probably_wrong_the_least_probable_first():
+    targets = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    first = np.array([0.7, 0.7, 0.25, 0.1, 0.1, 0.1, 0.1, 0.6])
+    suggested, score = doubtful_labels(targets, [np.column_stack([first, 1 - first])])
+    # Only the last image reaches the mean of another class, 0.55, but its label is more probable.
+    assert suggested.tolist() == [-1, -1, 1, -1, -1, -1, -1, -1]
+    assert score == pytest.approx([0.7, 0.7, 0.25, 0.9, 0.9, 0.9, 0.9, 0.4])
+
+
+NAN = [np.nan, np.nan]
+
+
+def test_a_label_that_one_model_surely_contradicts_is_doubtful():
+    targets = np.array([0, 0, 1, 1])
+    search = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
+    model = np.array([NAN, [0.04, 0.96], [0.94, 0.06], NAN])
+    assert doubtful_labels(targets, [search, model])[0].tolist() == [-1, 1, -1, -1]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +55,7 @@ def test_searches_the_top_of_the_bundled_network_if_it_is_the_last(backbone, fou
 def ranking():
     rows = pd.DataFrame({"id": list("dcbae"), "split": ["train", "val", "test", "train", "train"]})
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.05, 0.95], [0.1, 0.9], [0.2, 0.8]])
-    return rank_labels(rows, np.array([0, 0, 0, 1, 1]), probabilities, ["x", "y"])
+    return rank_labels(rows, np.array([0, 0, 0, 1, 1]), [probabilities], ["x", "y"])
 
 
 def test_ranks_likeliest_wrong_label_first(ranking):
@@ -126,12 +138,19 @@ def swapped(parts, name, row, target):
     parts[name].targets[row] = target
 
 
+def answers(parts):
+    """Return predictions that give each label nine tenths."""
+    rows = pd.concat([part.rows.assign(split=part.name) for part in parts])
+    shares = {f"p_{name}": np.where(rows["label"] == name, 0.9, 0.05) for name in CLASSES}
+    return rows[["id", "split", "label"]].assign(**shares, held_out=True)
+
+
 def test_finds_wrong_labels_in_every_split(parts):
+    every = list(parts.values())
+    predictions = answers(every)
     for name, row in (("train", 3), ("val", 4), ("test", 8)):
         swapped(parts, name, row, (parts[name].targets[row] + 1) % 3)
-    ranking = find_label_issues(
-        list(parts.values()), CLASSES, shades(list(parts.values())), threads=2
-    )
+    ranking = find_label_issues(every, CLASSES, shades(every), predictions, threads=2)
     assert len(ranking) == 150
     found = ranking.sort_values("rank").head(3)
     issues = first_issues(ranking, parts, limit=3)
@@ -148,9 +167,23 @@ def test_finds_wrong_labels_in_every_split(parts):
     }
 
 
+@pytest.mark.parametrize("is_held_out", [True, False])
+def test_what_the_projects_model_surely_contradicts_is_doubtful_in_every_split(parts, is_held_out):
+    every = list(parts.values())
+    wrong = {part.rows["id"][8] for part in every}
+    predictions = answers(every)
+    is_wrong = predictions["id"].isin(wrong)
+    predictions.loc[is_wrong, ["p_a", "p_b", "p_c"]] = [0.96, 0.02, 0.02]  # they are labelled c
+    predictions.loc[is_wrong, "held_out"] = is_held_out
+    ranking = find_label_issues(every, CLASSES, shades(every), predictions, threads=2)
+    found = ranking[ranking["suggested"].notna()]
+    assert set(found["id"]) == (wrong if is_held_out else set())
+    assert set(found["suggested"]) == ({"a"} if is_held_out else set())
+
+
 def test_skips_classes_with_few_images():
     few = part("train", [0] * 30 + [1] * 30 + [2] * 5, first=5000)
-    ranking = find_label_issues([few], CLASSES, shades([few]), threads=2)
+    ranking = find_label_issues([few], CLASSES, shades([few]), answers([few]), threads=2)
     assert set(ranking["label"]) == {"a", "b"}
     assert len(ranking) == 60
 
@@ -159,6 +192,6 @@ def test_a_model_that_confirms_few_labels_suggests_none() -> None:
     rows = pd.DataFrame({"id": list("abcd"), "split": "train"})
     targets = np.array([0, 0, 1, 1])
     wrong = np.array([[0.4, 0.6], [0.3, 0.7], [0.6, 0.4], [0.2, 0.8]])
-    assert rank_labels(rows, targets, wrong, ["x", "y"])["suggested"].notna().sum() == 0
-    half = np.array([[0.4, 0.6], [0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])
-    assert rank_labels(rows, targets, half, ["x", "y"])["suggested"].notna().sum() == 1
+    assert rank_labels(rows, targets, [wrong], ["x", "y"])["suggested"].notna().sum() == 0
+    half = np.array([[0.4, 0.6], [0.7, 0.3], [0.58, 0.42], [0.2, 0.8]])
+    assert rank_labels(rows, targets, [half], ["x", "y"])["suggested"].notna().sum() == 1

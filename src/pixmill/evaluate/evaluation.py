@@ -152,7 +152,9 @@ def evaluate(
         searched = search_part(features, train, image_size)
         if searched is None:
             searched = opened.features_of(search_backbone(image_size))
-        ranking = find_label_issues([*parts.values()], labels, searched, threads=train.threads)
+        ranking = find_label_issues(
+            [*parts.values()], labels, searched, predictions, threads=train.threads
+        )
         issues = first_issues(ranking, parts, limit=params.label_errors)
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = show(tested[~tested["right"]].head(params.mistakes))

@@ -1,11 +1,13 @@
-"""Label issues, ranked by confident learning.
+"""Doubtful labels, by models that were not trained on the image.
 
-A label is doubtful if a model that was not trained on the image gives another class at least the
+Labels are ranked by their probability. Confident learning says how many of them are probably wrong,
+and so how many are doubtful: it counts the images to which a model gives another class at least the
 mean probability of that class over the images labelled with it. Thresholds per class allow for a
-model that is underconfident in one class and overconfident in another.
+model that is underconfident in one class and overconfident in another. Those images themselves are
+fewer of the wrong labels than as many by rank (``benchmarks/doubtful.py``).
 
 Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
-JAIR 70, 2021, sections 3.1 (the confident joint) and 3.2 (ranking by the normalised margin).
+JAIR 70, 2021, section 3.1 (the confident joint).
 """
 
 import warnings
@@ -18,8 +20,9 @@ import pandas as pd
 from pixmill.core.manifest import table_schema
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.process.progress import track
+from pixmill.evaluate.predictions import probabilities_of
 from pixmill.images.parts import Part, PartName
-from pixmill.metrics.arrays import Floats, Ints
+from pixmill.metrics.arrays import ArrayLike, Floats, Ints
 from pixmill.models.layers import AUTO, TOP, feature_layers
 from pixmill.models.lite import TOP_WIDTH
 from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling, principal_directions
@@ -27,8 +30,8 @@ from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling, principal_dire
 LABELS = table_schema("id! label! suggested score!:float32 rank!:int32 split!")
 """One row per image of any split, sorted by ``id``.
 
-``suggested`` is the more likely class, null if the label looks right; ``score`` is the label score
-from 0 (surely wrong) to 1; ``rank`` starts at 1, the most likely label issue.
+``suggested`` is the more likely class, null if the label is not doubtful; ``score`` is the label
+score from 0 (surely wrong) to 1; ``rank`` starts at 1, the most likely label issue.
 """
 
 MIN_GROUPS = 10
@@ -38,6 +41,9 @@ MIN_CONFIRMED = 0.5
 """Minimum share of labels that the model must confirm for suggestions: most labels of a class
 are right and learnable, so below it nearly all suggestions are errors of the model.
 """
+
+_SURE = 0.95
+"""Probability of another class by one of the models from which a label is doubtful in any case."""
 
 _FOLDS = 5
 _MAX_FITTED = 20_000
@@ -58,7 +64,12 @@ _MAX_INPUT_SIZE = 224
 
 
 def find_label_issues(
-    parts: Sequence[Part], labels: Sequence[str], features: Features, *, threads: int
+    parts: Sequence[Part],
+    labels: Sequence[str],
+    features: Features,
+    predictions: pd.DataFrame,
+    *,
+    threads: int,
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, one row per image, sorted by id.
 
@@ -69,6 +80,9 @@ def find_label_issues(
         parts: The packed splits; all are searched.
         labels: The classes.
         features: Backbone features, shape (images, features), in the order of splits and rows.
+        predictions: Of the project's model, with the columns of
+            :func:`pixmill.evaluate.predictions.predictions_schema`; those that are held out count
+            as much as the search's own.
         threads: Number of threads; it affects the result.
     """
     rows = pd.concat([part.rows.assign(split=part.name) for part in parts], ignore_index=True)
@@ -84,8 +98,10 @@ def find_label_issues(
     targets = np.searchsorted(known, targets[chosen])
     groups = rows["cluster"].tolist()
     seen = features if len(chosen) == len(features) else features[chosen]
-    probabilities = held_out_probabilities(seen, targets, groups, len(known), threads=threads)
-    return rank_labels(rows, targets, probabilities, [labels[place] for place in known])
+    names = [labels[place] for place in known]
+    own = held_out_probabilities(seen, targets, groups, len(known), threads=threads)
+    said = predictions[predictions["held_out"]].set_index("id").reindex(rows["id"])
+    return rank_labels(rows, targets, [own, probabilities_of(said, names)], names)
 
 
 def first_issues(
@@ -141,13 +157,36 @@ def search_part(features: Features | None, train: TrainParams, image_size: int) 
     return features[:, -TOP_WIDTH:]
 
 
-def suggested_classes(targets: Ints, probabilities: Floats) -> Ints:
-    """Return the more likely class of each image, -1 if its label looks right.
+def doubtful_labels(targets: Ints, opinions: Sequence[ArrayLike]) -> tuple[Ints, Floats]:
+    """Return the more likely class of each image, -1 unless its label is doubtful, and the score.
+
+    The score is the mean probability of the label, divided by the sum of this and that of the best
+    other class. Doubtful are the lowest scores below a half, as many as there are probably errors,
+    and labels that one of the models surely contradicts.
 
     Args:
         targets: Class indices, shape (images,).
-        probabilities: Out-of-sample probabilities, shape (images, classes).
+        opinions: Out-of-sample probabilities of each model, shape (images, classes >= 2); NaN for
+            images that it has not judged. The first one has judged all.
     """
+    every = np.array(opinions, np.float64)
+    mean = np.nanmean(every, axis=0)
+    places = np.arange(len(targets))
+    own = mean[places, targets]
+    errors = _count_errors(targets, mean)
+    every[:, places, targets] = -1
+    mean[places, targets] = -1
+    best = mean.max(axis=1)
+    # Rounded before ranking, because rounding errors differ between processors.
+    score = np.round(own / np.maximum(own + best, 1e-12), 6)
+    lowest = np.sort(score[score < 0.5])[:errors]
+    doubtful = np.nanmax(every, axis=(0, 2)) >= _SURE
+    doubtful |= np.isin(score, lowest)
+    return np.where(doubtful, mean.argmax(axis=1), -1), score
+
+
+def _count_errors(targets: Ints, probabilities: Floats) -> int:
+    """Return how many labels are probably wrong: those off the diagonal of the confident joint."""
     classes = probabilities.shape[1]
     sizes = np.bincount(targets, minlength=classes)
     own = probabilities[np.arange(len(targets)), targets]
@@ -156,41 +195,31 @@ def suggested_classes(targets: Ints, probabilities: Floats) -> Ints:
         sizes > 0, np.bincount(targets, own, classes) / np.maximum(sizes, 1), np.inf
     )
     reached = np.where(probabilities >= thresholds, probabilities, -1.0)
-    best = reached.argmax(axis=1)
-    doubtful = (reached.max(axis=1) >= 0) & (best != targets)
-    return np.where(doubtful, best, -1).astype(np.int64)
+    is_other = (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != targets)
+    return int(is_other.sum())
 
 
 def rank_labels(
     rows: pd.DataFrame,
     targets: Ints,
-    probabilities: Floats,
+    opinions: Sequence[ArrayLike],
     labels: Sequence[str],
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, sorted by id.
 
-    Labels are ranked by their probability relative to that of the best other class, lowest first.
-
     Args:
         rows: Columns ``id`` and ``split``, one row per image.
         targets: Class indices, shape (images,).
-        probabilities: Out-of-sample probabilities, shape (images, classes >= 2).
+        opinions: As for :func:`doubtful_labels`.
         labels: The classes.
     """
-    names = np.asarray(labels, dtype=object)
-    suggested = suggested_classes(targets, probabilities)
-    places = np.arange(len(targets))
-    others = probabilities.copy()
-    others[places, targets] = -1
-    margin = probabilities[places, targets] - others.max(axis=1, initial=-1)
-    # Rounded before ranking, because rounding errors differ between processors.
-    score = np.round((1 + margin) / 2, 6).astype(np.float32)
+    suggested, score = doubtful_labels(targets, opinions)
     table = pd.DataFrame(
         {
             "id": rows["id"].to_numpy(object),
-            "label": names[targets],
+            "label": np.asarray(labels, dtype=object)[targets],
             "suggested": [labels[place] if place >= 0 else None for place in suggested.tolist()],
-            "score": score,
+            "score": score.astype(np.float32),
             "split": rows["split"].to_numpy(object),
         }
     ).sort_values(["score", "id"])

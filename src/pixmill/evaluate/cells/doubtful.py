@@ -1,20 +1,19 @@
-"""Doubtful cells, by confident learning for each label.
+"""Doubtful cells: of each label, its yes and no are judged like two classes.
 
-A label is probably missing if a model that was not trained on the image gives it at least the mean
-probability over the images that have it; and probably wrong if the probability is at most the mean
-over the images that lack it. Both only where that is also the model's answer.
+See :mod:`pixmill.evaluate.labels`. A cell is doubtful only where it is not the model's answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from pixmill.core.cells import NO, UNKNOWN, YES
 from pixmill.core.manifest import table_schema
 from pixmill.evaluate.cells.measure import cell_answers
-from pixmill.evaluate.labels import MIN_GROUPS
+from pixmill.evaluate.labels import MIN_GROUPS, doubtful_labels
 
 DOUBTFUL = table_schema("rank!:int32 id! label! suggested! score!:float32 split!")
 """One row per doubtful cell, the most doubtful first, whose ``rank`` is 1.
@@ -52,13 +51,19 @@ def doubtful_cells(
         yes = answers.yes[:, place]
         if min(len(set(members[given == side])) for side in (YES, NO)) < MIN_GROUPS:
             continue
-        missing = (given != YES) & yes & (likely >= likely[given == YES].mean())
-        wrong = (given == YES) & ~yes & (likely <= likely[given == NO].mean())
-        for suggested, chosen, score in (("yes", missing, 1 - likely), ("no", wrong, likely)):
-            # Rounded before ranking, because rounding errors differ between processors.
-            columns = {"label": label, "suggested": suggested, "score": score[chosen].round(6)}
-            rows = table.loc[chosen, ["id", "split"]]
-            found.append(rows.assign(**columns, cell=given[chosen]))
+        answered = np.flatnonzero(given != UNKNOWN)
+        shares = np.column_stack([1 - likely, likely])
+        suggested, score = doubtful_labels(given[answered], [shares[answered]])
+        doubted = (suggested >= 0) & ((given == YES) != yes)[answered]
+        # Of the others, those whose answer is yes, and as likely as where the label is known.
+        missing = (given == UNKNOWN) & yes & (likely >= likely[given == YES].mean())
+        for chosen, is_yes, scores in (
+            (answered[doubted], suggested[doubted] == YES, score[doubted]),
+            (np.flatnonzero(missing), True, (1 - likely[missing]).round(6)),
+        ):
+            words = np.where(is_yes, "yes", "no")
+            columns = {"label": label, "suggested": words, "score": scores, "cell": given[chosen]}
+            found.append(table.iloc[chosen][["id", "split"]].assign(**columns))
     ordered = pd.concat(found).sort_values(["score", "id", "label"])
     known = ordered["cell"] != UNKNOWN
     return _ranked(ordered[known]), _ranked(ordered[~known])

@@ -24,17 +24,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from contest import machine, sized
-from labels import features_of, read_bundled
+from contest import ROOT, TRIAL_SIDE, machine, sized
 from PIL import Image
-from public_images import Pixels, read_cifar, read_mnist
+from public_images import THREADS, Pixels, read_cifar, read_mnist
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pixmill.evaluate.labels import search_backbone
 from pixmill.metrics import calibration
 from pixmill.metrics.calibration import cautious_temperature
 from pixmill.metrics.probabilities import apply_temperature, losses
+from pixmill.models.features import extract_features
 from pixmill.models.tensorflow import keras
 
 IMAGES = (15, 27, 60, 100, 300, 1000)
@@ -42,6 +43,9 @@ IMAGES = (15, 27, 60, 100, 300, 1000)
 DRAWS = sized(200, 20, 2)
 LOADED = sized(4000, 2000, 400)
 """Number of images of each set, a quarter of which is for fitting."""
+EACH = sized(1_000_000, 1_000_000, 20)
+"""Maximum number of bundled images per class."""
+SIDE = sized(112, 112, TRIAL_SIDE)
 WORST_OF = 20
 """The worst change is the mean of the largest change among so many draws."""
 TEMPERATURES = np.geomspace(0.02, 50, 600)
@@ -88,8 +92,30 @@ RULES: dict[str, Rule] = {
 }
 
 
+def read_bundled() -> tuple[list[Image.Image], Targets]:
+    """Return the images of `data/`, and their classes."""
+    files = [
+        file
+        for folder in sorted((ROOT / "data").iterdir())
+        for file in sorted(folder.iterdir())[:EACH]
+    ]
+    _, targets = np.unique([file.parent.name for file in files], return_inverse=True)
+    return [Image.open(file).convert("RGB") for file in files], targets
+
+
+def features_of(images: list[Image.Image], folder: Path) -> npt.NDArray[np.float32]:
+    """Return the features that evaluate's search uses."""
+    pixels = np.stack(
+        [np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in images]
+    )
+    ids = [str(row) for row in range(len(pixels))]
+    return extract_features(
+        pixels, ids, search_backbone(SIDE), scratch=folder / "features", threads=THREADS
+    )
+
+
 def as_images(pixels: Pixels, targets: npt.NDArray[np.int32]) -> tuple[list[Image.Image], Targets]:
-    """Return images and their classes as ``labels.py`` has them."""
+    """Return images and their classes as :func:`read_bundled` has them."""
     return [Image.fromarray(image) for image in pixels], targets.astype(np.int64)
 
 

@@ -15,9 +15,13 @@ KEYS = {
         for what in ("accuracy", "equal", "better")
         for factor in ("1", "1.25", "1.5")
     },
+    "doubtful": {
+        f"{labels}{what}"
+        for labels in ("", "several_labels_")
+        for what in ("found", "vs_cleanlab", "vs_self_confidence", "vs_confident_learning")
+    },
     "download": {"vs_icrawler", "vs_img2dataset", "memory_vs_icrawler", "memory_vs_img2dataset"},
     "labelling": {"bundled_accuracy_vs_all", "bundled_actions_vs_random", "bundled_covers"},
-    "labels": {"bundled_2", "bundled_5", "bundled_10"},
     "manifest": {
         "duplicates_exponent",
         "more_exponent",

@@ -156,13 +156,17 @@ def test_images_that_people_are_asked_about_are_shown_until_they_answer(tmp_path
     until(lambda: desk.session.advisor.last.number > 0)
     desk.session.advisor.last.proposal.guess[:] = 0
 
-    def shown(reason: str) -> dict[str, Any]:
-        return grid_state(desk.session, View(f"asked:{reason}", "files"), "one")
+    def shown(reason: str, sort: str = "files") -> dict[str, Any]:
+        return grid_state(desk.session, View(f"asked:{reason}", sort), "one")
 
     assert (shown("doubtful")["rows"], shown("doubtful")["guess"]) == (desk.rows(doubtful), [0])
     state = shown("disagreement")
     assert state["asked"] == ["disagreement", "doubtful"]
     assert (state["rows"], state["guess"]) == (desk.rows(*names)[::-1], [-1] * 3)
+    # Where order counts, there is no other.
+    assert shown("disagreement", "sure")["rows"] == state["rows"]
+    assert [section["kind"] for section in state["sections"]] == ["asked"]
+    assert [section["kind"] for section in shown("doubtful")["sections"]] == ["files"]
     desk.label("coat", names[0])
     assert shown("disagreement")["rows"] == desk.rows(*names[1:])[::-1]
 

@@ -16,7 +16,7 @@ _WAIT_SECONDS = 0.25
 """Time that an answer waits for new advice; later one comes with the next answer."""
 
 _BLIND = ("asked:random", "asked:disagreement")
-"""Scopes without suggestions, since the answers judge a model."""
+"""Scopes without suggestions and in the order of drawing, since the answers judge a model."""
 
 
 class Selection(BaseModel):
@@ -43,6 +43,9 @@ def grid_state(
             left out.
         selection: Images of the scope ``selection``. Default: none.
     """
+    is_blind = view.scope in _BLIND
+    if is_blind:
+        view = view._replace(sort="files")
     session.images.begin()
     session.look_at(view.focus)
     session.renew()
@@ -63,8 +66,10 @@ def grid_state(
             listed = _listed(session, view, selection.ids)
             answer |= list_images(view, advice, labels, classes, queries, listed)
             answer |= session.labelling.tiles([session.labels[row] for row in answer["rows"]])
-            if view.scope in _BLIND:
+            if is_blind:
                 answer |= dict.fromkeys(("guess", "word"), [-1] * len(answer["rows"]))
+                for section in answer["sections"]:
+                    section["kind"] = "asked"
             elif listed is not None:
                 answer |= _said(session, answer["rows"])
         return answer | session.after(window)

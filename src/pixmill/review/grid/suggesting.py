@@ -87,7 +87,8 @@ class Section(NamedTuple):
 
     Args:
         kind: Why they are together: ``sample``, ``cluster``, ``probably``, ``unsure``,
-            ``like none``, ``again`` or, of a view, ``waiting`` or its sort. ``again``: labelled
+            ``like none``, ``again`` or, of a view, ``waiting``, ``asked`` or its sort. ``asked``: of a
+            log, in the order in which answers count. ``again``: labelled
             images of the sample that are to be labelled again, without showing the label, since the
             head contradicts some of them.
         label: The class of ``probably``, or of the view; ``None`` for other kinds.

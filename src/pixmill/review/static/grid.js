@@ -13,7 +13,7 @@ const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
 const ASKED = { random: 'random images', disagreement: 'two models disagree', doubtful: 'doubtful images' };
 const LISTS = /^(doubt:|query:|errors$|selection$)/; // scopes that show images in their own order, whatever their label
-const UNRANKED = new Set(['sample', 'again']); // sections whose order means nothing
+const UNRANKED = new Set(['sample', 'again', 'unsure', 'asked']); // sections of which each image must be looked at
 const STAGES = [
   '',
   'Label these first: they measure the accuracy honestly. They are a random sample, without suggestions: look at each image, select those of a class, and press its key.',
@@ -116,7 +116,7 @@ function title({ kind, label, count }, number) {
     sample: 'Random sample: look at each', cluster: 'Similar images', unsure: 'Unsure: look at each',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more, without the first label',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
-    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope.startsWith('asked:') ? 'From the log: look at each' : view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
+    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', asked: 'From the log, in the order of drawing: look at each', files: view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
   };
   return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
@@ -176,7 +176,8 @@ function redraw(id, content, draw) {
 // Show all that is around the images.
 function around() {
   const { accuracy, answers, classes, focus, progress, sample } = facts;
-  part('accuracy-title').textContent = `Live accuracy${labelling.of(facts)}`;
+  part('accuracy-title').textContent = `Accuracy of suggestions${labelling.of(facts)}`;
+  part('accuracy-part').hidden = isAsked();
   part('accuracy').textContent = accuracy ? percent(accuracy.value) : '–';
   part('interval').textContent = accuracy
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${measured()}. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
@@ -208,10 +209,10 @@ function around() {
   redraw('label', [facts.view.label, answers.map(({ name }) => name)], (place) => place.replaceChildren(...answers.map(({ name }) => make('option', { value: name, textContent: name, selected: name === facts.view.label }))));
 }
 
-// Whether the live accuracy lacks labels that were given just now.
+// Whether the accuracy of suggestions lacks labels that were given just now.
 const isBehind = () => facts.accuracy?.n < facts.sample.labelled;
 
-// What the live accuracy is of.
+// What the accuracy of suggestions is measured on.
 function measured() {
   const { accuracy: { n }, progress, sample } = facts;
   const [read, all] = [progress.featured + progress.broken, progress.files];
@@ -219,8 +220,11 @@ function measured() {
   return `${of}${read < all ? `, so far: ${(all - read).toLocaleString('en')} images are still being read` : ''}`;
 }
 
+const isAsked = () => state?.sections[0]?.kind === 'asked';
+
 // What to do with the images shown, and whether they are the sample.
 function stage() {
+  if (isAsked()) return ['Answer from the first image on: answers count in this order, up to the first image that still waits. Drop what shows no class. Nothing is suggested, since the answers judge the model.', false];
   if (LISTS.test(view.scope)) return [state?.said ? labelling.below : '', false];
   if (facts.view.sort !== 'next' || !state?.rows.length) return ['', false];
   const again = state.sections.some(({ kind }) => kind === 'again');
@@ -232,7 +236,7 @@ function stage() {
 function nothing() {
   const { accuracy, sample } = facts;
   if (facts.waits || sending) return [''];
-  if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${isBehind() ? 'The accuracy follows.' : accuracy ? `Accuracy so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
+  if (sampling) return [`Sample done: ${sample.size} of ${sample.size}. ${isBehind() ? 'The accuracy follows.' : accuracy ? `Accuracy of suggestions so far: ${percent(accuracy.value)} (${percent(accuracy.low)} to ${percent(accuracy.high)}).` : 'The accuracy follows after some labels of other images.'}`, { [facts.stage === 2 ? 'Next: similar images' : 'Next: suggestions']: { sample: 'done' } }];
   if (view.scope.startsWith('asked:')) {
     const [done, next] = labelling.done(facts);
     return [`${done}. pixmill watch counts the answers.`, Object.fromEntries(Object.entries(next).map(([name, changes]) => [name, { ...changes, scope: view.scope, sort: view.sort }]))];

@@ -77,6 +77,7 @@ def test_computes_features_once_and_names_broken_files(tmp_path: Path) -> None:
             "featured": 3,
             "broken": 1,
             "problem": None,
+            "opens": False,
         }
         features = images.features(range(4))
         assert images.broken == {3: "truncated"}

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -219,3 +222,14 @@ def test_contradicted_images_of_the_sample_are_labelled_again(pile) -> None:
     assert slip in shown(propose(vectors, labels, sample, CLASSES, looks=looks), "again")
     labels[slip] = truth[slip]
     assert shown(propose(vectors, labels, sample, CLASSES, looks=looks), "again") == []
+
+
+def test_the_sample_is_shown_before_anything_is_fitted() -> None:
+    """scikit-learn takes seconds to import, which the first images need not wait for."""
+    code = (
+        "import sys; import numpy as np; from pixmill.review.grid.suggesting import propose; "
+        "found = propose(np.full((4, 1), np.nan), [None] * 4, np.array([1, 2]), ['a', 'b']); "
+        "print([section.kind for section in found.sections], 'sklearn' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['sample'] False"

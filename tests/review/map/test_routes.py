@@ -13,7 +13,7 @@ from tests.review.conftest import fill
 from tests.visitor import Visitor
 from tests.waiting import until
 
-WORK = {"hashed", "featured", "layout"}
+WORK = {"hashed", "network", "featured", "layout"}
 
 
 def read(workspace):
@@ -86,9 +86,9 @@ def test_the_map_of_a_project_that_changed_is_not_shown(project, tmp_path, monke
     lay_out = Map._lay_out
     may_end = threading.Event()
 
-    def wait(made, file):
+    def wait(made, *arguments):
         assert may_end.wait(10)
-        lay_out(made, file)
+        lay_out(made, *arguments)
 
     monkeypatch.setattr(Map, "_lay_out", wait)
     with ReviewSite(project.write(), by="mk") as site:
@@ -110,7 +110,7 @@ def test_the_map_of_a_project_that_changed_is_not_shown(project, tmp_path, monke
         }
         assert (maps.ready().session, len(maps.ready().rows)) == (second, 13)
 
-        def fail(made, file):
+        def fail(*_):
             raise OSError("full")
 
         monkeypatch.setattr(Map, "_lay_out", fail)

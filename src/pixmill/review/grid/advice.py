@@ -129,7 +129,8 @@ class Advisor:
             refused: Rows with a class that they are not.
             held: Rows of validation and test, whose labels no suggestion may learn from.
         """
-        import sklearn.linear_model  # noqa: F401 (takes seconds once, which are no measure)
+        if self._images.featured.any():  # else there is nothing to fit, and no need to wait
+            import sklearn.linear_model  # noqa: F401 (takes seconds once, which are no measure)
 
         begun = time.monotonic()
         shown = [row for row, label in enumerate(labels) if label != DROPPED]

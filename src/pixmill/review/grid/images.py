@@ -43,6 +43,12 @@ _HASHED = 512
 _CHUNK = 64
 """Images that are hashed, and whose features are read or saved, at a time."""
 
+_CHUNK_SECONDS = 0.5
+"""Time after which features are saved if there are fewer."""
+
+_FEW = 1000
+"""Images whose features all processors compute; of more, one is left to the page."""
+
 _MAX_CACHE_BYTES = 4 * 2**30
 """Maximum size of the stores of features, 7 KB for an image; the oldest are deleted first."""
 
@@ -125,6 +131,7 @@ class ImageTable:
         self.featured = np.zeros(len(self.names), bool)
         self.broken: dict[int, str] = {}
         self._run: _Pass | None = None
+        self._opens = False
         self._store = self._scratch / "none.sqlite"
         self._problem: str | None = None
         self._rows = {name: row for row, name in enumerate(self.names)}
@@ -204,10 +211,11 @@ class ImageTable:
         return self.ids[row] if self._first <= row < self._first_file else None
 
     def progress(self) -> dict[str, Any]:
-        """Return numbers of images in the grid, and ``problem`` (text or ``None``).
+        """Return numbers of images in the grid, ``problem`` (text or ``None``), and ``opens``.
 
         ``files``: all. ``hashed`` and ``featured``: those whose id and features are known.
         ``broken``: those that cannot have features, and hidden ones that cannot be read.
+        ``opens``: whether the network is being opened.
         """
         with self._lock:
             hidden = [*self.hidden]
@@ -221,6 +229,7 @@ class ImageTable:
                 "featured": featured,
                 "broken": broken,
                 "problem": self._problem,
+                "opens": self._opens,
             }
 
     def take_changes(self) -> list[int]:
@@ -391,7 +400,11 @@ class ImageTable:
         waiting = self._waiting()
         if not waiting or self._stop.is_set():
             return
-        run = self._open_network()
+        self._opens = True
+        try:
+            run = self._open_network()
+        finally:
+            self._opens = False
         with Cache(self._store) as store:
             for start in range(0, len(waiting), _CHUNK):
                 keys = self._keys(waiting[start : start + _CHUNK])
@@ -457,10 +470,11 @@ class ImageTable:
         """Yield features by row, a few at a time, and note why others have none."""
         params = self._params.validate
         done = dict[int, bytes]()
+        due = time.monotonic()
         results = map_batches(
             run,
             (self.names[row] for row in rows),
-            workers=max(1, default_workers() - 1),  # the page stays quick
+            workers=max(1, default_workers() - (len(rows) > _FEW)),
             limits=RowLimits(params.timeout, params.memory << 20),
             lost=lambda _name, loss: loss,
             local=True,
@@ -472,9 +486,10 @@ class ImageTable:
                 done[row] = result
             else:
                 self.broken[row] = result
-            if len(done) >= _CHUNK:
+            if len(done) >= _CHUNK or time.monotonic() > due:
                 yield done
                 done = {}
+                due = time.monotonic() + _CHUNK_SECONDS
         yield done
 
 

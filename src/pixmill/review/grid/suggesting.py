@@ -182,11 +182,11 @@ def clusters(vectors: Floats, count: int) -> list[Rows]:
 
     The image nearest to the centre is the first of its cluster.
     """
-    from sklearn.cluster import KMeans
-
     ready = np.flatnonzero(np.isfinite(vectors[:, 0]))
     if not len(ready):
         return []
+    from sklearn.cluster import KMeans
+
     fitted = vectors[_spread(ready, _CLUSTERED_ROWS)]
     means = KMeans(min(count, len(np.unique(fitted, axis=0))), n_init=1, random_state=0).fit(fitted)
     nearest = means.predict(vectors[ready])

@@ -7,7 +7,7 @@ seeds, equal features give equal bytes.
 
 from __future__ import annotations
 
-import os
+import json
 import sys
 
 import numpy as np
@@ -72,12 +72,12 @@ def _beside(vectors: Floats, drawn: Floats) -> npt.NDArray[np.float64]:
 
     They are moved by less than half the gap to the next drawn one, so as not to cover each other.
     """
-    from scipy.spatial import KDTree
-    from sklearn.metrics import pairwise_distances_argmin
-
     others = vectors[len(drawn) :]
     if not len(others):
         return np.zeros((0, 2))
+    from scipy.spatial import KDTree
+    from sklearn.metrics import pairwise_distances_argmin
+
     near = pairwise_distances_argmin(others, vectors[: len(drawn)])
     gaps, _ = KDTree(drawn).query(drawn, k=2)
     away = np.random.default_rng(0).uniform(-0.5, 0.5, (len(others), 2))
@@ -86,14 +86,17 @@ def _beside(vectors: Floats, drawn: Floats) -> npt.NDArray[np.float64]:
 
 
 def main() -> None:
-    """Read features from the first file, and write the positions to the second one.
+    """Read the names of two files; read features from the first, write positions to the second.
 
-    scikit-learn tells of its progress by printing.
+    scikit-learn, which takes seconds to load, is loaded before the names come. It tells of its
+    progress by printing.
     """
     die_with_parent()
-    os.nice(10)  # the page stays quick
-    (source, target) = sys.argv[1:]
-    np.save(target, lay_out(np.load(source, mmap_mode="r")))
+    import sklearn.manifold  # noqa: F401
+
+    if names := sys.stdin.readline():
+        source, target = json.loads(names)
+        np.save(target, lay_out(np.load(source, mmap_mode="r")))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -28,7 +29,7 @@ _MAX_KEPT_BYTES = 50 << 20
 _CHUNK_ROWS = 4096
 """Images whose features are read at a time."""
 
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.2
 """Time between two looks at the features that are being computed."""
 
 _ITERATION = re.compile(rb"Iteration (\d+)")
@@ -44,8 +45,9 @@ class Map:
     Attributes:
         session: As given.
         size: Number of images of the session.
-        state: How far it is: ``doing`` is ``hashed``, ``featured``, ``layout`` or, at the end,
-            ``ready``; ``done`` of a ``total``; or why it failed, ``problem``.
+        state: How far it is: ``doing`` is ``hashed``, ``network`` (it is opened), ``featured``,
+            ``layout`` or, at the end, ``ready``; ``done`` of a ``total``, 0 if that is unknown; or
+            why it failed, ``problem``.
         is_wanted: Whether to go on; a thread sets it to ``False`` to end another one's :meth:`run`.
         rows: Rows of the images on the map, when it is ready.
         places: Their positions, shape (n, 2), from 0 to 1; NaN without features.
@@ -82,8 +84,9 @@ class Map:
         self.rows = [row for _, row in sorted(named) if row not in images.hidden]
         file = self._folder / f"{self._key()}.npy"
         if not file.exists():
-            self._wait("featured", "featured", "broken")
-            self._lay_out(file)
+            with _begin_layout() as process:
+                self._wait("featured", "featured", "broken")
+                self._lay_out(file, process)
             keep_newest(self._folder.glob("[!.]*.npy"), _MAX_KEPT_BYTES)
         self.places = np.load(file)
         self._tell("ready")
@@ -97,11 +100,14 @@ class Map:
                 return
             if doing == "featured" and now["problem"]:
                 raise PixmillError(now["problem"])
-            self._tell(doing, done, now["files"])
+            if now["opens"]:
+                self._tell("network")
+            else:
+                self._tell(doing, done, now["files"])
             time.sleep(_PAUSE_SECONDS)
 
-    def _lay_out(self, file: Path) -> None:
-        """Write the positions, computed in another process: sums of threads are not repeatable."""
+    def _lay_out(self, file: Path, process: subprocess.Popen[bytes]) -> None:
+        """Write the positions, computed by another process."""
         images = self.session.images
         featured = [row for row in self.rows if images.featured[row]]
         if len(featured) < MIN_IMAGES:
@@ -119,21 +125,17 @@ class Map:
                 features[chunk] = images.features(self.rows[chunk])
             features.flush()
             target = Path(scratch, "places.npy")
-            self._follow([str(source), str(target)])
+            self._follow(process, [str(source), str(target)])
             target.replace(file)
 
-    def _follow(self, arguments: list[str]) -> None:
+    def _follow(self, process: subprocess.Popen[bytes], names: list[str]) -> None:
+        """Hand the names of two files to the process, and tell how far it is."""
+        assert process.stdin is not None
         self._tell("layout", 0, ITERATIONS)
-        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        process = subprocess.Popen(  # noqa: S603 (the program is fixed)
-            [sys.executable, "-u", "-m", "pixmill.review.map.layout", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **one},
-        )
         line = b""
         with process:
+            process.stdin.write(json.dumps(names).encode() + b"\n")
+            process.stdin.flush()
             for line in process.stdout or ():
                 if found := _ITERATION.search(line):
                     self._tell("layout", int(found[1]), ITERATIONS)
@@ -147,6 +149,21 @@ class Map:
         digest = hashlib.sha256(repr(settings).encode())
         digest.update("".join(str(self.session.images.ids[row]) for row in self.rows).encode())
         return digest.hexdigest()[:32]
+
+
+def _begin_layout() -> subprocess.Popen[bytes]:
+    """Start the process that lays out, which loads what it needs while features are computed.
+
+    It has one thread: sums of several are not repeatable.
+    """
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return subprocess.Popen(  # noqa: S603 (the program is fixed)
+        [sys.executable, "-u", "-m", "pixmill.review.map.layout"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **one},
+    )
 
 
 class Maps:

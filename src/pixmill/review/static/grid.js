@@ -9,6 +9,7 @@ import { Scroller } from './scroller.js';
 import { Selection } from './selection.js';
 
 const POLL = 2000; // milliseconds between questions for the state
+const SOON = 400; // the same until it is known what to label
 const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
 const ASKED = { random: 'random images', disagreement: 'two models disagree', doubtful: 'doubtful images' };
@@ -56,7 +57,7 @@ async function load() {
     part('alert').dataset.kind = 'load';
   }
   clearTimeout(timer);
-  timer = setTimeout(load, POLL);
+  timer = setTimeout(load, facts?.waits ? SOON : POLL);
 }
 
 function take(answer) {
@@ -116,7 +117,7 @@ function title({ kind, label, count }, number) {
     sample: 'Random sample: look at each', cluster: 'Similar images', unsure: 'Unsure: look at each',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more, without the first label',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
-    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', asked: 'From the log, in the order of drawing: look at each', files: view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
+    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', asked: 'From the log: look at each', files: view.scope === 'selection' ? `Selected ${facts.selected.where}`.trim() : view.scope === 'errors' ? wrong() : view.scope.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
   };
   return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
@@ -177,7 +178,7 @@ function redraw(id, content, draw) {
 function around() {
   const { accuracy, answers, classes, focus, progress, sample } = facts;
   part('accuracy-title').textContent = `Accuracy of suggestions${labelling.of(facts)}`;
-  part('accuracy-part').hidden = isAsked();
+  part('accuracy-part').hidden = part('sort').disabled = isAsked();
   part('accuracy').textContent = accuracy ? percent(accuracy.value) : '–';
   part('interval').textContent = accuracy
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${measured()}. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
@@ -198,7 +199,7 @@ function around() {
   })));
   part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
-  part('images-progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
+  part('images-progress').textContent = progress.problem ?? (progress.opens ? 'Loading the network …' : done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
   redraw('scope', [facts.view.scope, facts.queries, facts.doubts, facts.asked, answers, focus], drawScopes);
   redraw('focus', [focus, classes.map(({ name }) => name)], (place) => place.replaceChildren(...classes.map(({ name }) => make('option', { value: name, textContent: name, selected: name === focus }))));
   redraw('sort', [facts.view, facts.stage], (place) => {

@@ -7,7 +7,7 @@ const MIXED = ['transparent 0%', 'white 45%', 'black 35%']; // further classes h
 const GREY = '#999999';
 const MAX_SELECTED = 15000; // 1 MiB of ids
 const POLL = 500; // milliseconds between questions while the map is made
-const STEPS = { hashed: 'Reading the images', featured: 'Looking at the images', layout: 'Arranging the images' };
+const STEPS = { hashed: 'Reading the images', network: 'Loading the network, which takes half a minute the first time on this machine', featured: 'Looking at the images', layout: 'Arranging the images' };
 
 const part = (id) => document.getElementById(id);
 const make = (tag, properties, ...children) => {
@@ -55,9 +55,8 @@ function tell({ doing, done, total }) {
   const { seconds } = begun;
   const long = seconds > 90 ? `${Math.round(seconds / 60)} min` : `${5 * Math.ceil(seconds / 5)} s`;
   const share = doing === 'layout' ? `${Math.round((100 * done) / total)} %` : `${done.toLocaleString('en')} of ${some(total, 'image')}`;
-  if (!total) return;
-  part('doing').textContent = `${STEPS[doing]}: ${share}${seconds ? `, about ${long} left` : ''}`;
-  Object.assign(part('progress'), { hidden: false, max: total, value: done });
+  part('doing').textContent = !total ? `${STEPS[doing]} …` : `${STEPS[doing]}: ${share}${seconds ? `, about ${long} left` : ''}`;
+  Object.assign(part('progress'), { hidden: !total, max: total, value: done });
 }
 
 const id = (i) => points.ids.slice(64 * i, 64 * i + 64);

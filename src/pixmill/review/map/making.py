@@ -157,7 +157,7 @@ def _begin_layout() -> subprocess.Popen[bytes]:
     It has one thread: sums of several are not repeatable.
     """
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return subprocess.Popen(  # noqa: S603 (the program is fixed)
+    return subprocess.Popen(
         [sys.executable, "-u", "-m", "pixmill.review.map.layout"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

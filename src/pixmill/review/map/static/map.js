@@ -50,12 +50,13 @@ let begun = {}; // the step that is being done
 
 function tell({ doing, done, total }) {
   const now = performance.now() / 1000;
-  if (begun.doing !== doing) begun = { doing, done, now, last: done };
+  // The first images waited for processes to start, which says nothing of the rate.
+  if (begun.doing !== doing || !begun.done) begun = { doing, done, now, last: done };
   if (done > begun.last) Object.assign(begun, { last: done, seconds: ((now - begun.now) / (done - begun.done)) * (total - done) });
   const { seconds } = begun;
   const long = seconds > 90 ? `${Math.round(seconds / 60)} min` : `${5 * Math.ceil(seconds / 5)} s`;
   const share = doing === 'layout' ? `${Math.round((100 * done) / total)} %` : `${done.toLocaleString('en')} of ${some(total, 'image')}`;
-  part('doing').textContent = !total ? `${STEPS[doing]} …` : `${STEPS[doing]}: ${share}${seconds ? `, about ${long} left` : ''}`;
+  part('doing').textContent = !total ? `${STEPS[doing]} …` : `${STEPS[doing]}: ${share}${seconds && done >= total / 10 ? `, about ${long} left` : ''}`;
   Object.assign(part('progress'), { hidden: !total, max: total, value: done });
 }
 

@@ -46,16 +46,15 @@ SHARES = sized((0.02, 0.04, 0.06, 0.08, 0.1), (0.02, 0.04, 0.06, 0.08, 0.1), (0.
 SETS = sized(
     (
         ("bundled", 5, 60),
-        ("bundled", 5, 200),
         ("cifar10", 4, 60),
-        ("cifar10", 10, 100),
-        ("cifar10, 16 pixels", 10, 100),
+        ("cifar10", 8, 30),
+        ("cifar10, 16 pixels", 4, 60),
     ),
     (("bundled", 5, 60), ("cifar10", 4, 60)),
     (("bundled", 5, 20),),
 )
 """Images, classes, and images of each."""
-DRAWS = sized(4, 2, 1)
+DRAWS = sized(5, 2, 1)
 """Sets of each kind and share."""
 LABELS = ("dark", "worn above", "footwear", "sleeves", "long")
 FOLDS = 5

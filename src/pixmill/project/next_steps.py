@@ -61,9 +61,6 @@ _RUN = "dvc repro"
 LOOK = "pixmill watch "
 """Begin of the commands that look at a log of predictions, maybe to draw images from it."""
 
-_DOUBTS = {"one_label": "the model prefers another class", "labels": "the model doubts them"}
-"""Why labels are doubtful, by task."""
-
 
 @dataclass(frozen=True)
 class NextStep:
@@ -371,7 +368,9 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("corrections", f"{waits} for review.", "pixmill review --only feedback")
     if state.is_fresh and state.doubtful_labels:
         issues = count(state.doubtful_labels, "doubtful label")
-        yield NextStep("labels", f"{issues} to review: {_DOUBTS[state.task]}.", "pixmill review")
+        yield NextStep(
+            "labels", f"{issues} to review: the model prefers another answer.", "pixmill review"
+        )
 
 
 def _unlabelled(state: ProjectState, *, place: Place) -> Iterator[NextStep]:

@@ -6,7 +6,7 @@ set to another class at random. All rankings get the same out-of-sample probabil
 evaluate's search and of the cross-fitted head that `train` would fit, whose fifth is a test split.
 *Found*: the share of n swapped labels among the first n of a ranking. Pixmill's are the cases of
 `pixmill review`: doubtful labels, then wrong predictions, the most confident first. Labels that were
-wrong before count as right: about 0.5 % of CIFAR-10's test labels (Northcutt, Athalye and Mueller,
+wrong before do not count: about 0.5 % of CIFAR-10's test labels (Northcutt, Athalye and Mueller,
 "Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks", NeurIPS 2021).
 
 *Several labels*: attributes of the bundled images, cells swapped from yes to no and back.

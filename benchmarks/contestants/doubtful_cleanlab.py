@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 from cleanlab.filter import find_label_issues
-from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
 from cleanlab.rank import get_label_quality_scores
 
 SCORES = {
@@ -29,17 +28,9 @@ def rank_classes(given: np.ndarray, both: np.ndarray) -> dict[str, list[int]]:
 
 
 def rank_cells(given: np.ndarray, both: np.ndarray) -> dict[str, list[int]]:
-    """Return rankings of cells; of confident learning, its issues of all labels, then the others."""
+    """Return the ranking of cells by cleanlab's default score of several labels."""
     own = np.where(given == 1, both, 1 - both)
-    ranked = np.argsort(own, axis=None, kind="stable").tolist()
-    labels = [np.flatnonzero(row).tolist() for row in given]
-    issues = find_multilabel_issues_per_class(labels, both)
-    inside = set(np.flatnonzero(np.stack(issues, axis=1)).tolist())
-    first = [place for place in ranked if place in inside]
-    return {
-        "self-confidence": ranked,
-        "confident learning": [*dict.fromkeys([*first, *ranked])],
-    }
+    return {"self-confidence": np.argsort(own, axis=None, kind="stable").tolist()}
 
 
 sets = np.load(sys.argv[1])

@@ -60,6 +60,34 @@ def test_unknown_option_names_the_help(capsys: pytest.CaptureFixture[str]) -> No
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("compare", "doctor", "export html", "forget x", "import x", "models", "new .", "params"),
+        *(
+            "open --no-open",
+            "predict dvc.yaml",
+            "promote",
+            "review --no-open",
+            "rollback",
+            "scrape",
+        ),
+        *("serve", "summary", "sweep", "trace x", "upgrade", "use", "watch x", "clean", "demo"),
+    ],
+)
+def test_no_command_follows_a_link_of_a_branch(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    (project / ".pixmill/open").mkdir(parents=True)
+    (project / "dvc.yaml").write_text("stages: {train: {cmd: x}}  # stages.train")
+    (project / ".pixmill/open/predictions").symlink_to(tmp_path)
+    monkeypatch.chdir(project)
+    assert run_pixmill(*words.split()) > 0
+    assert "is a symbolic link out of .pixmill/" in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == [project]
+
+
 def test_check_accepts_the_committed_params(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

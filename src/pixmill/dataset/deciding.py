@@ -32,6 +32,7 @@ from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
     file_mark,
     hold_lock,
+    place_within,
     storage_errors,
     sync_folder,
     write_durably,
@@ -408,9 +409,11 @@ class DecisionTable:
         refusal = LockedError(
             f"another process has locked {FILE} for {_LOCK_TIMEOUT_SECONDS:g} seconds", next=then
         )
+        lock = self.root / _LOCK
         with storage_errors(then=then):
-            (self.root / _LOCK).parent.mkdir(exist_ok=True)
-            with hold_lock(self.root / _LOCK, refusal, timeout=_LOCK_TIMEOUT_SECONDS):
+            for path in (self.log, lock):
+                place_within(path, self.root).parent.mkdir(exist_ok=True)
+            with hold_lock(lock, refusal, timeout=_LOCK_TIMEOUT_SECONDS):
                 yield
 
     def _branch(self) -> str:

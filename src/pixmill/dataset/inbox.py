@@ -20,6 +20,7 @@ from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
     file_mark,
     hold_lock,
+    place_within,
     remove_temporary,
     storage_errors,
     sync_folder,
@@ -133,7 +134,7 @@ class Inbox:
         )
         with storage_errors(then=then):
             for folder in ("corrections", "dropped"):
-                (self._path / folder).mkdir(parents=True, exist_ok=True)
+                place_within(self._path / folder, self._path).mkdir(parents=True, exist_ok=True)
             with hold_lock(self._path / ".lock", refusal, timeout=_LOCK_TIMEOUT_SECONDS):
                 if not self._is_swept:
                     remove_temporary(self._path)

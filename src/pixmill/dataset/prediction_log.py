@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import (
     hold_lock,
+    place_within,
     remove_temporary,
     replacing,
 )
@@ -168,7 +169,7 @@ def hold_watched(folder: Path) -> AbstractContextManager[None]:
 
 def record_log(root: Path, folder: Path) -> None:
     """Note that a project has a log, so that ``pixmill forget`` finds it."""
-    path = root / _RECORD
+    path = place_within(root / _RECORD, root)
     if folder.resolve() not in recorded_logs(root):
         path.parent.mkdir(exist_ok=True)
         with path.open("a", encoding="utf-8") as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.workspace import Workspace, refuse_links
 from pixmill.core.files.writing import read_json
 
 if TYPE_CHECKING:
@@ -170,16 +170,15 @@ def find_project(folder: Path) -> Path | None:
 
     Args:
         folder: An absolute path.
+
+    Raises:
+        DataError: What is written in the project would lie elsewhere.
     """
-    folders = (folder, *folder.parents)
-    return next(
-        (
-            each
-            for each in folders
-            if (each / "dvc.yaml").exists() or (each / "params.yaml").exists()
-        ),
-        None,
-    )
+    for each in (folder, *folder.parents):
+        if (each / "dvc.yaml").exists() or (each / "params.yaml").exists():
+            refuse_links(each)
+            return each
+    return None
 
 
 def load_project(folder: str | Path = ".") -> Project:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.errors import LockedError
-from pixmill.core.files.workspace import Workspace
+from pixmill.core.errors import DataError, LockedError
+from pixmill.core.files.workspace import Workspace, refuse_links
 
 HOLDER = """
 import sys, time
@@ -41,3 +41,38 @@ def test_scratch_lies_at_the_repository_that_a_temporary_copy_came_from(
     workspace = Workspace.current()
     assert workspace.root == tmp_path / "copy"
     assert workspace.scratch("scrape") == tmp_path / ".pixmill" / "scrape"
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        (".pixmill", "../elsewhere"),
+        (".pixmill/open/predictions", "../../../elsewhere"),
+        (".pixmill/open/added", "../../data"),  # in the project, but not in its scratch
+        (".pixmill/scrape/journal/pictures/ab", "/"),
+        (".pixmill/train.lock", "../../missing"),
+        ("inbox/decided.jsonl", "../../.profile"),
+        ("inbox/.lock", ".lock"),  # a loop
+    ],
+)
+def test_links_out_of_the_own_folders_are_refused(tmp_path: Path, link: str, target: str) -> None:
+    root = tmp_path / "project"
+    (root / "data").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (root / link).parent.mkdir(parents=True, exist_ok=True)
+    (root / link).symlink_to(target)
+    with pytest.raises(DataError) as caught:
+        refuse_links(root)
+    assert caught.value.next is not None
+    assert str(root / link) in caught.value.next
+
+
+def test_links_of_browsers_and_within_the_own_folders_are_accepted(tmp_path: Path) -> None:
+    profile = tmp_path / ".pixmill/scrape/browser/profile-1"
+    profile.mkdir(parents=True)
+    (profile / "SingletonSocket").symlink_to("/tmp/gone")
+    (tmp_path / ".pixmill/last").symlink_to("scrape")
+    linked = tmp_path / "link"
+    linked.symlink_to(tmp_path)
+    refuse_links(tmp_path)
+    refuse_links(linked)

@@ -50,6 +50,13 @@ def test_wrong_params_leave_the_results_of_the_last_run(project: Path, tiny_proj
     assert git(project, "status", "--porcelain").strip() == "M params.yaml"
 
 
+def test_a_stage_follows_no_link_of_a_branch(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (project / ".pixmill").mkdir(exist_ok=True)
+    (project / ".pixmill/scrape").symlink_to(tmp_path / "elsewhere")
+    assert ".pixmill/scrape is a symbolic link" in refusal()
+
+
 @pytest.mark.parametrize("end", [KeyboardInterrupt, ZeroDivisionError])
 def test_an_interrupted_or_defective_stage_leaves_the_results_of_the_last_run(
     project: Path, end: type[BaseException]

@@ -95,3 +95,15 @@ def test_rejects_a_second_run_but_not_a_comparison(tmp_path):
         comparison.start()
     assert (document := ended(comparison))["status"] == 0
     assert document["log"] == "No change.\n"
+
+
+def test_the_log_is_closed_to_other_accounts_and_no_link(tmp_path):
+    log = tmp_path / ".pixmill/open/repro.log"
+    log.parent.mkdir(parents=True)
+    log.symlink_to(tmp_path / "profile")
+    (tmp_path / "profile").write_text("kept")
+    job = repro(tmp_path, "print('key')")
+    job.start()
+    ended(job)
+    assert (log.read_text(), (tmp_path / "profile").read_text()) == ("key\n", "kept")
+    assert log.lstat().st_mode == 0o100600

@@ -5,15 +5,60 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixmill.core.errors import LockedError
-from pixmill.core.files.writing import hold_lock, remove_temporary
+from pixmill.core.errors import DataError, LockedError
+from pixmill.core.files.writing import hold_lock, place_within, remove_temporary
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 """The stages in the order in which they run."""
+
+_OWN_FOLDERS = (".pixmill", "inbox")
+"""Folders of a project in which commands write and delete by themselves."""
+
+_UNSEARCHED = re.compile("[0-9a-f]{2}|profile-.*")
+"""Folders without links that matter: files named by hash are replaced as a whole, and browsers make
+links in their profiles, which are only deleted."""
+
+
+def refuse_links(root: Path) -> None:
+    """Refuse symbolic links that lead out of ``.pixmill/`` or ``inbox/``.
+
+    Other people's branches may contain some, and would have files written and deleted elsewhere.
+
+    Args:
+        root: Project folder.
+
+    Raises:
+        DataError: There is one.
+    """
+    for name in _OWN_FOLDERS:
+        folder = root.resolve() / name
+        for path in (folder, *_links(folder)):
+            try:
+                is_within = path.resolve().is_relative_to(folder)
+            except RuntimeError:  # a loop
+                is_within = False
+            if not is_within:
+                raise DataError(
+                    f"{path} is a symbolic link out of {name}/, in which files are written and "
+                    "deleted",
+                    next=f"rm {shlex.quote(str(path))}, then: the same command",
+                )
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    # Another process may be deleting it.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif entry.is_dir() and not _UNSEARCHED.fullmatch(entry.name):
+                yield from _links(Path(entry.path))
 
 
 @dataclass(frozen=True)
@@ -39,7 +84,7 @@ class Workspace:
 
     def scratch(self, stage: str) -> Path:
         """Return ``.pixmill/<stage>``, created if missing; it may be deleted while nothing runs."""
-        folder = self.home / ".pixmill" / stage
+        folder = place_within(self.home / ".pixmill" / stage, self.home)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -172,26 +172,28 @@ def keep_newest(paths: Iterable[Path], most: int, *, idle: float = 0) -> None:
                 path.unlink(missing_ok=True)
 
 
-def target_within(path: Path, folder: Path) -> Path | None:
+def target_within(path: Path, folder: Path, *, strict: bool = True) -> Path | None:
     """Resolve a path; ``None`` if it leads out of the folder and is not in DVC's cache.
 
     Args:
         path: The path.
         folder: The folder.
+        strict: Whether it must exist.
 
     Raises:
         OSError: The path does not exist.
         RuntimeError: Links form a loop.
     """
-    target = path.resolve(strict=True)
+    target = path.resolve(strict=strict)
     within = target.is_relative_to(folder.resolve()) or _CACHED.fullmatch(target.as_posix())
     return target if within else None
 
 
 def place_within(path: Path, folder: Path) -> Path:
-    """Return a path to write, which may be missing.
+    """Return a path to write or delete, which may be missing.
 
-    Names that come from uploads, archives or other people's branches may lead out of a folder.
+    Names that come from uploads, archives or other people's branches may lead out of a folder, and
+    their branches may have a link in its place.
 
     Args:
         path: The path.
@@ -200,11 +202,15 @@ def place_within(path: Path, folder: Path) -> Path:
     Raises:
         DataError: It leads out of the folder, by its name or through a link.
     """
-    if (
-        "\0" in str(path)
-        or path.name == ".."
-        or not path.parent.resolve().is_relative_to(folder.resolve())
-    ):
+    try:
+        is_within = (
+            path.name != ".."
+            and path.parent.resolve().is_relative_to(folder.resolve())
+            and target_within(path, folder, strict=False) is not None
+        )
+    except (RuntimeError, ValueError):  # a loop of links; a null byte
+        is_within = False
+    if not is_within:
         raise DataError(
             f"{str(path)!r} leads out of {folder}",
             next=f"replace links in {folder.name}/ by the folders that they lead to",

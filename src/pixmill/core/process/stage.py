@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.workspace import Workspace, refuse_links
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.install.extras import name_missing_package
 from pixmill.core.process.account import complete_account
@@ -58,6 +58,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
     try:
+        refuse_links(workspace.home)
         with (
             interruptible(ended),
             storage_errors(then=f"dvc repro {stage} (finished work is kept)"),

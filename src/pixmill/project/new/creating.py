@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
+from pixmill.core.files.workspace import refuse_links
 from pixmill.core.files.writing import storage_errors, write_bytes, write_text
 from pixmill.core.install.extras import installed_extra
 from pixmill.core.install.origin import WHEELS, Origin
@@ -234,6 +235,7 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
     nearest = next(folder for folder in (root, *root.parents) if folder.exists())
     if not nearest.is_dir():
         raise PixmillError(f"{nearest} is a file", next="choose another name")
+    refuse_links(root)
     pipeline = root / "dvc.yaml"
     if root != Path.cwd() and nearest == root:
         _check_content(root, spec)

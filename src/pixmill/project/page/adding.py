@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import storage_errors
+from pixmill.core.files.writing import place_within, storage_errors
 from pixmill.dataset.table_files import SUFFIXES
 from pixmill.images.read_errors import reason_of
 from pixmill.local.private_server import store_body
@@ -37,7 +37,7 @@ class Adding:
 
     def __init__(self, root: Path, job: Job | None = None) -> None:
         self.job = job or Job(root, "pixmill import", at_end="add the images again")
-        self._folder = root / ".pixmill/open/added"
+        self._folder = place_within(root / ".pixmill/open/added", root)
         self._arrived: set[Path] = set()
         for left in self._folder.glob("*"):
             if time.time() - left.stat().st_mtime > _KEPT_SECONDS:

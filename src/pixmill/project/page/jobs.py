@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.files.writing import place_within, write_text
 from pixmill.core.process.lifetime import PARENT
 from pixmill.core.process.progress import is_same_process
 from pixmill.core.repository.dvc import is_dvc_writing
@@ -108,9 +109,10 @@ class Job:
             if self.pid or is_elsewhere:
                 raise LockedError(f"{self.name} is already running", next="wait for it, or stop it")
             try:
-                self._log.parent.mkdir(parents=True, exist_ok=True)
-                self._log.touch()
-                self._log.chmod(0o600)  # The key of a served page is not for other accounts.
+                place_within(self._log, self._root).parent.mkdir(parents=True, exist_ok=True)
+                # The key of a served page is never readable for other accounts.
+                self._log.unlink(missing_ok=True)
+                self._log.touch(0o600, exist_ok=False)
                 with self._log.open("wb") as log:
                     ends = {PARENT: str(os.getpid())} if self.at_end else {}
                     self._child = subprocess.Popen(  # noqa: S603 (the program is fixed)
@@ -124,7 +126,7 @@ class Job:
                         start_new_session=True,
                     )
                 began = psutil.Process(self._child.pid).create_time()
-                self._mark.write_text(f"{self._child.pid} {began}")
+                write_text(self._mark, f"{self._child.pid} {began}")
             except (OSError, ValueError) as error:  # ValueError: an argument has a null byte
                 why = getattr(error, "strerror", error)
                 raise PixmillError(

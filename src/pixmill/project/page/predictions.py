@@ -24,7 +24,13 @@ from starlette.routing import BaseRoute, Route
 
 from pixmill.core.cells import NONE, render_cells, show_labels
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import file_digest, read_json, storage_errors, write_json
+from pixmill.core.files.writing import (
+    file_digest,
+    place_within,
+    read_json,
+    storage_errors,
+    write_json,
+)
 from pixmill.core.install.pyproject import project_name
 from pixmill.dataset.inbox import Inbox
 from pixmill.images.formats import EXTENSIONS, sniff
@@ -164,7 +170,7 @@ class Predictions:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._folder = root / ".pixmill/open/predictions"
+        self._folder = place_within(root / ".pixmill/open/predictions", root)
         self._lock = threading.RLock()
         self._worker: threading.Thread | None = None
         self._fault: str | None = None

@@ -91,6 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
         url_rate=arguments.url_rate,
         inbox=place if arguments.feedback else None,
         keys=keys,
+        shared=arguments.share,
         proxies=tuple(arguments.proxy or ()),
         hosts=LOOPBACK if _is_local(host) and not arguments.proxy else None,
         poll=arguments.poll,

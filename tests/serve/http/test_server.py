@@ -1,5 +1,6 @@
-"""Slow clients."""
+"""Slow clients, and what a shared link guards."""
 
+import asyncio
 import contextlib
 import http.client
 import socket
@@ -12,6 +13,11 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 
 from pixmill.serve.http import server
+from pixmill.serve.http.admission import Admission
+from pixmill.serve.http.api import Endpoints
+from pixmill.serve.http.app import create_app
+from pixmill.serve.http.metrics import Metrics
+from pixmill.serve.http.models import Models
 
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -88,3 +94,34 @@ def test_idle_connections_stay(port: int) -> None:
         assert connection.getresponse().read() == b"found"
         time.sleep(pause)
     connection.close()
+
+
+def test_a_shared_key_guards_all_but_the_page() -> None:
+    models = Models("none", None, workers=1)
+    metrics = Metrics(models)
+    app = create_app(
+        Endpoints(models, metrics, None, None, None, ("key",), is_local=False, is_shared=True)
+    )
+    guarded = Admission(app, metrics, held_bytes=1, hosts=None, behind_proxy=False, keys=("key",))
+
+    def ask(path: str, key: str = "") -> tuple[int, bytes]:
+        sent = []
+
+        async def receive() -> dict[str, object]:
+            await asyncio.sleep(0.01)  # Starlette waits for the client's end meanwhile.
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        head = [(b"authorization", f"Bearer {key}".encode())] if key else []
+        names = {"type": "http", "method": "GET", "scheme": "http", "path": path}
+        scope = {**names, "raw_path": path.encode(), "query_string": b"", "headers": head}
+        asyncio.run(guarded(scope, receive, send))
+        return sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:])
+
+    paths = {*app.openapi()["paths"], "/", "/docs", "/openapi.json", "/swagger/x.css", "/none"}
+    statuses = {path: ask(path)[0] for path in sorted(paths)}
+    assert {path for path, status in statuses.items() if status != 401} == {"/"}
+    assert (ask("/")[0], ask("/static/page.js")[0], ask("/docs", "key")[0]) == (200, 200, 200)
+    assert b"openapi.json" not in ask("/")[1]

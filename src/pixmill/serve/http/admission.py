@@ -1,5 +1,8 @@
 """Checks that every request passes (host, origin, size), and the headers of every response."""
 
+import base64
+import binascii
+import hmac
 import time
 from collections.abc import Collection
 from dataclasses import KW_ONLY, dataclass, field
@@ -39,6 +42,7 @@ class Admission:
         hosts: Accepted names in ``Host``; ``None`` accepts any.
         behind_proxy: Whether a proxy decides on port and TLS, so that only the names of origin and
             host are compared.
+        keys: Keys of which a request for anything but the page needs one; empty: routes decide.
     """
 
     app: Application
@@ -47,6 +51,7 @@ class Admission:
     held_bytes: int
     hosts: Collection[str] | None
     behind_proxy: bool
+    keys: Collection[str] = ()
     _held: int = field(default=0, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +103,32 @@ class Admission:
             raise ProblemError(403, "Pages of other sites may not use this server.")
         if headers.get(b"content-encoding", "identity").lower() != "identity":
             raise ProblemError(415, "Send the body uncompressed.")
+        # The page reads the key from its address, of which browsers send only what is before the #.
+        if scope["path"] != "/" and not scope["path"].startswith("/static/"):
+            check_key(headers.get(b"authorization", ""), self.keys)
         return self.app
+
+
+def check_key(authorization: str, keys: Collection[str]) -> None:
+    """Raise :class:`ProblemError` if there are keys and a request has none of them.
+
+    Args:
+        authorization: Its header.
+        keys: The keys.
+    """
+    kind, _, given = authorization.partition(" ")
+    password = given.strip().encode("latin-1")
+    if kind.lower() == "basic":  # MLflow's client sends the key as a password.
+        try:
+            password = base64.b64decode(password, validate=True).partition(b":")[2]
+        except binascii.Error:
+            password = b""
+    # All keys are compared, so that the time does not reveal which one nearly matched.
+    is_known = sum([hmac.compare_digest(password, key.encode()) for key in keys])
+    if keys and not (is_known and kind.lower() in ("bearer", "basic")):
+        raise ProblemError(
+            401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"}
+        )
 
 
 def _name(host: str) -> str:

@@ -4,10 +4,7 @@ And those outside of ``/v1``: the model as one file, and those of MLflow's clien
 """
 
 import asyncio
-import base64
-import binascii
 import hashlib
-import hmac
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +31,7 @@ from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.export.html.runtime import missing_runtime
 from pixmill.serve.http import schemas
+from pixmill.serve.http.admission import check_key
 from pixmill.serve.http.bodies import RequestImage, query_names, read_form, read_images, read_json
 from pixmill.serve.http.examples import load_examples, nearest_finder
 from pixmill.serve.http.metrics import Metrics
@@ -69,6 +67,7 @@ class Endpoints:
         keys: API keys; empty: no key is needed.
         is_local: Whether only this machine can use the service, which may then show training
             images.
+        is_shared: Whether all but the page needs a key.
         feedback_quota: Part of the inbox that each client may fill.
     """
 
@@ -79,6 +78,7 @@ class Endpoints:
     urls: UrlFetcher | None
     keys: Collection[str]
     is_local: bool
+    is_shared: bool = False
     feedback_quota: Quota = field(default_factory=lambda: Quota(_INBOX_SHARE, 86_400, _INBOX_USED))
 
     @property
@@ -228,21 +228,7 @@ _SCHEME = HTTPBearer(auto_error=False, description="API key, if the server needs
 async def _require_key(
     request: Request, endpoints: InjectedEndpoints, _: Annotated[Any, Security(_SCHEME)]
 ) -> None:
-    """Raise :class:`ProblemError` if the server has keys and the request has none of them."""
-    keys = endpoints.keys
-    kind, _, given = request.headers.get("authorization", "").partition(" ")
-    password = given.strip().encode("latin-1")
-    if kind.lower() == "basic":  # MLflow's client sends the key as a password.
-        try:
-            password = base64.b64decode(password, validate=True).partition(b":")[2]
-        except binascii.Error:
-            password = b""
-    # All keys are compared, so that the time does not reveal which one nearly matched.
-    is_known = sum([hmac.compare_digest(password, key.encode()) for key in keys])
-    if keys and not (is_known and kind.lower() in ("bearer", "basic")):
-        raise ProblemError(
-            401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"}
-        )
+    check_key(request.headers.get("authorization", ""), endpoints.keys)
 
 
 async def _check_query(request: Request) -> None:

@@ -102,14 +102,15 @@ async def metrics(endpoints: api.InjectedEndpoints) -> Response:
 
 
 @_open.get("/", include_in_schema=False)
-async def page() -> Response:
+async def page(endpoints: api.InjectedEndpoints) -> Response:
     """Return the page for people."""
-    return HTMLResponse(_page(), headers={"Cache-Control": "no-cache"})
+    return HTMLResponse(_page(endpoints.is_shared), headers={"Cache-Control": "no-cache"})
 
 
 @cache
-def _page() -> str:
-    return make_environment("pixmill.serve.http").get_template("page.html").render(one_file=None)
+def _page(is_shared: bool) -> str:
+    template = make_environment("pixmill.serve.http").get_template("page.html")
+    return template.render(one_file=None, is_shared=is_shared)
 
 
 @_open.get("/docs", include_in_schema=False)

@@ -61,6 +61,7 @@ class Settings:
         inbox: Folder of the feedback; ``None``: the service takes no feedback.
         inbox_bytes: Maximum size of the inbox.
         keys: API keys; empty: no key is needed.
+        shared: Whether all but the page needs a key, also health checks and metrics.
         proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
         hosts: Accepted names in ``Host``, against DNS rebinding; ``None`` accepts any, and shows no
             training images.
@@ -77,6 +78,7 @@ class Settings:
     inbox: Path | None = None
     inbox_bytes: int = 1 << 30
     keys: tuple[str, ...] = ()
+    shared: bool = False
     proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = LOOPBACK
     poll: float = 30
@@ -126,6 +128,7 @@ def run(
             urls=UrlFetcher(settings.url_rate, MAX_BYTES, network) if settings.url_rate else None,
             keys=settings.keys,
             is_local=settings.hosts is not None,
+            is_shared=settings.shared,
         )
         app = Admission(
             create_app(endpoints),
@@ -133,6 +136,7 @@ def run(
             held_bytes=settings.held_bytes,
             hosts=settings.hosts,
             behind_proxy=bool(settings.proxies),
+            keys=settings.keys if settings.shared else (),
         )
         models.open()
         try:

@@ -107,6 +107,26 @@ def test_sidecars_and_sorted_images_stay_out_of_the_data(model, photos, tmp_path
     assert Delivery(images, model, None, sidecars=True)  # It is no project.
 
 
+def test_nothing_is_written_outside_of_the_folder(model, rows, tmp_path):
+    """A branch of others may contain the folder, with its journal."""
+    deliver(model, ["photos"], rows)
+    (journal,) = OUT.glob(".pixmill-sorted/*.jsonl")
+    journal.write_text(journal.read_text().replace("coat/00.jpeg", "../photos/05.webp"))
+    shutil.rmtree("out/unlike")
+    Path("elsewhere").mkdir()
+    Path("out/kurtā").symlink_to(tmp_path / "elsewhere")
+    new = row("photos/05.webp", "kurtā")
+    lines = deliver(model, ["photos"], rows | {"photos/05.webp": new}, sidecars=True)
+    assert "'out/../photos/05.webp' leads out of out" in lines[-1]
+    assert "'out/kurtā/05.webp' leads out of out" in lines[-1]
+    assert [*Path("elsewhere").iterdir(), *Path("photos").glob("*.xmp")] == []
+    assert Path("out/coat/new/03.jpeg.xmp").exists()
+    shutil.move("out/.pixmill-sorted", "elsewhere")
+    Path("out/.pixmill-sorted").symlink_to(tmp_path / "elsewhere/.pixmill-sorted")
+    with pytest.raises(DataError, match="leads out"):
+        deliver(model, ["photos"], rows)
+
+
 def test_leaves_out_pipes(model, photos):
     os.mkfifo(photos / "pipe.jpg")
     found = row("photos/00.jpeg", None, reason="unreadable") | {"path": "photos/pipe.jpg"}

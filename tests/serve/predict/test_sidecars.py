@@ -43,10 +43,13 @@ def test_our_sidecar_is_replaced_and_others_stay(image):
     assert path.stat() == state
     assert write(image, ["hat"])
     assert b"coat" not in path.read_bytes()
-    changed = path.read_text(encoding="utf-8").replace('xmptk="Pixmill"', 'xmptk="XMP Core 4.4.0"')
-    path.write_text(changed, encoding="utf-8")
-    assert not write(image, ["coat"])
-    assert path.read_text(encoding="utf-8") == changed
+    ours = path.read_text(encoding="utf-8")
+    added = "<rdf:li>hat</rdf:li>\n     <rdf:li>holiday</rdf:li>"
+    for old, new in (('xmptk="Pixmill"', 'xmptk="XMP"'), ("<rdf:li>hat</rdf:li>", added)):
+        changed = ours.replace(old, new)
+        path.write_text(changed, encoding="utf-8")
+        assert not write(image, ["coat"])
+        assert path.read_text(encoding="utf-8") == changed
 
 
 def test_exiftool_reads_the_keywords(image, exiftool):

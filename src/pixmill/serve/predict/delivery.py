@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import link_or_copy, remove_temporary
+from pixmill.core.files.writing import link_or_copy, place_within, remove_temporary
 from pixmill.core.names import to_slug
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
@@ -86,7 +86,8 @@ class Delivery:
             self._deliver(pairs, None)
             return
         remove_temporary(self.folder)
-        with closing(Journal(self.folder / _JOURNAL, [])) as journal:
+        place = place_within(self.folder / _JOURNAL, self.folder)
+        with closing(Journal(place, [])) as journal:
             self._deliver(pairs, journal)
 
     def _deliver(self, pairs: Iterable[tuple[Input, Row]], journal: Journal | None) -> None:
@@ -107,6 +108,8 @@ class Delivery:
                 if error.errno in _FULL:
                     raise
                 self._left.append(f"{path} ({error.strerror})")
+            except DataError as error:  # a link, or a place in the journal, of somebody's branch
+                self._left.append(error.message)
 
     def _sort(
         self, image: Path, inner: Path, row: Row, answers: list[str], journal: Journal
@@ -123,7 +126,7 @@ class Delivery:
             places = [_put(image, row, folder, Path(to_slug(answer), inner)) for answer in answers]
             journal.add({"path": key, "places": places, "model": self.model.key}, ())
             self._sorted.update(answers)
-        return [folder / place for place in journal.get(key)["places"]]
+        return [place_within(folder / place, folder) for place in journal.get(key)["places"]]
 
     def _write_sidecars(self, places: Iterable[Path], row: Row, answers: list[str]) -> None:
         # It may be moved by hand since.
@@ -131,7 +134,7 @@ class Delivery:
             if write_sidecar(place, row, answers, self.model.digest):
                 self._counts["Sidecars up to date"] += 1
             else:
-                self._left.append(f"{place}{SUFFIX} (of another program)")
+                self._left.append(f"{place}{SUFFIX} (changed by people or another program)")
 
     def lines(self) -> list[str]:
         """Return the lines of the summary: new images by folder, counts, and what was left out."""
@@ -173,7 +176,7 @@ def _put(image: Path, row: Row, folder: Path, name: Path) -> str:
     if row["reason"] == "symlink" or not source.is_file():
         raise FileNotFoundError(errno.ENOENT, "is no regular file in what was named")
     for place in (name, name.with_stem(f"{name.stem}-{str(row['id'])[:8]}")):
-        target = folder / place
+        target = place_within(folder / place, folder)
         if not target.exists():
             _link(source, target)
             return str(place)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.files.writing import keep_newest
+from pixmill.core.files.writing import keep_newest, place_within
 
 _MAX_BYTES = 256 << 20
 """Maximum size of a folder of journals; the oldest go first, the newest stays."""
@@ -31,7 +31,7 @@ class Journal:
     def __init__(self, folder: Path, key: Sequence[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        self._path = folder / f"{name}.jsonl"
+        self._path = place_within(folder / f"{name}.jsonl", folder)
         # Unbuffered, so that a row is one write, which appends as a whole.
         self._writer = self._path.open("ab", buffering=0)
         self._reader = self._path.open("rb")

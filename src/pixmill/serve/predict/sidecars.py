@@ -1,5 +1,6 @@
 """XMP sidecars of predicted images, which photo managers read as keywords."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,9 @@ from pixmill.core.words import printable
 SUFFIX = ".xmp"
 """Follows the name of the image, ``photo.jpg.xmp``, as digiKam and darktable expect it."""
 
-_HEAD = """\
+_BODY = """\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Pixmill">
-"""
-"""Begins the sidecars that no other program has written since."""
-
-_BODY = """\
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
   <rdf:Description rdf:about=""
     xmlns:dc="http://purl.org/dc/elements/1.1/"
@@ -32,9 +29,17 @@ _BODY = """\
    <pixmill:modelDigest>{model}</pixmill:modelDigest>
   </rdf:Description>
  </rdf:RDF>
+"""
+
+_END = """\
+ <!-- SHA-256 of the lines above: {} -->
 </x:xmpmeta>
 <?xpacket end="w"?>
 """
+"""Ends the sidecars that neither people nor another program have changed since."""
+
+_MAX_BYTES = 1 << 20
+"""Size above which a sidecar is not read: it is of another program."""
 
 
 def write_sidecar(image: Path, row: Mapping[str, Any], keywords: Iterable[str], model: str) -> bool:
@@ -47,7 +52,8 @@ def write_sidecar(image: Path, row: Mapping[str, Any], keywords: Iterable[str], 
         model: Digest of the model.
 
     Returns:
-        Whether it has this content; false if another program wrote or changed it, and it stays.
+        Whether it has this content; false if people or another program wrote or changed it, and
+        it stays.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
@@ -60,13 +66,18 @@ def write_sidecar(image: Path, row: Mapping[str, Any], keywords: Iterable[str], 
         confidence=row["confidence"],
         model=model,
     )
-    content = f"{_HEAD}{body}".encode()
-    found = _HEAD.encode()
+    content = _sealed(body.encode())
+    found = None
     if path.is_file():
         with path.open("rb") as file:
-            found = file.read(len(content) + 1)
-    if not found.startswith(_HEAD.encode()):
-        return False
+            found = file.read(_MAX_BYTES)
+        if found != _sealed(found.partition(_END.partition("{")[0].encode())[0]):
+            return False
     if found != content:
         write_bytes(path, content)
     return True
+
+
+def _sealed(body: bytes) -> bytes:
+    """Return a sidecar with the digest of its body, which says whether anything was changed."""
+    return body + _END.format(hashlib.sha256(body).hexdigest()).encode()

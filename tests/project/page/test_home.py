@@ -105,6 +105,7 @@ def test_report_policy_allows_the_page_script(served):
         "reports/train.HTML",
         "static/..%2fpage.html",
         "secret.html",
+        "exported/html/model.html",  # nothing was exported
     ],
 )
 def test_serves_no_other_file(served, path):

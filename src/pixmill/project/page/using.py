@@ -6,13 +6,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.local.private_server import answer_json
+from pixmill.local.problems import ProblemError
 from pixmill.project.page.jobs import Job
 from pixmill.serve.export.html.runtime import missing_runtime
 from pixmill.serve.http.sharing import SHARED, code_svg
@@ -76,12 +79,24 @@ class Using:
         return {"versions": [as_document(each) for each in registry.versions() if each.is_shown]}
 
 
+class _Exports(StaticFiles):
+    """Files of the exports; follows no links, which others' commits may contain."""
+
+    async def check_config(self) -> None:
+        """Accept a missing folder: nothing may have been exported."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            return await super().get_response(path, scope)
+        except HTTPException as error:
+            raise ProblemError(404, "There is no such export.") from error
+
+
 def routes(home: Home) -> list[BaseRoute]:
     """Return the routes that read; ``actions`` has those that act."""
 
     def versions(request: Request) -> Response:  # noqa: ARG001
         return answer_json(home.using.versions)
 
-    # Follows no links, which others' commits may contain.
-    exported = StaticFiles(directory=home.using.folder, check_dir=False)
+    exported = _Exports(directory=home.using.folder, check_dir=False)
     return [Route("/versions", versions), Mount("/exported", exported)]

@@ -123,6 +123,26 @@ class Prediction:
         return {**answer, **columns, "reason": self.reason}
 
 
+def read_calibration(folder: Path, head: Head) -> Any:
+    """Return the calibration of a classifier.
+
+    Args:
+        folder: Its folder.
+        head: What it answers.
+
+    Raises:
+        ManifestError: The file is missing or malformed.
+    """
+    path = folder / CALIBRATION_FILE
+    try:
+        return head.calibration(**read_json(path, stage="train"))
+    except TypeError as error:
+        raise ManifestError(
+            f"{path}: expected temperature, threshold and target_accuracy",
+            next="dvc repro -f train",
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """Predict the label, its confidence, and the probability of each class.
@@ -192,14 +212,7 @@ class Classifier:
         names = ("image_size", "aspect", "resize", "window")
         preprocessing = Preprocessing(**{name: description[name] for name in names})
         head = head_of(description["task"])
-        content = read_json(folder / CALIBRATION_FILE, stage="train")
-        try:
-            calibration = head.calibration(**content)
-        except TypeError as error:
-            raise ManifestError(
-                f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
-                next="dvc repro -f train",
-            ) from error
+        calibration = read_calibration(folder, head)
         networks = load_networks(folder, threads)
         classifier = cls(labels, preprocessing, calibration, *networks, head=head)
         side = preprocessing.image_size

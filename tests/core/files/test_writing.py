@@ -79,9 +79,12 @@ def test_six_significant_digits_at_any_size() -> None:
 def test_a_missing_or_broken_json_names_the_stage(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="is missing\nNext: dvc repro train"):
         read_json(tmp_path / "labels.json", stage="train")
-    (tmp_path / "labels.json").write_text("{")
-    with pytest.raises(ManifestError, match="not valid JSON"):
-        read_json(tmp_path / "labels.json", stage="train")
+    for damaged in ("{", "[]", "[" * 100_000):
+        (tmp_path / "labels.json").write_text(damaged)
+        with pytest.raises(
+            ManifestError, match=r"not as it was written.*\nNext: dvc repro -f train"
+        ):
+            read_json(tmp_path / "labels.json", stage="train")
 
 
 @pytest.mark.linux

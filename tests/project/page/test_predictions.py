@@ -155,6 +155,9 @@ def test_limits(root, monkeypatch):
     monkeypatch.setattr(predictions, "_MAX_FILES", 2)
     monkeypatch.setattr(predictions.Predictions, "_start", lambda _: None)
     with opened(root) as visitor:
+        for number in (-1, 0, 3, 10_000_000):
+            assert visitor.post("predictions", {"files": number})[0] == 409
+        assert visitor.get_json("predictions")["galleries"] == []
         name = visitor.post("predictions", {"files": 1})[1]["name"]
         assert [send(visitor, name, path, CONTENTS[0]) for path in "abc"] == [200, 200, 400]
         assert visitor.get_json(f"predictions/{name}/state?since={'9' * 40}")["files"] == 2
@@ -179,6 +182,11 @@ def test_another_model_answers_again(root):
     with opened(root) as visitor:
         assert {*answers(visitor, name, 2)} == {"a", "b"}
         assert visitor.get_json(f"predictions/{name}/state")["model"]["digest"] == digest
+    for damaged in ("[]", "{", '{"name": "x"}'):
+        (root / f".pixmill/open/predictions/{name}/model.json").write_text(damaged)
+        with opened(root) as visitor:
+            assert {*answers(visitor, name, 2)} == {"a", "b"}
+            assert visitor.get_json(f"predictions/{name}/state")["model"]["digest"] == digest
 
 
 @pytest.mark.browser

@@ -328,23 +328,26 @@ def write_figures(
     write_json(root / "metrics" / f"{stage}.json", headline)
 
 
-def read_json(path: Path, *, stage: str) -> Any:
-    """Read a JSON file of an earlier stage.
+def read_json(path: Path, *, stage: str) -> dict[str, Any]:
+    """Read a JSON object of an earlier stage.
 
     Args:
         path: The file.
         stage: The stage that writes the file, named in errors.
 
     Raises:
-        ManifestError: The file is missing or is not JSON.
+        ManifestError: The file is missing or has no JSON object.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("expected an object")
+        return content
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
     except (IsADirectoryError, RecursionError, ValueError) as error:
         raise ManifestError(
-            f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}"
+            f"{path} is not as it was written: {error}", next=f"dvc repro -f {stage}"
         ) from None
 
 

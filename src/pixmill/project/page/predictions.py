@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -27,7 +28,6 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import (
     file_digest,
     place_within,
-    read_json,
     storage_errors,
     write_json,
 )
@@ -70,6 +70,20 @@ labels an image, ``labels`` are those that it has, and ``corrected`` is what is 
 
 Row = dict[str, Any]
 
+
+class _About(BaseModel):
+    """What a gallery keeps of the model that answered."""
+
+    name: str
+    version: str | None
+    digest: str
+    title: str
+    labels: list[str]
+    threshold: float | None
+    flags: list[str]
+    is_ever_sure: bool
+
+
 _Right = str | dict[str, bool] | None
 """What people say of an image, as in the column ``corrected``."""
 
@@ -92,8 +106,11 @@ class Gallery:
         self.images = folder / "images"
         self.files = Journal(folder / "files", [])
         self.waiting = Queue[Input]()
-        path = folder / _MODEL
-        self._choose(read_json(path, stage="") if path.exists() else None)
+        try:
+            about = _About.model_validate_json((folder / _MODEL).read_bytes())
+            self._choose(about.model_dump())
+        except (FileNotFoundError, ValidationError):  # Missing or damaged: all is answered again.
+            self._choose(None)
 
     @property
     def is_complete(self) -> bool:
@@ -195,8 +212,13 @@ class Predictions:
         """Begin a gallery for a number of files, and return its ``name``.
 
         Raises:
-            PixmillError: The others take too much room.
+            PixmillError: The number is out of bounds, or the others take too much room.
         """
+        if not 0 < files <= _MAX_FILES:
+            raise PixmillError(
+                f"a gallery takes 1 to {_MAX_FILES:,} images, not {files:,}",
+                next="choose fewer images",
+            )
         if size_of(self._folder) > _MAX_BYTES:
             raise PixmillError(
                 f"the galleries take more than {_MAX_BYTES >> 30} GB",

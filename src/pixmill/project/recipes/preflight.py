@@ -5,7 +5,6 @@ They take about a second; a run would fail after minutes.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.files.writing import read_json
 from pixmill.core.install.origin import install_command
 from pixmill.core.install.plugins import load_plugin
 from pixmill.core.install.pyproject import GROUPS
@@ -112,7 +112,7 @@ def _task(root: Path, params: Params) -> Iterator[Issue]:
 def _other_results(root: Path, params: Params) -> Iterator[Issue]:
     """Yield whether the results are of another task."""
     model = root / "artifacts/train/labels.json"
-    trained = json.loads(model.read_text("utf-8")) if model.is_file() else {"task": params.task}
+    trained = read_json(model, stage="train") if model.is_file() else {"task": params.task}
     was = trained.get("task", Params.model_fields["task"].default)
     if was != params.task:
         yield Issue(

@@ -301,8 +301,7 @@ def _workspace(root: Path | None) -> Workspace:
 
 def _from_folder(folder: Path, name: str, *, version: str | None = None, **more: Any) -> Model:
     description = read_description(folder)
-    content = read_json(folder / "calibration.json", stage="train")
-    calibration = content if isinstance(content, dict) else {}
+    calibration = read_json(folder / "calibration.json", stage="train")
     return Model(
         path=folder,
         name=name,

@@ -15,13 +15,13 @@ import numpy as np
 
 from pixmill.core.cells import NONE
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import read_json
 from pixmill.core.words import did_you_mean, first_of, printable
+from pixmill.heads import ONE_LABEL
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.prior_shift import PriorShift, fit_prior_shift
-from pixmill.models.classifier import Prediction
+from pixmill.models.classifier import Prediction, read_calibration
 from pixmill.models.inference import Answer
-from pixmill.models.model_folder import CALIBRATION_FILE, HELD_OUT_FILE
+from pixmill.models.model_folder import HELD_OUT_FILE
 from pixmill.serve.predict.model import Model
 
 _MAX_SHARE = 1e300
@@ -148,7 +148,7 @@ def _fit(
 ) -> PriorShift:
     from pixmill.models.held_out import load_held_out
 
-    calibration = Calibration(**read_json(path / CALIBRATION_FILE, stage="train"))
+    calibration = read_calibration(path, ONE_LABEL)
     rows = load_held_out(path, labels)
     given = rows[[f"p_{label}" for label in labels]].to_numpy(np.float64)
     return fit_prior_shift(

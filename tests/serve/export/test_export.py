@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.manifest import SPLIT, write_table
@@ -199,6 +200,28 @@ def test_preprocessing_in_the_card(tmp_path, aspect, size):
     np.testing.assert_allclose(
         found[0], Preprocessing(24, aspect, "bicubic")(content), rtol=0, atol=1
     )
+
+
+@pytest.mark.parametrize("window", [None, (0.0, 4095.0)])
+def test_the_card_opens_deep_images_as_predict_does_or_refuses_them(tmp_path, window):
+    description = replace(DESCRIPTION, aspect="stretch", window=window)
+    facts = ModelCard(description, None, None, 0.95, {}, {}, {}, [])
+    (code,) = re.findall(r"```python\n(.*?)```", render_card(facts, {}), re.DOTALL)
+    values = np.random.default_rng(0).integers(0, 4096, (24, 24), dtype=np.uint16)
+    content = encoded(Image.fromarray(values), "png")
+    (tmp_path / "photo.png").write_bytes(content)
+    names = {}
+    exec(code.partition("labels = ")[0], names)
+    if window is None:
+        with pytest.raises(ValueError, match="more than 8 bits"):
+            names["prepare"](tmp_path / "photo.png")
+    else:
+        np.testing.assert_allclose(
+            names["prepare"](tmp_path / "photo.png")[0],
+            Preprocessing(24, "stretch", "bicubic", window=window)(content),
+            rtol=0,
+            atol=1,
+        )
 
 
 @pytest.mark.slow

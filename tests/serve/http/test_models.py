@@ -128,6 +128,17 @@ def test_the_file_is_built_again_after_a_new_name_or_a_failure(
     asyncio.run(ask())
 
 
+def test_keras_starts_with_the_server_and_not_for_what_is_refused(models: Models) -> None:
+    endpoints = Endpoints(models, Metrics(models), None, None, None, (), is_local=True)
+    loaded = endpoints.loaded
+    assert loaded.explains
+    with pytest.raises(ProblemError) as raised:
+        asyncio.run(endpoints.explain(b"no image", None))
+    assert (raised.value.status, loaded._grad_cam) == (422, None)
+    loaded.warm()
+    assert loaded._grad_cam is not None
+
+
 @pytest.mark.usefixtures("litert_js")
 @pytest.mark.parametrize("is_local", [True, False])
 def test_the_file_needs_its_runtime(

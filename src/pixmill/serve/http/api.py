@@ -137,9 +137,12 @@ class Endpoints:
         """
         loaded = self.loaded
         self.check_label(label)
-        found = UNEXPLAINED
+        found: Any = UNEXPLAINED
         if loaded.explains:
-            found = await asyncio.wrap_future(loaded.explain(content, label))
+            # What is no image is refused before Keras runs, which takes seconds to start.
+            answer = await asyncio.wrap_future(loaded.predict([content])[0])
+            reason = answer.prediction.reason if isinstance(answer, Answer) else answer
+            found = reason or await asyncio.wrap_future(loaded.explain(content, label))
         if isinstance(found, bytes):
             return found
         if found == UNEXPLAINED:

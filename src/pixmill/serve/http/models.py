@@ -158,9 +158,7 @@ class LoadedModel:
         return self._service.submit(VectorRequest(image))
 
     def explain(self, image: bytes, label: str | None) -> Future[Any]:
-        """Return a future of a PNG or a reason code.
-
-        Keras starts with the first image that needs it, which takes some seconds.
+        """Return a future of a PNG or a reason code; see :meth:`warm`.
 
         Raises:
             ServiceFullError: Too many images wait.
@@ -168,13 +166,21 @@ class LoadedModel:
         row = HeatmapRequest(image, label)
         if self._has_maps:
             return self._service.submit(row)
+        return self._keras().submit(row)
+
+    def warm(self) -> None:
+        """Begin to start Keras if heatmaps need it; with the first heatmap, it would take seconds."""
+        if self.explains and not self._has_maps:
+            self._keras()
+
+    def _keras(self) -> Service[HeatmapRequest, bytes | str]:
         with self._lock:
             if self._grad_cam is None:
                 service = Service(
                     GradCam(self.path), workers=1, limits=LIMITS, waiting=_MAX_WAITING
                 )
                 self._grad_cam = self._open.enter_context(service)
-        return self._grad_cam.submit(row)
+            return self._grad_cam
 
     def shifted(self, classes: Sequence[str] | None, prior: str | None) -> Model:
         """Return the model with some classes only, or with other shares of the classes.
@@ -373,6 +379,7 @@ class Models:
             self.refused = None
             return
         loaded = await asyncio.to_thread(self._load, model)
+        loaded.warm()
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current = loaded
         self.refused = None

@@ -139,6 +139,7 @@ def run(
             keys=settings.keys if settings.shared else (),
         )
         models.open()
+        endpoints.loaded.warm()
         try:
             config = uvicorn.Config(
                 app,

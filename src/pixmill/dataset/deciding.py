@@ -409,10 +409,9 @@ class DecisionTable:
         refusal = LockedError(
             f"another process has locked {FILE} for {_LOCK_TIMEOUT_SECONDS:g} seconds", next=then
         )
-        lock = self.root / _LOCK
         with storage_errors(then=then):
-            for path in (self.log, lock):
-                place_within(path, self.root).parent.mkdir(exist_ok=True)
+            place_within(self.log, self.root).parent.mkdir(exist_ok=True)
+            lock = place_within(self.root / _LOCK, self.root)
             with hold_lock(lock, refusal, timeout=_LOCK_TIMEOUT_SECONDS):
                 yield
 

@@ -134,9 +134,9 @@ def test_keras_starts_with_the_server_and_not_for_what_is_refused(models: Models
     assert loaded.explains
     with pytest.raises(ProblemError) as raised:
         asyncio.run(endpoints.explain(b"no image", None))
-    assert (raised.value.status, loaded._grad_cam) == (422, None)
+    assert (raised.value.status, loaded.keras) == (422, None)
     loaded.warm()
-    assert loaded._grad_cam is not None
+    assert loaded.keras is not None
 
 
 @pytest.mark.usefixtures("litert_js")

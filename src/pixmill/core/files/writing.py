@@ -213,7 +213,7 @@ def place_within(path: Path, folder: Path) -> Path:
     if not is_within:
         raise DataError(
             f"{str(path)!r} leads out of {folder}",
-            next=f"replace links in {folder.name}/ by the folders that they lead to",
+            next=f"remove links that lead out of {folder.name}/, then: the same command",
         )
     return path
 

@@ -112,7 +112,7 @@ class Job:
                 place_within(self._log, self._root).parent.mkdir(parents=True, exist_ok=True)
                 # The key of a served page is never readable for other accounts.
                 self._log.unlink(missing_ok=True)
-                self._log.touch(0o600, exist_ok=False)
+                self._log.touch(0o600)
                 with self._log.open("wb") as log:
                     ends = {PARENT: str(os.getpid())} if self.at_end else {}
                     self._child = subprocess.Popen(  # noqa: S603 (the program is fixed)

@@ -79,6 +79,7 @@ class LoadedModel:
         model: The model.
         path: The copy of its files.
         explains: Whether it can draw heatmaps.
+        keras: Process that draws them by Grad-CAM; ``None`` if it was not started.
 
     Raises:
         PixmillError: The model cannot be loaded, or does not predict a test image.
@@ -88,7 +89,7 @@ class LoadedModel:
         self.model = model
         self._lock = threading.Lock()
         self._page: asyncio.Future[Path] | None = None
-        self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
+        self.keras: Service[HeatmapRequest, bytes | str] | None = None
         with contextlib.ExitStack() as stack:
             folder = tempfile.TemporaryDirectory(
                 prefix="pixmill-served-", ignore_cleanup_errors=True
@@ -166,21 +167,21 @@ class LoadedModel:
         row = HeatmapRequest(image, label)
         if self._has_maps:
             return self._service.submit(row)
-        return self._keras().submit(row)
+        return self._start_keras().submit(row)
 
     def warm(self) -> None:
         """Begin to start Keras if heatmaps need it; with the first heatmap, it would take seconds."""
         if self.explains and not self._has_maps:
-            self._keras()
+            self._start_keras()
 
-    def _keras(self) -> Service[HeatmapRequest, bytes | str]:
+    def _start_keras(self) -> Service[HeatmapRequest, bytes | str]:
         with self._lock:
-            if self._grad_cam is None:
+            if self.keras is None:
                 service = Service(
                     GradCam(self.path), workers=1, limits=LIMITS, waiting=_MAX_WAITING
                 )
-                self._grad_cam = self._open.enter_context(service)
-            return self._grad_cam
+                self.keras = self._open.enter_context(service)
+            return self.keras
 
     def shifted(self, classes: Sequence[str] | None, prior: str | None) -> Model:
         """Return the model with some classes only, or with other shares of the classes.
@@ -379,7 +380,8 @@ class Models:
             self.refused = None
             return
         loaded = await asyncio.to_thread(self._load, model)
-        loaded.warm()
+        if old.keras:
+            loaded.warm()
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current = loaded
         self.refused = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,8 @@ class GradCam:
     def __setstate__(self, state: dict[str, Any]) -> None:
         from pixmill.models.model_folder import load_classifier
 
-        # In the worker, before its limits apply.
+        # In the worker, before its limits apply; predictions come first.
+        os.nice(10)
         self.__dict__ |= state
         self._model = load_classifier(self._path)[0]
         self._classifier = Classifier.load(self._path)

@@ -52,8 +52,8 @@ def refuse_links(root: Path) -> None:
 
 
 def _links(folder: Path) -> Iterator[Path]:
-    # Another process may be deleting it.
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+    # Another process may be deleting it, or it may be a file.
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_symlink():
                 yield Path(entry.path)

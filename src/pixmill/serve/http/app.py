@@ -109,8 +109,8 @@ async def page(endpoints: api.InjectedEndpoints) -> Response:
 
 @cache
 def _page(is_shared: bool) -> str:
-    template = make_environment("pixmill.serve.http").get_template("page.html")
-    return template.render(one_file=None, is_shared=is_shared)
+    environment = make_environment("pixmill.serve.http")
+    return environment.get_template("page.html").render(one_file=None, is_shared=is_shared)
 
 
 @_open.get("/docs", include_in_schema=False)

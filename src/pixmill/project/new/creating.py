@@ -4,7 +4,7 @@ import os
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from pixmill.core.metadata import FILE as METADATA
 from pixmill.core.metadata import Facts
 from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
-from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
+from pixmill.core.provenance.lock import FILE, Lock, read_lock, write_lock
 from pixmill.core.repository.dvc import dvc, has_remote
 from pixmill.core.repository.git import FIRST_COMMIT, change, git, git_line, require_git
 from pixmill.core.repository.merging import add_drivers
@@ -43,7 +43,7 @@ from pixmill.dataset.importing import (
 from pixmill.images.listing import files_below
 from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
-from pixmill.project.new.template import install_project, managed_files, project_names, render
+from pixmill.project.new.template import install_project, lock_of, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues, image_issues
 from pixmill.project.recipes.recipe import Recipe, find_recipe
 from pixmill.scrape.sources.source_list import is_on_web
@@ -127,25 +127,17 @@ def _create(
             next="add --from, or omit --dry-run",
         )
     recipe = _choose_recipe(spec, root, found, report)
-    if spec.dry_run and found is not None:
-        params = load_params(root) if recipe is None else recipe.params()
-        issues = image_issues(_files_of(found), root, params)
-        return preview(found, map(str, issues))
-    lock = read_lock(root)
-    own = None if lock is None or lock.origin is None else supply_of(root, lock.origin)
-    supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
-    remarks = [] if found is None or _has_images(root) else [*found.remarks]
-    remarks += _describe_unused(spec, root, no_recipe=recipe is None, pinned=own is not None)
-    extras = installed_extra() if lock is None else lock.extras
-    _init_repository(root)
     params = load_params(root) if recipe is None else recipe.params()
-    files = render(name, package, supply, extras, task=params.task)
-    template = {path: text_digest(text) for path, text in managed_files(files).items()}
-    if spec.mlflow is not None:
-        own_line = f'mlflow = "{spec.mlflow}"'
-        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, own_line)
-    if recipe is not None:
-        files[_PARAMS] = recipe.file(root)
+    if spec.dry_run and found is not None:
+        return preview(found, map(str, image_issues(_files_of(found), root, params)))
+    lock = read_lock(root)
+    supply, is_pinned = _choose_supply(spec, root, lock)
+    extras = installed_extra() if lock is None else lock.extras
+    remarks = [] if found is None or _has_images(root) else [*found.remarks]
+    remarks += _describe_unused(spec, root, no_recipe=recipe is None, pinned=is_pinned)
+    _init_repository(root)
+    rendered = render(name, package, supply, extras, task=params.task)
+    files = _fill_in(rendered, spec, None if recipe is None else recipe.file(root))
     kept = _write_missing(root, files, supply)
     copied: list[str] = []
     if not (root / "data.dvc").exists():
@@ -153,12 +145,29 @@ def _create(
         dvc(root, "add", "data")
     _add_remote(root, spec.remote)
     if lock is None:
-        made = replace(installed_lock(), template=template, origin=supply.origin, extras=extras)
-        write_lock(root, made)
+        write_lock(root, lock_of(rendered, supply, extras))
     lines = [f"{root.name}: a Git and DVC repository; your code goes into src/{package}"]
     if kept:
         lines = [*_describe_files(root, files, kept, supply.origin, extras)]
     return [*lines, *copied, *remarks, *_describe_issues(root)]
+
+
+def _choose_supply(spec: ProjectSpec, root: Path, lock: Lock | None) -> tuple[Supply, bool]:
+    """Return from where the project installs Pixmill, and whether that is its own choice."""
+    if lock is not None and lock.origin is not None and (own := supply_of(root, lock.origin)):
+        return own, True
+    return find_supply(None if spec.pixmill is None else find_origin(spec.pixmill)), False
+
+
+def _fill_in(rendered: Mapping[str, str], spec: ProjectSpec, params: str | None) -> dict[str, str]:
+    """Return the template's files with the server and the params of the project."""
+    files = dict(rendered)
+    if spec.mlflow is not None:
+        line = f'mlflow = "{spec.mlflow}"'
+        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, line)
+    if params is not None:
+        files[_PARAMS] = params
+    return files
 
 
 def _files_of(found: Detected) -> dict[str, list[tuple[str | None, str]]]:

@@ -14,12 +14,14 @@ import re
 import sys
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pixmill.core.cells import Task
 from pixmill.core.install.origin import Origin
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.params.reference import schema
+from pixmill.core.provenance.lock import Lock, installed_lock, text_digest
 from pixmill.project.new.pins import CONSTRAINTS, pinned_files
 from pixmill.project.new.supply import Supply
 
@@ -131,6 +133,18 @@ def managed_files(files: Mapping[str, str]) -> dict[str, str]:
         files: All files of the template by path.
     """
     return {path: text for path, text in files.items() if not path.startswith(_TEAM_FILES)}
+
+
+def lock_of(files: Mapping[str, str], supply: Supply, extras: str) -> Lock:
+    """Return the lock of a project with these files of the template.
+
+    Args:
+        files: All files of the template by path.
+        supply: From where the project installs Pixmill.
+        extras: Extras that it installs.
+    """
+    template = {path: text_digest(text) for path, text in managed_files(files).items()}
+    return replace(installed_lock(), template=template, origin=supply.origin, extras=extras)
 
 
 def _path_of(path: Path, package: str) -> str:

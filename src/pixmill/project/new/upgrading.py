@@ -35,7 +35,7 @@ from pixmill.project.new.supply import Supply, find_supply, supply_of
 from pixmill.project.new.template import (
     SCHEMA,
     install_project,
-    managed_files,
+    lock_of,
     project_names,
     render,
 )
@@ -81,12 +81,10 @@ def plan_upgrade(root: Path) -> Upgrade:
     old = read_lock(root)
     if old is None:
         return _plan_without_lock(root)
-    new = installed_lock()
-    supply = _supply(root, old, new)
+    supply = _supply(root, old, installed_lock())
     extras = project_extras(root) or "pipeline"
     rendered = render(*project_names(root), supply, extras, task=written_task(root))
-    template = {path: text_digest(text) for path, text in managed_files(rendered).items()}
-    new = replace(new, template=template, origin=supply.origin, extras=extras)
+    new = lock_of(rendered, supply, extras)
     upgrade = Upgrade(new)
     _plan_template(root, old, new, rendered, upgrade)
     _keep_scrape(root, upgrade)

@@ -54,9 +54,9 @@ def test_is_within_a_factor_of_three_of_the_truth(name: str) -> None:
         left = read_left(run, event)
         truth = run["end"] - event[0]
         if left is None:
-            # Before the first features, their rate is unknown.
+            # Before the first features, their rate is unknown; no run says that 0 s are left.
             is_unknown = event[9] and event[4] <= event[7] + 0.1 * event[5]
-            assert event[0] < 0.1 * run["end"] or is_unknown, event
+            assert event[0] < 0.1 * run["end"] or is_unknown or truth / 3 < 10, event
         else:
             # DVC stores the results of a stage for some seconds.
             assert truth / 3 - 10 <= left <= 3 * truth + 10, event

@@ -159,7 +159,7 @@ def read_run(stages: Sequence[StageState], now: float) -> RunProgress | None:
     if left is not None and None not in rest:
         left += sum(filter(None, rest))
         share = done / (done + left)
-        if share >= _LEAST_SHARE:
+        if left >= 1 and share >= _LEAST_SHARE:
             text += f", about {describe_seconds(left)} left"
     if doing := progress.describe():
         text += f". {doing}"

@@ -60,6 +60,16 @@ def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(
     assert read_progress(tmp_path / "progress") == []
 
 
+def test_work_that_goes_on_after_another_step_has_no_time_left_yet(tmp_path: Path) -> None:
+    """Its rate is that since it went on."""
+    with reporting("scrape", tmp_path, tmp_path / "progress"), Progress("Fetch", 300) as bar:
+        bar.advance()
+        bar.advance(149)
+        begin("Gather hat")
+        bar.advance()
+        assert read_progress(tmp_path / "progress")[0].work_left(time.time()) is None
+
+
 @pytest.mark.parametrize(
     ("error", "failed"),
     [

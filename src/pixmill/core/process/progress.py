@@ -52,9 +52,9 @@ class StageProgress:
         unit: The unit, in the singular (``image``); empty if the work has none.
         note: Short text on the work so far (``best 0.85``).
         begun: Start of the current work in seconds since 1970.
-        first: Number of units that were finished at ``first_at``.
-        first_at: When the first units were finished; 0 before. They waited for processes to start,
-            which says nothing of the rate.
+        first: Number of units that do not count for the rate: those finished before the current
+            work began, then those finished at ``first_at``, which waited for processes to start.
+        first_at: When the first units were finished; 0 before.
         is_kept: Whether later runs use the results of the current work instead of repeating it.
         kept: Seconds that earlier such work took.
         failed: The error of a failed stage; ``None`` if it runs or was killed.
@@ -137,7 +137,7 @@ class _Report:
         now = time.time()
         if is_new:
             kept = self.progress.kept + self.progress.is_kept * (now - self.progress.begun)
-            values |= {"begun": now, "first_at": 0.0, "kept": kept}
+            values |= {"begun": now, "first": count, "first_at": 0.0, "kept": kept}
         elif not self.progress.first_at:
             values |= {"first": count, "first_at": now}
         self.progress = replace(self.progress, what=what, count=count, **values)

@@ -346,10 +346,7 @@ def _alarm(state: ProjectState, *, looks: bool) -> Iterator[NextStep]:
         return
     advice = found["advice"]
     command = found["command"]
-    if state.pile.asked:
-        asked = count(sum(state.pile.asked.values()), "image")
-        advice = f"label the {asked} that people were asked about"
-    elif found["waiting"]:
+    if found["is_answered"] and not state.pile.asked:
         advice = "the images are labelled: look what the answers say"
         command = f"{LOOK}{shell_word(found['log'])}"
     if looks is command.startswith(LOOK):

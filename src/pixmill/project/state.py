@@ -94,7 +94,6 @@ _SHOWN = (
     "advice",
     "command",
     "log",
-    "waiting",
 )
 """What is shown of it."""
 
@@ -477,7 +476,8 @@ def _watched(root: Path, champion: Champion | None) -> dict[str, Any] | None:
         outcome = json.loads((root / LAST).read_bytes())
         model = outcome["model"]
         if champion and (model["name"], model["version"]) == (champion.name, str(champion.number)):
-            return {key: outcome[key] for key in _SHOWN}
+            is_answered = outcome["waiting"] > 0 and _is_newer(root / DECISIONS, root / LAST)
+            return {key: outcome[key] for key in _SHOWN} | {"is_answered": is_answered}
     return None
 
 

@@ -34,6 +34,15 @@ NEW_IMAGES = Reason("dependency", "data", "the images in data/ changed")
 
 LABELS = Reason("dependency", "decisions.csv", "labels and decisions changed")
 
+ALARM = {
+    "alarm": True,
+    "sentence": "pets version 3: the images differ since 2026-11-17.",
+    "advice": "label random images",
+    "command": "pixmill watch log --label 60",
+    "log": "log",
+    "is_answered": False,
+}
+
 NO_IMAGES = Reason("output", "data", "data/ is missing")
 
 NO_MODEL = Reason("output", "artifacts/train", "artifacts/train is missing")
@@ -174,17 +183,14 @@ SITUATIONS = {
         uncommitted=Uncommitted(changed=("decisions.csv",), missing="1 decision", is_back=True)
     ),
     "alarm": made(
-        watched={
-            "alarm": True,
-            "sentence": "pets version 3: the images differ since 2026-11-17.",
-            "advice": "label random images",
-            "command": "pixmill watch log --label 60",
-            "log": "log",
-            "waiting": 0,
-        },
+        watched=ALARM,
         has_store=True,
         doubtful_labels=3,
         changed=("notes.md",),
+    ),
+    "alarm, answered": made(watched={**ALARM, "is_answered": True}),
+    "alarm, answered in part": made(
+        watched={**ALARM, "is_answered": True}, pile=Pile(20, {"random": 20}, is_begun=True)
     ),
     "no alarm": made(watched={"alarm": False}),
     "labels": made(doubtful_labels=3),

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,24 @@ def test_last_watch_counts_if_it_is_of_the_model_in_production(
     write(tmp_path / ".pixmill/watch/last.json", content)
     assert read_project_state(tmp_path, stages=False, full=False).watched is None
     monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 2, "", None))
-    assert read_project_state(tmp_path, stages=False).watched == (OUTCOME if is_shown else None)
+    shown = {name: value for name, value in OUTCOME.items() if name != "waiting"}
+    expected = {**shown, "is_answered": False} if is_shown else None
+    assert read_project_state(tmp_path, stages=False).watched == expected
+
+
+def test_a_look_that_is_newer_than_the_decisions_has_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if images still wait, as those whose copies were deleted."""
+    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 2, "", None))
+    outcome = {**OUTCOME, "model": {"name": "pets", "version": "2"}, "waiting": 3}
+    write(tmp_path / ".pixmill/watch/last.json", outcome)
+    write(tmp_path / "decisions.csv", "")
+    found = []
+    for seconds in (10, -10):
+        os.utime(tmp_path / "decisions.csv", (at := time.time() + seconds, at))
+        found.append(read_project_state(tmp_path, stages=False).watched["is_answered"])
+    assert found == [True, False]
 
 
 def test_deleted_files(project: Path) -> None:

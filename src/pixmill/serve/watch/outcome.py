@@ -141,7 +141,7 @@ def _next(found: Watch) -> tuple[str, str | None]:
     if labelled.waiting or candidates(found, "random", kept):
         what = "label random images to see if the accuracy holds"
         if labelled.waiting:
-            what = f"label the {count(labelled.waiting, 'image')} that people were asked about"
+            what = "label the images that people were asked about"
         return what, f"pixmill watch {log} --label {_STEP}"
     return "keep images, to label some of them", f"pixmill serve --log {log} --log-images"
 

@@ -41,8 +41,7 @@ const always = () => true;
 
 // Show the images without a label: those of a log alone, as they were drawn, since the answers judge a model.
 let asked = {};
-function label() {
-  const [sample] = Object.keys(asked);
+function label(sample = Object.keys(asked)[0]) {
   location.assign(sample ? `review/#scope=asked:${sample}&sort=${sample === "doubtful" ? "next" : "files"}` : "review/grid/");
 }
 
@@ -51,13 +50,12 @@ const upgrade = async () => { if (await post("upgrade")) post("pipeline/start");
 // What the page itself can do about a step, by kind or command: label, whether it can, action.
 const REVIEW = ["Review", always, () => location.assign("review/")];
 const PROMOTE = ["Promote", filled("production-part"), leadTo("production-part")];
-const WATCH = { "--label": "Draw images to label", "--doubtful": "Draw images to label", "--accept": "Accept the images" };
 const ACTIONS = {
   images: ["Add images", filled("add-part"), leadTo("add-part")],
   "more images": ["Add images", filled("add-part"), leadTo("add-part")],
   corrections: REVIEW,
   labels: REVIEW,
-  unlabelled: ["Label", always, label],
+  unlabelled: ["Label", always, () => label()],
   commit: ["Commit", filled("commit-part"), leadTo("commit-part")],
   promote: PROMOTE,
   "dvc repro": ["Start", always, () => START.click()],
@@ -80,9 +78,10 @@ function stepButton({ kind, command: then }, isFirst) {
 // What leads on in an alarm: people's labels, or another look at the log.
 function look(then) {
   if (!then.startsWith("pixmill watch ")) return undefined;
-  if (Object.keys(asked).length) return ACTIONS.unlabelled;
-  const option = Object.keys(WATCH).find((name) => then.includes(` ${name}`));
-  return [WATCH[option] ?? "Look again", always, () => post("watch")];
+  const [, option] = then.match(/ --(label|doubtful|accept)\b/) ?? [];
+  const sample = { label: "random", doubtful: "doubtful" }[option];
+  if (asked[sample]) return ["Label", always, () => label(sample)];
+  return [sample ? "Draw images to label" : option ? "Accept the images" : "Look again", always, () => post("watch")];
 }
 
 function drawNext(steps) {

@@ -40,7 +40,7 @@ IN_GIT = ("metrics/", "plots/")
 SETTLED_SECONDS = 0.25
 """Minimum age of ``dvc.lock`` while DVC runs; DVC takes milliseconds to write it."""
 
-_USUAL_SECONDS: Mapping[str, tuple[float, float]] = {
+_USUAL_SECONDS = {
     "scrape": (4, 0.002),
     "validate": (8, 0.01),
     "split": (12, 0.01),

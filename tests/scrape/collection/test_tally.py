@@ -199,7 +199,7 @@ def test_remarks():
     assert "ended after 21 of the 290 results" in ended
     assert "settings.patience" in ended
     assert "11 of 20 images" in thumbnails
-    assert 'pixmill scrape --probe site:shop "hat' in thumbnails
+    assert "pixmill scrape --probe site:shop hat. " in thumbnails
     drawn = Refused("svg")
     for refused in (small, drawn):
         (remark,) = searched(*[(None, refused)] * 12, *shown[11:], (A, None))

@@ -136,8 +136,13 @@ def _create(
     remarks = [] if found is None or _has_images(root) else [*found.remarks]
     remarks += _describe_unused(spec, root, no_recipe=recipe is None, pinned=is_pinned)
     _init_repository(root)
-    rendered = render(name, package, supply, extras, task=params.task)
-    files = _fill_in(rendered, spec, None if recipe is None else recipe.file(root))
+    files = render(name, package, supply, extras, task=params.task)
+    made = lock_of(files, supply, extras)
+    if spec.mlflow is not None:
+        line = f'mlflow = "{spec.mlflow}"'
+        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, line)
+    if recipe is not None:
+        files[_PARAMS] = recipe.file(root)
     kept = _write_missing(root, files, supply)
     copied: list[str] = []
     if not (root / "data.dvc").exists():
@@ -145,7 +150,7 @@ def _create(
         dvc(root, "add", "data")
     _add_remote(root, spec.remote)
     if lock is None:
-        write_lock(root, lock_of(rendered, supply, extras))
+        write_lock(root, made)
     lines = [f"{root.name}: a Git and DVC repository; your code goes into src/{package}"]
     if kept:
         lines = [*_describe_files(root, files, kept, supply.origin, extras)]
@@ -157,17 +162,6 @@ def _choose_supply(spec: ProjectSpec, root: Path, lock: Lock | None) -> tuple[Su
     if lock is not None and lock.origin is not None and (own := supply_of(root, lock.origin)):
         return own, True
     return find_supply(None if spec.pixmill is None else find_origin(spec.pixmill)), False
-
-
-def _fill_in(rendered: Mapping[str, str], spec: ProjectSpec, params: str | None) -> dict[str, str]:
-    """Return the template's files with the server and the params of the project."""
-    files = dict(rendered)
-    if spec.mlflow is not None:
-        line = f'mlflow = "{spec.mlflow}"'
-        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, line)
-    if params is not None:
-        files[_PARAMS] = params
-    return files
 
 
 def _files_of(found: Detected) -> dict[str, list[tuple[str | None, str]]]:

@@ -208,15 +208,10 @@ class Collector:
         """
         remaining = iter(enumerate(batch))
         images: list[StoredImage | None] = [None] * len(batch)
-
-        def keep(place: int, sighting: Sighting) -> None:
-            images[place] = sighting.image
-            settle(sighting)
-
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(min(self._connections, len(batch))):
-                    workers.create_task(self._work(search, remaining, keep))
+                    workers.create_task(self._work(search, remaining, images, settle))
         except ExceptionGroup as failures:
             # The first failure cancels the other workers.
             raise failures.exceptions[0] from None
@@ -226,7 +221,8 @@ class Collector:
         self,
         search: Search,
         remaining: Iterator[tuple[int, Candidate]],
-        settle: Callable[[int, Sighting], None],
+        images: list[StoredImage | None],
+        settle: Callable[[Sighting], None],
     ) -> None:
         for place, candidate in remaining:
             if self._judge.refused(candidate) is None:
@@ -236,7 +232,9 @@ class Collector:
                     search, candidate
                 ):
                     await self._obtain(search.fingerprint, candidate.thumbnail_url)
-            settle(place, self._judge.sighting(search, candidate))
+            sighting = self._judge.sighting(search, candidate)
+            images[place] = sighting.image
+            settle(sighting)
 
     async def _obtain(self, fingerprint: str, url: str, md5: str | None = None) -> None:
         """Fetch a URL unless the journal has its outcome or another search is fetching it."""

@@ -296,15 +296,14 @@ class Dispatcher:
             or time.monotonic() - self._batch_since >= _BATCH_SECONDS
         ):
             self._begin_batch()
-            while len(self._pending) > _MAX_PENDING_BATCHES or self._has_images():
+            while self._pending and (
+                self._pending[0].done() or len(self._pending) > _MAX_PENDING_BATCHES
+            ):
                 self._count_images()
         if self.taken == self._needed:
             self.finish()
             self._needed = self.taken + self.quota.missing
         return not (self.is_limited() or self.quota.is_full or self._repetition.is_over)
-
-    def _has_images(self) -> bool:
-        return bool(self._pending) and self._pending[0].done()
 
     def _count_images(self) -> None:
         """Wait for the first pending batch."""

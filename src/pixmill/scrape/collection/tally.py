@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pixmill.core.cells import cells_of, merge_texts
 from pixmill.core.params import ScrapeParams
+from pixmill.core.words import shell_word
 from pixmill.fetch import Refused
 from pixmill.scrape.candidate import (
     EVERY,
@@ -375,12 +375,12 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
         images = counts.fetched + dropped
         if images >= _MIN_IMAGES_FOR_REMARK and 2 * small > images:
             source = of_search.search.source.name
-            text = json.dumps(of_search.search.query.text or "", ensure_ascii=False)
+            text = shell_word(of_search.search.query.text or "")
             yield (
                 f"{of_search.search}: {small:,} of {images:,} images are thumbnails or drawings"
                 f"{' (left out)' if dropped else ''}: the originals were refused, or the page "
-                "names them elsewhere; 'pixmill scrape --probe "
-                f"{source} {text}' lists what holds an address: write the attribute into "
+                "names them elsewhere. This lists what holds an address: pixmill scrape --probe "
+                f"{source} {text}. Write the attribute into "
                 f"'addresses' of sites/{source.removeprefix('site:')}.yaml (one of an element "
                 "around the image, as selector@attribute, into 'selectors.image'), or describe "
                 "the image of the product page in 'detail'"

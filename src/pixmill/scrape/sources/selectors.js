@@ -32,10 +32,12 @@ if (site.script === "tiles") {
     const named = site.addresses.map((name) => ({ name, address: img && absolute(held(img, name)) }));
     for (const { name, address } of img ? [...named.filter(({ address }) => address), ...offers(img, item)] : []) {
       const place = site.addresses.includes(name) || address === taken ? "addresses" : "not in addresses";
-      hits.set(`${place} ${name}`, { place, selector: name, examples: new Map([...(hits.get(`${place} ${name}`)?.examples ?? []), [item, address]]) });
+      const id = `${place} ${name}`;
+      if (!hits.has(id)) hits.set(id, { place, selector: name, examples: new Map() });
+      hits.get(id).examples.set(item, address);
     }
   }
-  for (const { place, selector, examples } of [...hits.values()].sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0))) {
+  for (const { place, selector, examples } of [...hits.values()].sort((a, b) => a.place.localeCompare(b.place))) {
     findings.push({ place, selector, within: true, count: examples.size, example: shorten([...examples.values()][0]) });
   }
 }

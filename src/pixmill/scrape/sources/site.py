@@ -381,7 +381,7 @@ class StallDetector:
     """
 
     _NUDGES = 4
-    _BACK = (4, 12, 36)
+    _BACK = (4, 12, 36, 0)  # after the last one, it is over
     _REPETITIONS = 3
 
     def __init__(self, patience: float) -> None:
@@ -425,7 +425,7 @@ class StallDetector:
         elif not moved:
             if now - self._since < self._wait:
                 return
-            self.back = self._BACK[min(self._nudges, len(self._BACK) - 1)]
+            self.back = self._BACK[self._nudges]
             self._nudges += 1
         self.awaits = self.awaits or clicked
         self._since = now

@@ -89,7 +89,7 @@ def test_wheel_and_sdist_contain_all_code_and_no_data(wheel: Path, repository: P
 
 @pytest.mark.usefixtures("litert_js")
 def test_litert_js_is_added_to_what_is_built(repository: Path, tmp_path: Path) -> None:
-    """With nothing but the build's own packages, as pip builds; no network makes no failure."""
+    """From the two packages that it imports alone; without npm, it fails and leaves nothing."""
     for name in (".ci/backend.py", "src/pixmill/__init__.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(repository / name, tmp_path / name)

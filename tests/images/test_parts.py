@@ -82,7 +82,8 @@ def _header(path, change):
         (lambda folder: header_path(folder, "train").write_text(""), "not valid JSON"),
         (lambda folder: images_path(folder, "train").unlink(), "is missing"),
         (lambda folder: images_path(folder, "train").write_bytes(b"cut"), "received 3"),
-        (lambda folder: (folder / "train.npy").write_bytes(b"cut"), "train"),
+        (lambda folder: (folder / "train.ends").write_bytes(b"cut"), "received"),
+        (lambda folder: images_path(folder, "train").write_bytes(b""), "empty"),
     ],
 )
 def test_damaged_files_are_reported_with_the_next_command(tmp_path, damage, message):
@@ -91,6 +92,17 @@ def test_damaged_files_are_reported_with_the_next_command(tmp_path, damage, mess
     with pytest.raises(ManifestError, match=message) as caught:
         open_images(tmp_path, "train")
     assert caught.value.next.startswith("dvc repro")
+
+
+def test_a_flipped_bit_of_the_ends_is_an_error(tmp_path):
+    pack_images(tmp_path, "train", WHOLE)
+    ends = (tmp_path / "train.ends").read_bytes()
+    for bit in range(8 * len(ends)):
+        damaged = bytearray(ends)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "train.ends").write_bytes(damaged)
+        with pytest.raises(ManifestError):
+            open_images(tmp_path, "train")[:]
 
 
 @pytest.fixture

@@ -1,17 +1,24 @@
-"""Lossless compression of packed images: differences of colours and rows, then zstd.
+"""Lossless compression of packed images: differences of colours and rows, then zstd, a checksum.
 
 It takes half the space of LZ4, and decompresses a 224-pixel image in 0.3 ms, so training
 hardly waits for it. This module has few imports because worker processes load it.
 """
 
 import functools
+import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-COMPRESSION = "differences, zstd"
+from pixmill.core.errors import ManifestError
+
+COMPRESSION = "differences, zstd, checksum"
 """Name in the header of a packed split."""
+
+REPACK_COMMAND = "dvc repro -f split"
+
+_CHECKSUM_BYTES = 4
 
 
 def compress(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -28,7 +35,7 @@ def compress(pixels: npt.NDArray[np.uint8]) -> bytes:
     planes[::2] -= planes[1]
     planes[:, 1:] -= planes[:, :-1]
     content: bytes = _codec().compress(planes.tobytes(), asbytes=True)
-    return content
+    return content + _checksum(content)
 
 
 def decompress(content: bytes, side: int) -> npt.NDArray[np.uint8]:
@@ -39,9 +46,12 @@ def decompress(content: bytes, side: int) -> npt.NDArray[np.uint8]:
         side: Side of the image in pixels.
 
     Raises:
-        OSError: The content is damaged.
+        ManifestError: The content is damaged.
     """
-    flat = np.frombuffer(_codec().decompress(content, 3 * side * side), np.uint8)
+    packed = content[:-_CHECKSUM_BYTES]
+    if content[-_CHECKSUM_BYTES:] != _checksum(packed):
+        raise ManifestError("artifacts/split has a damaged image", next=REPACK_COMMAND)
+    flat = np.frombuffer(_codec().decompress(packed, 3 * side * side), np.uint8)
     planes = flat.reshape(3, side, side).copy()
     # Sums of 2, 4, 8, … rows: six times as fast as numpy.add.accumulate.
     step = 1
@@ -51,6 +61,11 @@ def decompress(content: bytes, side: int) -> npt.NDArray[np.uint8]:
     planes[::2] += planes[1]
     # Four times as fast as a transposed copy.
     return np.stack([*planes], axis=-1)
+
+
+def _checksum(packed: bytes) -> bytes:
+    # That of zstd, which Arrow's codec does not write, would cost as much.
+    return zlib.crc32(packed).to_bytes(_CHECKSUM_BYTES, "little")
 
 
 @functools.cache

@@ -19,12 +19,12 @@ from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.words import first_of
 from pixmill.images import compression
+from pixmill.images.compression import REPACK_COMMAND
 
 Pixels = npt.NDArray[np.uint8]
 
 Targets = npt.NDArray[Any]
 
-_REPACK_COMMAND = "dvc repro -f split"
 PartName = Literal["train", "val", "test"]
 PARTS: tuple[PartName, ...] = get_args(PartName)
 _COLUMNS = ("id", "label", "cluster", "fold")
@@ -170,7 +170,7 @@ def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size
             file.write(content)
             ends.append(end := end + len(content))
     with replacing(_ends_path(folder, name)) as temporary:
-        np.save(temporary, np.array(ends, "<i8"))
+        np.array(ends, "<i8").tofile(temporary)
     header = {
         "dtype": "uint8",
         "shape": [len(ends), image_size, image_size, 3],
@@ -198,33 +198,33 @@ def open_images(folder: Path, name: str) -> PackedImages:
         }:
             if not image_size == width > 0 < count:
                 raise ManifestError(
-                    f"{header}: expected at least one image, square", next=_REPACK_COMMAND
+                    f"{header}: expected at least one image, square", next=REPACK_COMMAND
                 )
         case _:
             raise ManifestError(
                 f"{header}: expected RGB images of uint8, packed by this version of Pixmill",
-                next=_REPACK_COMMAND,
+                next=REPACK_COMMAND,
             )
     path = images_path(folder, name)
     try:
-        ends = np.load(_ends_path(folder, name), allow_pickle=False)
+        ends = np.fromfile(_ends_path(folder, name), "<i8")
         with path.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError as error:
         raise ManifestError(f"{error.filename} is missing", next="dvc repro split") from None
-    except ValueError as error:
-        raise ManifestError(f"{path.with_suffix('')}: {error}", next=_REPACK_COMMAND) from None
-    if ends.shape != (count,) or ends[-1] != len(content):
+    except ValueError as error:  # mmap refuses an empty file
+        raise ManifestError(f"{path}: {error}", next=REPACK_COMMAND) from None
+    if len(ends) != count or ends[-1] != len(content):
         raise ManifestError(
             f"{path} does not contain the {count:,} images of its header: expected "
             f"{int(ends[-1]) if ends.size else 0:,} bytes, received {len(content):,}",
-            next=_REPACK_COMMAND,
+            next=REPACK_COMMAND,
         )
     return PackedImages(content, ends, image_size)
 
 
 def _ends_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.npy"
+    return folder / f"{name}.ends"
 
 
 @dataclass(frozen=True)
@@ -319,14 +319,14 @@ def _load(
     rows = rows.iloc[order]
     if rows.empty:
         raise ManifestError(
-            f"{folder / 'manifest.parquet'} has no images in {name}", next=_REPACK_COMMAND
+            f"{folder / 'manifest.parquet'} has no images in {name}", next=REPACK_COMMAND
         )
     pixels = Shards([open_images(folder, name)])
     if len(pixels) != len(rows) or not np.array_equal(rows["row"], np.arange(len(rows))):
         raise ManifestError(
             f"{header_path(folder, name)} lists {len(pixels)} images, but the manifest lists "
             f"{len(rows)} for {name}: expected one row each, numbered from 0",
-            next=_REPACK_COMMAND,
+            next=REPACK_COMMAND,
         )
     if pixels.shape[1] != image_size:
         raise ManifestError(

@@ -47,6 +47,26 @@ def test_a_file_that_is_no_database_costs_the_cache_only(
     assert "delete it if this recurs" in line
 
 
+def test_a_damaged_record_is_as_good_as_none(tmp_path: Path) -> None:
+    some = {name: ENTRIES[name] for name in NAMES[1:100]}
+    path = tmp_path / "key.sqlite"
+    with Cache(path) as cache:
+        cache.write(some)
+    content = path.read_bytes()
+
+    def damaged(place: int) -> Cache:
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        return Cache(path)
+
+    for place in range(101, len(content), len(content) // 80):
+        with damaged(place) as cache:
+            assert cache.read([*some]).items() <= some.items()
+    with damaged(content.index(some[NAMES[50]]) + 700) as cache:
+        assert some.keys() - cache.read([*some]) == {NAMES[50]}
+        cache.write({NAMES[50]: some[NAMES[50]]})
+        assert cache.read([*some]) == some
+
+
 def test_it_tidies_once_when_it_is_opened(path: Path) -> None:
     opened: list[bool] = []
     with Cache(path, tidy=lambda: opened.append(path.exists())) as cache:

@@ -1,9 +1,10 @@
 """An optional cache of bytes by key, in an SQLite file."""
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pixmill.core.process.progress import announce
 
@@ -17,7 +18,8 @@ class Cache:
     """A cache that several processes may share; a killed process leaves it intact.
 
     Failures (a damaged file, a full or read-only disk, a lock that is never released) disable the
-    cache with a warning and never stop its user.
+    cache with a warning and never stop its user. Each content has a checksum, so a damaged one is as
+    good as none.
 
     >>> import tempfile
     >>> with Cache(Path(tempfile.mkdtemp(), "key.sqlite")) as cache:
@@ -54,16 +56,18 @@ class Cache:
             self._database = None
 
     def read(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the cached contents of the keys that are present."""
+        """Return the cached contents of the keys that are present and intact."""
 
         def select(database: sqlite3.Connection) -> dict[bytes, bytes]:
             found: dict[bytes, bytes] = {}
             for start in range(0, len(keys), _MAX_KEYS):
                 some = keys[start : start + _MAX_KEYS]
-                query = (
-                    f"SELECT name, content FROM cache WHERE name IN ({','.join('?' * len(some))})"  # noqa: S608
-                )
-                found |= dict(database.execute(query, some))
+                query = f"SELECT * FROM contents WHERE name IN ({','.join('?' * len(some))})"  # noqa: S608
+                found |= {
+                    name: content
+                    for name, content, checksum in database.execute(query, some)
+                    if checksum == _checksum(name, content)
+                }
             return found
 
         return self._attempt(select) or {}
@@ -72,9 +76,10 @@ class Cache:
         """Store contents by key, all or none."""
 
         def insert(database: sqlite3.Connection) -> None:
+            rows = ((name, each, _checksum(name, each)) for name, each in contents.items())
             with database:
                 # Another process may have stored the same key.
-                database.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?)", contents.items())
+                database.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", rows)
 
         if contents:
             self._attempt(insert)
@@ -88,7 +93,8 @@ class Cache:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._database = sqlite3.connect(self.path, timeout=self._timeout)
                 self._database.execute(
-                    "CREATE TABLE IF NOT EXISTS cache (name BLOB PRIMARY KEY, content BLOB)"
+                    "CREATE TABLE IF NOT EXISTS contents "
+                    "(name BLOB PRIMARY KEY, content BLOB, checksum INTEGER)"
                 )
                 if self._tidy:
                     self._tidy()
@@ -102,3 +108,8 @@ class Cache:
             self._usable = False
             self.close()
             return None
+
+
+def _checksum(name: bytes, content: Any) -> int:
+    """Return the checksum of a record; in a damaged one, the content may be of another type."""
+    return zlib.crc32(content, zlib.crc32(name)) if isinstance(content, bytes) else -1

@@ -8,12 +8,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pixmill.core.cells import read_list, render_list
 from pixmill.core.errors import DataError
-from pixmill.core.metadata import Facts, write_metadata
+from pixmill.core.metadata import Facts, read_metadata, write_metadata
+from pixmill.core.names import is_label
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.detection import Options, recognise
-from pixmill.dataset.several import QUESTION, Unlisted, split_lists
+from pixmill.dataset.several import QUESTION, Unlisted, labels_of, split_lists
 from tests.dataset.test_tables import put
 
 LISTS = {"1.png": ["dark"], "2.png": ["dark", "long"], "3.png": ["long"], "4.png": []}
@@ -258,3 +262,29 @@ def test_signs_in_names_separate_nothing(wanted: list[str], cell: str) -> None:
     others = ["a", "b", "Pepper,_spots", *["corn"] * 4]
     assert split_lists([cell, *others])[0].split("\n") == wanted
     assert split_lists([cell, *others], several=False)[0] == cell
+
+
+_SIGNS = st.one_of(st.sampled_from('|;, "a'), st.characters(exclude_categories=("C",)))
+IMAGES = st.lists(st.lists(st.text(_SIGNS, min_size=1, max_size=5).filter(is_label)))
+"""Labels of images, often with signs that separate or quote others."""
+
+
+@given(IMAGES)
+def test_what_is_written_is_what_is_read(tmp_path_factory: Any, images: list[list[str]]) -> None:
+    images = [*images, ["one", "two"]]
+    texts = [render_list(labels) for labels in images]
+    assert [read_list(text) for text in texts] == images
+    assert [labels_of(cell) for cell in split_lists(texts, several=True)] == images
+    folder = tmp_path_factory.mktemp("data")
+    write_metadata(folder, {f"{number}": Facts(text or None) for number, text in enumerate(texts)})
+    found = read_metadata(folder)
+    assert [[*found[f"{number}"].cells] for number in range(len(images))] == [
+        [*dict.fromkeys(labels)] for labels in images
+    ]
+
+
+@pytest.mark.parametrize("several", [None, True])
+def test_a_sign_in_one_label_separates_no_others(several: bool | None) -> None:
+    cells = ["front|back; worn", "worn; new", "new; front|back", "new; torn", "torn"]
+    expected = [["front|back", "worn"], ["worn", "new"], ["new", "front|back"], ["new", "torn"]]
+    assert [*map(labels_of, split_lists(cells, several=several))] == [*expected, ["torn"]]

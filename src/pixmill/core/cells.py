@@ -7,8 +7,8 @@ cells of an image as JSON: ``{"dark":true,"long":false}``.
 from __future__ import annotations
 
 import csv
-import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -94,14 +94,15 @@ def read_list(text: str | None) -> list[str]:
 
 
 def render_list(labels: Iterable[str]) -> str:
-    """Return labels as a list for a table; a label that contains ``;`` is in double quotes.
+    """Return labels as a list for a table; one with a sign that may separate them is in quotes.
 
     >>> render_list(["dark", "a;b"])
     'dark;"a;b"'
     """
-    text = io.StringIO()
-    csv.writer(text, delimiter=";", lineterminator="").writerow(labels)
-    return text.getvalue()
+    return ";".join(
+        '"' + label.replace('"', '""') + '"' if re.search('[;|,"]', label) else label
+        for label in labels
+    )
 
 
 def to_matrix(texts: Iterable[Any], labels: Sequence[str]) -> Matrix:

@@ -50,7 +50,7 @@ class RowFacts:
 def _split_cells(cells: list[str], table: Table, roles: Roles, several: bool | None) -> list[str]:
     """Return cells of labels in which lists are joined by :data:`SEPARATOR`."""
     is_own = {*COLUMNS} <= table.columns.keys()
-    if "not_label" in roles or (is_own and several):
+    if "not_label" in roles or (is_own and (several or "not_label" in table.columns)):
         # An export has lists where its format does, so a label there may have a ";".
         if {*EXPORTED} <= table.columns.keys() and table.path.suffix != ".csv":
             return cells

@@ -6,7 +6,7 @@ source lists only what an image has.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Literal
@@ -38,24 +38,34 @@ def split_lists(
     """Return cells in which lists of labels are joined by :data:`SEPARATOR`.
 
     Labels themselves may have such signs, so these separate others only if those are in other
-    cells, too, and spaces only if most cells have several.
+    cells, too, and spaces only if most cells have several. Of ``|`` and ``;``, the one in more cells
+    is tried first.
 
     Args:
         cells: Cells of labels.
         signs: Signs that may separate labels.
         several: Whether an image may have several labels, so that the first sign that occurs, other
-            than a space, separates them. If not, only labels with cells of their own make a list.
+            than a space, separates them; or ``;`` if all cells are as :func:`.render_list` writes
+            them. If not, only labels with cells of their own make a list.
     """
     known = Counter(cell for cell in cells if 0 < len(cell) <= _MAX_LIST)
-    for sign in signs:
+    is_ours = several and _are_rendered(known)
+    times = {sign: sum(sign in cell for cell in cells) for sign in "|;"}
+    for sign in ";" if is_ours else sorted(signs, key=lambda sign: -times.get(sign, 0)):
         parts: Mapping[str, Sequence[str]]
-        parts = {cell: parts_of(cell, sign) for cell in known if sign in cell}
+        parts = {cell: parts_of(cell, sign) for cell in known if is_ours or sign in cell}
         if not several or sign == " ":
             parts = _shared(known, parts, sign, is_one=several is False)
         if parts:
             joined = {cell: SEPARATOR.join(each) for cell, each in parts.items()}
             return [joined.get(cell, cell) for cell in cells]
     return [*cells]
+
+
+def _are_rendered(cells: Collection[str]) -> bool:
+    """Return whether all cells are as we write lists, and one shows it."""
+    has_sign = any(";" in cell or '"' in cell for cell in cells)
+    return has_sign and all(render_list(read_list(cell)) == cell for cell in cells)
 
 
 def _shared(

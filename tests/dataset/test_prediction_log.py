@@ -22,8 +22,10 @@ from pixmill.dataset.prediction_log import (
     find_images,
     forget_logged,
     read_log,
+    read_rows,
     record_log,
     recorded_logs,
+    row_files,
 )
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
@@ -44,7 +46,7 @@ def answer(name: str | None, **changed: Any) -> Answer:
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    return [row for _, table in read_log(folder) for row in table.to_pylist()]
+    return [row for path in row_files(folder) for row in read_rows(path)[1].to_pylist()]
 
 
 def ids(folder: Path) -> list[str]:
@@ -279,6 +281,35 @@ def test_names_what_forgetting_cannot_reach_and_goes_on(tmp_path: Path) -> None:
     (text,) = forget_logged(tmp_path / "gone", {digest(1)})
     assert str(tmp_path / "gone") in text
     assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.slow
+def test_files_of_others_cost_little_and_do_no_harm(tmp_path: Path) -> None:
+    with PredictionLog(tmp_path) as log:
+        log.add(MODEL, answer(digest(1)))
+    (path,) = row_files(tmp_path)
+    bomb = path.with_name("000000.000000-1.parquet")
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), ["x" * 10_000_000])
+    table = pa.concat_tables([pq.read_table(path)] * 300)
+    table = table.set_column(table.schema.get_field_index("reason"), "reason", long)
+    pq.write_table(table, bomb, compression="zstd", store_schema=False)
+    assert bomb.stat().st_size < 10_000
+    for name in ("000001.000000-1.parquet", f"images/{digest(2)}.png"):
+        link = path.parent / name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(link)
+    assert (row_files(tmp_path), find_images(tmp_path)) == ([bomb, path], {})
+    with pytest.raises(DataError, match=bomb.name):
+        [*read_log(tmp_path)]
+    (text,) = forget_logged(tmp_path, {digest(1), digest(2)})
+    assert bomb.name in text
+    bomb.unlink()
+    assert [len(table) for _, table in read_log(tmp_path)] == [0]
+    assert not link.is_symlink()
+    link.symlink_to(link)
+    with PredictionLog(tmp_path, max_bytes=1) as log:
+        log.add(MODEL, answer(digest(3)))
+    assert ids(tmp_path) == [digest(3)]
 
 
 def test_drops_images_but_no_rows_if_the_disk_is_slow(

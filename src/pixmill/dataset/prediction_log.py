@@ -3,15 +3,17 @@
 A log is a folder with a folder for each day in UTC, which may be deleted:
 ``<day>/<time>-<process>.parquet`` holds up to 1,000 rows of one model, whose identity is in the
 file's metadata; ``<day>/images/<id>.<extension>`` is an image. Each file is replaced as a whole, so
-a killed process leaves no half of one.
+a killed process leaves no half of one. Others may write there, too, and a few kilobytes of Parquet
+may stand for gigabytes, so a process with limits reads it.
 """
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +26,7 @@ from pixmill.core.files.writing import (
     remove_temporary,
     replacing,
 )
+from pixmill.images.compute import Loss, RowLimits, map_batches
 
 SCHEMA = pa.schema(
     [
@@ -62,6 +65,13 @@ IMAGES = f"{_DAY}/images/{'[0-9a-f]' * 64}.*"
 _RECORD = Path("inbox", "logs.txt")
 """Folders of the logs of a project, one a line."""
 
+_MAX_BYTES = 1 << 27
+"""Size of the rows of a file in memory; a thousand answers on 2,000 labels take half of it."""
+
+_LIMITS = RowLimits(seconds=30, memory=8 * _MAX_BYTES)
+
+_Result = TypeVar("_Result")
+
 
 def hold_log(folder: Path) -> AbstractContextManager[None]:
     """Lock a log, created if missing, against other writers."""
@@ -80,7 +90,50 @@ def save_rows(table: pa.Table, path: Path) -> None:
 
 def row_files(folder: Path) -> list[Path]:
     """Return the files with the rows of a log, in order of their first rows."""
-    return sorted(folder.glob(_FILES))
+    return _files_in(folder, _FILES)
+
+
+def _files_in(folder: Path, pattern: str) -> list[Path]:
+    """Return files, also by links, but for those that lead nowhere."""
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
+def read_each(
+    read: Callable[[Path], _Result],
+    paths: Sequence[Path],
+    lost: Callable[[Path, Loss], _Result],
+) -> Iterator[_Result]:
+    """Yield what a function returns for each file of a log, called in a process with limits.
+
+    Args:
+        read: The function; it must be picklable.
+        paths: The files.
+        lost: Called with a file that exceeds the limits, or crashes its reader.
+    """
+    return map_batches(
+        partial(_call, read),
+        paths,
+        batch_size=1,
+        workers=1,
+        limits=_LIMITS,
+        lost=lost,
+        local=True,
+    )
+
+
+def _call(read: Callable[[Path], _Result], paths: Sequence[Path]) -> list[_Result]:
+    return [read(path) for path in paths]
+
+
+def refuse_file(path: Path, loss: Loss) -> NoReturn:  # noqa: ARG001 (the reason makes no difference)
+    """Raise that a file is damaged, or too large in memory."""
+    raise _damage(path)
+
+
+def _damage(path: Path) -> DataError:
+    return DataError(
+        f"{path} is not an intact log of predictions", next="delete it, then: the same command"
+    )
 
 
 def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
@@ -98,10 +151,14 @@ def read_log(folder: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
             f"{folder} has no predictions",
             next=f"pixmill serve --log {folder}, or: pixmill predict IMAGES --log {folder}",
         )
-    for path in files:
-        # Another process may just have deleted it.
-        with contextlib.suppress(FileNotFoundError):
-            yield read_rows(path)
+    yield from filter(None, read_each(_read_if_any, files, refuse_file))
+
+
+def _read_if_any(path: Path) -> tuple[dict[str, Any], pa.Table] | None:
+    """Return the content of a file, unless another process has just deleted it."""
+    with contextlib.suppress(FileNotFoundError):
+        return read_rows(path)
+    return None
 
 
 def read_rows(path: Path) -> tuple[dict[str, Any], pa.Table]:
@@ -121,6 +178,7 @@ def read_rows(path: Path) -> tuple[dict[str, Any], pa.Table]:
         lengths = [pc.list_value_length(vectors), pc.binary_length(rows["vector"])]
         if (
             not isinstance(about, dict)
+            or rows.nbytes > _MAX_BYTES
             or rows["time"].null_count
             or values[1].null_count
             or any(pc.all(each).as_py() is False for each in checks)
@@ -143,14 +201,12 @@ def _damages_named(path: Path) -> Iterator[None]:
         # Arrow's own errors have no number.
         if getattr(error, "errno", None):
             raise
-        raise DataError(
-            f"{path} is not an intact log of predictions", next="delete it, then: the same command"
-        ) from error
+        raise _damage(path) from error
 
 
 def find_images(folder: Path) -> dict[str, Path]:
     """Return the files of the images that a log has kept, by id."""
-    return {path.stem: path for path in sorted(folder.glob(IMAGES))}
+    return {path.stem: path for path in _files_in(folder, IMAGES)}
 
 
 def hold_watched(folder: Path) -> AbstractContextManager[None]:
@@ -196,14 +252,14 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
     """
     if not folder.is_dir():
         return [f"{folder} does not exist (if you deleted it: remove its line from {_RECORD})"]
-    missed = []
+    missed: list[str] = []
     try:
         with hold_watched(folder), hold_log(folder):
-            for path in [*folder.glob("[!.]*.parquet"), *row_files(folder)]:
-                try:
-                    _drop_rows(path, ids)
-                except DataError as error:
-                    missed.append(error.message)
+            files = [*_files_in(folder, "[!.]*.parquet"), *row_files(folder)]
+            texts = read_each(
+                partial(_drop_rows, ids=ids), files, lambda path, _: _damage(path).message
+            )
+            missed += filter(None, texts)
             remove_temporary(folder)
             for path in folder.glob(IMAGES):
                 if path.stem in ids:
@@ -213,9 +269,14 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
     return missed
 
 
-def _drop_rows(path: Path, ids: Collection[str]) -> None:
-    table = _read_table(path)
+def _drop_rows(path: Path, ids: Collection[str]) -> str | None:
+    """Drop rows from a file; return why if it cannot be read."""
+    try:
+        table = _read_table(path)
+    except DataError as error:
+        return error.message
     if "id" in table.column_names:
         is_kept = [name not in ids for name in table["id"].to_pylist()]
         if not all(is_kept):
             save_rows(table.filter(pa.array(is_kept)), path)
+    return None

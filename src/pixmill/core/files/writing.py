@@ -161,7 +161,7 @@ def keep_newest(paths: Iterable[Path], most: int, *, idle: float = 0) -> None:
     # Another process may be removing the same files.
     with contextlib.suppress(FileNotFoundError):
         files = sorted(
-            ((path.stat(), path) for path in paths),
+            ((path.lstat(), path) for path in paths),
             key=lambda file: file[0].st_mtime_ns,
             reverse=True,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from pixmill.core.cells import cells_of
 from pixmill.core.errors import DataError, ManifestError
 from pixmill.core.manifest import VALIDATED, read_table, table_schema, write_table
 from pixmill.dataset.deciding import DecisionTable
+from pixmill.dataset.prediction_log import read_each, refuse_file
 from pixmill.metrics.arrays import Bools, Floats
 from pixmill.serve.predict.model import Model
 from pixmill.serve.watch.evidence import ALARM, fall, preference
@@ -75,8 +77,9 @@ def read_record(folder: Path, model: Model) -> pd.DataFrame:
     """
     path = _path(folder, model)
     try:
-        if path.exists():
-            return read_table(path, _SCHEMA, stage="watch")
+        if path.is_file():
+            read = partial(read_table, schema=_SCHEMA, stage="watch")
+            return next(read_each(read, [path], refuse_file))
     except ManifestError as error:
         raise DataError(
             error.message, next="delete it, which begins the test anew, then: the same command"

@@ -1,8 +1,10 @@
 """Images are found by tables as people and tools write them."""
 
+import contextlib
 import csv
 import io
 import json
+import random
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.metadata import Facts, write_metadata
-from pixmill.dataset import archives, table_files
+from pixmill.dataset import archives, table_files, tables
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.tables import find_table
 
@@ -457,3 +459,46 @@ def test_label_files_without_labels_of_images(top: Path, scratch: Path) -> None:
     with pytest.raises(DataError, match="CVAT") as caught:
         find_table(top / "boxes.xml", scratch=scratch)
     assert "COCO" in str(caught.value.next)
+
+
+def damaged(content: bytes, draw: random.Random) -> bytes:
+    """Return content with a few flipped bits, or a piece that is gone."""
+    copy = bytearray(content)
+    for _ in range(draw.choice((1, 2, 8))):
+        copy[draw.randrange(len(copy))] ^= 1 << draw.randrange(8)
+    place = draw.randrange(len(copy))
+    del copy[place : place + draw.choice((0, 0, 0, 9))]
+    return bytes(copy)
+
+
+def as_parquet(rows: list[dict[str, Any]]) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stream)
+    return stream.getvalue()
+
+
+FILES = [row | {"id": f"images/{row['id']}.png"} for row in ROWS]
+IMAGES = [row | {"id": {"bytes": PNG * 40, "path": row["id"]}} for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.parquet", as_parquet(FILES)),
+        ("a.parquet", as_parquet(IMAGES)),
+        ("a.csv", as_csv(FILES).encode()),
+        ("a.csv", as_csv(FILES).encode("utf-16")),
+        ("a.jsonl", "\n".join(map(json.dumps, FILES)).encode()),
+        ("a.json", json.dumps(FILES).encode()),
+    ],
+)
+def test_a_damaged_table_is_read_or_refused(
+    name: str, content: bytes, top: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (tables, table_files):
+        monkeypatch.setattr(module, "within_limits", lambda act, _: act())  # quicker
+    draw = random.Random(7)
+    for _ in range(100):
+        (top / name).write_bytes(damaged(content, draw))
+        with contextlib.suppress(PixmillError):
+            assert isinstance(find_table(top / name, scratch=scratch), Detected)

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from xml.parsers.expat import ExpatError
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import EXPORTED
 from pixmill.core.process.progress import track
@@ -56,6 +59,7 @@ _NO_TABLE = (
     RuntimeError,
     csv.Error,
     ExpatError,
+    pa.ArrowException,
 )
 """Raised for files that are no tables."""
 
@@ -247,8 +251,6 @@ def _to_text(value: Any) -> str:
 
 def _read_parquet(path: Path) -> Table:
     """Read all columns without bytes; class names are in the schema of ``datasets``."""
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
         images = [item.name for item in schema if _has_bytes(item.type)]
@@ -279,8 +281,6 @@ def _read_parquet(path: Path) -> Table:
 
 def _has_bytes(kind: Any) -> bool:
     """Return whether a type of pyarrow holds bytes, or structs of bytes and their path."""
-    import pyarrow as pa
-
     if pa.types.is_struct(kind):
         return kind.get_field_index("bytes") >= 0 and _has_bytes(kind.field("bytes").type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
@@ -302,9 +302,22 @@ def unpack_images(
 
     Raises:
         DataError: There is no room.
+        UnreadError: The file is damaged.
     """
-    import pyarrow.parquet as pq
+    try:
+        return _unpack_images(path, column, folder, room)
+    except _NO_TABLE as error:
+        # Arrow's own errors have no number.
+        if getattr(error, "errno", None):
+            raise
+        raise UnreadError(
+            f"{path} has damaged images: {error}", next="copy or download it again"
+        ) from None
 
+
+def _unpack_images(
+    path: Path, column: str, folder: Path, room: Room
+) -> list[tuple[str, str] | None]:
     files: list[tuple[str, str] | None] = []
     folder.mkdir(parents=True, exist_ok=True)
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:

@@ -5,11 +5,14 @@ import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.dataset.detected import Detected
 from pixmill.dataset.detection import Options, recognise
+from tests.dataset.test_tables import put
 
 PNG = b"\x89PNG\r\n\x1a\n"
 KINDS = ("cat", "dog")
@@ -151,3 +154,26 @@ def test_votes_need_a_table(pattern: str | None, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(PNG)
     with pytest.raises(DataError, match="no table"):
         recognise(tmp_path / "set", tmp_path / "scratch", Options(votes=True, pattern=pattern))
+
+
+@pytest.mark.parametrize("several", [None, False])
+@pytest.mark.parametrize("labels", ["cat cat dog", "cat dog"])
+def test_votes_are_advised_where_they_decide(
+    labels: str, several: bool | None, tmp_path: Path
+) -> None:
+    files = ("1.png", "2.png", "3.png")
+    put(tmp_path / "set", *files)
+    lines = [f"{file},{label}" for file in files[:2] for label in labels.split()]
+    (tmp_path / "set/a.csv").write_text("\n".join(["image,label", *lines, "3.png,dog"]))
+
+    def read(**options: Any) -> Detected:
+        return recognise(
+            tmp_path / "set", tmp_path / "scratch", Options(several=several, **options)
+        )
+
+    with pytest.raises(DataError) as advice:
+        read()
+    decides = labels != "cat dog"
+    assert ("--votes majority" in str(advice.value)) == decides
+    if decides:
+        assert [item.facts.label for item in read(votes=True).items] == ["cat", "cat", "dog"]

@@ -295,3 +295,44 @@ def test_all_images_with_one_label(label: str | None, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no images"):
         find_all(tmp_path / "empty", label)
+
+
+BOTH = {"cat", "dog"}
+_DATES = ("2023/05", "2023/06", "2024/05")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected", "other"),
+    [
+        ([f"{date}/{kind}/1.png" for date in _DATES for kind in BOTH], BOTH, {"2023", "2024"}),
+        (
+            ["2023-05-01/cat/1.png", "2023-05-02/cat/2.png", "2023-05-02/dog/3.png"],
+            BOTH,
+            {"2023-05-01", "2023-05-02"},
+        ),
+        (
+            [
+                f"{day}/{part}/{kind}/1.png"
+                for day in "12"
+                for part in ("train", "test")
+                for kind in BOTH
+            ],
+            BOTH,
+            {"1", "2"},
+        ),
+        (["1/left a/1.png", "2/left b/2.png", "3/right/3.png"], {"1", "2", "3"}, None),
+        ([f"{number}/{kind}.png" for number in "123" for kind in BOTH], {"1", "2", "3"}, None),
+        (["1/1.png", "1/cat/2.png", "2/cat/3.png", "2/dog/4.png"], {"1", "2"}, None),
+        (["one/cat/1.png", "2/cat/2.png", "2/dog/3.png"], {"one", "2"}, None),
+    ],
+)
+def test_dates_and_counters_above_classes(
+    names: list[str], expected: set[str], other: set[str] | None, tmp_path: Path
+) -> None:
+    put(tmp_path, *names)
+    found = find_in_folder(tmp_path)
+    assert {item.facts.label for item in found.items} == expected
+    lines = [line for line in found.remarks if "dates" in line]
+    patterns = [line.rpartition("--pattern ")[2].strip("'") for line in lines]
+    read = [find_in_folder(tmp_path, pattern=each, no_splits=True).items for each in patterns]
+    assert [{item.facts.label for item in items} for items in read] == [other] * (other is not None)

@@ -15,7 +15,7 @@ from pixmill.dataset.archives import unpack
 from pixmill.dataset.detected import Detected
 from pixmill.dataset.folders import find_all, find_in_folder
 from pixmill.dataset.label_files.unread import name_unread
-from pixmill.dataset.several import Unlisted, named_labels, settle
+from pixmill.dataset.several import ONE_LABEL, Unlisted, named_labels, settle
 from pixmill.dataset.table_files import SUFFIXES, Roles, UnreadError, within_limits
 from pixmill.dataset.tables import find_table
 from pixmill.images.listing import files_below
@@ -94,8 +94,8 @@ def recognise(source: Path, scratch: Path, options: Options) -> Detected:
         found = _label_all(source, options.label)
     else:
         found = _recognise_table(source, scratch, options)
-    if found.several and options.several is None:
-        found = replace(found, options=(*found.options, "--task one_label"))
+    if options.several is not None:  # as --task says
+        found = replace(found, options=tuple(each for each in found.options if each != ONE_LABEL))
     found = replace(found, several=found.several or bool(options.several))
     return _choose(source, found, options)
 

@@ -15,7 +15,7 @@ from pixmill.core.words import count, first_of
 from pixmill.dataset.detected import Detected, Item
 from pixmill.dataset.label_files.unread import may_label, name_unread
 from pixmill.dataset.layout import File, Layout, read_layout
-from pixmill.dataset.several import labels_of, parts_of, split_lists
+from pixmill.dataset.several import ONE_LABEL, labels_of, parts_of, split_lists
 from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
@@ -87,6 +87,7 @@ def find_in_folder(
         recognised += ", by split"
         options += ("--ignore-splits",)
     is_list = split != items
+    options += (ONE_LABEL,) * is_list
     return Detected(settled, recognised, remarks=tuple(remarks), options=options, several=is_list)
 
 
@@ -119,6 +120,11 @@ def _advise(layout: Layout, *, guesses: bool, is_by_split: bool) -> list[str]:
         remarks.append(
             "subfolders belong to their class; to take the innermost as classes: --pattern "
             "'([^/]+)/[^/]+$'"
+        )
+    if layout.dates:
+        remarks.append(
+            "folders of dates or counters are above the classes; to take those as classes: "
+            f"--pattern '{layout.pattern_of_dates()}'"
         )
     if is_by_split and not layout.has_train_folder():
         remarks.append(

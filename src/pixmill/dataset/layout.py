@@ -40,6 +40,9 @@ _MASK_FILE = re.compile(
 )
 """End of the stem of a mask."""
 
+_DATE = re.compile(r"[\W_]*\d[\W\d_]*")
+"""Names of folders that are dates or counters."""
+
 Place = tuple[str, ...]
 """Folders from the top down, in Unicode's composed form, without spaces at their ends."""
 
@@ -124,12 +127,14 @@ class Layout(NamedTuple):
         masks: Names of the masks.
         labels: Label by name of an image; images without one are missing.
         spots: What the folders say.
+        dates: Number of levels of dates or counters above the class folders.
     """
 
     images: list[File]
     masks: set[str]
     labels: dict[str, str]
     spots: dict[Place, Spot]
+    dates: int
 
     def has_subfolders(self) -> bool:
         """Return whether all images of classes are in subfolders, of several names."""
@@ -142,10 +147,20 @@ class Layout(NamedTuple):
 
     def pattern_of_folders(self) -> str:
         """Return the pattern of the labels that the class folders give, for masks, too."""
-        above = next(
-            (place.index(spot.label) for place, spot in self.spots.items() if spot.label), 0
-        )
-        return f"^{'[^/]+/' * above}([^/]+)/"
+        return self._pattern(-1)
+
+    def pattern_of_dates(self) -> str:
+        """Return the pattern of the outermost of the dates or counters above the classes."""
+        return self._pattern(-1 - self.dates)
+
+    def _pattern(self, which: int) -> str:
+        """Return the pattern of a folder of those with a label, or of dates above it."""
+        for place, spot in self.spots.items():
+            if spot.label:
+                own = place.index(spot.label)
+                levels = [at for at, name in enumerate(place[:own]) if _DATE.fullmatch(name)]
+                return f"^{'[^/]+/' * [*levels, own][which]}([^/]+)/"
+        return "^([^/]+)/"
 
 
 def read_layout(files: Sequence[File], wanted: set[str], pattern: str | None) -> Layout:
@@ -163,14 +178,14 @@ def read_layout(files: Sequence[File], wanted: set[str], pattern: str | None) ->
     classes = wanted.union(labels.values())
     masks = _find_masks(files, classes) - labels.keys()
     images = [file for file in files if file.name not in masks]
-    spots = _arrange({file.place for file in images}, classes)
+    spots, dates = _arrange({file.place for file in images}, classes)
     if not pattern:
         labels = {file.name: label for file in images if (label := spots[file.place].label)}
-    return Layout(images, masks, labels, spots)
+    return Layout(images, masks, labels, spots, dates)
 
 
-def _arrange(places: Collection[Place], wanted: set[str]) -> dict[Place, Spot]:
-    """Return labels and splits by folder.
+def _arrange(places: Collection[Place], wanted: set[str]) -> tuple[dict[Place, Spot], int]:
+    """Return labels and splits by folder, and the number of levels of dates above the classes.
 
     Args:
         places: Folders that have images.
@@ -180,7 +195,7 @@ def _arrange(places: Collection[Place], wanted: set[str]) -> dict[Place, Spot]:
     base = _count_wrappers(places, wanted)
     roles, beside = _find_splits([place[base:] for place in places], wanted)
     pairs = {place[base : base + 2] for place in places}
-    spots = {}
+    found: dict[Place, tuple[str | None, list[str]]] = {}
     for place in places:
         own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS]
         own = own or [*place[base:]]
@@ -192,8 +207,29 @@ def _arrange(places: Collection[Place], wanted: set[str]) -> dict[Place, Spot]:
             is_alone = sum(pair[:1] == (folder,) for pair in pairs) == 1
             if own[:1] == [folder] and folder not in wanted and is_alone:
                 own.remove(folder)
-        spots[place] = _read_spot(own, split, wanted)
-    return spots
+        found[place] = split, own
+    dates = 0 if wanted else _count_dates([own for _, own in found.values()])
+    spots = {place: _read_spot(own[dates:], split, wanted) for place, (split, own) in found.items()}
+    return spots, dates
+
+
+def _count_dates(owns: Iterable[Sequence[str]]) -> int:
+    """Return the number of outermost levels that are dates or counters, if no classes.
+
+    They are none if the same names recur below several of them.
+
+    Args:
+        owns: Folders of images, without those of splits and wrappers.
+    """
+    named = [own for own in owns if own and _UNLABELLED.isdisjoint(map(_letters, own))]
+    least = min(map(len, named), default=0)
+    depth = 0
+    while depth < least and all(_DATE.fullmatch(own[depth]) for own in named):
+        depth += 1
+    if not 0 < depth < least:
+        return 0
+    below = Counter(name for *_, name in {tuple(own[: depth + 1]) for own in named})
+    return depth if len(below) > 1 and below.most_common(1)[0][1] > 1 else 0
 
 
 def _read_spot(own: Sequence[str], split: str | None, wanted: Collection[str]) -> Spot:

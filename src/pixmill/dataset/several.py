@@ -24,6 +24,12 @@ Unlisted = Literal["no", "unknown"]
 _MAX_LIST = 10_000
 """Characters of a list of labels; longer cells are other texts."""
 
+VOTES = "--votes majority"
+"""Option by which the rows of an image decide on one label."""
+
+ONE_LABEL = "--task one_label"
+"""Option by which images with several labels are left out."""
+
 QUESTION = "Is a label that is not listed absent (no), or unknown (never learned from)?"
 
 
@@ -112,11 +118,11 @@ def settle(
     idle = "--unlisted has no effect: the source says itself what is unknown"
     if unlisted is None and has_open:
         if ask is None:
+            votes = f"; or, if the rows of an image are votes on one label, with {VOTES}"
             raise DataError(
                 f"{found.recognised}: it says which labels an image has, not which it lacks",
                 next="repeat the command with --unlisted no (a label that is not listed is "
-                "absent), or with --unlisted unknown; or, if the rows of an image are votes on one "
-                "label, with --votes majority",
+                f"absent), or with --unlisted unknown{votes * (VOTES in found.options)}",
             )
         unlisted = ask(f"{found.recognised}: {first_of(labels)}\n{QUESTION}")
 

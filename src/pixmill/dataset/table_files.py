@@ -59,9 +59,8 @@ _NO_TABLE = (
     RuntimeError,
     csv.Error,
     ExpatError,
-    pa.ArrowException,
 )
-"""Raised for files that are no tables."""
+"""Raised for files that are no tables, also by Arrow, but for a lack of memory."""
 
 _READERS = (label_studio.read, via.read, coco.read, datumaro.read, cvat.read)
 

@@ -21,7 +21,7 @@ from pixmill.dataset.label_files.unread import NO_LABELS, WAY_OUT, may_label, na
 from pixmill.dataset.layout import in_masks, role_of
 from pixmill.dataset.named_files import NamedFiles, folder_label
 from pixmill.dataset.row_facts import RowFacts, split_of
-from pixmill.dataset.several import labels_of, named_labels
+from pixmill.dataset.several import ONE_LABEL, VOTES, labels_of, named_labels
 from pixmill.dataset.table_files import (
     SEPARATOR,
     SUFFIXES,
@@ -34,9 +34,6 @@ from pixmill.dataset.table_files import (
 )
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
-
-VOTES = "--votes majority"
-"""Option by which the rows of an image decide on one label."""
 
 _USUAL = 0.25
 """Share of the images with several labels above which these are no mistakes."""
@@ -323,6 +320,10 @@ class _Reading:
             *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items()),
         ]
         labelled = [item.facts for item in found if item.facts.label]
+        if not labelled and self._votes and self._has_votes:
+            raise DataError(
+                "no image has one label in most of its rows", next=f"repeat without {VOTES}"
+            )
         if not labelled:
             return None
         several = self._has_several(labelled)
@@ -336,7 +337,9 @@ class _Reading:
             [item.with_split(splits) for item in found], several=several
         )
         remarks += [*more, *self._describe_lost(), *self._describe_unused()]
-        options = (to_option(self._main[1]), *([VOTES] if self._is_contested else []))
+        options = (to_option(self._main[1]), *([VOTES] if self._may_vote else []))
+        if several and _share(labelled) <= _MAX_LOST and self._main[1].get("label") != ONE_HOT:
+            options = (*options, ONE_LABEL)
         what = self._describe(several=several)
         return Detected(items, what, urls, tuple(remarks), options, several, self._first)
 
@@ -344,8 +347,7 @@ class _Reading:
         """Give each image the label of more than half of its rows; return a remark."""
         decided = 0
         for key, votes in self._votes.items():
-            ((label, number),) = votes.most_common(1) or [("", 0)]
-            if 2 * number > votes.total():
+            if label := _majority(votes):
                 self._rows[key] = replace(self._rows[key], label=label)
                 decided += len(votes) > 1
             elif votes:
@@ -354,14 +356,17 @@ class _Reading:
         return [f"decided by a majority of votes: {count(decided, 'image')}"]
 
     @property
-    def _is_contested(self) -> bool:
-        """Whether the rows of an image have different labels, on which nobody votes."""
-        return not self._has_votes and any(len(votes) > 1 for votes in self._votes.values())
+    def _may_vote(self) -> bool:
+        """Whether votes would decide on most images whose rows have different labels."""
+        contested = [votes for votes in self._votes.values() if len(votes) > 1]
+        decided = sum(_majority(votes) is not None for votes in contested)
+        is_open = self._several is not True and not self._has_votes
+        return is_open and 2 * decided > len(contested)
 
     @property
     def _way_out(self) -> str:
         """How to take images with several labels."""
-        vote = f"; that of most rows: {VOTES}" if self._is_contested else ""
+        vote = f"; that of most rows: {VOTES}" if self._may_vote else ""
         return f"all of them: pixmill new NAME --from X --task labels{vote}"
 
     def _has_several(self, labelled: Sequence[Facts]) -> bool:
@@ -370,7 +375,7 @@ class _Reading:
         Raises:
             DataError: Most have, against what a person says; or a column has a no for labels.
         """
-        share = sum(SEPARATOR in (facts.label or "") for facts in labelled) / len(labelled)
+        share = _share(labelled)
         several = share > _USUAL if self._several is None else self._several
         if not several and share > _MAX_LOST:
             raise DataError(
@@ -456,6 +461,16 @@ class _Reading:
             if any(cells) and name not in own.union(roles.values())
         ]
         return [f"not used: {first_of([*dict.fromkeys(unused)])}"] if unused else []
+
+
+def _share(labelled: Sequence[Facts]) -> float:
+    """Return the share of the images with several labels."""
+    return sum(SEPARATOR in (facts.label or "") for facts in labelled) / len(labelled)
+
+
+def _majority(votes: Counter[str]) -> str | None:
+    """Return the label of more than half of the rows of an image."""
+    return next((label for label in votes if 2 * votes[label] > votes.total()), None)
 
 
 def _label_below(bases: Sequence[str], name: str) -> str | None:

@@ -502,3 +502,13 @@ def test_a_damaged_table_is_read_or_refused(
         (top / name).write_bytes(damaged(content, draw))
         with contextlib.suppress(PixmillError):
             assert isinstance(find_table(top / name, scratch=scratch), Detected)
+
+
+def test_a_label_of_megabytes_is_refused_in_one_line(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path, "1.png", "2.png", "3.png")
+    long = ["cat", "cat", "x" * 50_000_000]
+    pq.write_table(pa.table({"image": ["1", "2", "3"], "breed": long}), tmp_path / "a.parquet")
+    with pytest.raises(DataError) as refused:
+        find_table(tmp_path / "a.parquet", scratch=scratch)
+    assert "a.parquet, row 3, column breed" in refused.value.message
+    assert len(str(refused.value)) < 500

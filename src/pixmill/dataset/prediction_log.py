@@ -68,7 +68,8 @@ _RECORD = Path("inbox", "logs.txt")
 _MAX_BYTES = 1 << 27
 """Size of the rows of a file in memory; a thousand answers on 2,000 labels take half of it."""
 
-_LIMITS = RowLimits(seconds=30, memory=8 * _MAX_BYTES)
+_LIMITS = RowLimits(seconds=30, memory=16 * _MAX_BYTES)
+"""Arrow's allocator reserves a gigabyte at once."""
 
 _Result = TypeVar("_Result")
 

@@ -38,6 +38,9 @@ SEPARATOR = "\n"
 _MAX_CELLS = 20_000_000
 """Cells of a table: a million rows of twenty columns."""
 
+_MAX_CELL = 20_000
+"""Characters of a cell that are read: no name of a file and no list of labels is longer."""
+
 _MEMORY = 4 << 30
 """Bytes that the process that reads tables and archives may take."""
 
@@ -245,7 +248,8 @@ def _to_text(value: Any) -> str:
             return str(int(value))
     if _is_null(value):
         return ""
-    return sys.intern(" ".join(str(value).splitlines()).strip())  # most values repeat
+    text = str(value)[:_MAX_CELL]
+    return sys.intern(" ".join(text.splitlines()).strip())  # most values repeat
 
 
 def _read_parquet(path: Path) -> Table:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
 from pixmill.core.metadata import EXPORTED, Facts
-from pixmill.core.names import to_nfc
+from pixmill.core.names import MAX_LABEL, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of, join_names, percent
 from pixmill.dataset.archives import Room
@@ -235,6 +235,12 @@ class _Reading:
 
     def _note_first(self, facts: Facts, row: str) -> None:
         for label in named_labels(facts):
+            if len(label) > MAX_LABEL:
+                column = self.tables[-1][1].get("label")
+                raise DataError(
+                    f"{row}, column {column}: a label has more than {MAX_LABEL} characters",
+                    next="shorten it, or choose another column: --columns image=…,label=…",
+                )
             self._first.setdefault(label, row)
 
     def _join(self, key: str, facts: Facts) -> None:
@@ -361,7 +367,7 @@ class _Reading:
         contested = [votes for votes in self._votes.values() if len(votes) > 1]
         decided = sum(_majority(votes) is not None for votes in contested)
         is_open = self._several is not True and not self._has_votes
-        return is_open and 2 * decided > len(contested)
+        return is_open and 0 < decided >= len(contested) / 2
 
     @property
     def _way_out(self) -> str:

@@ -455,7 +455,7 @@ def test_unusable_folders(tmp_path: Path) -> None:
         with pytest.raises((DataError, NotADirectoryError)):
             PredictionLog(folder)
     with pytest.raises(DataError):
-        rows(tmp_path)
+        [*read_log(tmp_path)]
     (tmp_path / ".gitignore").write_text("*.csv\n")
     with pytest.raises(DataError, match="Git would take what is logged"):
         PredictionLog(tmp_path)

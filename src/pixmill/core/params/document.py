@@ -254,6 +254,7 @@ def value_at(content: Any, name: str, default: Any) -> Any:
         return default
 
 
+@functools.lru_cache(maxsize=8)  # of 500 labels, YAML takes a second
 def parse_params(text: str) -> Params:
     """Parse a ``params.yaml`` into frozen, typed objects; omitted keys have their defaults.
 

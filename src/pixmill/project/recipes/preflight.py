@@ -312,7 +312,7 @@ def _few_images(files: _Files, params: Params) -> Iterator[Issue]:
 def _dropped(files: _Files, data: Path, params: Params) -> Iterator[Issue]:
     """Yield an issue if validate will drop images for their size."""
     validate = params.validate_
-    names = [name for each in files.values() for _, name in each]
+    names = [*dict.fromkeys(name for each in files.values() for _, name in each)]
     looked = names[:: len(names) // _MAX_OPENED + 1]
     bounds = RowLimits(validate.timeout, validate.memory << 20)
     paths = [data / name for name in looked]

@@ -334,7 +334,8 @@ class FolderSource(LocalSource):
 
         With very many files, evenly spaced ones are looked at.
         """
-        files = [self._data / name for each in self.files.values() for _, name in each]
+        names = dict.fromkeys(name for each in self.files.values() for _, name in each)
+        files = [self._data / name for name in names]
         looked = files[:: len(files) // _MAX_LOOKED_AT + 1]
         among = "" if looked == files else f" (of {len(looked):,} looked at)"
         # Scrape names other files in its report.

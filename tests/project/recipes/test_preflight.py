@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixmill.core.metadata import Facts, write_metadata
 from pixmill.core.params import Params
 from pixmill.images.decode import decodable
 from pixmill.images.png import png_bytes
@@ -70,6 +71,15 @@ def test_images_that_validate_will_drop_are_named(
     (root / "data/coat/0.png").write_bytes(png_bytes(np.zeros((2, 1, 3), np.uint8)))
     (issue,) = find_issues(root, params(validate=ANY_SIZE | validate))
     assert (named in issue.message, issue.stops) == (True, False)
+
+
+def test_an_image_of_several_labels_is_looked_at_once(root: Path) -> None:
+    names = [path.relative_to(root / "data").as_posix() for path in root.glob("data/*/*.png")]
+    write_metadata(root / "data", dict.fromkeys(names, Facts("coat;hat")))
+    small = {"image_size": {"min_width": 2, "min_height": 1}}
+    given = params(validate=ANY_SIZE | small).model_dump(exclude_unset=True, by_alias=True)
+    issues = find_issues(root, Params.model_validate(given | {"task": "labels"}))
+    assert any("6 of 6" in issue.message for issue in issues)
 
 
 def test_missing_images_and_unknown_folders_stop(root: Path) -> None:

@@ -124,7 +124,7 @@ def _advise(layout: Layout, *, guesses: bool, is_by_split: bool) -> list[str]:
     if layout.dates:
         remarks.append(
             "folders of dates or counters are above the classes; to take those as classes: "
-            f"--pattern '{layout.pattern_of_dates()}'"
+            f"--pattern '{layout.pattern_of_folders(layout.dates)}'"
         )
     if is_by_split and not layout.has_train_folder():
         remarks.append(

@@ -145,21 +145,17 @@ class Layout(NamedTuple):
         """Return whether a folder is named after training."""
         return any(role_of(name) == "train" for place in self.spots for name in place)
 
-    def pattern_of_folders(self) -> str:
-        """Return the pattern of the labels that the class folders give, for masks, too."""
-        return self._pattern(-1)
+    def pattern_of_folders(self, up: int = 0) -> str:
+        """Return the pattern of the labels that the class folders give, for masks, too.
 
-    def pattern_of_dates(self) -> str:
-        """Return the pattern of the outermost of the dates or counters above the classes."""
-        return self._pattern(-1 - self.dates)
-
-    def _pattern(self, which: int) -> str:
-        """Return the pattern of a folder of those with a label, or of dates above it."""
+        Args:
+            up: Number of levels of dates from there up to the folders that give them.
+        """
         for place, spot in self.spots.items():
             if spot.label:
                 own = place.index(spot.label)
                 levels = [at for at, name in enumerate(place[:own]) if _DATE.fullmatch(name)]
-                return f"^{'[^/]+/' * [*levels, own][which]}([^/]+)/"
+                return f"^{'[^/]+/' * [*levels, own][-1 - up]}([^/]+)/"
         return "^([^/]+)/"
 
 

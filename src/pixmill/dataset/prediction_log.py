@@ -126,13 +126,9 @@ def _call(read: Callable[[Path], _Result], paths: Sequence[Path]) -> list[_Resul
     return [read(path) for path in paths]
 
 
-def refuse_file(path: Path, loss: Loss) -> NoReturn:  # noqa: ARG001 (the reason makes no difference)
+def refuse_file(path: Path, loss: Loss | None = None) -> NoReturn:  # noqa: ARG001 (any is alike)
     """Raise that a file is damaged, or too large in memory."""
-    raise _damage(path)
-
-
-def _damage(path: Path) -> DataError:
-    return DataError(
+    raise DataError(
         f"{path} is not an intact log of predictions", next="delete it, then: the same command"
     )
 
@@ -202,7 +198,7 @@ def _damages_named(path: Path) -> Iterator[None]:
         # Arrow's own errors have no number.
         if getattr(error, "errno", None):
             raise
-        raise _damage(path) from error
+        refuse_file(path)
 
 
 def find_images(folder: Path) -> dict[str, Path]:
@@ -258,7 +254,9 @@ def forget_logged(folder: Path, ids: Collection[str]) -> list[str]:
         with hold_watched(folder), hold_log(folder):
             files = [*_files_in(folder, "[!.]*.parquet"), *row_files(folder)]
             texts = read_each(
-                partial(_drop_rows, ids=ids), files, lambda path, _: _damage(path).message
+                partial(_drop_rows, ids=ids),
+                files,
+                lambda path, _: f"{path} is too large to be read",
             )
             missed += filter(None, texts)
             remove_temporary(folder)

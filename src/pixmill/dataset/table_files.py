@@ -53,7 +53,7 @@ _SMALLER = (
     "unpack an archive"
 )
 
-_NO_TABLE = (
+NO_TABLE = (
     OSError,
     ValueError,
     LookupError,
@@ -159,7 +159,7 @@ def read_tables(
             )
         except UnreadError as error:
             problems.append(error)
-        except _NO_TABLE as error:
+        except NO_TABLE as error:
             reasons[path] = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
     return tables, problems, reasons
 
@@ -305,22 +305,7 @@ def unpack_images(
 
     Raises:
         DataError: There is no room.
-        UnreadError: The file is damaged.
     """
-    try:
-        return _unpack_images(path, column, folder, room)
-    except _NO_TABLE as error:
-        # Arrow's own errors have no number.
-        if getattr(error, "errno", None):
-            raise
-        raise UnreadError(
-            f"{path} has damaged images: {error}", next="copy or download it again"
-        ) from None
-
-
-def _unpack_images(
-    path: Path, column: str, folder: Path, room: Room
-) -> list[tuple[str, str] | None]:
     files: list[tuple[str, str] | None] = []
     folder.mkdir(parents=True, exist_ok=True)
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:

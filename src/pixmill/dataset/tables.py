@@ -23,6 +23,7 @@ from pixmill.dataset.named_files import NamedFiles, folder_label
 from pixmill.dataset.row_facts import RowFacts, split_of
 from pixmill.dataset.several import ONE_LABEL, VOTES, labels_of, named_labels
 from pixmill.dataset.table_files import (
+    NO_TABLE,
     SEPARATOR,
     SUFFIXES,
     Roles,
@@ -284,7 +285,15 @@ class _Reading:
         """Write the images of Parquet as files, and add them with the facts of their rows."""
         folder = self._scratch / str(len(self.tables))
         act = partial(unpack_images, table.path, column, folder, Room(table.path, self._scratch))
-        for number, file in enumerate(within_limits(act, [table.path])):
+        try:
+            files = within_limits(act, [table.path])
+        except NO_TABLE as error:
+            if getattr(error, "errno", None):  # Arrow's own errors have no number.
+                raise
+            raise UnreadError(
+                f"{table.path} has damaged images: {error}", next="copy or download it again"
+            ) from None
+        for number, file in enumerate(files):
             if file is None:
                 self._lost["rows without an image"].append(f"row {number + 1} of {table.path.name}")
             else:
@@ -326,10 +335,6 @@ class _Reading:
             *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items()),
         ]
         labelled = [item.facts for item in found if item.facts.label]
-        if not labelled and self._votes and self._has_votes:
-            raise DataError(
-                "no image has one label in most of its rows", next=f"repeat without {VOTES}"
-            )
         if not labelled:
             return None
         several = self._has_several(labelled)
@@ -343,9 +348,12 @@ class _Reading:
             [item.with_split(splits) for item in found], several=several
         )
         remarks += [*more, *self._describe_lost(), *self._describe_unused()]
-        options = (to_option(self._main[1]), *([VOTES] if self._may_vote else []))
-        if several and _share(labelled) <= _MAX_LOST and self._main[1].get("label") != ONE_HOT:
-            options = (*options, ONE_LABEL)
+        is_open = _share(labelled) <= _MAX_LOST and self._main[1].get("label") != ONE_HOT
+        options = (
+            to_option(self._main[1]),
+            *([VOTES] * self._may_vote),
+            *([ONE_LABEL] * (several and is_open)),
+        )
         what = self._describe(several=several)
         return Detected(items, what, urls, tuple(remarks), options, several, self._first)
 
@@ -359,15 +367,16 @@ class _Reading:
             elif votes:
                 self._lost["images without a majority of votes"].append(key)
                 del self._rows[key]
+        if self._votes and not self._rows:
+            raise DataError("most rows of no image agree", next=f"repeat without {VOTES}")
         return [f"decided by a majority of votes: {count(decided, 'image')}"]
 
     @property
     def _may_vote(self) -> bool:
         """Whether votes would decide on most images whose rows have different labels."""
         contested = [votes for votes in self._votes.values() if len(votes) > 1]
-        decided = sum(_majority(votes) is not None for votes in contested)
-        is_open = self._several is not True and not self._has_votes
-        return is_open and 0 < decided >= len(contested) / 2
+        decided = sum(map(bool, map(_majority, contested)))
+        return not (self._several or self._has_votes) and 0 < decided >= len(contested) / 2
 
     @property
     def _way_out(self) -> str:

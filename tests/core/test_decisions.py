@@ -16,7 +16,6 @@ from pixmill.core.decisions import (
     group_rows,
     label_as,
     match_images,
-    merge_rows,
     parse_rows,
     render_rows,
     require_labels,
@@ -24,6 +23,7 @@ from pixmill.core.decisions import (
     set_fate,
 )
 from pixmill.core.errors import DecisionsError
+from pixmill.core.repository.merging import merge_rows
 
 HEADER = "image,label,answer,split,by,why\n"
 

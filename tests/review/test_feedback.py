@@ -90,7 +90,8 @@ def test_shows_the_prediction_and_all_corrections_of_a_new_image(project, send, 
     case = next(case for case in cases if case["images"][0]["id"] == name)
     assert (case["kind"], case["settled"]) == ("feedback", False)
     assert (
-        "garments 3 said 'coat' (87%, not sure); it was corrected to 'dress', 'shoe'" in case["why"]
+        "garments 3 said 'coat' (87 %, not sure); it was corrected to 'dress', 'shoe'"
+        in case["why"]
     )
     [image] = case["images"]
     assert (image["label"], image["came_as"]) == ("dress", ["dress", "shoe"])

@@ -53,7 +53,7 @@ def test_corrections_from_a_file_are_cases(project, tmp_path):
         cases = site.current().cases
     assert [case.kind for case in cases] == ["feedback", "feedback"]
     for case, label in zip(cases, ["'dress'", "none of the classes"], strict=True):
-        assert f"garments said 'coat' (75%); it was corrected to {label}" in case.why
+        assert f"garments said 'coat' (75 %); it was corrected to {label}" in case.why
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_flips_compare_the_workspace_with_its_base(project):
     session = Session(workspace, params, by="mk")
     (case,) = (case for case in session.cases if case.kind == "flips")
     assert session.images.ids[case.members[0]] == first
-    assert "base's model predicted (100%); the model now predicts 'dress' (80%)" in case.why
+    assert "base's model predicted (100 %); the model now predicts 'dress' (80 %)" in case.why
 
 
 def test_default_name_is_from_git_or_the_login(tmp_path, monkeypatch):

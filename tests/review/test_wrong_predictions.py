@@ -50,7 +50,7 @@ def test_errors_are_sorted_by_confidence(project, coats):
     (_, first, why, suggestion), (_, second, _, _) = shown(project, only="errors")
     assert (first, second) == (coats[5], coats[3])
     assert why == (
-        "Labelled 'coat', but the model, which was not trained on this image, says 'dress' (98%)."
+        "Labelled 'coat', but the model, which was not trained on this image, says 'dress' (98 %)."
     )
     assert suggestion == "dress"
 
@@ -82,7 +82,7 @@ def test_uncertain_predictions_have_two_nearly_equal_classes(project, coats):
     found = shown(project, only="uncertain")
     assert [name for _, name, _, _ in found] == [*sorted(coats[2:4]), coats[1]]
     assert found[-1][2:] == (
-        "Labelled 'coat'. The model finds 'coat' (50%) as likely as 'dress' (45%).",
+        "Labelled 'coat'. The model finds 'coat' (50 %) as likely as 'dress' (45 %).",
         "dress",
     )
     assert {name: other for _, name, _, other in found[:2]} == {coats[2]: "dress", coats[3]: "shoe"}

@@ -9,19 +9,24 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pixmill.core.decided_cells import DECIDED, written_task
 from pixmill.core.decisions import (
-    FILE as DECISIONS,
-)
-from pixmill.core.decisions import (
+    BY_SPLIT,
+    Key,
+    Row,
     disputes,
     group_rows,
-    merge_rows,
+    render_row,
     render_rows,
+    with_ids,
+)
+from pixmill.core.decisions import (
+    FILE as DECISIONS,
 )
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
@@ -253,6 +258,57 @@ def merge_decisions(root: Path, base: str, ours: str, theirs: str) -> str:
             "Next: pixmill review --only disputed"
         )
     return render_rows(merged)
+
+
+def merge_rows(
+    base: Iterable[Row], ours: Iterable[Row], theirs: Iterable[Row], ids: Mapping[str, str]
+) -> tuple[Row, ...]:
+    """Merge the rows of two branches, by image and label.
+
+    A change or deletion by one side wins over an unchanged base, and a change over a deletion. Two
+    labels for one image are two rows. Where both sides answer one question differently, both rows
+    stay, and readers ask for a decision: no side's is lost.
+
+    Args:
+        base: Rows of the common ancestor.
+        ours: Those of our side.
+        theirs: Those of the other side.
+        ids: Ids by other spellings: two spellings of an image are one key.
+    """
+    old, here, there = (_by_key(rows, ids) for rows in (base, ours, theirs))
+    merged: list[Row] = []
+    for key in {**here, **there}:
+        was = old.get(key, ())
+        our = here.get(key, ())
+        their = there.get(key, ())
+        if their == was:
+            merged += our
+        elif our == was:
+            merged += their
+        else:
+            merged += _merge_changes(our, their)
+    return tuple(sorted(merged, key=lambda row: (row.key, row.answer)))
+
+
+def _merge_changes(ours: tuple[Row, ...], theirs: tuple[Row, ...]) -> list[Row]:
+    """Return the rows of one key that both sides changed: one for each answer.
+
+    The order of the sides does not matter, so two clones that merge each other agree. An image of
+    a random sample stays in its split, whatever another label of it was given for.
+    """
+    both: dict[str, Row] = {}
+    for row in sorted(
+        {*ours, *theirs}, key=lambda row: (BY_SPLIT.index(row.split), row.by, row.why, row.image)
+    ):
+        both.setdefault(row.answer, row)
+    return list(both.values())
+
+
+def _by_key(rows: Iterable[Row], ids: Mapping[str, str]) -> dict[Key, tuple[Row, ...]]:
+    found: dict[Key, dict[Row, None]] = defaultdict(dict)
+    for row in with_ids(rows, ids):
+        found[row.key][row] = None
+    return {key: tuple(sorted(of, key=render_row)) for key, of in found.items()}
 
 
 def _listing(repo: Any, text: str) -> Mapping[str, str]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pixmill.core.decisions import FILE, Key, Row, merge_rows, read_rows, render_rows
+from pixmill.core.decisions import FILE, Key, Row, read_rows, render_rows
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import file_digest, read_if_any
 from pixmill.core.params import load_params, parse_yaml
 from pixmill.core.repository.git import git
+from pixmill.core.repository.merging import merge_rows
 from pixmill.core.review_csv import FILE as REVIEW
 from pixmill.core.review_csv import rows_of_review
 from pixmill.core.spellings import resolve

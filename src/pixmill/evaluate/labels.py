@@ -180,7 +180,7 @@ def doubtful_labels(targets: Ints, opinions: Sequence[ArrayLike]) -> tuple[Ints,
     # Rounded before ranking, because rounding errors differ between processors.
     score = np.round(own / np.maximum(own + best, 1e-12), 6)
     lowest = np.sort(score[score < 0.5])[:errors]
-    doubtful = np.nanmax(every, axis=(0, 2)) >= _SURE
+    doubtful = np.nanmax(every, axis=(0, 2)).round(6) >= _SURE
     doubtful |= np.isin(score, lowest)
     return np.where(doubtful, mean.argmax(axis=1), -1), score
 

@@ -101,7 +101,9 @@ def _exclude(root: Path, paths: Iterable[Path]) -> None:
     top = Path(git_line(root, "rev-parse", "--show-toplevel"))
     file = root / git_line(root, "rev-parse", "--git-path", "info/exclude")
     for path in map(Path.resolve, paths):
-        is_inside = top in path.parents and not git(root, "ls-files", "--", str(path))
+        is_inside = top in path.parents and not git(
+            root, "--literal-pathspecs", "ls-files", "--", str(path)
+        )
         if is_inside and git(root, "check-ignore", "-q", "--", str(path)) is None:
             file.parent.mkdir(exist_ok=True)
             with file.open("a", encoding="utf-8", errors="surrogateescape") as patterns:

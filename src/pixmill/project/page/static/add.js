@@ -98,7 +98,7 @@ export function draw(all) {
     if (!running && status === null) return;
     $("added").hidden = false;
     // Without the folder of the files, and the advice at the end, which is the page's next step.
-    const said = plain(log).replace(/^pixmill: /, "").replace(/[^\n:]*\/\.pixmill\/open\/added\/[0-9a-f]{32}\/?/g, "what you dropped ").trim();
+    const said = plain(log).replace(/^pixmill: /, "").replace(/[^\n:']*\/\.pixmill\/open\/added\/[0-9a-f]{32}/g, "what you dropped").trim();
     $("added").textContent = running ? "Taking in …" : stopped ? "Stopped." : status ? said : said.split("\nNext:")[0];
   });
 }

@@ -238,7 +238,7 @@ function drawState(all) {
   part("champion", { champion: state.champion, accuracy: all.champion_accuracy, isLast, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0 }, drawChampion);
   part("watched", { watched: state.watched, hasReport: all.reports.includes("watch.html"), job: all.watch }, drawWatched);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
-    $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent to MLflow. `] : []),
+    $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} still to be sent to MLflow. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));
     $("mlflow-command").replaceChildren(command(then));
   });

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.cells import Task
 from pixmill.core.decisions import FILE as DECISIONS
-from pixmill.core.errors import ParamsError
+from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params, load_params
 from pixmill.core.process.progress import StageProgress, read_progress
@@ -194,8 +194,8 @@ class ProjectState:
         is_rolled_back: Whether the model of the last commit was in production, and was rolled back.
         waiting_runs: Number of runs that MLflow has not received.
         champion: Model in production; ``None`` if there is none or MLflow is unreachable.
-        watched: What ``pixmill watch`` found last about the model in production, a part of its
-            ``--json``; ``None`` if it has not.
+        watched: What ``pixmill watch`` found last about the model in production, or without one
+            about that of now, a part of its ``--json``; ``None`` if it has not.
         has_store: Whether MLflow can take a promotion.
         registry: Remark on a registry that teammates do not see; empty for a server.
         corrections: Number of images in the inbox that wait for a review.
@@ -472,10 +472,16 @@ def _champion(workspace: Workspace) -> Champion | None:
 
 
 def _watched(root: Path, champion: Champion | None) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, PixmillError):
         outcome = json.loads((root / LAST).read_bytes())
         model = outcome["model"]
-        if champion and (model["name"], model["version"]) == (champion.name, str(champion.number)):
+        if champion:
+            is_of = (model["name"], model["version"]) == (champion.name, str(champion.number))
+        else:
+            from pixmill.serve.predict.model import TRAINED, folder_digest
+
+            is_of = model["version"] is None and model["digest"] == folder_digest(root / TRAINED)
+        if is_of:
             is_answered = outcome["waiting"] > 0 and _is_newer(root / DECISIONS, root / LAST)
             return {key: outcome[key] for key in _SHOWN} | {"is_answered": is_answered}
     return None

@@ -12,9 +12,11 @@ import pytest
 from pixmill.core.repository.dvc import DEFAULT_CACHE
 from pixmill.dataset.inbox import Inbox
 from pixmill.experiments.promotion.report import Champion
+from pixmill.models.model_folder import classifier_files
 from pixmill.project import state as project_state
 from pixmill.project.findings import count_corrections, find_series, find_undecodable
 from pixmill.project.state import ProjectState, read_project_state
+from pixmill.serve.predict.model import folder_digest
 from tests.project.page.conftest import progress, write
 from tests.tiny_project import change_param, copy_begun, copy_project
 from tests.version_control import commit, git, hold, living_dvc
@@ -134,6 +136,18 @@ def test_last_watch_counts_if_it_is_of_the_model_in_production(
     shown = {name: value for name, value in OUTCOME.items() if name != "waiting"}
     expected = {**shown, "is_answered": False} if is_shown else None
     assert read_project_state(tmp_path, stages=False).watched == expected
+
+
+def test_last_watch_is_of_the_trained_model_without_one_in_production(tmp_path: Path) -> None:
+    for name in classifier_files(tmp_path):
+        write(tmp_path / "artifacts/train" / name, "")
+    digest = folder_digest(tmp_path / "artifacts/train")
+    found = []
+    for of in ("0" * 64, digest):
+        model = {"name": "pets", "version": None, "digest": of}
+        write(tmp_path / ".pixmill/watch/last.json", {**OUTCOME, "model": model})
+        found.append(read_project_state(tmp_path, stages=False).watched is not None)
+    assert found == [False, True]
 
 
 def test_a_look_that_is_newer_than_the_decisions_has_read_them(

@@ -306,7 +306,7 @@ def _from_folder(folder: Path, name: str, *, version: str | None = None, **more:
         path=folder,
         name=name,
         version=version,
-        digest=_digest(folder),
+        digest=folder_digest(folder),
         labels=tuple(description["labels"]),
         image_size=description["image_size"],
         threshold=calibration.get("threshold") or None,
@@ -335,7 +335,12 @@ def _from_file(path: Path) -> Model:
     )
 
 
-def _digest(folder: Path) -> str:
+def folder_digest(folder: Path) -> str:
+    """Return the SHA-256 of all files of a classifier, with their names.
+
+    Raises:
+        PixmillError: One is missing.
+    """
     names = classifier_files(folder)
     missing = next((name for name in names if not (folder / name).exists()), None)
     if missing is not None:

@@ -112,14 +112,16 @@ class Model:
         found = []
         measured = self.metrics
         there = " for these classes and shares" if self.shift else ""
-        missing = self.shift.missing if self.shift else None
-        images = f"about {count(missing, 'image')} with these shares" if missing else "images"
+        more = "add images, or "
+        if self.shift:  # where more of the same would not do, no number is known
+            missing = self.shift.missing
+            more = f"add about {count(missing, 'image')} with these shares, or " if missing else ""
         if not self.is_ever_sure:
             found.append(
                 f"The model has no confidence threshold{there}, so it calls no prediction sure or "
                 f"not sure. To show an accuracy of {100 * self.target_accuracy:g} %, at least "
                 f"{min_answers(self.target_accuracy)} confident predictions of labelled images "
-                f"that it was not trained on must be correct: add {images}, or lower "
+                f"that it was not trained on must be correct: {more}lower "
                 "train.target_accuracy, then: dvc repro"
             )
         if "confidence" in measured and calibration_verdict(measured) in (

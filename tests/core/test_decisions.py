@@ -198,7 +198,9 @@ def test_answers_about_one_label_of_several_are_disputed() -> None:
     assert disputes(decided) == {A: "coat (ann) and not coat (bob)"}
     assert not decided[A].is_suspended
     assert disputes(group_rows(table[:2], {})) == disputes(decided)
-    assert group_rows(table[:2], {})[A].resolve_label("coat") is None
+    torn = [*table[:2], Row(A, "", "keep"), Row(A, "", "drop")]
+    for rows in (table[:2], torn):
+        assert group_rows(rows, {})[A].resolve_label("coat") is None
 
 
 def test_an_image_of_a_sample_stays_in_test_whatever_else_was_merged() -> None:

@@ -159,7 +159,7 @@ class Decided:
     @property
     def label(self) -> str | None:
         """The label that people gave it; ``None`` if there is none, or if they disagree."""
-        return self.labels[0] if len(self.labels) == 1 and self.labels != self.disputed else None
+        return None if len(self.labels) != 1 or self.labels[0] in self.disputed else self.labels[0]
 
     @property
     def split(self) -> str:

@@ -84,7 +84,7 @@ def test_no_command_follows_a_link_of_a_branch(
     (project / ".pixmill/open/predictions").symlink_to(tmp_path)
     monkeypatch.chdir(project)
     assert run_pixmill(*words.split()) > 0
-    assert "is a symbolic link out of .pixmill/" in capsys.readouterr().err
+    assert "is a symbolic link, and files in .pixmill/" in capsys.readouterr().err
     assert [*tmp_path.iterdir()] == [project]
 
 

@@ -53,9 +53,10 @@ def test_scratch_lies_at_the_repository_that_a_temporary_copy_came_from(
         (".pixmill/train.lock", "../../missing"),
         ("inbox/decided.jsonl", "../../.profile"),
         ("inbox/.lock", ".lock"),  # a loop
+        (".pixmill/open/added/old", "missing"),  # no link is of Pixmill
     ],
 )
-def test_links_out_of_the_own_folders_are_refused(tmp_path: Path, link: str, target: str) -> None:
+def test_links_in_the_own_folders_are_refused(tmp_path: Path, link: str, target: str) -> None:
     root = tmp_path / "project"
     (root / "data").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
@@ -67,11 +68,10 @@ def test_links_out_of_the_own_folders_are_refused(tmp_path: Path, link: str, tar
     assert str(root / link) in caught.value.next
 
 
-def test_links_of_browsers_and_within_the_own_folders_are_accepted(tmp_path: Path) -> None:
+def test_links_of_browsers_and_to_the_project_are_accepted(tmp_path: Path) -> None:
     profile = tmp_path / ".pixmill/scrape/browser/profile-1"
     profile.mkdir(parents=True)
     (profile / "SingletonSocket").symlink_to("/tmp/gone")
-    (tmp_path / ".pixmill/last").symlink_to("scrape")
     linked = tmp_path / "link"
     linked.symlink_to(tmp_path)
     refuse_links(tmp_path)

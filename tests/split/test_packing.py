@@ -50,7 +50,7 @@ def test_rows_are_fitted_images(project, manifest):
                 decode((project.images / path).read_bytes()).pixels, 20, "pad", "bicubic"
             )
             np.testing.assert_array_equal(pixels[row], expected)
-    names = [f"{part}.{suffix}" for part in ("train", "val") for suffix in ("bin", "json", "npy")]
+    names = [f"{part}.{suffix}" for part in ("train", "val") for suffix in ("bin", "ends", "json")]
     assert files(project.out) == ["preprocessing.json", *names]
 
 

@@ -343,9 +343,10 @@ def test_an_alarm_leads_to_the_images_that_people_are_asked_about(page, browser,
     write(page.root / ".pixmill/watch/last.json", outcome)
 
     def primary() -> list[str]:
-        return [
-            each.text for each in browser.find_elements(By.CSS_SELECTOR, "#next-command .primary")
-        ]
+        # In one step, since the page may draw its buttons again meanwhile.
+        return browser.execute_script(
+            "return Array.from(document.querySelectorAll('#next-command .primary'), (b) => b.innerText)"
+        )
 
     page.until(lambda: primary() == ["Draw images to label"])
     draw(page.root / "data/unlabelled/doubt-2026-11-30-1.png", 3)

@@ -2,9 +2,10 @@
 
 import os
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -129,7 +130,8 @@ def _create(
     recipe = _choose_recipe(spec, root, found, report)
     params = load_params(root) if recipe is None else recipe.params()
     if spec.dry_run and found is not None:
-        return preview(found, map(str, image_issues(_files_of(found), root, params)))
+        issues = image_issues(_files_of(found), root, params, _refusals_of(found))
+        return preview(found, map(str, issues))
     lock = read_lock(root)
     supply, is_pinned = _choose_supply(spec, root, lock)
     extras = installed_extra() if lock is None else lock.extras
@@ -172,6 +174,12 @@ def _files_of(found: Detected) -> dict[str, list[tuple[str | None, str]]]:
             if not found.several or item.facts.cells[label]:
                 files[label].append((item.facts.split, item.file))
     return files
+
+
+def _refusals_of(found: Detected) -> Mapping[str, int] | None:
+    """Return how many images surely lack each label; ``None`` if they have one label each."""
+    cells = chain.from_iterable(item.facts.cells.items() for item in found.items)
+    return Counter(label for label, has in cells if not has) if found.several else None
 
 
 def _describe_issues(root: Path) -> list[str]:

@@ -206,7 +206,7 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     yield from _remarks(source, data, params)
     yield from _unknown_labels(source, params)
     yield from _absences(source, data, params)
-    yield from image_issues(source.files, data, params)
+    yield from image_issues(source.files, data, params, source.refusals())
 
 
 def _remarks(source: FolderSource, data: Path, params: Params) -> Iterator[Issue]:
@@ -280,32 +280,42 @@ _Files = Mapping[str, Sequence[tuple[str | None, str]]]
 """Split and path of the files of each class."""
 
 
-def image_issues(files: _Files, data: Path, params: Params) -> Iterator[Issue]:
+def image_issues(
+    files: _Files, data: Path, params: Params, refusals: Mapping[str, int] | None
+) -> Iterator[Issue]:
     """Yield the problems with images that a project has, or is to get.
 
     Args:
         files: Split and path, in ``data``, of the files of each class.
         data: Their folder.
         params: Params of the project.
+        refusals: Number of files that surely lack a label; ``None`` if they have one label each.
     """
-    yield from _few_images(files, params)
+    yield from _few_images(files, params, refusals)
     yield from _dropped(files, data, params)
 
 
-def _few_images(files: _Files, params: Params) -> Iterator[Issue]:
+def _few_images(
+    files: _Files, params: Params, refusals: Mapping[str, int] | None
+) -> Iterator[Issue]:
     """Yield an issue if a class has too few images for validate."""
     least = params.validate_.min_per_class.count
     few = []
     for label in params.classes:
         number = len(files.get(label, ()))
-        if 0 < number < least and params.scrape.sources_of(label) == ("folder",):
+        if number and refusals is not None:
+            number = min(number, refusals.get(label, 0))
+        elif not number:
+            continue  # said elsewhere
+        if number < least and params.scrape.sources_of(label) == ("folder",):
             few.append(f"{label} ({number:,})")
     if few:
         named = first_of(few, MAX_NAMED)
         # A review may give other labels, so nothing stops here.
+        answers = "images" if refusals is None else "images with yes, or with no,"
         yield Issue(
-            f"fewer images than validate.min_per_class.count ({least:,}): {named}",
-            "add images of these classes, or lower it in params.yaml",
+            f"fewer {answers} than validate.min_per_class.count ({least:,}): {named}",
+            "add such images, or lower it in params.yaml",
         )
 
 

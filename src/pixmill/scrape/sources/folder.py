@@ -1,6 +1,6 @@
 """The source ``folder``: local images by class folder or as ``metadata.csv`` says."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -242,6 +242,10 @@ class FolderSource(LocalSource):
     def _cells_of(self, facts: Facts) -> Cells:
         return {facts.label: True} if facts.label else {}
 
+    def refusals(self) -> Mapping[str, int] | None:
+        """Return how many files surely lack each label; ``None`` if they have one label each."""
+        return None
+
     def texts(self, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return the texts for the column ``label`` by file, of those with a label of these classes."""
         return {name: (label,) for label in classes for _, name in self.files.get(label, ())}
@@ -386,6 +390,12 @@ class LabelsFolder(FolderSource):
     def texts(self, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:  # noqa: ARG002 (validate reports others)
         """Return the text of the cells of each file."""
         return {name: (render_cells(cells),) for name, cells in self._cells.items()}
+
+    def refusals(self) -> Mapping[str, int]:
+        """Return how many files surely lack each label."""
+        return Counter(
+            label for cells in self._cells.values() for label, has in cells.items() if not has
+        )
 
     def _cells_of(self, facts: Facts) -> Cells:
         return facts.cells

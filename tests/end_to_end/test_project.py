@@ -372,7 +372,7 @@ def newest(corrected: Corrected) -> Run:
 
 
 def test_review_shows_wrong_labels_and_writes_decisions(corrected) -> None:
-    assert {"doubtful", "wrong"} <= corrected.kinds
+    assert corrected.kinds == {"doubtful"}
     rows = read_rows(corrected.project.path / "decisions.csv")
     assert {
         row.image: row.label for row in rows if row.answer == "yes"

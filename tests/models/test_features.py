@@ -136,4 +136,4 @@ def test_killed_pass_resumes(
 def rows_in(folder):
     (path,) = folder.glob("*.sqlite")
     with contextlib.closing(sqlite3.connect(path)) as database:
-        return database.execute("SELECT count(*) FROM cache").fetchone()[0]
+        return database.execute("SELECT count(*) FROM contents").fetchone()[0]

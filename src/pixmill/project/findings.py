@@ -10,7 +10,6 @@ from typing import Any
 
 from pixmill.core.decisions import disputes
 from pixmill.core.files.writing import file_digest, file_mark, read_json
-from pixmill.core.manifest import ASKED
 from pixmill.core.params import load_params
 from pixmill.core.review_csv import require_converted
 from pixmill.core.words import percent
@@ -107,6 +106,8 @@ def read_pile(root: Path) -> Pile:
         OSError: An image cannot be read.
         ParamsError: The params are malformed.
     """
+    from pixmill.core.manifest import ASKED
+
     folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
     found = files_below(folder) if folder.is_dir() else ()
     files = [path for _, path in found if path.suffix != ".csv"]

@@ -70,7 +70,8 @@ def main() -> None:
                 used = processor(processes[key]) - before
                 latencies = result["latencies"]
                 found[key].append((rate(result), 1000 * used / len(latencies), latencies))
-        stack.close()
+        processes["with"].terminate()  # A killed server loses the last second of its log.
+        processes["with"].wait(60)
         measured = bytes_a_row(folder / "log")
         made = {
             labels: make_log(folder / f"log-{labels}", labels=labels, rows=ROWS)

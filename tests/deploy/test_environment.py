@@ -1,6 +1,7 @@
 """The server runs with only the packages of ``deploy/requirements.txt``, installed as in the Dockerfile."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,15 +22,15 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Interpreter of an environment that is installed by the Dockerfile's steps."""
     folder = tmp_path_factory.mktemp("environment")
     source = folder / "source"
-    source.mkdir()
-    (source / "docs").mkdir()
-    for name in ("pyproject.toml", "docs/package.md", "LICENSE"):
-        shutil.copy(REPOSITORY / name, source / name)
-    shutil.copytree(
-        REPOSITORY / "src",
-        source / "src",
-        ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"),
-    )
+    text = (REPOSITORY / "deploy/Dockerfile").read_text(encoding="utf-8")
+    for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
+        for name in line.split():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            if (REPOSITORY / name).is_file():
+                shutil.copy(REPOSITORY / name, source / name)
+            else:
+                ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
+                shutil.copytree(REPOSITORY / name, source / name, ignore=ignored)
     uv = [sys.executable, "-m", "uv"]
     made = folder / "venv"
     into = ["pip", "install", "--quiet", "--python", str(made / "bin/python")]

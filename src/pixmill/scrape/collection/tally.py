@@ -375,15 +375,19 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
         images = counts.fetched + dropped
         if images >= _MIN_IMAGES_FOR_REMARK and 2 * small > images:
             source = of_search.search.source.name
-            text = shell_word(of_search.search.query.text or "")
+            where = ""
+            if source.startswith("site:"):
+                where = (
+                    ", or the page names them elsewhere. This lists what holds an address: "
+                    f"pixmill scrape --probe {source} "
+                    f"{shell_word(of_search.search.query.text or '')}. Write the attribute into "
+                    f"'addresses' of sites/{source.removeprefix('site:')}.yaml (one of an element "
+                    "around the image, as selector@attribute, into 'selectors.image'), or describe "
+                    "the image of the product page in 'detail'"
+                )
             yield (
                 f"{of_search.search}: {small:,} of {images:,} images are thumbnails or drawings"
-                f"{' (left out)' if dropped else ''}: the originals were refused, or the page "
-                "names them elsewhere. This lists what holds an address: pixmill scrape --probe "
-                f"{source} {text}. Write the attribute into "
-                f"'addresses' of sites/{source.removeprefix('site:')}.yaml (one of an element "
-                "around the image, as selector@attribute, into 'selectors.image'), or describe "
-                "the image of the product page in 'detail'"
+                f"{' (left out)' if dropped else ''}: the originals were refused{where}"
             )
 
 

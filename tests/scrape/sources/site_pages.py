@@ -79,6 +79,7 @@ PAGES = {
         card("around", `<span data-original="${large}">${image("data-id='/p/1'")}</span>`);
         card("linked", `<a href="${large}">${image("")}</a>`);
         card("wiki", `<a href="/wiki/File:Hat.jpg">${image(`data-src="${large}"`)}</a>`);
+        card("film", image(`data-full-video="/media/1.mp4" data-src="${large}"`));
         card("product", `<a href="/p/1" data-url="/p/1">${image("data-href='/p/1'")}</a>`);
         end();""",
     "marked": """

@@ -242,7 +242,7 @@ def test_takes_the_largest_image_that_a_result_names(read):
         large,
         large,
         "http://pages.test/image?id=1",
-        *[large] * 6,
+        *[large] * 7,
         "http://pages.test/tiny/20.png",
     ]
     # If a guessed one does not exist, the shown one is used.

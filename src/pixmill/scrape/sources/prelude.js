@@ -71,11 +71,12 @@ const LARGE = /zoom|large|full|orig|hi-?res|big|max/i;
 const OF_IMAGE = /src|image|img|photo|pic|lazy/i;
 const MIN_WIDTH = 64;
 const isFile = (address) => /\.(?:avif|bmp|gif|heic|jfif|jpe?g|png|tiff?|webp)$/i.test(new URL(address).pathname);
+const isOther = (address) => /\.(?:html?|js|json|m3u8|m4v|mov|mp[34]|og[gv]|pdf|webm|xml)$/i.test(new URL(address).pathname);
 const guessed = ({ name, value }, isAround) => {
   const text = value.trim();
   const isNamed = OF_IMAGE.test(name) || LARGE.test(name);
   const address = /^[[{]/.test(text) || (!isNamed && /\s/.test(text)) || name.endsWith("srcset") ? null : absolute(text);
-  const isAddress = address && (isFile(address) || (isNamed && /^(?:https?:\/|data:image)?\//.test(text)));
+  const isAddress = address && (isFile(address) || (isNamed && !isOther(address) && /^(?:https?:\/|data:image)?\//.test(text)));
   // A wiki's page about a file is called as the file: /wiki/File:Hat.jpg.
   if (name === "href") return isAround && isAddress && !/:[^/]*$/.test(new URL(address).pathname) ? { address, size: 3 } : null;
   return name.startsWith("data-") && isAddress ? { address, size: SMALL.test(name) ? 0 : LARGE.test(name) ? 3 : 2 } : null;

@@ -380,8 +380,8 @@ class StallDetector:
         back: Viewports by which the page is to be scrolled back; 0 for none.
     """
 
-    _NUDGES = 4
     _BACK = (4, 12, 36, 0)  # after the last one, it is over
+    _NUDGES = len(_BACK)
     _REPETITIONS = 3
 
     def __init__(self, patience: float) -> None:

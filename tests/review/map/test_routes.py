@@ -1,5 +1,6 @@
 """The map is made once, kept, and has what the tables say about its images."""
 
+import os
 import threading
 import time
 
@@ -76,6 +77,24 @@ def test_few_images_have_no_map(project, tmp_path):
     with ReviewSite(project.write(), by="mk") as site:
         state = ended(Maps(tmp_path / "maps"), site.load())
     assert "10 images" in state["problem"]
+
+
+@pytest.mark.usefixtures("features")
+def test_a_map_that_cannot_be_laid_out_says_why(project, tmp_path, monkeypatch):
+    """The process has ended before it gets its work."""
+    project.fill("coat", 12)
+    (tmp_path / "sklearn.py").write_text("raise ImportError('sklearn is damaged')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    lay_out = Map._lay_out
+
+    def wait(made, file, process):
+        process.wait(60)
+        lay_out(made, file, process)
+
+    monkeypatch.setattr(Map, "_lay_out", wait)
+    with ReviewSite(project.write(), by="mk") as site:
+        state = ended(Maps(tmp_path / "maps"), site.load())
+    assert state["problem"] == "the map failed: ImportError: sklearn is damaged"
 
 
 @pytest.mark.usefixtures("features")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -134,8 +135,9 @@ class Map:
         self._tell("layout", 0, ITERATIONS)
         line = b""
         with process:
-            process.stdin.write(json.dumps(names).encode() + b"\n")
-            process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # it has ended, and said why
+                process.stdin.write(json.dumps(names).encode())
+                process.stdin.close()
             for line in process.stdout or ():
                 if found := _ITERATION.search(line):
                     self._tell("layout", int(found[1]), ITERATIONS)

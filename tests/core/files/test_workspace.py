@@ -1,5 +1,6 @@
 """A workspace has one writer, and its scratch lies where experiments share it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,19 @@ def test_links_in_the_own_folders_are_refused(tmp_path: Path, link: str, target:
         refuse_links(root)
     assert caught.value.next is not None
     assert str(root / link) in caught.value.next
+
+
+def test_a_link_deeper_than_calls_may_nest_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(".pixmill", *"a" * 400)
+    folder.mkdir(parents=True)
+    (folder / "link").symlink_to("/")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(300)
+    try:
+        with pytest.raises(DataError, match="is a symbolic link"):
+            refuse_links(tmp_path)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_links_of_browsers_and_to_the_project_are_accepted(tmp_path: Path) -> None:

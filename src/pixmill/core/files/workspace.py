@@ -46,13 +46,15 @@ def refuse_links(root: Path) -> None:
 
 
 def _links(folder: Path) -> Iterator[Path]:
-    # Another process may be deleting it, or it may be a file.
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_symlink():
-                yield Path(entry.path)
-            elif entry.is_dir() and not _UNSEARCHED.fullmatch(entry.name):
-                yield from _links(Path(entry.path))
+    waiting = [f"{folder}"]
+    while waiting:
+        # Another process may be deleting it, or it may be a file.
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir() and not _UNSEARCHED.fullmatch(entry.name):
+                    waiting.append(entry.path)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.observation import Observation
 from tests.images.samples import encoded, shapes
+from tests.version_control import commit, git, start_repository
 
 MODEL = {"name": "hats", "version": "1", "digest": "d", "labels": ["a", "b"], "task": "one_label"}
 OBSERVED = Observation(40, 30, 1200, 99.5, 3.25, 0.5, bytes(range(64)))
@@ -457,8 +458,21 @@ def test_unusable_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         [*read_log(tmp_path)]
     (tmp_path / ".gitignore").write_text("*.csv\n")
-    with pytest.raises(DataError, match="Git would take what is logged"):
+    with pytest.raises(DataError, match="a folder of its own"):
         PredictionLog(tmp_path)
+
+
+def test_no_log_hides_new_files_beside_those_of_a_project(tmp_path: Path) -> None:
+    start_repository(tmp_path)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/code.py").touch()
+    commit(tmp_path, "Write code")
+    with pytest.raises(DataError, match="src has other files"):
+        PredictionLog(tmp_path / "src")
+    (tmp_path / "src/more.py").touch()
+    assert "src/more.py" in git(tmp_path, "status", "--porcelain")
+    PredictionLog(tmp_path / "log").close()
+    assert "log" not in git(tmp_path, "status", "--porcelain")
 
 
 def test_remembers_the_logs_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

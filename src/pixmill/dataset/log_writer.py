@@ -19,6 +19,7 @@ import pyarrow as pa
 from pixmill.core.cells import render_cells
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import keep_newest, write_bytes, write_text
+from pixmill.core.repository.git import GitError, git
 from pixmill.dataset.prediction_log import (
     ABOUT,
     IMAGES,
@@ -60,16 +61,22 @@ def _hide_from_git(folder: Path) -> None:
     """Let Git ignore all files in the folder of a log, whoever made it.
 
     Raises:
-        DataError: The folder has a ``.gitignore`` that lets Git take images.
+        DataError: Git would then ignore other files, too, or take images.
     """
     file = folder / ".gitignore"
+    is_shared = False
+    if file.exists():
+        is_shared = "*" not in file.read_text(encoding="utf-8", errors="replace").splitlines()
+    else:
+        with contextlib.suppress(GitError):  # Where Git cannot read the repository, nobody commits.
+            is_shared = bool(git(folder, "ls-files"))
+    if is_shared:
+        raise DataError(
+            f"a log has a folder of its own, which Git ignores; {folder} has other files",
+            next="name another folder for the log: --log DIR",
+        )
     if not file.exists():
         write_text(file, "*\n")
-    elif "*" not in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        raise DataError(
-            f"Git would take what is logged: {file} has no line *",
-            next="add that line, or name another folder for the log: --log DIR",
-        )
 
 
 class _Entry(NamedTuple):
@@ -119,7 +126,7 @@ class PredictionLog:
         max_bytes: Maximum size of the folder.
 
     Raises:
-        DataError: The folder is a file, or has a ``.gitignore`` that lets Git take images.
+        DataError: The folder is a file, or has files that Git tracks.
         LockedError: Another process has locked the folder for long.
         OSError: The folder cannot be written.
     """

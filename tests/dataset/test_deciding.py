@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pixmill.core.decisions import (
@@ -138,10 +138,16 @@ class KilledError(BaseException):
     st.lists(VERBS | st.just(("", "commit")), max_size=6),
     VERBS,
     st.lists(VERBS.filter(lambda each: each[1]), max_size=2),
+    st.booleans(),
 )
+@example([], (A, "coat"), [(A, "dress")], True)
 @settings(max_examples=8, deadline=None)
 def test_restoring_what_a_kill_left_gives_what_was_decided(
-    base: Path, first: list[tuple[str, str]], last: tuple[str, str], then: list[tuple[str, str]]
+    base: Path,
+    first: list[tuple[str, str]],
+    last: tuple[str, str],
+    then: list[tuple[str, str]],
+    is_committed: bool,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         whole, killed = (
@@ -169,6 +175,10 @@ def test_restoring_what_a_kill_left_gives_what_was_decided(
         for each in then:
             decide(whole, *each)
             decide(killed, *each)
+        if is_committed:
+            git(killed.root, "add", "-A")
+            git(killed.root, "commit", "-qm", "Decide again", "--allow-empty")
+            killed.release()
         killed.restore(killed.lost())
         assert set(read_rows(killed.path)) == set(read_rows(whole.path))
         assert DecisionTable(killed.root).lost() == []

@@ -8,7 +8,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── DataError                     data/ is missing, unreadable or malformed
     │   └── UnreadError               a file exceeds limits or lacks a header (dataset.table_files)
     ├── ManifestError                 an artifact of an earlier stage is missing or malformed
-    ├── DecisionsError                decisions.csv has a malformed or contradictory line
+    ├── DecisionsError                decisions.csv has a malformed line
     ├── DecisionError                 a decision cannot be written (review.choices)
     ├── ChangedError                  decisions changed since an action (dataset.deciding)
     ├── BrowserError                  no browser, no driver, or incompatible versions

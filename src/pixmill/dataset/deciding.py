@@ -156,7 +156,7 @@ class DecisionTable:
         """What is decided, by id, or by what a row names if there is no such image; never change it.
 
         Raises:
-            DecisionsError: The file is malformed, or contradicts itself.
+            DecisionsError: The file is malformed.
         """
         if (mark := file_mark(self.path)) != self._mark:
             self._kind = DECIDED[written_task(self.root)]
@@ -312,19 +312,28 @@ class DecisionTable:
         """
         if not (actions := self.actions()):
             return
+        self.decided  # noqa: B018 (learn how many labels an image has)
         head = self._committed()
         branch = self._branch()
-        final = {change.key: change.after for action in actions for change in action.changes}
-        kept = []
-        for action in actions:
-            is_held = all(final[each.key] in head.get(each.key, (None,)) for each in action.changes)
-            # That this branch has no row does not mean that another one removed it.
-            is_held = is_held and (
-                action.branch == branch or all(each.after for each in action.changes)
-            )
-            if not is_held or (action.accepted and not is_committed(action.accepted)):
-                kept.append(action)
-        self.keep(kept)
+        changes = [(action, each) for action in actions for each in action.changes]
+        final = {each.key: each.after for _, each in changes}
+        history = self._history()
+        # Of an image, all actions stay while one is needed: a later one may have replaced others.
+        needed = set()
+        for action, each in changes:
+            is_held = final[each.key] in head.get(each.key, (None,))
+            if action.branch == branch:
+                is_held |= each.key[1] not in history[each.key[0]]
+            else:  # That this branch has no row does not mean that another one removed it.
+                is_held &= each.after is not None
+            if not is_held:
+                needed.add(each.key[0])
+        self.keep(
+            action
+            for action in actions
+            if not needed.isdisjoint(each.key[0] for each in action.changes)
+            or (action.accepted and not is_committed(action.accepted))
+        )
 
     def keep(self, actions: Iterable[Action]) -> None:
         """Log these actions alone; those after the last read stay."""
@@ -382,7 +391,7 @@ class DecisionTable:
         """
         *others, last = self._of(key)
         yield from (Change(before=other, after=None) for other in others)
-        if others or row or last:
+        if row or last:
             yield Change(before=last, after=row)
 
     def _set(self, key: Key, rows: tuple[Row, ...]) -> None:

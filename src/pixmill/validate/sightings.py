@@ -162,7 +162,7 @@ def match_decisions(
         What is decided by image id, and the rows whose image does not exist.
 
     Raises:
-        DecisionsError: Rows contradict each other, or one matches several images.
+        DecisionsError: A row matches several images.
     """
     # Nearly all rows name the id itself, and looking up others takes long.
     known = set(images["id"])

@@ -157,7 +157,7 @@ def validate(
 
     Raises:
         PluginError: One of ``params.plugins`` is missing, or does not return a list of checks.
-        DecisionsError: Rows contradict each other, or one matches several images.
+        DecisionsError: A row matches several images.
     """
     rows = manifest.reset_index(drop=True)
     where = collect_seen(rows["id"], sightings)

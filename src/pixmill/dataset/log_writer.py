@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pixmill.core.cells import render_cells
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import keep_newest, write_bytes, write_text
+from pixmill.core.files.writing import keep_newest, read_if_any, write_bytes, write_text
 from pixmill.core.repository.git import GitError, git
 from pixmill.dataset.prediction_log import (
     ABOUT,
@@ -64,10 +64,9 @@ def _hide_from_git(folder: Path) -> None:
         DataError: Git would then ignore other files, too, or take images.
     """
     file = folder / ".gitignore"
-    is_shared = False
-    if file.exists():
-        is_shared = "*" not in file.read_text(encoding="utf-8", errors="replace").splitlines()
-    else:
+    text = read_if_any(file)
+    is_shared = text is not None and "*" not in text.splitlines()
+    if text is None:
         with contextlib.suppress(GitError):  # Where Git cannot read the repository, nobody commits.
             is_shared = bool(git(folder, "ls-files"))
     if is_shared:
@@ -75,7 +74,7 @@ def _hide_from_git(folder: Path) -> None:
             f"a log has a folder of its own, which Git ignores; {folder} has other files",
             next="name another folder for the log: --log DIR",
         )
-    if not file.exists():
+    if text is None:
         write_text(file, "*\n")
 
 

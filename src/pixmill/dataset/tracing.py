@@ -18,6 +18,7 @@ from pixmill.core.cells import show_cells
 from pixmill.core.decisions import FORGOTTEN
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import read_if_any
 from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder, object_file, read_listing
 from pixmill.core.repository.git import git
 from pixmill.core.review_csv import FILE as REVIEW
@@ -246,11 +247,10 @@ def _read_decisions(root: Path, commit: str = "") -> list[decisions.Row]:
     """
     rows: list[decisions.Row] = []
     for name in _DECISIONS:
-        path = root / name
         if commit:
             rows += committed_rows(root, commit, name) or ()
-        elif path.exists():
-            rows += rows_of(path.read_text("utf-8", "replace"))
+        else:
+            rows += rows_of(read_if_any(root / name) or "")
     return rows
 
 

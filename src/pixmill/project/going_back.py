@@ -178,7 +178,7 @@ def _find_unsaved(root: Path, commit: str, *, is_begun: bool) -> Iterator[str]:
     folders = Counter(name.rpartition("/")[0] for name, _ in here - known)
     for folder, number in sorted(folders.items()):
         yield f"data/{folder} has {count(number, 'file')} that no commit has: commit or delete them"
-    gone = {name for name, _ in known} - {name for name, _ in here}
+    gone = dict(known).keys() - dict(here)
     if gone and not (is_begun or uncommitted.unfetched):
         lacks = f"data/ lacks {count(len(gone), 'file')} of the last commit"
         yield f"{lacks}: commit that, or bring them back"

@@ -398,8 +398,7 @@ class Progress:
         self._note = note
         report_progress(self.what, self.done, self.total, self.unit, note, is_kept=self._is_kept)
         if self._terminal:
-            words = ", ".join(filter(None, [note, self._left()]))
-            self._bar.set_postfix_str(words, refresh=False)
+            self._bar.set_postfix_str(self._with_left(note), refresh=False)
             self._bar.update(count)
         elif time.monotonic() - self._last >= _LINE_SECONDS:
             self._line()
@@ -414,12 +413,14 @@ class Progress:
         self._last = time.monotonic()
         self._printed = True
         line = _describe(self.what, self.done, self.total, self.unit, self._note)
-        print(", ".join(filter(None, [line, self._left()])), file=self._stream, flush=True)
+        print(self._with_left(line), file=self._stream, flush=True)
 
-    def _left(self) -> str:
+    def _with_left(self, text: str) -> str:
         elapsed = time.monotonic() - self._begun
         left = _work_left(elapsed, self.done, self.total, self._first)
-        return "" if not left or left < 1 else f"about {describe_seconds(left)} left"
+        if not left or left < 1:
+            return text
+        return f"{text}{', ' * bool(text)}about {describe_seconds(left)} left"
 
 
 def track(

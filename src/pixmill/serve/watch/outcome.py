@@ -11,7 +11,7 @@ from typing import Any
 from pixmill.core.files.writing import significant, write_text
 from pixmill.core.words import count, percent
 from pixmill.dataset.prediction_log import find_images
-from pixmill.serve.watch import LAST
+from pixmill.serve.watch import LAST, RETRAIN
 from pixmill.serve.watch.asking import candidates
 from pixmill.serve.watch.record import Judged, is_recent
 from pixmill.serve.watch.watching import Watch
@@ -134,7 +134,7 @@ def _next(found: Watch) -> tuple[str, str | None]:
     if labelled.is_decided:
         if asked["waiting"].any() or (asked.empty and candidates(found, "doubtful", kept)):
             return "label images for the next training", f"pixmill watch {log} --doubtful 200"
-        return "train with the labels, and promote the model", "dvc repro && pixmill promote"
+        return "train with the labels, and promote the model", RETRAIN
     if not labelled.waiting and _is_enough(found):
         what = f"no fall found in {count(len(labelled.right), 'label')}: take the images as usual"
         return what, f"pixmill watch {log} --accept"

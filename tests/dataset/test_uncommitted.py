@@ -73,8 +73,12 @@ def test_the_params_are_committed_with_images_and_decisions(project):
         "image,label,answer,split,by,why\nabcdef0123,shoe,yes,,,\n"
     )
     assert describe_uncommitted(project)[1] == f"git add decisions.csv params.yaml && {COMMIT}"
-    params.write_text("classes: [coat, dress]\nscrape: {source_by_class: {coat: [folder]}}\n")
-    assert describe_uncommitted(project)[1] == f"git add decisions.csv params.yaml && {COMMIT}"
+    for needed in (
+        "scrape: {source_by_class: {coat: [folder]}}",
+        "evaluate: {unlabelled: data/unlabelled}",
+    ):
+        params.write_text(f"classes: [coat, dress]\n{needed}\n")
+        assert describe_uncommitted(project)[1] == f"git add decisions.csv params.yaml && {COMMIT}"
     for others in ("classes: [coat, dress]\ntrain: {epochs: 2}\n", "classes: [\n", "3\n"):
         params.write_text(others)
         assert describe_uncommitted(project)[1] == f"git add decisions.csv && {COMMIT}"

@@ -17,6 +17,7 @@ from pixmill.core.decisions import read_rows, with_ids
 from pixmill.core.errors import DataError, DecisionsError, ParamsError
 from pixmill.core.metadata import FILE
 from pixmill.core.params import parse_yaml, read_text
+from pixmill.core.params.document import value_at
 from pixmill.core.repository.dvc import (
     DEFAULT_CACHE,
     LITTER,
@@ -72,8 +73,8 @@ class Uncommitted:
     Attributes:
         changed: Changed files among ``data.dvc`` and ``decisions.csv``.
         deleted: Deleted files among them.
-        params: ``params.yaml`` if its classes or sources differ, which images and decisions may
-            need.
+        params: ``params.yaml`` if its classes, sources or folder of images without a label differ,
+            which images and decisions may need.
         unadded: Description of images in ``data/`` that are not in DVC, or an empty string.
         missing: Description of images and decisions that only the last commit has, or an empty
             string. Images that a person deleted do not count: messages advise to delete some, and
@@ -294,12 +295,15 @@ def _compare_history(
 
 
 def _has_other_classes(root: Path) -> bool:
-    """Return whether ``params.yaml`` has other classes or sources than the last commit."""
+    """Return whether ``params.yaml`` names other classes, sources or images without a label."""
     try:
-        old = parse_yaml(git(root, "show", "HEAD:./params.yaml") or "{}")
-        new = parse_yaml(read_text(root / "params.yaml"))
-        return any(old.get(key) != new.get(key) for key in ("classes", "scrape"))
-    except (ParamsError, AttributeError):
+        old = {**parse_yaml(git(root, "show", "HEAD:./params.yaml") or "{}")}
+        new = {**parse_yaml(read_text(root / "params.yaml"))}
+        return any(
+            value_at(old, name, None) != value_at(new, name, None)
+            for name in ("classes", "scrape", "evaluate.unlabelled")
+        )
+    except (ParamsError, TypeError):
         return False  # `pixmill doctor --quick` reports it.
 
 

@@ -197,7 +197,7 @@ function around() {
     to.addEventListener('click', () => { part('scroller').scrollTop = state.sections[at].top; selection.move(state.sections[at].start); part('scroller').focus(); });
     return make('li', {}, to);
   })));
-  part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
+  part('counts').textContent = `${some(facts.labelled, 'label')}, ${some(facts.left, 'image')} left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
   part('images-progress').textContent = progress.problem ?? (progress.opens ? 'Loading the network …' : done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
   redraw('scope', [facts.view.scope, facts.queries, facts.doubts, facts.asked, answers, focus], drawScopes);

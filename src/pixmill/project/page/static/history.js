@@ -74,7 +74,7 @@ async function plan(commit) {
   show(
     make("strong", { textContent: `Go back to ${found.title}?` }),
     make("ul", {},
-      ...(now !== then ? [make("li", { textContent: `${some(then, "image file")} instead of ${now.toLocaleString("en")}` })] : []),
+      ...(now !== then ? [make("li", { textContent: `${some(then, "file")} in data/ instead of ${now.toLocaleString("en")}` })] : []),
       make("li", { textContent: "Params, model and results are as they were" }),
       make("li", { textContent: "All that was made since stays in the history: go back to a later point to get it again" })),
     ...(found.decisions ? [make("p", {}, make("label", {}, take, ` Also take back the ${some(found.decisions, "decision")} made since`))] : []),

@@ -75,7 +75,7 @@ function begin(answer) {
   plot.rings = new Set(points.issues);
   part('colour').append(...points.colours.map(({ name }) => new Option(name)));
   part('issues-part').hidden = !points.issues.length;
-  part('issues-text').textContent = `Only labels that may be wrong (${points.issues.length.toLocaleString('en')})`;
+  part('issues-text').textContent = `Only doubtful labels (${points.issues.length.toLocaleString('en')})`;
   recolour();
 }
 
@@ -137,7 +137,7 @@ function hover(i) {
   if (i < 0) return;
   const known = Object.fromEntries(points.colours.map(({ name, values, of, none }) => [name, values[of[i]] ?? none]));
   const answer = known.Prediction ? `\nModel: ${known.Prediction}${known['Right or wrong'] === 'wrong' ? ' (wrong)' : ''}` : '';
-  const text = `${known.Label}${answer}${plot.rings.has(i) ? '\nThe label may be wrong.' : ''}`;
+  const text = `${known.Label}${answer}${plot.rings.has(i) ? '\nThe label is doubtful.' : ''}`;
   part('picture').src = thumbnail(i);
   part('said').textContent = part('caption').textContent = text;
   const [x, y] = plot.place(i);
